@@ -1,17 +1,55 @@
 """Floor 1: which library computes. The floors of the engine above it name neither NumPy nor JAX."""
 
-from .namespace import dtype_name, is_array, is_floating, is_traced, namespace, to_numpy
+from .broadcast import normalise_axes, size_along, sum_to, unreduce
+from .convert import as_array, format_array, read_only, to_numpy
+from .dtypes import (
+    as_dtype,
+    bool_,
+    default_float,
+    float16,
+    float32,
+    float64,
+    harmonise,
+    int32,
+    int64,
+    uint8,
+)
+from .namespace import READY, dtype_name, is_array, is_floating, is_scalar, is_tensor, is_traced, namespace
 from .random import Generator, default_generator, seed, using
+from .special import erf, is_basic_index, scatter_add
 
 __all__ = [
+    "READY",
     "Generator",
+    "as_array",
+    "as_dtype",
+    "bool_",
+    "default_float",
     "default_generator",
     "dtype_name",
+    "erf",
+    "float16",
+    "float32",
+    "float64",
+    "format_array",
+    "harmonise",
+    "int32",
+    "int64",
     "is_array",
+    "is_basic_index",
     "is_floating",
+    "is_scalar",
+    "is_tensor",
     "is_traced",
     "namespace",
+    "normalise_axes",
+    "read_only",
+    "scatter_add",
     "seed",
+    "size_along",
+    "sum_to",
     "to_numpy",
+    "uint8",
+    "unreduce",
     "using",
 ]

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy
 
-__all__ = ["dtype_name", "is_array", "is_floating", "is_traced", "namespace", "to_numpy"]
+__all__ = ["READY", "dtype_name", "is_array", "is_floating", "is_scalar", "is_tensor", "is_traced", "namespace"]
 
 # How strongly a type claims the computation: a Tensor among NumPy arrays makes it ichikara's, a JAX array JAX's.
 _RANK_PLAIN, _RANK_NUMPY, _RANK_JAX, _RANK_TENSOR = range(4)
 _ranks: dict[type, int] = {}
+
+READY = frozenset((numpy.ndarray, int, float, bool, type(None)))
+"""The types of values that NumPy computes with as they are."""
 
 
 def _rank(kind: type) -> int:
@@ -69,6 +72,18 @@ def is_traced(value: Any) -> bool:
     return _ranks.get(type(value), _RANK_PLAIN) == _RANK_JAX and not hasattr(value, "addressable_shards")
 
 
+def is_scalar(value: Any) -> bool:
+    """Whether the value is one of NumPy's scalars, such as numpy.float64(1)."""
+    return isinstance(value, numpy.generic)
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether the value is one of ichikara's Tensors."""
+    kind = type(value)
+    rank = _ranks.get(kind)
+    return (_rank(kind) if rank is None else rank) == _RANK_TENSOR
+
+
 def dtype_name(array: Any) -> str:
     """The array-API name of an array's type, such as ``'float32'``."""
     return str(array.dtype)
@@ -77,8 +92,3 @@ def dtype_name(array: Any) -> str:
 def is_floating(array: Any) -> bool:
     """Whether the array holds real floating-point numbers: the only ones that a gradient can flow through."""
     return array.dtype.kind == "f" or dtype_name(array) == "bfloat16"
-
-
-def to_numpy(array: Any) -> numpy.ndarray:
-    """The array's numbers as a NumPy array, without a copy where that can be done."""
-    return numpy.asarray(array)

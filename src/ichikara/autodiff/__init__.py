@@ -1,0 +1,38 @@
+"""Floor 2: the chain rule. Tensors that remember what made them, the record of an operation, and the sweep back."""
+
+from .check import GradientError, check_grads, numerical_grad
+from .functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .modes import enable_grad, is_grad_enabled, no_grad
+from .operation import Composition, Operation, composed, op, operations, verify
+from .sweep import backward
+from .tensor import Tensor, asarray, raw, wrap
+from .tree import flatten, tree_map
+
+__all__ = [
+    "Composition",
+    "GradientError",
+    "Operation",
+    "Tensor",
+    "asarray",
+    "backward",
+    "check_grads",
+    "composed",
+    "enable_grad",
+    "flatten",
+    "grad",
+    "hessian",
+    "hvp",
+    "is_grad_enabled",
+    "jacobian",
+    "jvp",
+    "no_grad",
+    "numerical_grad",
+    "op",
+    "operations",
+    "raw",
+    "tree_map",
+    "value_and_grad",
+    "verify",
+    "vjp",
+    "wrap",
+]

@@ -1,0 +1,40 @@
+"""Files that are there whole or not at all, whatever moment the power fails at."""
+
+import os
+import secrets
+from pathlib import Path
+
+__all__ = ["write_atomically"]
+
+
+def write_atomically(path: str | os.PathLike, content: bytes) -> None:
+    """Put the content into the file so that any reader, at any moment, finds the old content or the new, never a part.
+
+    Arguments: ``path``, whose folder exists; ``content``, the bytes.
+    Errors: `OSError` when the folder cannot be written to or is full; the old file is then untouched.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "note.txt")
+    ...     write_atomically(path, b"learnt")
+    ...     path.read_bytes()
+    b'learnt'
+    """
+    path = Path(path)
+    # In the same folder, since a rename is atomic only within one file system.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # the new name is an entry of the folder, which has to reach the disk as well
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,117 @@
+"""MNIST, and the idx format that it is published in."""
+
+import gzip
+import math
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy
+
+from ichikara.errors import UserError
+
+from .checks import yes_or_no
+from .dataset import Dataset
+from .download import RemoteFile, fetch
+from .splits import TrainTest
+
+__all__ = ["load_mnist", "read_idx"]
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+# SHA-256 of the unpacked files, as published.
+CHECKSUMS = {
+    "train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte.gz": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte.gz": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte.gz": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+# The third byte of an idx file names the type of its numbers, which are big-endian.
+IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def load_mnist(*, as_images: bool = True) -> TrainTest:
+    """MNIST's handwritten digits: 60,000 images of 28×28 to train on and 10,000 to test with, ink divided by 255.
+
+    Shapes: inputs (n, 1, 28, 28) in [0, 1], or (n, 784) flat; targets (n,).
+
+    Arguments: ``as_images``, whether pixels keep their place in the plane.
+
+    Returns the pair ``(train, test)``, also by these names.
+
+    Errors: `UserError` if a file is damaged, or is neither here nor to be had: see `ichikara.data.fetch`. In
+    ``$ICHIKARA_DATA`` the files lie in ``mnist/`` under their published names.
+
+    Example: ``train, test = load_mnist()``
+
+    Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits" (1998).
+    """
+    as_images = yes_or_no("as_images", as_images)
+    return TrainTest(_load_part("train", "train", as_images), _load_part("t10k", "test", as_images))
+
+
+def read_idx(path: str | os.PathLike) -> numpy.ndarray:
+    """Read an array from a file in the idx format, gzipped or not.
+
+    Shapes: -> those that the file states.
+
+    Arguments: ``path``, the file.
+
+    Errors: `UserError` if it cannot be read, is not an idx file, or is cut short.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "three-labels-idx1-ubyte")
+    ...     _ = path.write_bytes(bytes([0, 0, 0x08, 1, 0, 0, 0, 3, 7, 2, 1]))
+    ...     read_idx(path).tolist()
+    [7, 2, 1]
+
+    Source: the format is described on the page of the MNIST database.
+    """
+    try:
+        content = Path(path).read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    return _parse_idx(content, str(path))
+
+
+def _parse_idx(content: bytes, name: str) -> numpy.ndarray:
+    """An idx file: two zero bytes, the type, the number of axes, their sizes, then the numbers."""
+    kind = IDX_TYPES.get(content[2]) if len(content) >= 4 and content[:2] == b"\0\0" else None
+    if kind is None:
+        raise UserError(f"{name} is not an idx file: it starts with {content[:4].hex(' ') or 'nothing'}")
+    axes = content[3]
+    start = 4 + 4 * axes
+    if len(content) < start:
+        raise UserError(f"{name} is cut short: it has {axes} axes but ends before their sizes")
+    shape = struct.unpack(f">{axes}I", content[4:start])
+    dtype = numpy.dtype(kind)
+    expected = start + math.prod(shape) * dtype.itemsize
+    if len(content) != expected:
+        raise UserError(f"{name} is damaged: {len(content):,} bytes, where its shape {shape} takes {expected:,}")
+    return numpy.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _load_part(prefix: str, part: str, as_images: bool) -> Dataset:
+    images, labels = (_published(f"{prefix}-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
+    inputs = images.astype("float32")
+    inputs /= 255
+    shape = (1, *images.shape[1:]) if as_images else (math.prod(images.shape[1:]),)
+    return Dataset(
+        inputs.reshape(len(images), *shape),
+        labels,
+        name="mnist",
+        classes=tuple(map(str, range(10))),
+        source="the MNIST database of handwritten digits; ink divided by 255",
+        part=part,
+    )
+
+
+def _published(name: str) -> numpy.ndarray:
+    file = RemoteFile(f"mnist/{name}", tuple(mirror + name for mirror in MIRRORS), CHECKSUMS[name])
+    return _parse_idx(fetch(file), name)

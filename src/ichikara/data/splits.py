@@ -1,0 +1,132 @@
+"""Training, validation and test parts: learn from the first, watch the second, open the third once, at the end."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy
+
+from ichikara.arrays import Generator
+from ichikara.errors import UserError
+
+from .checks import number, whole_number, yes_or_no
+from .dataset import Dataset
+
+__all__ = ["Split", "TrainTest", "TrainValidation", "split"]
+
+
+class Split(NamedTuple):
+    """The parts of a data set; a part that was not asked for is None."""
+
+    train: Dataset
+    validation: Dataset | None
+    test: Dataset | None
+
+
+class TrainTest(NamedTuple):
+    """A data set that is published in two parts, to train on and to test with."""
+
+    train: Dataset
+    test: Dataset
+
+
+class TrainValidation(NamedTuple):
+    """A data set that comes in two parts, to train on and to watch."""
+
+    train: Dataset
+    validation: Dataset
+
+
+def split(
+    dataset: Dataset, validation: float = 0.2, test: float = 0.0, *, seed: int = 0, stratify: bool | None = None
+) -> Split:
+    """Part a data set at random, every example into exactly one part; a text is cut in order, its end held back.
+
+    Shapes: of n examples, round(n · validation) and round(n · test) are held back, and the rest is for training.
+
+    Arguments: ``validation`` and ``test``, fractions of the whole, 0 for no such part; ``seed``, for the draw;
+    ``stratify``, whether each class is parted in the same proportion, by default true for a classification.
+
+    Errors: `UserError` if a fraction is out of range, a part comes out empty, or a class has too few members to be in
+    every part.
+
+    >>> from ichikara.data import load_digits
+    >>> parts = split(load_digits(), validation=0.2, test=0.1, seed=1)
+    >>> len(parts.train), len(parts.validation), len(parts.test)
+    (1258, 359, 180)
+
+    Source: stratified sampling is scikit-learn's ``train_test_split``.
+    """
+    seed = whole_number("seed", seed)
+    held = {"validation": _fraction("validation", validation), "test": _fraction("test", test)}
+    if sum(held.values()) >= 1:
+        raise UserError(
+            f"validation {validation:g} and test {test:g} leave nothing to train on; together below 1, please"
+        )
+    sizes = {part: round(len(dataset) * fraction) for part, fraction in held.items() if fraction > 0}
+    sizes = {"train": len(dataset) - sum(sizes.values()), **sizes}
+    empty = [part for part, size in sizes.items() if size < 1]
+    if empty:
+        raise UserError(
+            f"{dataset.name}: of {len(dataset)} examples none is left for {' and '.join(empty)}; "
+            f"use more data or other fractions"
+        )
+    stratify = dataset.task == "classification" if stratify is None else yes_or_no("stratify", stratify)
+    if stratify:
+        _check_classes(dataset, sizes)
+
+    if dataset.task == "text":  # neighbours belong together, and what follows must not be known beforehand
+        ends = numpy.cumsum([0, *sizes.values()])
+        rows = {part: numpy.arange(ends[i], ends[i + 1]) for i, part in enumerate(sizes)}
+    else:
+        rows = _draw(dataset, sizes, Generator(seed), stratify)
+    parts = {part: replace(dataset[rows[part]], part=part) for part in sizes}
+    return Split(parts["train"], parts.get("validation"), parts.get("test"))
+
+
+def _fraction(name: str, value: float) -> float:
+    fraction = number(name, value, at_least=0)
+    if fraction >= 1:
+        raise UserError(f"{name} is a fraction of the data, from 0 to below 1, not {value!r}")
+    return fraction
+
+
+def _check_classes(dataset: Dataset, sizes: dict[str, int]) -> None:
+    """Refuse what cannot be stratified, by the name of the class or the part that is too small."""
+    if dataset.task != "classification" or dataset.targets.ndim != 1 or dataset.classes is None:
+        raise UserError(
+            f"{dataset.name}: only a set with one class for each example can be stratified; use stratify=False"
+        )
+    present, members = numpy.unique(dataset.targets, return_counts=True)
+    for label, count in zip(present, members.tolist(), strict=True):
+        if count < len(sizes):
+            raise UserError(
+                f"{dataset.name}: class '{dataset.classes[label]}' has {count} member{'s'[: count != 1]}, too few for "
+                f"{' and '.join(sizes)}; add examples of it, drop it, or use stratify=False"
+            )
+    for part, size in sizes.items():
+        if size < len(present):
+            raise UserError(
+                f"{dataset.name}: the {part} part of {size} example{'s'[: size != 1]} cannot hold all {len(present)} "
+                f"classes; enlarge it or use stratify=False"
+            )
+
+
+def _draw(dataset: Dataset, sizes: dict[str, int], generator: Generator, stratify: bool) -> dict[str, numpy.ndarray]:
+    """Row numbers for each part: the held-back parts are drawn one after the other, the rest is for training."""
+    from sklearn.model_selection import train_test_split
+
+    rest = numpy.arange(len(dataset))
+    rows: dict[str, numpy.ndarray] = {}
+    try:
+        for part in ("test", "validation"):
+            if part in sizes:
+                # Sizes as whole numbers: a fraction of a fraction would round to one example more or less.
+                rest, rows[part] = train_test_split(
+                    rest,
+                    test_size=sizes[part],
+                    random_state=int(generator.integers(2**32)),
+                    stratify=dataset.targets[rest] if stratify else None,
+                )
+    except ValueError as error:
+        raise UserError(f"{dataset.name}: cannot be stratified into {sizes} ({error}); use stratify=False") from None
+    return {**rows, "train": rest}

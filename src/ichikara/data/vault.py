@@ -1,0 +1,188 @@
+"""The vault: a test set that is opened once, at the end, and that remembers who opened it and when."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ichikara.errors import UserError, VaultOpenedError
+
+from .atomic import write_atomically
+from .checks import yes_or_no
+from .dataset import Dataset
+
+__all__ = ["Opening", "TestVault"]
+
+FORMAT = "ichikara vault 1"
+
+
+class Opening(NamedTuple):
+    """One opening of a vault: by what, when (UTC, ISO 8601), and whether a repetition was asked for."""
+
+    by: str
+    when: str
+    again: bool
+
+
+class TestVault:
+    """Keeps a test set shut until it is opened by name, and writes down each opening.
+
+    A test set says how a network does on data that nobody has looked at. Looked at twice, with changes in between, it
+    has become one more validation set; so a second opening has to be asked for, and is counted.
+
+    Arguments: ``dataset``, the test set; ``path``, the JSON file of the record, which also pins the data's checksum;
+    None keeps the record in memory only.
+
+    Errors: `UserError` if the record is damaged (it is never overwritten), belongs to other data, or cannot be written.
+
+    >>> from ichikara.data import load_xor
+    >>> vault = TestVault(load_xor())
+    >>> vault
+    TestVault(4 examples, opened 0 times)
+    >>> len(vault.open(by="evaluate"))
+    4
+    >>> [opening.by for opening in vault.openings]
+    ['evaluate']
+
+    Source: part D2 of the lecture "1から作る DEEP LEARNING".
+    """
+
+    __test__ = False  # pytest would take a class of this name for a test
+
+    def __init__(self, dataset: Dataset, path: str | os.PathLike | None = None):
+        if not isinstance(dataset, Dataset):
+            raise UserError(f"a vault keeps a Dataset, not {type(dataset).__name__}")
+        self._dataset = dataset
+        self._checksum = dataset.checksum
+        self._path = None if path is None else Path(path)
+        self._memory: list[Opening] = []
+        self._threads = threading.Lock()
+        if self._path is not None:
+            with self._locked():
+                if self._path.exists():
+                    self._read()
+                else:
+                    self._write([])
+
+    def open(self, by: str, again: bool = False) -> Dataset:
+        """Write down who opens the vault and when, and give out the test set.
+
+        Arguments: ``by``, what opens it, such as 'evaluate'; ``again``, True to open a vault that was opened before.
+
+        Errors: `VaultOpenedError` if it was opened before and ``again`` is not set; `UserError` if the opening cannot
+        be written down, in which case the vault stays shut.
+        """
+        if not isinstance(by, str) or not by.strip():
+            raise UserError(f"by names what opens the vault, such as 'evaluate', not {by!r}")
+        again = yes_or_no("again", again)
+        with self._locked():
+            openings = self._read()
+            if openings and not again:
+                first = openings[0]
+                times = "" if len(openings) == 1 else f", and {len(openings) - 1} more since"
+                raise VaultOpenedError(
+                    f"this test set was opened before: by {first.by} at {first.when}{times}. A second look makes it a "
+                    f"validation set; if you mean it, open it again (again=True, --again): it will be counted"
+                )
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            self._write([*openings, Opening(by, now, again)])
+        return self._dataset
+
+    @property
+    def openings(self) -> list[Opening]:
+        """All openings up to now, the first first, also those by other processes."""
+        return self._read()
+
+    def __repr__(self):
+        count = len(self.openings)
+        return f"TestVault({len(self._dataset)} examples, opened {count} time{'s'[: count != 1]})"
+
+    def _read(self) -> list[Opening]:
+        """The openings on record, once it is clear that the record is whole and of this data."""
+        if self._path is None:
+            return list(self._memory)
+        try:
+            record = json.loads(self._path.read_bytes())
+            if record["format"] != FORMAT:
+                raise ValueError(record["format"])
+            openings = [_opening(entry) for entry in record["openings"]]
+            name, checksum = str(record["data"]["name"]), str(record["data"]["checksum"])
+        except OSError as error:
+            raise UserError(
+                f"cannot read the record of the test set, {self._path}: {error.strerror or error}"
+            ) from None
+        except (ValueError, KeyError, TypeError):
+            raise UserError(
+                f"{self._path} is damaged or not the record of a test set; it is left as it is, and the vault stays "
+                f"shut. Restore it from a copy, or move it away if you know that the test set was never opened"
+            ) from None
+        if checksum != self._checksum:
+            raise UserError(
+                f"{self._path} is the record of another test set ({name}, checksum {checksum[:12]}…); this is "
+                f"{self._dataset.name}, checksum {self._checksum[:12]}…. Use the same data and seed, or another record"
+            )
+        return openings
+
+    def _write(self, openings: list[Opening]) -> None:
+        if self._path is None:
+            self._memory = openings
+            return
+        record = {
+            "format": FORMAT,
+            "data": {
+                "name": self._dataset.name,
+                "examples": len(self._dataset),
+                "checksum": self._checksum,
+            },
+            "openings": [opening._asdict() for opening in openings],
+        }
+        try:
+            write_atomically(self._path, (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
+        except OSError as error:
+            raise UserError(
+                f"cannot write the record of the test set, {self._path}: {error.strerror or error}; "
+                f"the vault stays shut"
+            ) from None
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Within the block no other thread and no other process opens this vault."""
+        with self._threads:
+            if self._path is None:
+                yield
+                return
+            # A file of its own: the record is replaced by renaming, and a lock stays with the file that it was put on.
+            path = self._path.with_name(f".{self._path.name}.lock")
+            try:
+                file = open(path, "ab")  # noqa: SIM115 - errors of the block must not be taken for errors of this line
+            except OSError as error:
+                raise UserError(
+                    f"cannot keep a record of the test set in {self._path.parent}: {error.strerror or error}"
+                ) from None
+            with file:  # closing releases the lock, and so does the death of the process
+                _lock(file)
+                yield
+
+
+def _opening(entry: dict[str, Any]) -> Opening:
+    by, when, again = entry["by"], entry["when"], entry["again"]
+    if not (isinstance(by, str) and isinstance(when, str) and isinstance(again, bool)):
+        raise TypeError(entry)
+    return Opening(by, when, again)
+
+
+def _lock(file) -> None:
+    """Wait until no other process holds the file's lock, then hold it."""
+    if os.name == "nt":
+        import msvcrt
+
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)

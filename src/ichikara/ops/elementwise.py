@@ -1,0 +1,391 @@
+"""Functions of each element for itself: arithmetic, powers, exponentials, comparisons, choices."""
+
+from ..arrays import as_dtype, namespace
+from ..arrays import erf as _erf
+from ..autodiff import op, raw
+
+
+@op(r"y = a + b", binds="+", broadcasts=True)
+def add(a, b, /):
+    """Sum, elementwise. Shapes: (*), (*) -> (*), broadcast together."""
+    return a + b
+
+
+add.gradient(a=(r"\bar a = \bar y", lambda g: g), b=(r"\bar b = \bar y", lambda g: g))
+
+
+@op(r"y = a - b", binds="-", broadcasts=True)
+def subtract(a, b, /):
+    """Difference, elementwise. Shapes: (*), (*) -> (*), broadcast together."""
+    return a - b
+
+
+subtract.gradient(a=(r"\bar a = \bar y", lambda g: g), b=(r"\bar b = -\bar y", lambda g: -g))
+
+
+@op(r"y = a\,b", binds="*", broadcasts=True)
+def multiply(a, b, /):
+    """Product, elementwise. Shapes: (*), (*) -> (*), broadcast together."""
+    return a * b
+
+
+multiply.gradient(a=(r"\bar a = \bar y\,b", lambda g, b: g * b), b=(r"\bar b = \bar y\,a", lambda g, a: g * a))
+
+
+@op(r"y = a / b", binds="/", broadcasts=True, floating=True)
+def divide(a, b, /):
+    """Quotient, elementwise. Shapes: (*), (*) -> (*), broadcast together."""
+    return a / b
+
+
+divide.gradient(
+    a=(r"\bar a = \bar y / b", lambda g, b: g / b),
+    b=(r"\bar b = -\bar y\,y / b", lambda g, y, b: -g * y / b),
+)
+
+
+@op(r"y = \lfloor a / b \rfloor", binds="//", broadcasts=True)
+def floor_divide(a, b, /):
+    """Quotient rounded down, elementwise; constant between its jumps. Shapes: (*), (*) -> (*), broadcast together."""
+    return a // b
+
+
+floor_divide.gradient(a=None, b=None)
+
+
+@op(r"y = a - b \lfloor a / b \rfloor", binds="%", broadcasts=True)
+def remainder(a, b, /):
+    """What a division rounded down leaves, with the sign of b. Shapes: (*), (*) -> (*), broadcast together."""
+    return a % b
+
+
+remainder.gradient(
+    a=(r"\bar a = \bar y", lambda g: g),
+    b=(r"\bar b = -\bar y \lfloor a / b \rfloor", lambda g, a, b: -g * (a // b)),
+)
+
+
+@op(r"y = -x", binds="-x")
+def negative(x, /):
+    """The number of opposite sign, elementwise. Shapes: (*) -> (*)."""
+    return -x
+
+
+negative.gradient(x=(r"\bar x = -\bar y", lambda g: -g))
+
+
+@op(r"y = a^b", binds="**", broadcasts=True)
+def pow(a, b, /):
+    """Power, elementwise. Shapes: (*), (*) -> (*), broadcast together.
+
+    The gradient of the exponent is 0 where the base is 0, as the value does not change there for b > 0.
+    """
+    return a**b
+
+
+def _slope_of_base(g, a, b):
+    """The gradient of the base; that of a constant (b = 0) is 0 at a = 0 too."""
+    if b.__class__ in (int, float):
+        return g * b * a ** (b - 1) if b else namespace(g).zeros_like(g)
+    return g * b * a ** (namespace(b).where(b == 0, namespace(b).ones_like(b), b) - 1)
+
+
+def _log_or_zero(a):
+    """log a, and 0 where a is 0."""
+    xp = namespace(a)
+    return xp.log(xp.where(a == 0, 1.0, a))
+
+
+pow.gradient(
+    a=(r"\bar a = \bar y\,b\,a^{b-1}", _slope_of_base),
+    b=(r"\bar b = \bar y\,y \ln a", lambda g, y, a: g * y * _log_or_zero(a)),
+)
+
+
+@op(r"y = e^x", binds="exp", floating=True)
+def exp(x, /):
+    """Exponential, elementwise. Shapes: (*) -> (*)."""
+    return namespace(x).exp(x)
+
+
+exp.gradient(x=(r"\bar x = \bar y\,y", lambda g, y: g * y))
+
+
+@op(r"y = e^x - 1", binds="expm1", floating=True)
+def expm1(x, /):
+    """Exponential less one, elementwise, exact near 0. Shapes: (*) -> (*)."""
+    return namespace(x).expm1(x)
+
+
+expm1.gradient(x=(r"\bar x = \bar y\,(y + 1)", lambda g, y: g * (y + 1)))
+
+
+@op(r"y = \ln x", binds="log", floating=True)
+def log(x, /):
+    """Natural logarithm, elementwise. Shapes: (*) -> (*)."""
+    return namespace(x).log(x)
+
+
+log.gradient(x=(r"\bar x = \bar y / x", lambda g, x: g / x))
+
+
+@op(r"y = \ln(1 + x)", binds="log1p", floating=True)
+def log1p(x, /):
+    """Natural logarithm of one more, elementwise, exact near 0. Shapes: (*) -> (*)."""
+    return namespace(x).log1p(x)
+
+
+log1p.gradient(x=(r"\bar x = \bar y / (1 + x)", lambda g, x: g / (1 + x)))
+
+
+@op(r"y = \sqrt x", binds="sqrt", floating=True)
+def sqrt(x, /):
+    """Square root, elementwise; its slope at 0 is infinite. Shapes: (*) -> (*)."""
+    return namespace(x).sqrt(x)
+
+
+sqrt.gradient(x=(r"\bar x = \bar y / (2 y)", lambda g, y: g / (2 * y)))
+
+
+@op(r"y = x^2", binds="square")
+def square(x, /):
+    """Square, elementwise. Shapes: (*) -> (*)."""
+    return x * x
+
+
+square.gradient(x=(r"\bar x = 2 \bar y\,x", lambda g, x: 2 * g * x))
+
+
+@op(r"y = 1 / x", binds="reciprocal", floating=True)
+def reciprocal(x, /):
+    """Reciprocal, elementwise. Shapes: (*) -> (*)."""
+    return 1 / x
+
+
+reciprocal.gradient(x=(r"\bar x = -\bar y\,y^2", lambda g, y: -g * y * y))
+
+
+@op(r"y = |x|", binds=("|x|", "abs"))
+def abs(x, /):
+    """Magnitude, elementwise; its slope at 0 is taken as 0. Shapes: (*) -> (*)."""
+    return namespace(x).abs(x)
+
+
+abs.gradient(x=(r"\bar x = \bar y \operatorname{sign} x", lambda g, x: g * namespace(x).sign(x)))
+
+
+@op(r"y = \operatorname{sign} x", binds="sign")
+def sign(x, /):
+    """-1, 0 or 1 by the sign, elementwise; constant between its jumps. Shapes: (*) -> (*)."""
+    return namespace(x).sign(x)
+
+
+sign.gradient(x=None)
+
+
+@op(r"y = \lfloor x \rfloor", binds="floor")
+def floor(x, /):
+    """Rounded down, elementwise; constant between its jumps. Shapes: (*) -> (*)."""
+    return namespace(x).floor(x)
+
+
+floor.gradient(x=None)
+
+
+@op(r"y = \lceil x \rceil", binds="ceil")
+def ceil(x, /):
+    """Rounded up, elementwise; constant between its jumps. Shapes: (*) -> (*)."""
+    return namespace(x).ceil(x)
+
+
+ceil.gradient(x=None)
+
+
+@op(r"y = \lfloor x \rceil", binds=("round", "__round__"))
+def round(x, /):
+    """Rounded to the nearest whole number, halves to even; constant between its jumps. Shapes: (*) -> (*)."""
+    return namespace(x).round(x)
+
+
+round.gradient(x=None)
+
+
+@op(r"y = \sin x", binds="sin", floating=True)
+def sin(x, /):
+    """Sine of an angle in radians, elementwise. Shapes: (*) -> (*)."""
+    return namespace(x).sin(x)
+
+
+sin.gradient(x=(r"\bar x = \bar y \cos x", lambda g, x: g * namespace(x).cos(x)))
+
+
+@op(r"y = \cos x", binds="cos", floating=True)
+def cos(x, /):
+    """Cosine of an angle in radians, elementwise. Shapes: (*) -> (*)."""
+    return namespace(x).cos(x)
+
+
+cos.gradient(x=(r"\bar x = -\bar y \sin x", lambda g, x: -g * namespace(x).sin(x)))
+
+
+@op(r"y = \tanh x", binds="tanh", floating=True)
+def tanh(x, /):
+    """Hyperbolic tangent, elementwise. Shapes: (*) -> (*)."""
+    return namespace(x).tanh(x)
+
+
+tanh.gradient(x=(r"\bar x = \bar y\,(1 - y^2)", lambda g, y: g * (1 - y * y)))
+
+
+@op(r"y = \frac{2}{\sqrt\pi} \int_0^x e^{-t^2} dt", binds="erf", floating=True)
+def erf(x, /):
+    """Error function, elementwise. Shapes: (*) -> (*)."""
+    return _erf(x)
+
+
+_TWO_OVER_SQRT_PI = 1.1283791670955126
+erf.gradient(
+    x=(
+        r"\bar x = \bar y\,\tfrac{2}{\sqrt\pi} e^{-x^2}",
+        lambda g, x: g * (_TWO_OVER_SQRT_PI * namespace(x).exp(-x * x)),
+    )
+)
+
+
+def _share(g, a, b):
+    """What a larger (or equal) element takes of the gradient: all of it, or half of it where both are equal."""
+    xp = namespace(g, a, b)
+    return xp.where(a > b, g, xp.where(a == b, g / 2, xp.zeros_like(g)))
+
+
+@op(r"y = \max(a, b)", broadcasts=True)
+def maximum(a, b, /):
+    """The larger one, elementwise; equal elements share the gradient. Shapes: (*), (*) -> (*), broadcast together."""
+    return namespace(a, b).maximum(a, b)
+
+
+maximum.gradient(
+    a=(r"\bar a = \bar y\,[a > b]", _share),
+    b=(r"\bar b = \bar y\,[b > a]", lambda g, a, b: _share(g, b, a)),
+)
+
+
+@op(r"y = \min(a, b)", broadcasts=True)
+def minimum(a, b, /):
+    """The smaller one, elementwise; equal elements share the gradient. Shapes: (*), (*) -> (*), broadcast together."""
+    return namespace(a, b).minimum(a, b)
+
+
+minimum.gradient(
+    a=(r"\bar a = \bar y\,[a < b]", lambda g, a, b: _share(g, b, a)),
+    b=(r"\bar b = \bar y\,[b < a]", _share),
+)
+
+
+@op(r"y = \min(\max(x, l), h)", binds="clip")
+def clip(x, /, min=None, max=None):
+    """Moved into [min, max], elementwise; None leaves a side open. Shapes: (*) -> (*).
+
+    The gradient passes where the element was left as it is.
+    """
+    return namespace(x).clip(x, raw(min), raw(max))
+
+
+def _inside(g, x, min, max):
+    xp = namespace(g, x)
+    for beyond in ([] if min is None else [x < raw(min)]) + ([] if max is None else [x > raw(max)]):
+        g = xp.where(beyond, xp.zeros_like(g), g)
+    return g
+
+
+clip.gradient(x=(r"\bar x = \bar y\,[l \le x \le h]", _inside))
+
+
+@op(r"y = a \text{ where } c \text{ else } b", broadcasts=True, promotes=(1, 2))
+def where(condition, a, b, /):
+    """The element of a where the condition holds, else that of b. Shapes: (*), (*), (*) -> (*), broadcast together."""
+    return namespace(condition, a, b).where(condition, a, b)
+
+
+def _masked(g, condition, keep):
+    xp = namespace(g, condition)
+    return xp.where(condition, g, xp.zeros_like(g)) if keep else xp.where(condition, xp.zeros_like(g), g)
+
+
+where.gradient(
+    condition=None,
+    a=(r"\bar a = \bar y\,c", lambda g, condition: _masked(g, condition, True)),
+    b=(r"\bar b = \bar y\,(1 - c)", lambda g, condition: _masked(g, condition, False)),
+)
+
+
+@op(r"y = x", binds="astype")
+def astype(x, /, dtype, copy=True):
+    """The same numbers as another type; the gradient is turned back. Shapes: (*) -> (*)."""
+    return namespace(x).astype(x, as_dtype(dtype), copy=copy)
+
+
+astype.gradient(x=(r"\bar x = \bar y", lambda g: g))
+
+
+def _predicate(formula, name, symbol, function, doc):
+    """A comparison or a test: an operation without a gradient."""
+    parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
+    function.__name__ = function.__qualname__ = name
+    shapes = "(*), (*) -> (*), broadcast together" if len(parameters) == 2 else "(*) -> (*)"
+    function.__doc__ = f"{doc} Shapes: {shapes}."
+    made = op(formula, binds=symbol, broadcasts=len(parameters) == 2, promotes=False)(function)
+    return made.gradient(**dict.fromkeys(parameters))
+
+
+equal = _predicate("y = [a = b]", "equal", "==", lambda a, b, /: a == b, "Whether they are equal, elementwise.")
+not_equal = _predicate(r"y = [a \ne b]", "not_equal", "!=", lambda a, b, /: a != b, "Whether they differ, elementwise.")
+less = _predicate("y = [a < b]", "less", "<", lambda a, b, /: a < b, "Whether a is smaller, elementwise.")
+less_equal = _predicate(
+    r"y = [a \le b]", "less_equal", "<=", lambda a, b, /: a <= b, "Whether a is smaller or equal, elementwise."
+)
+greater = _predicate("y = [a > b]", "greater", ">", lambda a, b, /: a > b, "Whether a is larger, elementwise.")
+greater_equal = _predicate(
+    r"y = [a \ge b]", "greater_equal", ">=", lambda a, b, /: a >= b, "Whether a is larger or equal, elementwise."
+)
+logical_and = _predicate(
+    r"y = a \wedge b",
+    "logical_and",
+    "&",
+    lambda a, b, /: namespace(a, b).logical_and(a, b),
+    "Whether both hold, elementwise.",
+)
+logical_or = _predicate(
+    r"y = a \vee b",
+    "logical_or",
+    "|",
+    lambda a, b, /: namespace(a, b).logical_or(a, b),
+    "Whether one holds, elementwise.",
+)
+logical_xor = _predicate(
+    r"y = a \oplus b",
+    "logical_xor",
+    "^",
+    lambda a, b, /: namespace(a, b).logical_xor(a, b),
+    "Whether exactly one holds, elementwise.",
+)
+logical_not = _predicate(
+    r"y = \neg x",
+    "logical_not",
+    "~",
+    lambda x, /: namespace(x).logical_not(x),
+    "Whether it does not hold, elementwise.",
+)
+isnan = _predicate(
+    r"y = [x \ne x]", "isnan", "isnan", lambda x, /: namespace(x).isnan(x), "Whether it is not a number, elementwise."
+)
+isinf = _predicate(
+    r"y = [|x| = \infty]", "isinf", "isinf", lambda x, /: namespace(x).isinf(x), "Whether it is infinite, elementwise."
+)
+isfinite = _predicate(
+    r"y = [|x| < \infty]",
+    "isfinite",
+    "isfinite",
+    lambda x, /: namespace(x).isfinite(x),
+    "Whether it is a finite number, elementwise.",
+)

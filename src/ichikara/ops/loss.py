@@ -1,0 +1,227 @@
+"""How far a prediction is from what it should have been."""
+
+import math
+
+from ..arrays import namespace
+from ..autodiff import composed, op, raw
+from ..errors import choose
+from .activation import log_softmax, sigmoid
+from .elementwise import abs, where
+from .indexing import take_along_axis
+from .reduce import mean, sum
+from .shape import moveaxis, reshape
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
+    "nll_loss",
+]
+
+_REDUCTIONS = {"none": lambda x: x, "mean": mean, "sum": sum}
+
+
+def _reduce(losses, reduction):
+    return choose("reduction", reduction, _REDUCTIONS)(losses)
+
+
+def _difference(input, target):
+    if input.shape != target.shape:
+        raise ValueError(
+            f"the predictions have shape {input.shape} and the targets {target.shape}; "
+            "give them one shape, so that each prediction meets its own target"
+        )
+    return input - target
+
+
+@composed(r"L = \tfrac{1}{n} \sum_i |x_i - y_i|")
+def l1_loss(input, target, /, reduction="mean"):
+    """Mean of absolute differences. Shapes: (*), (*) -> (), or (*) with ``reduction="none"``."""
+    return _reduce(abs(_difference(input, target)), reduction)
+
+
+@composed(r"L = \tfrac{1}{n} \sum_i (x_i - y_i)^2")
+def mse_loss(input, target, /, reduction="mean"):
+    """Mean of squared differences. Shapes: (*), (*) -> (), or (*) with ``reduction="none"``."""
+    d = _difference(input, target)
+    return _reduce(d * d, reduction)
+
+
+@composed(
+    r"L = \tfrac{1}{n} \sum_i \tfrac12 d_i^2 \text{ where } |d_i| \le \delta \text{ else } \delta (|d_i| - \tfrac12 \delta)"
+)
+def huber_loss(input, target, /, reduction="mean", delta=1.0):
+    """Squared near the target and absolute far from it, so that an outlier pulls no harder than others.
+
+    Shapes: (*), (*) -> (), or (*) with ``reduction="none"``.
+
+    Source: P. Huber, "Robust Estimation of a Location Parameter" (1964).
+    """
+    if delta <= 0:
+        raise ValueError(f"delta is where the loss turns from squared to absolute, a number above 0, not {delta}")
+    d = _difference(input, target)
+    far = abs(d)
+    return _reduce(where(far <= delta, 0.5 * d * d, delta * (far - 0.5 * delta)), reduction)
+
+
+@op(r"l = -\bigl(y \ln p + (1 - y) \ln(1 - p)\bigr)", name="bernoulli_nll", promotes=True)
+def _bernoulli_nll(p, target, /):
+    """The elements of `binary_cross_entropy`. Logarithms stop at -100. Shapes: (*), (*) -> (*)."""
+    xp = namespace(p, target)
+    least = math.exp(-100)
+    return -(target * xp.log(xp.clip(p, least, None)) + (1 - target) * xp.log(xp.clip(1 - p, least, None)))
+
+
+def _towards(g, p, target):
+    xp = namespace(g, p)
+    return g * (p - target) / xp.clip(p * (1 - p), 1e-12, None)
+
+
+def _weight_of_target(g, p):
+    xp = namespace(g, p)
+    least = math.exp(-100)
+    return g * (xp.log(xp.clip(1 - p, least, None)) - xp.log(xp.clip(p, least, None)))
+
+
+_bernoulli_nll.gradient(
+    p=(r"\bar p = \bar l\,\frac{p - y}{p (1 - p)}", _towards),
+    target=(r"\bar y = \bar l \ln \frac{1 - p}{p}", _weight_of_target),
+)
+
+
+@composed(r"L = -\tfrac{1}{n} \sum_i w_i \bigl(y_i \ln p_i + (1 - y_i) \ln(1 - p_i)\bigr)")
+def binary_cross_entropy(input, target, /, weight=None, reduction="mean"):
+    """Cross entropy of probabilities with targets from 0 to 1. Shapes: (*), (*) -> (), or (*) unreduced.
+
+    A probability of exactly 0 or 1 costs at most 100. Prefer `binary_cross_entropy_with_logits`, which needs no such stop.
+
+    Raises ValueError for a probability outside of [0, 1].
+    """
+    _difference(input, target)
+    p = raw(input)
+    if namespace(p).__name__ == "numpy" and p.size and not (p.min() >= 0 and p.max() <= 1):
+        raise ValueError(
+            f"binary_cross_entropy is of probabilities from 0 to 1, and these go from {p.min()} to {p.max()}; "
+            "apply sigmoid, or use binary_cross_entropy_with_logits"
+        )
+    losses = _bernoulli_nll(input, target)
+    return _reduce(losses if weight is None else losses * weight, reduction)
+
+
+@op(r"l = \ln(1 + e^u) - y u", name="logistic_nll", promotes=True)
+def _logistic_nll(u, target, /):
+    """The elements of `binary_cross_entropy_with_logits`: no logarithm of a rounded sigmoid. Shapes: (*), (*) -> (*)."""
+    xp = namespace(u, target)
+    return xp.maximum(u, 0) - u * target + xp.log1p(xp.exp(-xp.abs(u)))
+
+
+_logistic_nll.gradient(
+    u=(r"\bar u = \bar l\,(\sigma(u) - y)", lambda g, u, target: g * (sigmoid(u) - target)),
+    target=(r"\bar y = -\bar l\,u", lambda g, u: -g * u),
+)
+
+
+@composed(r"L = \tfrac{1}{n} \sum_i w_i \bigl(\ln(1 + e^{u_i}) - y_i u_i\bigr)")
+def binary_cross_entropy_with_logits(input, target, /, weight=None, reduction="mean", pos_weight=None):
+    r"""Sigmoid and cross entropy in one, from the weighted sum u; stable where the two apart overflow.
+
+    .. math:: \frac{\partial L}{\partial u} = \sigma(u) - y
+
+    Shapes: (\*), (\*) -> (), or (\*) with ``reduction="none"``.
+
+    Arguments: ``weight``, of each element; ``pos_weight``, how much more a positive target counts.
+    """
+    _difference(input, target)
+    losses = _logistic_nll(input, target)
+    if pos_weight is not None:
+        # A positive target's loss is ln(1 + e^-u); adding (w - 1) y times that weighs it by w.
+        losses = losses + (pos_weight - 1) * target * _logistic_nll(input, namespace(input).ones_like(input))
+    return _reduce(losses if weight is None else losses * weight, reduction)
+
+
+def _class_weights(weight, labels, classes):
+    if tuple(weight.shape) != (classes,):
+        raise ValueError(f"weight has one number for each of the {classes} classes, and this has shape {weight.shape}")
+    return weight[labels]
+
+
+def _check_labels(labels, shape, classes, ignore_index):
+    """Raise where class indices do not fit predictions of this shape."""
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"class labels are whole numbers, not {labels.dtype}; or give probabilities of shape {shape}")
+    expected = (shape[0], *shape[2:]) if len(shape) > 1 else ()
+    if labels.shape != expected:
+        raise ValueError(f"predictions of shape {shape} have labels of shape {expected}, not {labels.shape}")
+    if namespace(labels).__name__ != "numpy":
+        return
+    wrong = labels[((labels < 0) | (labels >= classes)) & (labels != ignore_index)]
+    if wrong.size:
+        raise ValueError(f"label {wrong.reshape(-1)[0]} was given for {classes} classes, 0 to {classes - 1}")
+
+
+@composed(r"L = -\tfrac{1}{\sum_i w_{y_i}} \sum_i w_{y_i} x_{i y_i}")
+def nll_loss(input, target, /, weight=None, ignore_index=-100, reduction="mean"):
+    """Negative log likelihood: the weighted mean of what log-probabilities say of the right classes.
+
+    Shapes: (n, c, \\*d), (n, \\*d) -> (), or (n, \\*d) with ``reduction="none"``; also (c), () -> ().
+
+    Arguments: ``weight``, one for each class; ``ignore_index``, the label of positions that do not count.
+
+    Raises ValueError for labels beyond the classes.
+    """
+    return _label_loss(input, target, weight, ignore_index, reduction, 0.0)
+
+
+def _label_loss(logp, target, weight, ignore_index, reduction, smoothing):
+    """The loss of log-probabilities given class labels, a part of it spread over all classes."""
+    choose("reduction", reduction, _REDUCTIONS)
+    axis = 1 if logp.ndim > 1 else 0
+    classes = logp.shape[axis]
+    labels = raw(target)
+    _check_labels(labels, logp.shape, classes, ignore_index)
+    xp = namespace(labels)
+    counted = labels != ignore_index
+    labels = xp.where(counted, labels, xp.zeros_like(labels))
+    rows = reshape(moveaxis(logp, axis, -1), (-1, classes)) if logp.size else reshape(logp, (0, classes))
+    labels, counts = xp.reshape(labels, (-1,)), xp.astype(xp.reshape(counted, (-1,)), logp.dtype)
+    weights = counts if weight is None else counts * raw(_class_weights(weight, labels, classes))
+    losses = -reshape(take_along_axis(rows, xp.expand_dims(labels, axis=1), axis=1), (-1,)) * weights
+    if smoothing:
+        of_all = rows if weight is None else rows * weight
+        losses = (1 - smoothing) * losses - (smoothing / classes) * sum(of_all, axis=1) * counts
+    if reduction == "mean":
+        return sum(losses) / xp.sum(weights)
+    return sum(losses) if reduction == "sum" else reshape(losses, target.shape)
+
+
+@composed(r"L = -\tfrac{1}{n} \sum_i \sum_c w_c\,t_{ic} \ln \frac{e^{u_{ic}}}{\sum_k e^{u_{ik}}}")
+def cross_entropy(input, target, /, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    """Softmax and negative log likelihood in one, from the weighted sums of the last layer.
+
+    Shapes: (n, c, \\*d), and labels (n, \\*d) or probabilities (n, c, \\*d) -> (), or (n, \\*d) unreduced; also without n.
+
+    Arguments: ``weight``, one for each class; ``ignore_index``, the label of positions that do not count;
+    ``label_smoothing``, the part of the target, 0 to 1, that is spread evenly over all classes.
+
+    Raises ValueError for labels beyond the classes, or targets of another shape.
+
+    Source: C. Bishop, "Pattern Recognition and Machine Learning" (2006), section 4.3.4; C. Szegedy et al. (2015).
+    """
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing is a part of the target, 0 to 1, not {label_smoothing}")
+    axis = 1 if input.ndim > 1 else 0
+    logp = log_softmax(input, axis=axis)
+    if target.dtype.kind in "iub" or target.shape != input.shape:
+        return _label_loss(logp, target, weight, ignore_index, reduction, label_smoothing)
+    classes = input.shape[axis]
+    likely = target * (1 - label_smoothing) + label_smoothing / classes if label_smoothing else target
+    terms = -logp * likely
+    if weight is not None:
+        terms = terms * reshape(weight, tuple(classes if i == axis else 1 for i in range(input.ndim)))
+    losses = sum(terms, axis=axis)
+    if reduction == "mean":
+        return sum(losses) / max(losses.size, 1)
+    return _reduce(losses, reduction)

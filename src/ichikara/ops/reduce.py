@@ -1,0 +1,191 @@
+"""Functions that take many elements together: sums, means, extremes, products, spreads."""
+
+import math
+
+from ..arrays import namespace, normalise_axes, size_along, unreduce
+from ..autodiff import composed, op
+from .shape import concat, flip, permute_dims, reshape
+
+
+def _spread(g, x_shape, axis, keepdims):
+    """A reduction's gradient, given to each of the elements that it took together."""
+    return namespace(g).broadcast_to(unreduce(g, x_shape, axis, keepdims), x_shape)
+
+
+@op(r"y = \sum_i x_i", binds="sum")
+def sum(x, /, axis=None, keepdims=False):
+    """Sum along axes, or of everything. Shapes: (*) -> (*) without the axes, or with length 1 there."""
+    return namespace(x).sum(x, axis=axis, keepdims=keepdims)
+
+
+sum.gradient(x=(r"\bar x_i = \bar y", _spread))
+
+
+@op(r"y = \frac{1}{n} \sum_{i=1}^n x_i", binds="mean", floating=True)
+def mean(x, /, axis=None, keepdims=False):
+    """Mean along axes, or of everything. Shapes: (*) -> (*) without the axes, or with length 1 there."""
+    return namespace(x).mean(x, axis=axis, keepdims=keepdims)
+
+
+mean.gradient(
+    x=(
+        r"\bar x_i = \bar y / n",
+        lambda g, x_shape, axis, keepdims: _spread(g / (size_along(x_shape, axis) or 1), x_shape, axis, keepdims),
+    )
+)
+
+
+def _to_the_extreme(g, y, x, axis, keepdims):
+    """An extreme's gradient, shared evenly among the elements that attain it."""
+    xp = namespace(g, y, x)
+    hit = x == unreduce(y, x.shape, axis, keepdims)
+    share = xp.astype(hit, g.dtype)
+    return unreduce(g, x.shape, axis, keepdims) * share / xp.sum(share, axis=axis, keepdims=True)
+
+
+@op(r"y = \max_i x_i", binds="max")
+def max(x, /, axis=None, keepdims=False):
+    """Largest element along axes, or of all. Shapes: (*) -> (*) without the axes, or with length 1 there."""
+    return namespace(x).max(x, axis=axis, keepdims=keepdims)
+
+
+max.gradient(x=(r"\bar x_i = \bar y\,[x_i = y] / |\{j : x_j = y\}|", _to_the_extreme))
+
+
+@op(r"y = \min_i x_i", binds="min")
+def min(x, /, axis=None, keepdims=False):
+    """Smallest element along axes, or of all. Shapes: (*) -> (*) without the axes, or with length 1 there."""
+    return namespace(x).min(x, axis=axis, keepdims=keepdims)
+
+
+min.gradient(x=(r"\bar x_i = \bar y\,[x_i = y] / |\{j : x_j = y\}|", _to_the_extreme))
+
+
+@op(r"y = \ln \sum_i e^{x_i}", binds="logsumexp", floating=True)
+def logsumexp(x, /, axis=None, keepdims=False):
+    """Logarithm of a sum of exponentials, without overflow. Shapes: (*) -> (*) without the axes, or length 1 there."""
+    xp = namespace(x)
+    top = xp.max(x, axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))  # all -inf gives -inf, and not nan
+    y = xp.log(xp.sum(xp.exp(x - top), axis=axis, keepdims=True)) + top
+    return y if keepdims else xp.reshape(y, xp.sum(x, axis=axis).shape)
+
+
+logsumexp.gradient(
+    x=(
+        r"\bar x_i = \bar y\,e^{x_i - y}",
+        lambda g, y, x, axis, keepdims: (
+            unreduce(g, x.shape, axis, keepdims) * namespace(x).exp(x - unreduce(y, x.shape, axis, keepdims))
+        ),
+    )
+)
+
+
+@composed(r"y = \frac{1}{n - c} \sum_i (x_i - \mu)^2", binds="var")
+def var(x, /, axis=None, correction=0.0, keepdims=False):
+    """Variance along axes, or of everything; with ``correction=1`` that of the population a sample was drawn from.
+
+    Shapes: (*) -> (*) without the axes, or with length 1 there.
+    """
+    away = x - mean(x, axis=axis, keepdims=True)
+    return sum(away * away, axis=axis, keepdims=keepdims) / (size_along(x.shape, axis) - correction)
+
+
+@composed(r"y = \sqrt{\frac{1}{n - c} \sum_i (x_i - \mu)^2}", binds="std")
+def std(x, /, axis=None, correction=0.0, keepdims=False):
+    """Standard deviation along axes, or of everything. Shapes: (*) -> (*) without the axes, or with length 1 there."""
+    return var(x, axis=axis, correction=correction, keepdims=keepdims) ** 0.5
+
+
+@composed(r"y = \prod_i x_i", binds="prod")
+def prod(x, /, axis=None, keepdims=False):
+    """Product along axes, or of everything. Shapes: (*) -> (*) without the axes, or with length 1 there.
+
+    Elements are multiplied in pairs, and the products again; so the gradient is right where elements are 0, which
+    the shorter rule (the product divided by the element) is not.
+    """
+    axes = normalise_axes(axis, x.ndim)
+    kept = tuple(i for i in range(x.ndim) if i not in axes)
+    shape = tuple(x.shape[i] for i in kept)
+    factors = reshape(permute_dims(x, axes + kept), (math.prod(x.shape[i] for i in axes), *shape))
+    if factors.shape[0] == 0:
+        y = namespace(factors).ones(shape, dtype=factors.dtype)
+    else:
+        while factors.shape[0] > 1:
+            half, odd = divmod(factors.shape[0], 2)
+            paired = factors[:half] * factors[half : 2 * half]
+            factors = concat([paired, factors[2 * half :]], axis=0) if odd else paired
+        y = factors[0]
+    return reshape(y, tuple(1 if i in axes else n for i, n in enumerate(x.shape))) if keepdims else y
+
+
+@op(r"y_i = \sum_{j \le i} x_j", binds="cumulative_sum")
+def cumulative_sum(x, /, axis=-1):
+    """Running sum along an axis. Shapes: (*) -> (*)."""
+    return namespace(x).cumulative_sum(x, axis=axis)
+
+
+cumulative_sum.gradient(
+    x=(
+        r"\bar x_j = \sum_{i \ge j} \bar y_i",
+        lambda g, axis: flip(cumulative_sum(flip(g, axis=axis), axis=axis), axis=axis),
+    )
+)
+
+
+@op(r"y = \arg\max_i x_i", binds="argmax")
+def argmax(x, /, axis=None, keepdims=False):
+    """Position of the first largest element along an axis, or in the flattened array.
+
+    Shapes: (*) -> (*) without the axis, or with length 1 there.
+    """
+    return namespace(x).argmax(x, axis=axis, keepdims=keepdims)
+
+
+argmax.gradient(x=None)
+
+
+@op(r"y = \arg\min_i x_i", binds="argmin")
+def argmin(x, /, axis=None, keepdims=False):
+    """Position of the first smallest element along an axis, or in the flattened array.
+
+    Shapes: (*) -> (*) without the axis, or with length 1 there.
+    """
+    return namespace(x).argmin(x, axis=axis, keepdims=keepdims)
+
+
+argmin.gradient(x=None)
+
+
+@op(r"y = \bigwedge_i x_i", binds="all")
+def all(x, /, axis=None, keepdims=False):
+    """Whether all hold, along axes or of everything. Shapes: (*) -> (*) without the axes, or with length 1 there."""
+    return namespace(x).all(x, axis=axis, keepdims=keepdims)
+
+
+all.gradient(x=None)
+
+
+@op(r"y = \bigvee_i x_i", binds="any")
+def any(x, /, axis=None, keepdims=False):
+    """Whether any holds, along axes or of everything. Shapes: (*) -> (*) without the axes, or with length 1 there."""
+    return namespace(x).any(x, axis=axis, keepdims=keepdims)
+
+
+any.gradient(x=None)
+
+__all__ = [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "cumulative_sum",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "std",
+    "sum",
+    "var",
+]

@@ -1,0 +1,241 @@
+"""Functions that move elements and change none: reshaping, joining, cutting, turning round."""
+
+import math
+from collections.abc import Sequence
+
+from ..arrays import namespace, normalise_axes, sum_to
+from ..autodiff import composed, op
+
+__all__ = [
+    "broadcast_to",
+    "concat",
+    "expand_dims",
+    "flatten",
+    "flip",
+    "matrix_transpose",
+    "moveaxis",
+    "pad",
+    "permute_dims",
+    "repeat",
+    "reshape",
+    "roll",
+    "squeeze",
+    "stack",
+    "tril",
+    "triu",
+    "unstack",
+]
+
+
+@op(r"y = \operatorname{reshape}(x)")
+def reshape(x, /, shape):
+    """The same elements in another shape; one length may be -1, for what is left. Shapes: (*) -> shape."""
+    return namespace(x).reshape(x, (shape,) if isinstance(shape, int) else tuple(shape))
+
+
+reshape.gradient(
+    x=(r"\bar x = \operatorname{reshape}(\bar y)", lambda g, x_shape: namespace(g).reshape(g, x_shape)),
+)
+
+
+@composed(r"y = \operatorname{vec}(x)", binds="flatten")
+def flatten(x, /, start_axis=0, end_axis=-1):
+    """The axes from one to another as one. Shapes: (\\*a, \\*b, \\*c) -> (\\*a, prod b, \\*c)."""
+    first, last = normalise_axes(start_axis, x.ndim)[0], normalise_axes(end_axis, x.ndim)[0]
+    return reshape(x, (*x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
+
+
+@op(r"y_{i_{p(1)} \dots i_{p(n)}} = x_{i_1 \dots i_n}")
+def permute_dims(x, /, axes):
+    """The axes in another order. Shapes: (n_0, ..., n_k) -> (n_axes[0], ..., n_axes[k])."""
+    return namespace(x).permute_dims(x, tuple(axes))
+
+
+def _inverse(axes):
+    """The permutation that undoes one."""
+    n = len(axes)
+    return tuple(sorted(range(n), key=lambda i: axes[i] % n))
+
+
+permute_dims.gradient(
+    x=(r"\bar x = \operatorname{permute}^{-1}(\bar y)", lambda g, axes: namespace(g).permute_dims(g, _inverse(axes))),
+)
+
+
+@composed(r"y_{\dots j \dots} = x_{\dots i \dots}", binds="moveaxis")
+def moveaxis(x, /, source, destination):
+    """One axis at another place, the others in their order. Shapes: (*) -> (*) with its axes in another order."""
+    (source,), (destination,) = normalise_axes(source, x.ndim), normalise_axes(destination, x.ndim)
+    order = [i for i in range(x.ndim) if i != source]
+    order.insert(destination, source)
+    return permute_dims(x, order)
+
+
+@op(r"Y = X^\top")
+def matrix_transpose(x, /):
+    """The last two axes exchanged. Shapes: (*n, i, j) -> (*n, j, i)."""
+    if x.ndim < 2:
+        raise ValueError(f"a matrix has two axes at least, and this has {x.ndim}")
+    return x.mT
+
+
+matrix_transpose.gradient(x=(r"\bar X = \bar Y^\top", lambda g: g.mT))
+
+
+@op(r"y = \operatorname{broadcast}(x)")
+def broadcast_to(x, /, shape):
+    """Repeated along axes of length 1, and along new ones in front. Shapes: (*) -> shape."""
+    return namespace(x).broadcast_to(x, tuple(shape))
+
+
+broadcast_to.gradient(x=(r"\bar x = \sum_{\text{repeated}} \bar y", lambda g, x_shape: sum_to(g, x_shape)))
+
+
+@op(r"y_{\dots 0 \dots} = x_{\dots}")
+def expand_dims(x, /, axis=0):
+    """With a new axis of length 1. Shapes: (*a, *b) -> (*a, 1, *b)."""
+    return namespace(x).expand_dims(x, axis=axis)
+
+
+expand_dims.gradient(x=(r"\bar x = \bar y_{\dots 0 \dots}", lambda g, x_shape: namespace(g).reshape(g, x_shape)))
+
+
+@op(r"y_{\dots} = x_{\dots 0 \dots}", binds="squeeze")
+def squeeze(x, /, axis=None):
+    """Without axes of length 1: the named ones, or all of them. Shapes: (*a, 1, *b) -> (*a, *b)."""
+    axes = tuple(i for i, n in enumerate(x.shape) if n == 1) if axis is None else axis
+    return namespace(x).squeeze(x, axis=axes)
+
+
+squeeze.gradient(x=(r"\bar x_{\dots 0 \dots} = \bar y", lambda g, x_shape: namespace(g).reshape(g, x_shape)))
+
+
+@op(r"y = (x_1, \dots, x_n)", sequence=True)
+def concat(arrays, /, axis=0):
+    """Joined along an axis that they have; None joins them flattened. Shapes: (*a, n_i, *b) ... -> (*a, sum n_i, *b)."""
+    if not len(arrays):
+        raise ValueError("concat() was given no arrays")
+    return namespace(*arrays).concat(arrays, axis=axis)
+
+
+def _split(g, arrays_shape, axis):
+    """The parts of a joined array's gradient, one for each that was joined."""
+    lengths = [math.prod(shape) if axis is None else shape[axis] for shape in arrays_shape]
+    axis = 0 if axis is None else axis % g.ndim
+    parts, start = [], 0
+    for length, shape in zip(lengths, arrays_shape, strict=True):
+        part = g[(slice(None),) * axis + (slice(start, start + length),)]
+        parts.append(namespace(g).reshape(part, shape))
+        start += length
+    return parts
+
+
+concat.gradient(arrays=(r"(\bar x_1, \dots, \bar x_n) = \bar y", _split))
+
+
+@op(r"y_i = x_i", sequence=True)
+def stack(arrays, /, axis=0):
+    """Laid along a new axis. Shapes: (*a, *b) n times -> (*a, n, *b)."""
+    if not len(arrays):
+        raise ValueError("stack() was given no arrays")
+    return namespace(*arrays).stack(arrays, axis=axis)
+
+
+def _layers(g, axis):
+    before = (slice(None),) * (axis % g.ndim)
+    return [g[(*before, i)] for i in range(g.shape[axis])]
+
+
+stack.gradient(arrays=(r"\bar x_i = \bar y_i", _layers))
+
+
+@composed(r"x_i = y_i")
+def unstack(x, /, axis=0):
+    """The arrays that lie along an axis, as a tuple. Shapes: (*a, n, *b) -> (*a, *b) n times."""
+    return tuple(_layers(x, axis))
+
+
+@op(r"y = (0, x, 0)")
+def pad(x, /, pad_width, constant_values=0.0):
+    """Enclosed in a constant. Shapes: (n_i, ...) -> (before_i + n_i + after_i, ...).
+
+    Arguments: ``pad_width``, a pair (before, after) for each axis, or one pair or number for all.
+    """
+    return namespace(x).pad(x, _pairs(pad_width, x.ndim), constant_values=constant_values)
+
+
+def _pairs(width, ndim):
+    if isinstance(width, int):
+        return [(width, width)] * ndim
+    width = list(width)
+    if len(width) == 2 and all(isinstance(n, int) for n in width):
+        return [tuple(width)] * ndim
+    if len(width) == 1 and ndim != 1:
+        return [tuple(width[0])] * ndim
+    return [tuple(pair) if isinstance(pair, Sequence) else (pair, pair) for pair in width]
+
+
+def _unpad(g, pad_width):
+    pairs = _pairs(pad_width, g.ndim)
+    return g[tuple(slice(before, n - after) for (before, after), n in zip(pairs, g.shape, strict=True))]
+
+
+pad.gradient(x=(r"\bar x = \bar y_{\text{inside}}", _unpad))
+
+
+@op(r"y_i = x_{n - 1 - i}")
+def flip(x, /, axis=None):
+    """In the opposite order along axes, or along all. Shapes: (*) -> (*)."""
+    return namespace(x).flip(x, axis=axis)
+
+
+flip.gradient(x=(r"\bar x_i = \bar y_{n - 1 - i}", lambda g, axis: namespace(g).flip(g, axis=axis)))
+
+
+@op(r"y_{(i + s) \bmod n} = x_i")
+def roll(x, /, shift, axis=None):
+    """Shifted along an axis, what leaves at one end coming in at the other. Shapes: (*) -> (*)."""
+    return namespace(x).roll(x, shift, axis=axis)
+
+
+def _roll_back(g, shift, axis):
+    back = tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
+    return namespace(g).roll(g, back, axis=axis)
+
+
+roll.gradient(x=(r"\bar x_i = \bar y_{(i + s) \bmod n}", _roll_back))
+
+
+@op(r"y_{r i + k} = x_i")
+def repeat(x, /, repeats, axis=None):
+    """Each element several times in a row, along an axis or of the flattened array. Shapes: (*a, n, *b) -> (*a, n r, *b)."""
+    return namespace(x).repeat(x, repeats, axis=axis)
+
+
+def _sum_repeats(g, x_shape, repeats, axis):
+    xp = namespace(g)
+    if axis is None:
+        return xp.reshape(xp.sum(xp.reshape(g, (math.prod(x_shape), repeats)), axis=1), x_shape)
+    axis %= len(x_shape)
+    return xp.sum(xp.reshape(g, (*x_shape[: axis + 1], repeats, *x_shape[axis + 1 :])), axis=axis + 1)
+
+
+repeat.gradient(x=(r"\bar x_i = \sum_k \bar y_{r i + k}", _sum_repeats))
+
+
+@op(r"y_{ij} = x_{ij}\,[j \le i + k]")
+def tril(x, /, k=0):
+    """The lower triangle of matrices, zeros above it. Shapes: (*n, i, j) -> (*n, i, j)."""
+    return namespace(x).tril(x, k=k)
+
+
+tril.gradient(x=(r"\bar x_{ij} = \bar y_{ij}\,[j \le i + k]", lambda g, k: namespace(g).tril(g, k=k)))
+
+
+@op(r"y_{ij} = x_{ij}\,[j \ge i + k]")
+def triu(x, /, k=0):
+    """The upper triangle of matrices, zeros below it. Shapes: (*n, i, j) -> (*n, i, j)."""
+    return namespace(x).triu(x, k=k)
+
+
+triu.gradient(x=(r"\bar x_{ij} = \bar y_{ij}\,[j \ge i + k]", lambda g, k: namespace(g).triu(g, k=k)))
