@@ -6,7 +6,7 @@ __all__ = ["UserError", "VaultOpenedError", "choose"]
 
 
 class UserError(ValueError):
-    """Something that the user gave cannot be used; the message says what to do. The command line prints it and exits 2."""
+    """Something that the user gave cannot be used; the message says what to do. The command line exits 2."""
 
     exit_code = 2
 

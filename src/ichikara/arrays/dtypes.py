@@ -1,4 +1,4 @@
-"""Number types, and the one rule by which they mix: whole numbers follow the floats beside them, nothing widens silently.
+"""Number types, and the rule by which they mix: whole numbers follow the floats beside them, nothing widens silently.
 
 NumPy turns float32 times int64 into float64, and the exponential of an int64 too. Here such whole numbers become the
 float type beside them, or float32 where there is none. Two different float types give the wider one, as everywhere.
@@ -28,7 +28,7 @@ uint8, int32, int64 = numpy.dtype("uint8"), numpy.dtype("int32"), numpy.dtype("i
 bool_ = numpy.dtype("bool")
 default_float = float32
 
-_PYTHON = {float: default_float, int: int64, bool: bool_}
+_PYTHON: dict[type, numpy.dtype] = {float: default_float, int: int64, bool: bool_}
 
 
 def as_dtype(dtype: Any) -> numpy.dtype:
@@ -42,7 +42,7 @@ def as_dtype(dtype: Any) -> numpy.dtype:
     if isinstance(dtype, type) and dtype in _PYTHON:
         return _PYTHON[dtype]
     try:
-        found = numpy.dtype(dtype)
+        found: numpy.dtype | None = numpy.dtype(dtype)
     except TypeError:
         found = None
     if found is None or (found.kind not in "fiub" and str(found) != "bfloat16"):

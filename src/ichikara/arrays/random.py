@@ -32,13 +32,13 @@ class Generator:
 
     def normal(self, shape=(), mean=0.0, std=1.0, dtype="float32"):
         """Normal numbers with the given mean and standard deviation. Shapes: -> shape."""
-        kind = dtype if dtype in ("float32", "float64") else "float64"
+        kind: Any = dtype if dtype in ("float32", "float64") else "float64"
         numbers = self._stream.standard_normal(shape, dtype=kind)
         return numpy.asarray(numbers * numpy.asarray(std, kind) + numpy.asarray(mean, kind)).astype(dtype, copy=False)
 
     def uniform(self, shape=(), low=0.0, high=1.0, dtype="float32"):
         """Uniform numbers in [low, high). Shapes: -> shape."""
-        kind = dtype if dtype in ("float32", "float64") else "float64"
+        kind: Any = dtype if dtype in ("float32", "float64") else "float64"
         numbers = self._stream.random(shape, dtype=kind)
         scale = numpy.asarray(high - low, kind)
         return numpy.asarray(numbers * scale + numpy.asarray(low, kind)).astype(dtype, copy=False)

@@ -19,7 +19,8 @@ class GradientError(AssertionError):
 def numerical_grad(function: Callable, x, eps: float = 1e-6) -> Tensor:
     r"""The gradient by its definition: vary one element at a time and hold the others.
 
-    .. math:: \frac{\partial f}{\partial x_i} \approx \frac{f(x + \varepsilon e_i) - f(x - \varepsilon e_i)}{2\varepsilon}
+    .. math:: \frac{\partial f}{\partial x_i}
+        \approx \frac{f(x + \varepsilon e_i) - f(x - \varepsilon e_i)}{2\varepsilon}
 
     It takes two evaluations for each element, where a backward sweep takes one for all of them.
 
@@ -84,7 +85,10 @@ def _check(function, args, order, eps, rtol, atol, random, name):
         outputs = [o for o in flatten(function(*given))[0] if isinstance(o, Tensor) and o.dtype.kind == "f"]
         while len(weights) < len(outputs):
             weights.append(asarray(random.normal(outputs[len(weights)].shape, dtype="float64")))
-        return sum(((o * w).sum() for o, w in zip(outputs, weights, strict=True)), asarray(0.0, dtype="float64"))
+        total = asarray(0.0, dtype="float64")
+        for output, weight in zip(outputs, weights, strict=True):
+            total = total + (output * weight).sum()
+        return total
 
     gradients = grad(projected, tuple(chosen))(*args)
     with no_grad():

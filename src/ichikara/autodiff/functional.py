@@ -122,7 +122,7 @@ def jvp(function: Callable, args: tuple, tangents: tuple) -> tuple[Tensor, Tenso
             return value, wrap(namespace(value._data).zeros_like(value._data), None)
         probe = asarray(namespace(value._data).zeros_like(value._data), requires_grad=True)
         pulled = _sweep_all(value, probe, variables, create_graph=True)
-        total = None
+        total: Any = None
         for part, tangent, x in zip(pulled, direction, variables, strict=True):
             tangent = asarray(tangent, dtype=x.dtype)
             if tangent.shape != x.shape:
@@ -130,10 +130,10 @@ def jvp(function: Callable, args: tuple, tangents: tuple) -> tuple[Tensor, Tenso
             if part is not None:
                 term = (part * tangent).sum()
                 total = term if total is None else total + term
-        if total is None or total._node is None:
-            tangent_out = wrap(namespace(value._data).zeros_like(value._data), None)
-        else:
-            tangent_out = _pull(total, None, [probe])[0]
+        slope = None
+        if total is not None and total._node is not None:
+            (slope,) = _sweep_all(total, None, [probe], create_graph=_reaches_beyond(value, variables))
+        tangent_out = wrap(namespace(value._data).zeros_like(value._data), None) if slope is None else slope
     return value if _traced(args) else value.detach(), tangent_out
 
 

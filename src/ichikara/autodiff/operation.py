@@ -340,7 +340,7 @@ def op(
 
 
 def composed(formula: str, *, binds: str | tuple[str, ...] = ()) -> Callable[[Callable], Composition]:
-    """Decorator: register a function that is made of operations, with its formula, to be listed and tested with them."""
+    """Decorator: register a function that is made of operations, to be listed and tested with them."""
     return lambda function: _register(Composition(function, formula), binds)
 
 

@@ -213,12 +213,10 @@ def backward(self: Tensor, grad=None, retain_graph: bool = False, create_graph: 
     >>> x.grad
     Tensor(6.)
     """
-    for leaf, g in sweep(
-        self,
-        seed(self, grad, create_graph),
-        retain_graph=retain_graph or create_graph,
-        create_graph=create_graph,
-    ).items():
+    start = seed(self, grad, create_graph)
+    found = sweep(self, start, retain_graph=retain_graph or create_graph, create_graph=create_graph)
+    leaf: Any
+    for leaf, g in found.items():
         g = g if create_graph else wrap(g, None)
         leaf.grad = g if leaf.grad is None else leaf.grad + g
 

@@ -269,9 +269,22 @@ class Tensor:
         # The operators and methods that the operations bind when they are defined.
         def __getattr__(self, name: str) -> Any: ...
 
-        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = Any
-        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __neg__ = __getitem__ = Any
-        __lt__ = __le__ = __gt__ = __ge__ = Any
+        __add__: Callable[..., Any]
+        __radd__: Callable[..., Any]
+        __sub__: Callable[..., Any]
+        __rsub__: Callable[..., Any]
+        __mul__: Callable[..., Any]
+        __rmul__: Callable[..., Any]
+        __truediv__: Callable[..., Any]
+        __rtruediv__: Callable[..., Any]
+        __pow__: Callable[..., Any]
+        __matmul__: Callable[..., Any]
+        __neg__: Callable[..., Any]
+        __getitem__: Callable[..., Any]
+        __lt__: Callable[..., Any]
+        __le__: Callable[..., Any]
+        __gt__: Callable[..., Any]
+        __ge__: Callable[..., Any]
 
 
 _new = Tensor.__new__

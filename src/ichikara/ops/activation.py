@@ -33,7 +33,10 @@ heaviside.gradient(x=None)
 
 @op(r"y = \sigma(x) = \frac{1}{1 + e^{-x}}", binds="sigmoid", floating=True)
 def sigmoid(x, /):
-    """Logistic sigmoid, elementwise. Only e to a negative power is computed, so nothing overflows. Shapes: (*) -> (*)."""
+    """Logistic sigmoid, elementwise; only e to a negative power is computed, which cannot overflow.
+
+    Shapes: (*) -> (*).
+    """
     xp = namespace(x)
     e = xp.exp(-xp.abs(x))
     return xp.where(x >= 0, xp.ones_like(e), e) / (1 + e)

@@ -7,6 +7,12 @@ from ..autodiff.tensor import bind
 __all__ = ["getitem", "one_hot", "scatter", "take", "take_along_axis"]
 
 
+@op(r"y_{[i]} = \textstyle\sum x")
+def scatter(x, /, index, shape):
+    """Zeros of a shape, with x added at an index: the reverse of indexing. Shapes: that of y[index] -> shape."""
+    return scatter_add(x, index, shape)
+
+
 @op(r"y = x_{[i]}")
 def getitem(x, /, index):
     """The elements at an index: ``x[index]``, with slices, whole numbers, None, ``...``, integer or boolean arrays.
@@ -35,12 +41,6 @@ def _plain(index):
             raise IndexError(f"an index is made of whole numbers or of true and false, not of {index.dtype}")
         return raw(index)
     return index
-
-
-@op(r"y_{[i]} = \textstyle\sum x")
-def scatter(x, /, index, shape):
-    """Zeros of a shape, with x added at an index: the reverse of indexing. Shapes: that of y[index] -> shape."""
-    return scatter_add(x, index, shape)
 
 
 scatter.gradient(x=(r"\bar x = \bar y_{[i]}", lambda g, index: g[index]))

@@ -96,8 +96,7 @@ def einsum(subscripts, *operands):
     >>> einsum("ij,jk->ik", [[1.0, 2.0]], [[3.0], [4.0]])
     Tensor([[11.]])
     """
-    operands = list(operands)
-    return contract(operands, _spell_out(subscripts, [_rank(x) for x in operands]))
+    return contract(list(operands), _spell_out(subscripts, [_rank(x) for x in operands]))
 
 
 def _rank(x):

@@ -51,7 +51,8 @@ def mse_loss(input, target, /, reduction="mean"):
 
 
 @composed(
-    r"L = \tfrac{1}{n} \sum_i \tfrac12 d_i^2 \text{ where } |d_i| \le \delta \text{ else } \delta (|d_i| - \tfrac12 \delta)"
+    r"L = \tfrac{1}{n} \sum_i \tfrac12 d_i^2 \text{ where } |d_i| \le \delta"
+    r" \text{ else } \delta (|d_i| - \tfrac12 \delta)"
 )
 def huber_loss(input, target, /, reduction="mean", delta=1.0):
     """Squared near the target and absolute far from it, so that an outlier pulls no harder than others.
@@ -96,7 +97,7 @@ _bernoulli_nll.gradient(
 def binary_cross_entropy(input, target, /, weight=None, reduction="mean"):
     """Cross entropy of probabilities with targets from 0 to 1. Shapes: (*), (*) -> (), or (*) unreduced.
 
-    A probability of exactly 0 or 1 costs at most 100. Prefer `binary_cross_entropy_with_logits`, which needs no such stop.
+    A probability of exactly 0 or 1 costs at most 100; `binary_cross_entropy_with_logits` needs no such stop.
 
     Raises ValueError for a probability outside of [0, 1].
     """
@@ -113,7 +114,7 @@ def binary_cross_entropy(input, target, /, weight=None, reduction="mean"):
 
 @op(r"l = \ln(1 + e^u) - y u", name="logistic_nll", promotes=True)
 def _logistic_nll(u, target, /):
-    """The elements of `binary_cross_entropy_with_logits`: no logarithm of a rounded sigmoid. Shapes: (*), (*) -> (*)."""
+    """The elements of `binary_cross_entropy_with_logits`. Shapes: (*), (*) -> (*)."""
     xp = namespace(u, target)
     return xp.maximum(u, 0) - u * target + xp.log1p(xp.exp(-xp.abs(u)))
 
@@ -201,7 +202,7 @@ def _label_loss(logp, target, weight, ignore_index, reduction, smoothing):
 def cross_entropy(input, target, /, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     """Softmax and negative log likelihood in one, from the weighted sums of the last layer.
 
-    Shapes: (n, c, \\*d), and labels (n, \\*d) or probabilities (n, c, \\*d) -> (), or (n, \\*d) unreduced; also without n.
+    Shapes: (n, c, \\*d), and labels (n, \\*d) or probabilities (n, c, \\*d) -> (), or (n, \\*d) unreduced.
 
     Arguments: ``weight``, one for each class; ``ignore_index``, the label of positions that do not count;
     ``label_smoothing``, the part of the target, 0 to 1, that is spread evenly over all classes.

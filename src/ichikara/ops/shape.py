@@ -112,7 +112,10 @@ squeeze.gradient(x=(r"\bar x_{\dots 0 \dots} = \bar y", lambda g, x_shape: names
 
 @op(r"y = (x_1, \dots, x_n)", sequence=True)
 def concat(arrays, /, axis=0):
-    """Joined along an axis that they have; None joins them flattened. Shapes: (*a, n_i, *b) ... -> (*a, sum n_i, *b)."""
+    """Joined along an axis that they have; None joins them flattened.
+
+    Shapes: (*a, n_i, *b) for each -> (*a, sum n_i, *b).
+    """
     if not len(arrays):
         raise ValueError("concat() was given no arrays")
     return namespace(*arrays).concat(arrays, axis=axis)
@@ -208,7 +211,10 @@ roll.gradient(x=(r"\bar x_i = \bar y_{(i + s) \bmod n}", _roll_back))
 
 @op(r"y_{r i + k} = x_i")
 def repeat(x, /, repeats, axis=None):
-    """Each element several times in a row, along an axis or of the flattened array. Shapes: (*a, n, *b) -> (*a, n r, *b)."""
+    """Each element several times in a row, along an axis or of the flattened array.
+
+    Shapes: (*a, n, *b) -> (*a, n r, *b).
+    """
     return namespace(x).repeat(x, repeats, axis=axis)
 
 
