@@ -28,7 +28,6 @@ from .autodiff import (
     vjp,
 )
 from .ops import *  # noqa: F403 - the operations are the package's functions
-from .ops import bool
 
 __version__ = "0.1.0.dev0"
 

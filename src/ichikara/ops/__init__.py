@@ -99,7 +99,11 @@ from .shape import (
 
 bool = bool_  # the array API's name of the type
 
-__all__ = [name for name in dict(globals()) if not name.startswith("_") and name not in ("sys", "verify", "bool_")]
+__all__ = [
+    name
+    for name, value in list(globals().items())
+    if not name.startswith("_") and name not in ("verify", "bool_") and not isinstance(value, type(sys))
+]
 
 Tensor._namespace = sys.modules[__name__]
 verify()
