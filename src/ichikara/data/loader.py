@@ -96,7 +96,7 @@ class DataLoader(_Loader):
             rows = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
             inputs, targets = (
                 # A batch is the caller's to change, so it never shares memory with the dataset.
-                array[rows] if order is None else array.take(order[rows], axis=0)
+                array[rows].copy() if order is None else array.take(order[rows], axis=0)
                 for array in (self.dataset.inputs, self.dataset.targets)
             )
             if self.transform is not None:
