@@ -3,6 +3,7 @@
 from .dataset import Dataset
 from .download import RemoteFile, cache_folder, fetch
 from .files import load_csv, load_npz
+from .inputs import load_inputs
 from .loader import DataLoader, TextLoader
 from .mnist import load_mnist, read_idx
 from .registry import datasets, load
@@ -31,6 +32,7 @@ __all__ = [
     "CharVocabulary",
     "load_csv",
     "load_npz",
+    "load_inputs",
     "Split",
     "TrainTest",
     "TrainValidation",

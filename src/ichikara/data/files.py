@@ -54,9 +54,9 @@ def load_csv(
     (('setosa', 'virginica'), ('petal',), [0, 1])
     """
     path = Path(path)
-    lines = _read_lines(path, delimiter)
+    lines = read_lines(path, delimiter)
     if header is None:
-        header = any(lines[0][1]) and not any(_is_number(cell) for cell in lines[0][1])
+        header = any(lines[0][1]) and not any(is_number(cell) for cell in lines[0][1])
     names = _column_names(path, lines[0][1], yes_or_no("header", header))
     lines = lines[1:] if header else lines
     if not lines:
@@ -71,13 +71,13 @@ def load_csv(
         )
     at = _target_column(path, target, names)
     columns = [i for i in range(len(names)) if i != at]
-    inputs = numpy.stack([_numbers(path, lines, names, i) for i in columns], axis=1)
+    inputs = numpy.stack([column_of_numbers(path, lines, names, i) for i in columns], axis=1)
     words = [cells[at] for _, cells in lines]
     classes: tuple[str, ...] | None = None
     if _csv_task(path, lines, names[at], words, task) == "classification":
         targets, classes = _classes(words)
     else:
-        targets = _numbers(path, lines, names, at)[:, None]
+        targets = column_of_numbers(path, lines, names, at)[:, None]
     return Dataset(inputs, targets, path.stem, classes, tuple(names[i] for i in columns), f"the file {path.name}")
 
 
@@ -127,7 +127,7 @@ def load_npz(path: str | os.PathLike, *, task: str | None = None) -> Dataset:
     return Dataset(inputs, targets, path.stem, classes, None, f"the file {path.name}")
 
 
-def _read_lines(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
+def read_lines(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
     """The lines that are not blank, each with its number from 1 and its cells, stripped."""
     if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n"':
         raise UserError(f"delimiter is a single character, not {delimiter!r}")
@@ -172,7 +172,7 @@ def _target_column(path: Path, target: str | int | None, names: list[str]) -> in
     return choose(f"column of {path}", target, {name: i for i, name in enumerate(names)})
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:
@@ -180,12 +180,12 @@ def _is_number(cell: str) -> bool:
     return "_" not in cell  # Python reads 1_000 as a number, no table does
 
 
-def _numbers(path: Path, lines: Sequence[tuple[int, list[str]]], names: list[str], column: int) -> numpy.ndarray:
+def column_of_numbers(path: Path, lines: Sequence[tuple[int, list[str]]], names: list[str], column: int) -> numpy.ndarray:
     """A column as float32, or an error for its first cell that is no finite number."""
     values = numpy.empty(len(lines), "float32")
     for row, (line, cells) in enumerate(lines):
         cell = cells[column]
-        value = float(cell) if _is_number(cell) else math.nan
+        value = float(cell) if is_number(cell) else math.nan
         if not abs(value) <= LARGEST:  # so written, NaN is caught as well
             hint = "; if this line holds the columns' names, pass header=True" if line == lines[0][0] == 1 else ""
             raise UserError(
@@ -199,7 +199,7 @@ def _numbers(path: Path, lines: Sequence[tuple[int, list[str]]], names: list[str
 def _fault(cell: str) -> str:
     if not cell:
         return "the cell is empty"
-    if not _is_number(cell):
+    if not is_number(cell):
         return f"'{cell}' is not a number"
     return (
         f"'{cell}' is not a finite number" if not math.isfinite(float(cell)) else f"'{cell}' is too large for float32"
@@ -212,7 +212,7 @@ def _csv_task(path: Path, lines, name: str, words: list[str], task: str | None) 
         choose("task", task, GUESS)
     if task == "regression":
         return task
-    numeric = [_is_number(word) for word in words]
+    numeric = [is_number(word) for word in words]
     empty = words.index("") if "" in words else None
     if empty is not None:
         raise UserError(
@@ -238,7 +238,7 @@ def _csv_task(path: Path, lines, name: str, words: list[str], task: str | None) 
 def _classes(words: list[str]) -> tuple[numpy.ndarray, tuple[str, ...]]:
     """Class numbers and class names, the names in the order of their numbers if they are numbers, else alphabetical."""
     kinds = set(words)
-    ordered = sorted(kinds, key=lambda word: (float(word), word)) if all(map(_is_number, kinds)) else sorted(kinds)
+    ordered = sorted(kinds, key=lambda word: (float(word), word)) if all(map(is_number, kinds)) else sorted(kinds)
     place = {word: i for i, word in enumerate(ordered)}
     return numpy.array([place[word] for word in words], "int64"), tuple(ordered)
 

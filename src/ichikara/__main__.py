@@ -1,0 +1,5 @@
+"""``python -m ichikara``: the same as the `ichikara` command."""
+
+from .cli import main
+
+main()

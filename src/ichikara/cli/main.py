@@ -1,0 +1,221 @@
+"""The `ichikara` command: recipes, train, evaluate, predict, summary.
+
+Each command names what it is about to do, does it, and says where things are. Exit status: 0 success, 2 bad usage or
+input, 3 a test set that was opened before, 130 interrupted.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import UserError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="ichikara",
+    help="Deep learning from almost scratch. Start with: ichikara train digits",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for programs.")]
+Run = Annotated[Path, typer.Argument(help="The folder of a run.", show_default=False)]
+
+
+@app.command()
+def recipes(as_json: Json = False) -> None:
+    """List the recipes that come with ichikara."""
+    from ..recipes import load_recipe, packaged
+
+    known = {name: load_recipe(name) for name in packaged()}
+    if as_json:
+        print(json.dumps({name: recipe.title for name, recipe in known.items()}, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("recipe", "data", "what it trains"):
+        table.add_column(heading, overflow="fold")
+    for name, recipe in known.items():
+        table.add_row(f"[bold]{name}[/bold]", recipe.data.name, recipe.title)
+    out.print(table)
+    out.print("\nTrain one with: ichikara train RECIPE. A recipe of your own is the path of a TOML file.")
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe's name, or the path of a TOML file.", show_default=False)
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as optimizer.lr=0.1.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed of everything random.", min=0, show_default=False)] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="The folder of the run; by default runs/RECIPE-N.", show_default=False)
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a network by a recipe."""
+    from ..recipes import build, load_recipe, new_folder, open_run, train_run
+    from ..recipes.schema import find_recipe
+    from ..train import Progress
+
+    if resume is not None:
+        folder = resume
+        if out_dir is not None and out_dir != resume:
+            raise UserError("--resume goes on in the run's own folder; leave --out away")
+        if recipe is not None and not (folder / "recipe.toml").is_file():
+            made = load_recipe(recipe, set_ or (), seed)
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            open_run(folder)
+            if seed is not None:
+                raise UserError("a resumed run keeps its seed; leave --seed away")
+            made = load_recipe(folder / "recipe.toml", set_ or ())
+    else:
+        if recipe is None:
+            raise UserError("say which recipe to train, such as: ichikara train digits; ichikara recipes lists them")
+        made = load_recipe(recipe, set_ or (), seed)
+    parts = build(made)
+    if resume is None:
+        folder = new_folder(find_recipe(str(recipe)).stem, out_dir)
+    _announce(parts)
+    progress = Progress(err)
+    parts.trainer.callbacks.append(progress)
+    summary = train_run(parts, folder, resume=resume is not None, tell=err.print)
+    _report(parts, folder, summary)
+    if as_json:
+        print(json.dumps(summary, ensure_ascii=False))
+    if summary["interrupted"] and summary["epochs"] < made.training.epochs:
+        raise typer.Exit(130)
+
+
+def _announce(parts) -> None:
+    """What is about to be done: data, model, parameters."""
+    recipe = parts.recipe
+    held = [f"{len(parts.train)} to train on"]
+    if parts.validation is not None:
+        held.append(f"{len(parts.validation)} to watch")
+    if parts.test is not None:
+        held.append(f"{len(parts.test)} in the vault")
+    if recipe.title:
+        err.print(f"[bold]{recipe.title}[/bold]")
+    layers = " → ".join(type(layer).__name__ for layer in parts.model.children()) or type(parts.model).__name__
+    count = sum(p.size for p in parts.model.parameters())
+    options = ", ".join(f"{key} {value}" for key, value in recipe.optimizer.options.items())
+    err.print(f"data       {parts.train.name}: {', '.join(held)}")
+    err.print(f"model      {layers}, {count:,} parameters")
+    err.print(f"training   {recipe.training.epochs} epochs of {len(parts.loader)} batches, {recipe.optimizer.name} {options}")
+
+
+def _report(parts, folder, summary) -> None:
+    """What came of it, and where it is."""
+    from ..train.progress import describe
+
+    trainer = parts.trainer
+    if summary["interrupted"]:
+        err.print(f"interrupted in epoch {trainer.epoch + 1}; go on with: ichikara train --resume {folder}")
+    if trainer.stopped:
+        err.print(f"stopped after epoch {trainer.epoch}: {trainer.stopped}")
+    words = describe(summary)
+    best = f" (weights of epoch {summary['best_epoch']})" if summary["best_epoch"] != trainer.epoch else ""
+    err.print(f"[bold]{words}[/bold]{best} · {summary['epochs']} epochs in {summary['seconds']:.1f} s")
+    err.print(f"run        {folder}  (recipe.toml, weights.safetensors, history.csv, curves.png)")
+    if parts.test is not None:
+        err.print(f"test it    ichikara evaluate {folder}")
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    again: Annotated[bool, typer.Option("--again", help="Open a test set that was opened before.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Open a run's test set, once, and say how the network does on it."""
+    from ..recipes import evaluate_run
+
+    result = evaluate_run(run, again)
+    times = "once" if result["openings"] == 1 else f"{result['openings']} times"
+    measures = [f"test loss {result['test_loss']:.4f}"]
+    if "test_accuracy" in result:
+        measures.append(f"accuracy {result['test_accuracy']:.2%}")
+    out.print(f"[bold]{', '.join(measures)}[/bold] on {result['examples']} examples; test set opened {times}")
+    if as_json:
+        print(json.dumps(result))
+
+
+@app.command()
+def predict(
+    run: Run,
+    file: Annotated[Path, typer.Argument(metavar="INPUT", help="A .csv table, an .npy array or a .png picture.")],
+    invert: Annotated[bool, typer.Option("--invert", help="The picture's ink is dark on a light ground.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a run's network about inputs of your own."""
+    from ..recipes import predict_run
+
+    rows = predict_run(run, file, invert).rows()
+    if as_json:
+        print(json.dumps({"run": str(run), "predictions": rows}, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("row", justify="right")
+    for heading in rows[0]:
+        table.add_column(heading)
+    for i, row in enumerate(rows):
+        table.add_row(str(i), *(_cell(value) for value in row.values()))
+    out.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return "  ".join(f"{number:.6g}" for number in value)
+    return f"{value:.2%}" if isinstance(value, float) else str(value)
+
+
+@app.command()
+def summary(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, or the path of a TOML file.", show_default=False)],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as optimizer.lr=0.1.")
+    ] = None,
+) -> None:
+    """Show the layers, shapes and parameters of a recipe's network."""
+    from .. import nn
+    from ..recipes import build, load_recipe
+
+    parts = build(load_recipe(recipe, set_ or ()))
+    print(nn.summary(parts.model, (1, *parts.shape)))
+
+
+def main() -> None:
+    """Run the command; every error that is addressed to a person is one line and an exit status."""
+    try:
+        app(standalone_mode=True)
+    except UserError as error:
+        err.print(f"[red]error:[/red] {_escape(error)}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _escape(error) -> str:
+    from rich.markup import escape
+
+    return escape(str(error))

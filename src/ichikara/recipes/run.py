@@ -1,0 +1,245 @@
+"""A run: a recipe, trained, in a folder of its own; evaluated once on its test set; asked for predictions."""
+
+import json
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from ..arrays import Generator
+from ..autodiff import asarray, flatten
+from ..data import Dataset, TestVault, load_inputs
+from ..errors import UserError
+from ..train import load_arrays, save_arrays
+from ..train.checkpoint import write
+from .build import Parts, build, build_model
+from .schema import Recipe, load_recipe
+
+__all__ = ["Prediction", "evaluate_run", "new_folder", "predict_run", "train_run"]
+
+RECIPE, CHECKPOINT, WEIGHTS = "recipe.toml", "checkpoint.safetensors", "weights.safetensors"
+HISTORY, CURVES, SUMMARY, VAULT = "history.csv", "curves.png", "run.json", "vault.json"
+
+
+def new_folder(recipe_name: str, out: str | Path | None = None) -> Path:
+    """A folder for a new run: the one that is asked for, or the next free number below ``runs``.
+
+    Raises UserError if it holds a run already, or cannot be made.
+    """
+    try:
+        if out is not None:
+            folder = Path(out)
+            if (folder / RECIPE).exists():
+                raise UserError(f"{folder} holds a run already; go on with it by --resume {folder}, or choose another")
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder
+        number = 1
+        while True:
+            folder = Path("runs") / f"{recipe_name}-{number}"
+            try:
+                folder.mkdir(parents=True)
+                return folder
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        raise UserError(f"cannot make the folder {error.filename}: {error.strerror}; choose one with --out") from None
+
+
+def open_run(folder: str | Path) -> Recipe:
+    """The recipe of the run in a folder. Raises UserError where there is none."""
+    path = Path(folder) / RECIPE
+    if not path.is_file():
+        raise UserError(f"{folder} holds no run (there is no {path}); ichikara train makes one")
+    return load_recipe(path)
+
+
+def train_run(
+    parts: Parts, folder: Path, resume: bool = False, tell: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
+    """Train, saving after every epoch, and leave weights, history and curves in the folder; returns a summary.
+
+    Arguments: ``parts``, of `build`; ``folder``, of the run; ``resume``, go on from its checkpoint if there is one;
+    ``tell``, is given a line where something should be known.
+    """
+    trainer, recipe = parts.trainer, parts.recipe
+    write(folder / RECIPE, recipe.toml())
+    if parts.test is not None:
+        TestVault(parts.test, folder / VAULT)  # its record pins the data before anything is learnt
+    checkpoint = folder / CHECKPOINT
+    if resume and checkpoint.exists():
+        trainer.resume(checkpoint, parts.loader)
+        tell(f"resuming after epoch {trainer.epoch} of {recipe.training.epochs}")
+    try:
+        trainer.fit(parts.loader, recipe.training.epochs, parts.validation, checkpoint)
+    finally:
+        if trainer.steps:
+            _save_results(parts, folder)
+    return _summary(parts, folder)
+
+
+def _save_results(parts: Parts, folder: Path) -> None:
+    """What a person wants of a run, from what has been learnt so far."""
+    from ..plot import learning_curves
+
+    trainer = parts.trainer
+    arrays = {f"model.{name}": value for name, value in parts.model.state_dict().items()}
+    if parts.scaler is not None:
+        arrays |= {f"scaler.{name}": value for name, value in parts.scaler.state_dict().items()}
+    lowest, highest = float(parts.train.inputs.min()), float(parts.train.inputs.max())
+    if parts.scaler is not None:
+        ends = parts.scaler.inverse_transform(parts.train.inputs)
+        lowest, highest = float(ends.min()), float(ends.max())
+    settings = {
+        "shape": list(parts.shape),
+        "outputs": parts.objective.outputs or int(numpy.prod(parts.train.targets.shape[1:])),
+        "classes": parts.train.classes,
+        "input_names": parts.train.input_names,
+        "value_range": [lowest, highest],
+        "data": parts.train.name,
+    }
+    save_arrays(folder / WEIGHTS, arrays, settings)
+    write(folder / HISTORY, trainer.history.csv())
+    write(folder / SUMMARY, json.dumps(_summary(parts, folder), indent=2) + "\n")
+    if len(trainer.history):
+        import io
+
+        picture = io.BytesIO()
+        best = parts.stopper.best_epoch if parts.stopper and parts.stopper.restore_best else None
+        figure = learning_curves(trainer.history, parts.recipe.title or parts.recipe.data.name, best)
+        figure.savefig(picture, format="png", dpi=144)
+        write(folder / CURVES, picture.getvalue())
+
+
+def _summary(parts: Parts, folder: Path) -> dict[str, Any]:
+    """The run in numbers. Loss and measures are those of the epoch whose weights were kept."""
+    trainer, history = parts.trainer, parts.trainer.history
+    row = history.last
+    if parts.stopper and parts.stopper.restore_best and parts.stopper.best_epoch and not trainer.interrupted:
+        row = history.rows[parts.stopper.best_epoch - 1]
+    measures = {name: value for name, value in row.items() if name.startswith(("train_", "val_"))}
+    return {
+        "run": str(folder),
+        "epochs": trainer.epoch,
+        "seconds": round(trainer.seconds, 3),
+        **measures,
+        "best_epoch": row.get("epoch"),
+        "interrupted": trainer.interrupted,
+        "stopped": trainer.stopped,
+        "parameters": sum(p.size for p in parts.model.parameters()),
+        "seed": parts.recipe.seed,
+        "data": {
+            "name": parts.train.name,
+            "source": parts.train.source,
+            "train": [len(parts.train), parts.train.checksum],
+            "validation": None if parts.validation is None else [len(parts.validation), parts.validation.checksum],
+            "test": None if parts.test is None else [len(parts.test), parts.test.checksum],
+        },
+        "made_with": {"python": platform.python_version(), "numpy": numpy.__version__, "platform": sys.platform},
+    }
+
+
+def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
+    """Open the run's test set, once, and say how the network does on it.
+
+    Raises VaultOpenedError if it was opened before and ``again`` is not set; UserError where there is no test set.
+    """
+    folder = Path(folder)
+    recipe = open_run(folder)
+    arrays, _ = _weights(folder)
+    parts = build(recipe)
+    if parts.test is None:
+        raise UserError(f"the recipe of {folder} holds back no test set; split.test says what part of the data to hold")
+    _load(parts.model, parts.scaler, arrays)
+    vault = TestVault(parts.test, folder / VAULT)
+    test: Dataset = vault.open("ichikara evaluate", again=again)
+    if parts.scaler is not None:
+        test = parts.scaler.transform(test)
+    measures = {f"test_{name}": value for name, value in parts.trainer.evaluate(test).items()}
+    return {"run": str(folder), "examples": len(test), **measures, "openings": len(vault.openings)}
+
+
+class Prediction:
+    """What a network says of inputs: its outputs, and for classes the names and probabilities."""
+
+    def __init__(self, outputs, labels, probabilities, classes):
+        self.outputs, self.labels, self.probabilities, self.classes = outputs, labels, probabilities, classes
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One dictionary for each input."""
+        rows = []
+        for i, output in enumerate(self.outputs):
+            if self.labels is None:
+                rows.append({"output": numpy.ravel(output).tolist()})
+                continue
+            row = {"class": self.classes[self.labels[i]]}
+            if self.probabilities is not None:
+                row["probability"] = float(self.probabilities[i])
+            rows.append(row)
+        return rows
+
+
+def predict_run(folder: str | Path, path: str | Path, invert: bool = False) -> Prediction:
+    """What the run's network says of the inputs in a file (CSV, .npy, picture); see `load_inputs`.
+
+    Raises UserError for a folder without a run, and for inputs that do not fit.
+    """
+    folder = Path(folder)
+    recipe = open_run(folder)
+    arrays, about = _weights(folder)
+    shape, classes = tuple(about["shape"]), about["classes"]
+    names = tuple(about["input_names"]) if about["input_names"] else None
+    inputs = load_inputs(path, shape, names=names, value_range=tuple(about["value_range"]), invert=invert)
+    model = build_model(recipe, shape, about["outputs"], Generator(0))
+    scaler = _scaler(recipe)
+    _load(model, scaler, arrays)
+    if scaler is not None:
+        inputs = scaler.transform(inputs)
+    outputs = _outputs(model, inputs)
+    if classes is None:
+        return Prediction(outputs.numpy(), None, None, None)
+    blank = Dataset(numpy.zeros((1, *shape)), numpy.zeros(1), classes=tuple(classes))
+    from ..train import Objective
+
+    labels, probabilities = Objective(recipe.loss.name, blank).decide(outputs)
+    return Prediction(outputs.numpy(), labels, probabilities, classes)
+
+
+def _outputs(model, inputs):
+    from ..autodiff import no_grad
+
+    with no_grad(), numpy.errstate(all="ignore"):
+        return model.eval()(asarray(inputs))
+
+
+def _scaler(recipe):
+    from .build import _SCALERS
+
+    return None if recipe.scale.name == "none" else _SCALERS[recipe.scale.name](per=recipe.scale.per)
+
+
+def _weights(folder: Path):
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise UserError(f"{folder} holds no weights yet; train it on: ichikara train --resume {folder}")
+    arrays, about = load_arrays(path)
+    if "shape" not in about:
+        raise UserError(f"{path} is not the weights of a run")
+    return arrays, about
+
+
+def _load(model, scaler, arrays):
+    state = lambda prefix: {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    try:
+        model.load_state_dict(state("model."))
+        if scaler is not None:
+            if scaler._state is not None:
+                scaler = type(scaler)(per=scaler.per)
+            scaler.load_state_dict(state("scaler."))
+    except (ValueError, KeyError) as error:
+        raise UserError(f"the run's weights do not fit its recipe: {error}") from None
+
+
+_ = flatten

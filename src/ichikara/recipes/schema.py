@@ -1,0 +1,219 @@
+"""A recipe: a training run as a TOML file, and what may stand in it."""
+
+import inspect
+import tomllib
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from ..errors import UserError
+
+__all__ = ["Recipe", "find_recipe", "load_recipe", "options_of", "packaged"]
+
+_FOLDER = Path(__file__).parent / "packaged"
+
+
+class _Table(BaseModel):
+    """A table of the file whose keys are all known here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Component(BaseModel):
+    """A table that names a part and gives its options, which the part itself checks."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys beside those known here."""
+        return dict(self.model_extra or {})
+
+
+class _Schedule(_Component):
+    every: Literal["epoch", "batch"] = "epoch"
+
+
+class _Split(_Table):
+    validation: float = Field(0.2, ge=0, lt=1, description="fraction that is watched")
+    test: float = Field(0.0, ge=0, lt=1, description="fraction that goes into the vault")
+    seed: int = Field(0, ge=0, description="of the draw")
+
+
+class _Scale(_Table):
+    name: Literal["none", "standard", "minmax"] = "none"
+    per: Literal["feature", "all"] = "feature"
+
+
+class _Training(_Table):
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(32, ge=1)
+    shuffle: bool = True
+    clip_grad_norm: float | None = Field(None, gt=0)
+    clip_grad_value: float | None = Field(None, gt=0)
+
+
+class _EarlyStopping(_Table):
+    monitor: str = "val_loss"
+    patience: int = Field(10, ge=1)
+    min_delta: float = Field(0.0, ge=0)
+    mode: Literal["min", "max"] | None = None
+    restore_best: bool = True
+
+
+class Recipe(_Table):
+    """A training run: data, network, loss, optimiser and how long.
+
+    >>> load_recipe("digits").optimizer.name
+    'Adam'
+    """
+
+    title: str = ""
+    seed: int = Field(0, ge=0)
+    data: _Component
+    split: _Split = Field(default_factory=_Split)  # type: ignore[arg-type]
+    scale: _Scale = Field(default_factory=_Scale)
+    model: _Component
+    loss: _Component = Field(default_factory=lambda: _Component(name="cross_entropy"))
+    optimizer: _Component
+    schedule: _Schedule | None = None
+    training: _Training
+    early_stopping: _EarlyStopping | None = None
+
+    def toml(self) -> str:
+        """The recipe as the text of a TOML file, every setting written out."""
+        import tomli_w
+
+        return tomli_w.dumps(self.model_dump(exclude_none=True))
+
+
+def packaged() -> dict[str, Path]:
+    """The recipes that come with ichikara: names and files."""
+    return {path.stem: path for path in sorted(_FOLDER.glob("*.toml"))}
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe, given by the name of a packaged one or by its own path.
+
+    Raises UserError for neither, with the nearest name.
+    """
+    known = packaged()
+    if name in known:
+        return known[name]
+    path = Path(name)
+    if path.suffix == ".toml" or "/" in name:
+        if path.is_file():
+            return path
+        raise UserError(f"there is no recipe file {path}")
+    near = get_close_matches(name, known, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise UserError(f"there is no recipe '{name}'.{hint} Known: {', '.join(known)}; or give the path of a .toml file")
+
+
+def load_recipe(name: str | Path, settings: Iterable[str] = (), seed: int | None = None) -> Recipe:
+    """Read a recipe, change what is asked for, and check it.
+
+    Arguments: ``name``, of a packaged recipe or the path of a file; ``settings``, changes such as
+    ``'optimizer.lr=0.1'``; ``seed``, in place of the recipe's.
+
+    Raises UserError for a file that is missing or no TOML, and for each unknown key or wrong value: which, what was
+    given, what is allowed, and the nearest name.
+    """
+    path = find_recipe(str(name))
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
+    for setting in settings:
+        _set(table, setting)
+    if seed is not None:
+        table["seed"] = seed
+    recipe = check(Recipe, table, "")
+    file = recipe.data.options.get("path")
+    if isinstance(file, str):
+        # The user's file is looked for beside the recipe, then where the command is run; from here on its place is fixed.
+        beside = path.parent / file
+        recipe.data.model_extra["path"] = str((beside if beside.exists() else Path(file)).resolve())  # type: ignore[index]
+    return recipe
+
+
+def check(model: type[BaseModel], table: Any, where: str) -> Any:
+    """An instance of a Pydantic model, or a `UserError` that names every wrong key below ``where``."""
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        lines = [_say(model, problem, where) for problem in error.errors()]
+        raise UserError("; ".join(lines)) from None
+
+
+def options_of(function: Callable, given: dict[str, Any], where: str, leave_out: Iterable[str] = ()) -> dict[str, Any]:
+    """The options for a function, checked against its signature's names and types.
+
+    Arguments: ``where``, the table that they stand in; ``leave_out``, parameters that are not the recipe's to set.
+
+    Raises UserError as `load_recipe`.
+    """
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in leave_out or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        kind = Any if parameter.annotation is parameter.empty else parameter.annotation
+        fields[name] = (kind, ... if parameter.default is parameter.empty else parameter.default)
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    model = create_model(where or "options", __config__=config, **fields)
+    checked = check(model, given, where)
+    return {name: getattr(checked, name) for name in given}
+
+
+def _set(table: dict, setting: str) -> None:
+    """Put one ``key=value`` into a nested table."""
+    key, equals, text = setting.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"--set takes key=value, such as optimizer.lr=0.01, not '{setting}'")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # a word without quotes
+    *folders, last = key.strip().split(".")
+    for folder in folders:
+        table = table.setdefault(folder, {})
+        if not isinstance(table, dict):
+            raise UserError(f"--set {key}: '{folder}' is a single value, not a table")
+    table[last] = value
+
+
+def _say(model: type[BaseModel], problem: Any, where: str) -> str:
+    """One problem of a validation in words."""
+    place = [str(part) for part in problem["loc"]]
+    key = ".".join(([where] if where else []) + place)
+    given = problem["input"]
+    match problem["type"]:
+        case "extra_forbidden":
+            allowed = _fields_at(model, place[:-1])
+            near = get_close_matches(place[-1], allowed, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else "."
+            return f"unknown key '{key}'{hint} Allowed: {', '.join(allowed) or 'none'}"
+        case "missing":
+            return f"'{key}' is missing"
+        case "literal_error":
+            near = get_close_matches(str(given), [w.strip("'") for w in problem["ctx"]["expected"].split(" ")], n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            return f"'{key}' is {given!r}; allowed: {problem['ctx']['expected']}{hint}"
+        case _:
+            message = problem["msg"].replace("Input should be", "it should be")
+            return f"'{key}' is {given!r}; {message[0].lower() + message[1:]}"
+
+
+def _fields_at(model: Any, place: list[str]) -> list[str]:
+    """The names of the keys that a table of the recipe may have."""
+    for part in place:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), model)
+    return list(model.model_fields)

@@ -1,0 +1,90 @@
+"""What happens beside the training itself, at its start, after each batch and epoch, and at its end."""
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UserError
+from .history import History
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
+
+__all__ = ["Callback", "EarlyStopping"]
+
+
+class Callback:
+    """Something to do at certain moments of a training run. Override what is needed.
+
+    ``state`` is saved with every checkpoint and given back on resuming; override it where there is any.
+    """
+
+    state: dict[str, Any] = {}
+
+    def on_fit_start(self, trainer: "Trainer", epochs: int) -> None:
+        """Before the first epoch."""
+
+    def on_epoch_start(self, trainer: "Trainer", epoch: int) -> None:
+        """Before each epoch; the first is 1."""
+
+    def on_batch_end(self, trainer: "Trainer", loss: float) -> None:
+        """After each step."""
+
+    def on_epoch_end(self, trainer: "Trainer", row: dict[str, Any]) -> None:
+        """After each epoch, with its row of the history."""
+
+    def on_fit_end(self, trainer: "Trainer", history: History) -> None:
+        """After the last epoch, also when the run was ended early; not when it was interrupted."""
+
+
+class EarlyStopping(Callback):
+    """Stop when a measure has not improved for a number of epochs, and go back to the best weights.
+
+    Arguments: ``monitor``, a column of the history; ``patience``, how many epochs without improvement are waited for;
+    ``min_delta``, what counts as an improvement; ``mode``, 'min' or 'max', by default 'max' for an accuracy;
+    ``restore_best``, whether the run's weights are those of the best epoch, also if it was never stopped.
+
+    Raises UserError where the history has no such column.
+
+    Source: L. Prechelt, "Early Stopping - But When?" (1998); the lecture's D5.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        mode: str | None = None,
+        restore_best: bool = True,
+    ):
+        if mode not in (None, "min", "max"):
+            raise UserError(f"mode is 'min' or 'max', not {mode!r}")
+        if patience < 1:
+            raise UserError(f"patience is a number of epochs, at least 1, not {patience}")
+        self.monitor, self.patience, self.min_delta, self.restore_best = monitor, patience, min_delta, restore_best
+        self.sign = -1 if (mode or ("max" if monitor.endswith("accuracy") else "min")) == "max" else 1
+        self.best: float | None = None
+        self.best_epoch = 0
+        self.best_weights: dict[str, Any] = {}
+
+    def on_epoch_end(self, trainer, row):
+        if self.monitor not in row:
+            raise UserError(f"early stopping watches '{self.monitor}', and the history has {', '.join(row)}")
+        score = self.sign * row[self.monitor]
+        if self.best is None or score < self.best - self.min_delta:
+            self.best, self.best_epoch = score, row["epoch"]
+            if self.restore_best:
+                self.best_weights = trainer.model.state_dict()
+        elif row["epoch"] - self.best_epoch >= self.patience:
+            trainer.stop(f"{self.monitor} has not improved since epoch {self.best_epoch}")
+
+    def on_fit_end(self, trainer, history):
+        if self.best_weights:
+            trainer.model.load_state_dict(self.best_weights)
+
+    @property
+    def state(self) -> dict[str, Any]:  # type: ignore[override]
+        return {"best": self.best, "best_epoch": self.best_epoch, "best_weights": self.best_weights}
+
+    @state.setter
+    def state(self, state):
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        self.best_weights = state["best_weights"]

@@ -1,0 +1,92 @@
+"""Arrays and settings in one file, which at any moment is whole: the last good one, or the new one."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from ..arrays import to_numpy
+from ..autodiff import raw
+from ..data.atomic import write_atomically
+from ..errors import UserError
+
+__all__ = ["load_arrays", "pack", "save_arrays", "unpack", "write"]
+
+_KEY = "ichikara"
+
+
+def write(path: str | os.PathLike, content: bytes | str) -> None:
+    """Write a file so that a reader at any moment finds the old one or the new one, whole.
+
+    Raises UserError where it cannot be written; the old file is then as it was.
+    """
+    try:
+        write_atomically(path, content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; what was saved before is untouched. "
+            "Make room or choose another folder with --out"
+        ) from None
+
+
+def save_arrays(path: str | os.PathLike, arrays: dict[str, Any], settings: dict | None = None) -> None:
+    """Save named arrays, and settings that JSON can hold, as one safetensors file.
+
+    The settings are in the file's header, so that arrays and settings can never be of two different moments.
+
+    Raises UserError where it cannot be written.
+    """
+    from safetensors.numpy import save
+
+    content = {name: numpy.ascontiguousarray(to_numpy(raw(array))) for name, array in arrays.items()}
+    write(path, save(content, {_KEY: json.dumps(settings or {})}))
+
+
+def load_arrays(path: str | os.PathLike) -> tuple[dict[str, numpy.ndarray], dict]:
+    """Load what `save_arrays` saved: the arrays and the settings.
+
+    Raises UserError for a file that is missing, cut short or of another kind.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"there is no file {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            settings = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, settings  # noqa: SIM118 - not a dictionary
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is damaged or no safetensors file ({error}); restore it from a copy, or train again"
+        ) from None
+
+
+def pack(state: Any, arrays: dict[str, Any], prefix: str) -> Any:
+    """A state with its arrays taken out under names, so that what remains fits into JSON. `unpack` is the reverse."""
+    if isinstance(state, dict):
+        pairs = [[key, pack(value, arrays, f"{prefix}.{key}")] for key, value in state.items()]
+        return {"pairs": pairs}
+    if isinstance(state, list | tuple):
+        kind = "tuple" if isinstance(state, tuple) else "list"
+        return {kind: [pack(value, arrays, f"{prefix}.{i}") for i, value in enumerate(state)]}
+    if isinstance(state, numpy.generic):
+        return state.item()
+    if state is None or isinstance(state, bool | int | float | str):
+        return state
+    arrays[prefix] = state
+    return {"array": prefix}
+
+
+def unpack(packed: Any, arrays: dict[str, Any]) -> Any:
+    """The state that `pack` took apart."""
+    if not isinstance(packed, dict):
+        return packed
+    if "array" in packed:
+        return arrays[packed["array"]]
+    if "pairs" in packed:
+        return {key: unpack(value, arrays) for key, value in packed["pairs"]}
+    parts = [unpack(value, arrays) for value in packed.get("tuple", packed.get("list", []))]
+    return tuple(parts) if "tuple" in packed else parts

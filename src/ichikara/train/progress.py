@@ -1,0 +1,71 @@
+"""A progress bar with the loss, the measures and the time left; a line for each epoch where there is no terminal."""
+
+from typing import Any
+
+from .callbacks import Callback
+
+__all__ = ["Progress"]
+
+
+def describe(row: dict[str, Any]) -> str:
+    """An epoch's loss and measures in words, training first."""
+    shown = []
+    for part, label in (("train_", "train"), ("val_", "validation")):
+        if f"{part}loss" in row:
+            text = f"{label} loss {row[f'{part}loss']:.4f}"
+            if f"{part}accuracy" in row:
+                text += f", accuracy {row[f'{part}accuracy']:.2%}"
+            shown.append(text)
+    return " · ".join(shown)
+
+
+class Progress(Callback):
+    """Shows how training goes: a bar on a terminal, nothing elsewhere.
+
+    Arguments: ``console``, Rich's console to draw on; by default the standard error's.
+    """
+
+    def __init__(self, console=None):
+        from rich.console import Console
+
+        self.console = console or Console(stderr=True)
+        self.bar: Any = None
+
+    def on_fit_start(self, trainer, epochs):
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        if not self.console.is_terminal:
+            return
+        self.bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[words]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        total = epochs * len(trainer.loader)
+        self.task = self.bar.add_task("", total=total, completed=trainer.steps, epoch=trainer.epoch, words="")
+        self.bar.start()
+
+    def on_epoch_start(self, trainer, epoch):
+        if self.bar:
+            self.bar.update(self.task, epoch=epoch)
+
+    def on_batch_end(self, trainer, loss):
+        if self.bar:
+            self.bar.update(self.task, advance=1, words=f"loss {loss:.4f}")
+
+    def on_epoch_end(self, trainer, row):
+        if self.bar:
+            self.bar.console.print(f"epoch {row['epoch']:>3}  {describe(row)}", highlight=False)
+
+    def close(self):
+        """Take the bar off the terminal, whatever happened."""
+        if self.bar:
+            self.bar.stop()
+            self.bar = None
+
+    def on_fit_end(self, trainer, history):
+        self.close()

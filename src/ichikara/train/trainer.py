@@ -1,0 +1,327 @@
+"""The training loop: batches, losses, gradients, steps; watched, stopped, saved and taken up again."""
+
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy
+
+from ..arrays import Generator, using
+from ..autodiff import asarray, no_grad
+from ..data import DataLoader, Dataset, TestVault
+from ..errors import UserError
+from ..optim import clip_grad_norm_, clip_grad_value_
+from .callbacks import Callback
+from .checkpoint import load_arrays, pack, save_arrays, unpack
+from .history import History
+
+__all__ = ["DivergedError", "Trainer"]
+
+
+class DivergedError(UserError):
+    """The loss became infinite or not a number, so that there is nothing left to learn from."""
+
+
+class Trainer:
+    """Trains a network: for each batch the loss, its gradient, and a step of the optimiser.
+
+    .. math:: W \\leftarrow W - \\eta\\, \\frac{1}{m} \\sum_{j \\in \\text{batch}} \\frac{\\partial L_j}{\\partial W}
+
+    Arguments: ``model``, a Module; ``loss``, a function of outputs and targets to a single number, such as an
+    `Objective`; ``optimizer``; ``metrics``, a function of outputs and targets to a dictionary of numbers, by default
+    that of the loss; ``schedule``, a learning-rate schedule, stepped every epoch, or with ``schedule_every="batch"``
+    every batch; ``callbacks``; ``clip_grad_norm`` and ``clip_grad_value``, limits of the gradients; ``generator``, the
+    random numbers of the layers (dropout).
+
+    Raises DivergedError when the loss is no longer finite; UserError for what does not fit together.
+
+    >>> from ichikara import nn, optim
+    >>> from ichikara.arrays import Generator
+    >>> from ichikara.data import DataLoader, load_xor
+    >>> data, model = load_xor(), nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2))
+    >>> trainer = Trainer(model, nn.CrossEntropyLoss(), optim.Adam(model.parameters(), lr=0.05))
+    >>> history = trainer.fit(DataLoader(data, batch_size=4), epochs=200)
+    >>> history.last["train_loss"] < 0.01
+    True
+    """
+
+    def __init__(
+        self,
+        model,
+        loss: Callable,
+        optimizer,
+        *,
+        metrics: Callable | None = None,
+        schedule=None,
+        schedule_every: str = "epoch",
+        callbacks: Sequence[Callback] = (),
+        clip_grad_norm: float | None = None,
+        clip_grad_value: float | None = None,
+        generator: Generator | None = None,
+    ):
+        if schedule_every not in ("epoch", "batch"):
+            raise UserError(f"a schedule is stepped every 'epoch' or 'batch', not {schedule_every!r}")
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.metrics = metrics or getattr(loss, "metrics", lambda output, targets: {})
+        self.schedule, self.schedule_every = schedule, schedule_every
+        self.callbacks = list(callbacks)
+        self.clip_grad_norm, self.clip_grad_value = clip_grad_norm, clip_grad_value
+        self.generator = generator or Generator()
+        self.history = History()
+        self.epoch = 0  # the last complete one
+        self.steps = 0  # of the optimiser, in all
+        self.seconds = 0.0  # spent training, in all
+        self.stopped: str | None = None  # why the run ended before its last epoch
+        self.interrupted = False
+        self.loader: Any = None
+        self._batch = 0  # batches of the running epoch that are done
+        self._totals = _Totals()
+        self._order: dict | None = None  # the loader's state when the running epoch began
+
+    # --- training -----------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        loader,
+        epochs: int,
+        validation: "Dataset | DataLoader | None" = None,
+        checkpoint: str | os.PathLike | None = None,
+    ) -> History:
+        """Train until so many epochs are done in all, and return what happened in each.
+
+        Arguments: ``loader``, of batches ``(inputs, targets)``; ``epochs``; ``validation``, to be watched after each
+        epoch; ``checkpoint``, the file in which the run is saved after every epoch, and when Ctrl-C ends it early.
+
+        A first Ctrl-C ends the run after the current batch (``interrupted`` is then True), a second one at once.
+        """
+        if epochs < 1:
+            raise UserError(f"epochs is a whole number of at least 1, not {epochs}")
+        self.loader = loader
+        self.interrupted, self.stopped = False, None
+        watched = _as_loader(validation, 1024)
+        # Infinities are reported as what they are, a run that diverged, and not one by one by NumPy.
+        with self._interruptible(), using(self.generator), numpy.errstate(all="ignore"):
+            try:
+                self._tell("on_fit_start", epochs)
+                while self.epoch < epochs and not self.stopped and not self.interrupted:
+                    self._run_epoch(watched)
+                    if checkpoint is not None:
+                        self.save(checkpoint)
+                if not self.interrupted:
+                    self._tell("on_fit_end", self.history)
+            finally:
+                for callback in self.callbacks:
+                    getattr(callback, "close", lambda: None)()
+        return self.history
+
+    def _run_epoch(self, watched):
+        began = time.perf_counter()
+        self.model.train()
+        self._tell("on_epoch_start", self.epoch + 1)
+        if self._batch:
+            self.loader.state = self._order  # the epoch was interrupted: draw its batches again, and pass those done
+        else:
+            self._order = getattr(self.loader, "state", None)
+        rate = self.learning_rate
+        for number, (inputs, targets) in enumerate(self.loader):
+            if number < self._batch:
+                continue
+            loss = self.step(inputs, targets)
+            self._batch = number + 1
+            self._tell("on_batch_end", loss)
+            if self.interrupted:
+                if self._batch < len(self.loader):
+                    self.seconds += time.perf_counter() - began
+                    return
+                break
+        row = {"epoch": self.epoch + 1, **self._totals.means("train_")}
+        if watched is not None:
+            row |= {f"val_{name}": value for name, value in self.evaluate(watched).items()}
+        row["lr"] = rate
+        self.seconds += time.perf_counter() - began
+        row["seconds"] = round(self.seconds, 3)
+        self.epoch += 1
+        self._batch, self._totals = 0, _Totals()
+        self.history.rows.append(row)
+        if self.schedule is not None and self.schedule_every == "epoch":
+            watching = getattr(self.schedule, "needs_metric", type(self.schedule).__name__ == "ReduceLROnPlateau")
+            self.schedule.step(row.get("val_loss", row["train_loss"])) if watching else self.schedule.step()
+        self._tell("on_epoch_end", row)
+
+    def step(self, inputs, targets) -> float:
+        """One step on one batch: loss, gradient, update; returns the loss."""
+        inputs, targets = asarray(inputs), asarray(targets)
+        self.optimizer.zero_grad()
+        output = self.model(inputs)
+        loss = self.loss(output, targets)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise DivergedError(
+                f"the loss became {value} in epoch {self.epoch + 1}, batch {self._batch + 1}; a smaller learning rate "
+                f"(now {self.learning_rate:g}), clipped gradients or scaled inputs may help. "
+                "The last checkpoint is as it was"
+            )
+        loss.backward()
+        if self.clip_grad_norm is not None:
+            clip_grad_norm_(self.model.parameters(), self.clip_grad_norm)
+        if self.clip_grad_value is not None:
+            clip_grad_value_(self.model.parameters(), self.clip_grad_value)
+        self.optimizer.step()
+        if self.schedule is not None and self.schedule_every == "batch":
+            self.schedule.step()
+        self.steps += 1
+        self._totals.add(len(inputs), {"loss": value, **self.metrics(output.detach(), targets)})
+        return value
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the optimiser's first group of parameters, as it is now."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def stop(self, reason: str) -> None:
+        """End the run after the current epoch; the reason is reported."""
+        self.stopped = reason
+
+    # --- using --------------------------------------------------------------------------------------------------------
+
+    def evaluate(self, data, *, again: bool = False, by: str = "evaluate") -> dict[str, float]:
+        """The mean loss and measures on data, with the network in evaluation mode.
+
+        Arguments: ``data``, a Dataset, a loader, or a `TestVault`, which is opened for it once; ``again``, to open a
+        vault that was opened before; ``by``, what the vault writes down.
+
+        Raises VaultOpenedError for a vault that was opened before.
+        """
+        loader = _as_loader(data.open(by, again=again) if isinstance(data, TestVault) else data, 1024)
+        totals = _Totals()
+        with self._evaluating():
+            for inputs, targets in loader:
+                output, targets = self.model(asarray(inputs)), asarray(targets)
+                totals.add(len(inputs), {"loss": self.loss(output, targets).item(), **self.metrics(output, targets)})
+        return totals.means("")
+
+    def predict(self, inputs, batch_size: int = 1024) -> numpy.ndarray:
+        """The network's outputs for inputs, in evaluation mode. Shapes: (n, \\*in) -> (n, \\*out)."""
+        with self._evaluating():
+            outputs = [
+                self.model(asarray(inputs[start : start + batch_size])).numpy()
+                for start in range(0, max(len(inputs), 1), batch_size)
+            ]
+        return numpy.concatenate(outputs)
+
+    @contextmanager
+    def _evaluating(self):
+        was = self.model.training
+        self.model.eval()
+        try:
+            with no_grad(), numpy.errstate(all="ignore"):
+                yield
+        finally:
+            self.model.train(was)
+
+    # --- saving and resuming ------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Save all that the run's continuation depends on, in one file that is whole at any moment.
+
+        Raises UserError where it cannot be written; the file from before is then as it was.
+        """
+        arrays: dict[str, Any] = {}
+        settings = {
+            "epoch": self.epoch,
+            "steps": self.steps,
+            "batch": self._batch,
+            "seconds": self.seconds,
+            "history": self.history.rows,
+            "totals": [self._totals.count, self._totals.sums],
+            "order": self._order,
+            "loader": getattr(self.loader, "state", None),
+            "generator": self.generator.state,
+            "stopped": self.stopped,
+            "model": pack(self.model.state_dict(), arrays, "model"),
+            "optimizer": pack(self.optimizer.state_dict(), arrays, "optimizer"),
+            "schedule": pack(self.schedule.state_dict() if self.schedule else None, arrays, "schedule"),
+            "callbacks": [pack(c.state, arrays, f"callback.{i}") for i, c in enumerate(self.callbacks)],
+        }
+        save_arrays(path, arrays, settings)
+
+    def resume(self, path: str | os.PathLike, loader=None) -> None:
+        """Take up a saved run, so that it goes on bit for bit as if it had never stopped.
+
+        Arguments: ``path``, a file of `save`; ``loader``, the one that `fit` will be given.
+
+        Raises UserError for a file that is damaged, or of another network.
+        """
+        arrays, saved = load_arrays(path)
+        if "epoch" not in saved:
+            raise UserError(f"{path} holds arrays, but no training run that could be resumed")
+        try:
+            self.model.load_state_dict(unpack(saved["model"], arrays))
+            self.optimizer.load_state_dict(unpack(saved["optimizer"], arrays))
+            if self.schedule is not None:
+                self.schedule.load_state_dict(unpack(saved["schedule"], arrays))
+            for callback, state in zip(self.callbacks, saved["callbacks"], strict=True):
+                if state != {"pairs": []}:
+                    callback.state = unpack(state, arrays)
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is of another run than this one: {error}") from None
+        self.epoch, self.steps, self.seconds = saved["epoch"], saved["steps"], saved["seconds"]
+        self.history = History(saved["history"])
+        self.generator.state = saved["generator"]
+        self.stopped = saved["stopped"]
+        self._batch, self._order = saved["batch"], saved["order"]
+        self._totals = _Totals(*saved["totals"])
+        if loader is not None and saved["loader"] is not None:
+            loader.state = saved["loader"]
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _tell(self, moment, *what):
+        for callback in self.callbacks:
+            getattr(callback, moment)(self, *what)
+
+    @contextmanager
+    def _interruptible(self):
+        """Let Ctrl-C end the run between two batches, where everything fits together."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number, frame):
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class _Totals:
+    """Sums over batches, weighted by the examples in each, for means over the epoch."""
+
+    def __init__(self, count: int = 0, sums: dict[str, float] | None = None):
+        self.count, self.sums = count, dict(sums or {})
+
+    def add(self, count, numbers):
+        self.count += count
+        for name, number in numbers.items():
+            self.sums[name] = self.sums.get(name, 0.0) + count * number
+
+    def means(self, prefix):
+        return {prefix + name: total / self.count for name, total in self.sums.items()}
+
+
+def _as_loader(data, batch_size):
+    """A loader of the data in order; a loader as it is."""
+    if data is None or not isinstance(data, Dataset):
+        return data
+    return DataLoader(data, batch_size=batch_size)
