@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 
-__all__ = ["UserError", "VaultOpenedError", "choose"]
+__all__ = ["UserError", "VaultOpenedError", "choose", "did_you_mean"]
 
 
 class UserError(ValueError):
@@ -17,6 +17,18 @@ class VaultOpenedError(UserError):
     exit_code = 3
 
 
+def did_you_mean(name, choices):
+    """The end of a sentence about an unknown name: the nearest of those that are known, or a full stop.
+
+    >>> did_you_mean("rl", ["lr", "momentum"])
+    "; did you mean 'lr'?"
+    """
+    name, choices = str(name), [str(choice) for choice in choices]
+    # Two letters exchanged in a short name are far apart for difflib, and near for a person.
+    near = get_close_matches(name, choices, n=1) or [c for c in choices if sorted(c) == sorted(name)]
+    return f"; did you mean '{near[0]}'?" if near else "."
+
+
 def choose(kind, name, choices):
     """Return ``choices[name]``, or raise a `UserError` that lists the choices and the nearest name.
 
@@ -28,6 +40,4 @@ def choose(kind, name, choices):
     """
     if name in choices:
         return choices[name]
-    near = get_close_matches(str(name), list(choices), n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else "."
-    raise UserError(f"unknown {kind} '{name}'{hint} Allowed: {', '.join(choices)}")
+    raise UserError(f"unknown {kind} '{name}'{did_you_mean(name, choices)} Allowed: {', '.join(choices)}")

@@ -62,9 +62,7 @@ def train(
     out_dir: Annotated[
         Path | None, typer.Option("--out", help="The folder of the run; by default runs/RECIPE-N.", show_default=False)
     ] = None,
-    resume: Annotated[
-        Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)
-    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
     """Train a network by a recipe."""
@@ -117,7 +115,9 @@ def _announce(parts) -> None:
     options = ", ".join(f"{key} {value}" for key, value in recipe.optimizer.options.items())
     err.print(f"data       {parts.train.name}: {', '.join(held)}")
     err.print(f"model      {layers}, {count:,} parameters")
-    err.print(f"training   {recipe.training.epochs} epochs of {len(parts.loader)} batches, {recipe.optimizer.name} {options}")
+    err.print(
+        f"training   {recipe.training.epochs} epochs of {len(parts.loader)} batches, {recipe.optimizer.name} {options}"
+    )
 
 
 def _report(parts, folder, summary) -> None:

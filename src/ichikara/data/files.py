@@ -180,7 +180,9 @@ def is_number(cell: str) -> bool:
     return "_" not in cell  # Python reads 1_000 as a number, no table does
 
 
-def column_of_numbers(path: Path, lines: Sequence[tuple[int, list[str]]], names: list[str], column: int) -> numpy.ndarray:
+def column_of_numbers(
+    path: Path, lines: Sequence[tuple[int, list[str]]], names: list[str], column: int
+) -> numpy.ndarray:
     """A column as float32, or an error for its first cell that is no finite number."""
     values = numpy.empty(len(lines), "float32")
     for row, (line, cells) in enumerate(lines):

@@ -15,7 +15,16 @@ from ..train import EarlyStopping, Objective, Trainer
 from ..train.objective import LOSSES
 from .schema import Recipe, options_of
 
-__all__ = ["LAYERS", "MODELS", "Parts", "build", "build_model", "load_parts"]
+__all__ = [
+    "LAYERS",
+    "MODELS",
+    "Parts",
+    "build",
+    "build_model",
+    "build_objective",
+    "build_scaler",
+    "load_parts",
+]
 
 LAYERS: dict[str, type[nn.Module]] = {
     layer.__name__: layer
@@ -100,21 +109,14 @@ def build(recipe: Recipe) -> Parts:
     Raises UserError for names, options and sizes that do not fit, with the key of the recipe.
     """
     train, validation, test = load_parts(recipe)
-    scaler = None
-    if recipe.scale.name != "none":
-        scaler = _SCALERS[recipe.scale.name](per=recipe.scale.per).fit(train)
-        train = scaler.transform(train)
+    scaler = build_scaler(recipe)
+    if scaler is not None:
+        train = scaler.fit(train).transform(train)
         validation = None if validation is None else scaler.transform(validation)
     root = Generator(recipe.seed)
     initial, orders, masks = root.spawn(), root.spawn(), root.spawn()
-    loss, _ = choose("loss", recipe.loss.name, LOSSES)
-    objective = Objective(
-        recipe.loss.name,
-        train,
-        **options_of(loss, recipe.loss.options, "loss", leave_out=("input", "target", "reduction")),
-    )
-    outputs = objective.outputs or math.prod(train.targets.shape[1:])
-    model = build_model(recipe, train.inputs.shape[1:], outputs, initial)
+    objective = build_objective(recipe, train)
+    model = build_model(recipe, train.inputs.shape[1:], objective.outputs, initial)
     optimizer = _made("optimizer", OPTIMIZERS, recipe.optimizer, model.parameters(), leave_out=("params",))
     schedule = None
     if recipe.schedule is not None:
@@ -139,6 +141,18 @@ def build(recipe: Recipe) -> Parts:
     )
     loader = DataLoader(train, recipe.training.batch_size, recipe.training.shuffle, generator=orders)
     return Parts(recipe, train, validation, test, scaler, objective, model, trainer, loader, stopper)
+
+
+def build_scaler(recipe: Recipe) -> Any:
+    """The scaler of a recipe, not fitted yet; None where the recipe scales nothing."""
+    return None if recipe.scale.name == "none" else _SCALERS[recipe.scale.name](per=recipe.scale.per)
+
+
+def build_objective(recipe: Recipe, data: Dataset) -> Objective:
+    """The loss of a recipe, for the task of the data."""
+    loss, _ = choose("loss", recipe.loss.name, LOSSES)
+    options = options_of(loss, recipe.loss.options, "loss", leave_out=("input", "target", "reduction"))
+    return Objective(recipe.loss.name, data, **options)
 
 
 def build_model(recipe: Recipe, shape: tuple[int, ...], outputs: int, generator: Generator) -> nn.Module:
@@ -168,7 +182,7 @@ def _perceptron(shape, outputs, options):
 
 
 def _sequential(shape, outputs, options):
-    """Layers as the recipe lists them; the width that reaches a Linear, and the last one's outputs, need not be said."""
+    """Layers as the recipe lists them; a Linear's inputs, and the last one's outputs, need not be said."""
     layers = options_of(_layers, options, "model")["layers"]
     last = max((i for i, layer in enumerate(layers) if layer.get("type") == "Linear"), default=-1)
     model = nn.Sequential()

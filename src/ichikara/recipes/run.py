@@ -1,5 +1,6 @@
 """A run: a recipe, trained, in a folder of its own; evaluated once on its test set; asked for predictions."""
 
+import io
 import json
 import platform
 import sys
@@ -10,12 +11,12 @@ from typing import Any
 import numpy
 
 from ..arrays import Generator
-from ..autodiff import asarray, flatten
+from ..autodiff import asarray
 from ..data import Dataset, TestVault, load_inputs
 from ..errors import UserError
-from ..train import load_arrays, save_arrays
+from ..train import evaluate, load_arrays, predict, save_arrays
 from ..train.checkpoint import write
-from .build import Parts, build, build_model
+from .build import Parts, build_model, build_objective, build_scaler, load_parts
 from .schema import Recipe, load_recipe
 
 __all__ = ["Prediction", "evaluate_run", "new_folder", "predict_run", "train_run"]
@@ -94,7 +95,7 @@ def _save_results(parts: Parts, folder: Path) -> None:
         lowest, highest = float(ends.min()), float(ends.max())
     settings = {
         "shape": list(parts.shape),
-        "outputs": parts.objective.outputs or int(numpy.prod(parts.train.targets.shape[1:])),
+        "outputs": parts.objective.outputs,
         "classes": parts.train.classes,
         "input_names": parts.train.input_names,
         "value_range": [lowest, highest],
@@ -104,8 +105,6 @@ def _save_results(parts: Parts, folder: Path) -> None:
     write(folder / HISTORY, trainer.history.csv())
     write(folder / SUMMARY, json.dumps(_summary(parts, folder), indent=2) + "\n")
     if len(trainer.history):
-        import io
-
         picture = io.BytesIO()
         best = parts.stopper.best_epoch if parts.stopper and parts.stopper.restore_best else None
         figure = learning_curves(trainer.history, parts.recipe.title or parts.recipe.data.name, best)
@@ -147,18 +146,15 @@ def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
     Raises VaultOpenedError if it was opened before and ``again`` is not set; UserError where there is no test set.
     """
     folder = Path(folder)
-    recipe = open_run(folder)
-    arrays, _ = _weights(folder)
-    parts = build(recipe)
-    if parts.test is None:
+    recipe, model, scaler, _ = _trained(folder)
+    train, _, test = load_parts(recipe)
+    if test is None:
         raise UserError(f"the recipe of {folder} holds back no test set; split.test says what part of the data to hold")
-    _load(parts.model, parts.scaler, arrays)
-    vault = TestVault(parts.test, folder / VAULT)
-    test: Dataset = vault.open("ichikara evaluate", again=again)
-    if parts.scaler is not None:
-        test = parts.scaler.transform(test)
-    measures = {f"test_{name}": value for name, value in parts.trainer.evaluate(test).items()}
-    return {"run": str(folder), "examples": len(test), **measures, "openings": len(vault.openings)}
+    vault = TestVault(test, folder / VAULT)
+    opened: Dataset = vault.open("ichikara evaluate", again=again)
+    measures = evaluate(model, build_objective(recipe, train), opened if scaler is None else scaler.transform(opened))
+    named = {f"test_{name}": value for name, value in measures.items()}
+    return {"run": str(folder), "examples": len(opened), **named, "openings": len(vault.openings)}
 
 
 class Prediction:
@@ -186,60 +182,32 @@ def predict_run(folder: str | Path, path: str | Path, invert: bool = False) -> P
 
     Raises UserError for a folder without a run, and for inputs that do not fit.
     """
-    folder = Path(folder)
-    recipe = open_run(folder)
-    arrays, about = _weights(folder)
+    recipe, model, scaler, about = _trained(Path(folder))
     shape, classes = tuple(about["shape"]), about["classes"]
     names = tuple(about["input_names"]) if about["input_names"] else None
     inputs = load_inputs(path, shape, names=names, value_range=tuple(about["value_range"]), invert=invert)
-    model = build_model(recipe, shape, about["outputs"], Generator(0))
-    scaler = _scaler(recipe)
-    _load(model, scaler, arrays)
-    if scaler is not None:
-        inputs = scaler.transform(inputs)
-    outputs = _outputs(model, inputs)
+    outputs = predict(model, inputs if scaler is None else scaler.transform(inputs))
     if classes is None:
-        return Prediction(outputs.numpy(), None, None, None)
+        return Prediction(outputs, None, None, None)
     blank = Dataset(numpy.zeros((1, *shape)), numpy.zeros(1), classes=tuple(classes))
-    from ..train import Objective
-
-    labels, probabilities = Objective(recipe.loss.name, blank).decide(outputs)
-    return Prediction(outputs.numpy(), labels, probabilities, classes)
+    labels, probabilities = build_objective(recipe, blank).decide(asarray(outputs))
+    return Prediction(outputs, labels, probabilities, classes)
 
 
-def _outputs(model, inputs):
-    from ..autodiff import no_grad
-
-    with no_grad(), numpy.errstate(all="ignore"):
-        return model.eval()(asarray(inputs))
-
-
-def _scaler(recipe):
-    from .build import _SCALERS
-
-    return None if recipe.scale.name == "none" else _SCALERS[recipe.scale.name](per=recipe.scale.per)
-
-
-def _weights(folder: Path):
+def _trained(folder: Path) -> tuple[Recipe, Any, Any, dict[str, Any]]:
+    """A run's recipe, its network and scaler as they were trained, and what was noted about the data."""
+    recipe = open_run(folder)
     path = folder / WEIGHTS
     if not path.is_file():
         raise UserError(f"{folder} holds no weights yet; train it on: ichikara train --resume {folder}")
     arrays, about = load_arrays(path)
-    if "shape" not in about:
-        raise UserError(f"{path} is not the weights of a run")
-    return arrays, about
-
-
-def _load(model, scaler, arrays):
     state = lambda prefix: {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
     try:
+        model = build_model(recipe, tuple(about["shape"]), about["outputs"], Generator(0))
         model.load_state_dict(state("model."))
+        scaler = build_scaler(recipe)
         if scaler is not None:
-            if scaler._state is not None:
-                scaler = type(scaler)(per=scaler.per)
             scaler.load_state_dict(state("scaler."))
     except (ValueError, KeyError) as error:
-        raise UserError(f"the run's weights do not fit its recipe: {error}") from None
-
-
-_ = flatten
+        raise UserError(f"the weights in {path} do not fit the run's recipe: {error}") from None
+    return recipe, model, scaler, about

@@ -3,13 +3,12 @@
 import inspect
 import tomllib
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from ..errors import UserError
+from ..errors import UserError, did_you_mean
 
 __all__ = ["Recipe", "find_recipe", "load_recipe", "options_of", "packaged"]
 
@@ -109,9 +108,8 @@ def find_recipe(name: str) -> Path:
         if path.is_file():
             return path
         raise UserError(f"there is no recipe file {path}")
-    near = get_close_matches(name, known, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise UserError(f"there is no recipe '{name}'.{hint} Known: {', '.join(known)}; or give the path of a .toml file")
+    hint = did_you_mean(name, known)
+    raise UserError(f"unknown recipe '{name}'{hint} Known: {', '.join(known)}; or give the path of a .toml file")
 
 
 def load_recipe(name: str | Path, settings: Iterable[str] = (), seed: int | None = None) -> Recipe:
@@ -137,9 +135,9 @@ def load_recipe(name: str | Path, settings: Iterable[str] = (), seed: int | None
     recipe = check(Recipe, table, "")
     file = recipe.data.options.get("path")
     if isinstance(file, str):
-        # The user's file is looked for beside the recipe, then where the command is run; from here on its place is fixed.
+        # The user's file is looked for beside the recipe, then where the command is run; then its place is fixed.
         beside = path.parent / file
-        recipe.data.model_extra["path"] = str((beside if beside.exists() else Path(file)).resolve())  # type: ignore[index]
+        recipe.data.model_extra["path"] = str((beside if beside.exists() else Path(file)).resolve())
     return recipe
 
 
@@ -196,15 +194,12 @@ def _say(model: type[BaseModel], problem: Any, where: str) -> str:
     match problem["type"]:
         case "extra_forbidden":
             allowed = _fields_at(model, place[:-1])
-            near = get_close_matches(place[-1], allowed, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else "."
-            return f"unknown key '{key}'{hint} Allowed: {', '.join(allowed) or 'none'}"
+            return f"unknown key '{key}'{did_you_mean(place[-1], allowed)} Allowed: {', '.join(allowed) or 'none'}"
         case "missing":
             return f"'{key}' is missing"
         case "literal_error":
-            near = get_close_matches(str(given), [w.strip("'") for w in problem["ctx"]["expected"].split(" ")], n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            return f"'{key}' is {given!r}; allowed: {problem['ctx']['expected']}{hint}"
+            allowed = [word.strip("',") for word in problem["ctx"]["expected"].split() if word != "or"]
+            return f"'{key}' is {given!r}{did_you_mean(given, allowed)} Allowed: {', '.join(allowed)}"
         case _:
             message = problem["msg"].replace("Input should be", "it should be")
             return f"'{key}' is {given!r}; {message[0].lower() + message[1:]}"

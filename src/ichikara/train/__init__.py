@@ -2,6 +2,7 @@
 
 from .callbacks import Callback, EarlyStopping
 from .checkpoint import load_arrays, save_arrays
+from .evaluation import evaluate, predict
 from .history import History
 from .objective import LOSSES, Objective, accuracy
 from .progress import Progress
@@ -17,6 +18,8 @@ __all__ = [
     "Progress",
     "Trainer",
     "accuracy",
+    "evaluate",
     "load_arrays",
+    "predict",
     "save_arrays",
 ]

@@ -17,7 +17,14 @@ class Callback:
     ``state`` is saved with every checkpoint and given back on resuming; override it where there is any.
     """
 
-    state: dict[str, Any] = {}
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the callback has to remember of the run."""
+        return {}
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
+        pass
 
     def on_fit_start(self, trainer: "Trainer", epochs: int) -> None:
         """Before the first epoch."""
@@ -81,7 +88,7 @@ class EarlyStopping(Callback):
             trainer.model.load_state_dict(self.best_weights)
 
     @property
-    def state(self) -> dict[str, Any]:  # type: ignore[override]
+    def state(self) -> dict[str, Any]:
         return {"best": self.best, "best_epoch": self.best_epoch, "best_weights": self.best_weights}
 
     @state.setter

@@ -40,7 +40,7 @@ def save_arrays(path: str | os.PathLike, arrays: dict[str, Any], settings: dict 
     """
     from safetensors.numpy import save
 
-    content = {name: numpy.ascontiguousarray(to_numpy(raw(array))) for name, array in arrays.items()}
+    content = {name: numpy.asarray(to_numpy(raw(array)), order="C") for name, array in arrays.items()}
     write(path, save(content, {_KEY: json.dumps(settings or {})}))
 
 
@@ -88,5 +88,5 @@ def unpack(packed: Any, arrays: dict[str, Any]) -> Any:
         return arrays[packed["array"]]
     if "pairs" in packed:
         return {key: unpack(value, arrays) for key, value in packed["pairs"]}
-    parts = [unpack(value, arrays) for value in packed.get("tuple", packed.get("list", []))]
+    parts = [unpack(value, arrays) for value in (packed["tuple"] if "tuple" in packed else packed["list"])]
     return tuple(parts) if "tuple" in packed else parts

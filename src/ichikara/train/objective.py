@@ -1,5 +1,6 @@
 """What a training run makes small and what it reports: the loss by its name, fitted to the task's targets."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -53,7 +54,8 @@ class Objective:
     A classification with one output has targets 0 and 1; with an output for each class they are class indices, or,
     where the loss compares numbers, rows with a one at the class.
 
-    Arguments: ``name``, of a loss; ``data``, whose task and classes it is for; ``options``, of the loss.
+    Arguments: ``name``, of a loss; ``data``, whose task and classes it is for; ``options``, of the loss. ``outputs`` is
+    how many numbers a network gives for each example.
 
     Raises UserError for a loss that does not fit the task.
 
@@ -72,13 +74,8 @@ class Objective:
             raise UserError(f"{name} compares classes, and {data.name} has numbers as targets; use mse, l1 or huber")
         if name == "perceptron" and self.classes != 2:
             raise UserError(f"a perceptron tells two classes apart, and {data.name} has {self.classes or 'no'} classes")
-
-    @property
-    def outputs(self) -> int | None:
-        """How many outputs a network needs for it; None where the data's targets decide."""
-        if self.task == "regression":
-            return None
-        return 1 if self.name == "perceptron" or (self.name == "bce" and self.classes == 2) else self.classes
+        single = name == "perceptron" or (name == "bce" and self.classes == 2)
+        self.outputs = math.prod(data.targets.shape[1:]) if self.task == "regression" else 1 if single else self.classes
 
     def __call__(self, output: Tensor, targets: Tensor) -> Tensor:
         return self.loss(output, self.prepare(output, targets), **self.options)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy
 
 from ..arrays import Generator, using
-from ..autodiff import asarray, no_grad
-from ..data import DataLoader, Dataset, TestVault
+from ..autodiff import asarray
 from ..errors import UserError
 from ..optim import clip_grad_norm_, clip_grad_value_
 from .callbacks import Callback
 from .checkpoint import load_arrays, pack, save_arrays, unpack
+from .evaluation import Totals, as_loader, evaluate, metrics_of, predict
 from .history import History
 
 __all__ = ["DivergedError", "Trainer"]
@@ -67,7 +67,7 @@ class Trainer:
         if schedule_every not in ("epoch", "batch"):
             raise UserError(f"a schedule is stepped every 'epoch' or 'batch', not {schedule_every!r}")
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.metrics = metrics or getattr(loss, "metrics", lambda output, targets: {})
+        self.metrics = metrics or metrics_of(loss)
         self.schedule, self.schedule_every = schedule, schedule_every
         self.callbacks = list(callbacks)
         self.clip_grad_norm, self.clip_grad_value = clip_grad_norm, clip_grad_value
@@ -80,7 +80,7 @@ class Trainer:
         self.interrupted = False
         self.loader: Any = None
         self._batch = 0  # batches of the running epoch that are done
-        self._totals = _Totals()
+        self._totals = Totals()
         self._order: dict | None = None  # the loader's state when the running epoch began
 
     # --- training -----------------------------------------------------------------------------------------------------
@@ -89,13 +89,13 @@ class Trainer:
         self,
         loader,
         epochs: int,
-        validation: "Dataset | DataLoader | None" = None,
+        validation: Any = None,
         checkpoint: str | os.PathLike | None = None,
     ) -> History:
         """Train until so many epochs are done in all, and return what happened in each.
 
-        Arguments: ``loader``, of batches ``(inputs, targets)``; ``epochs``; ``validation``, to be watched after each
-        epoch; ``checkpoint``, the file in which the run is saved after every epoch, and when Ctrl-C ends it early.
+        Arguments: ``loader``, of batches ``(inputs, targets)``; ``epochs``; ``validation``, a Dataset or loader to be
+        watched after each epoch; ``checkpoint``, the file in which the run is saved after every epoch, and when Ctrl-C ends it early.
 
         A first Ctrl-C ends the run after the current batch (``interrupted`` is then True), a second one at once.
         """
@@ -103,7 +103,7 @@ class Trainer:
             raise UserError(f"epochs is a whole number of at least 1, not {epochs}")
         self.loader = loader
         self.interrupted, self.stopped = False, None
-        watched = _as_loader(validation, 1024)
+        watched = as_loader(validation)
         # Infinities are reported as what they are, a run that diverged, and not one by one by NumPy.
         with self._interruptible(), using(self.generator), numpy.errstate(all="ignore"):
             try:
@@ -146,7 +146,7 @@ class Trainer:
         self.seconds += time.perf_counter() - began
         row["seconds"] = round(self.seconds, 3)
         self.epoch += 1
-        self._batch, self._totals = 0, _Totals()
+        self._batch, self._totals = 0, Totals()
         self.history.rows.append(row)
         if self.schedule is not None and self.schedule_every == "epoch":
             watching = getattr(self.schedule, "needs_metric", type(self.schedule).__name__ == "ReduceLROnPlateau")
@@ -187,42 +187,13 @@ class Trainer:
         """End the run after the current epoch; the reason is reported."""
         self.stopped = reason
 
-    # --- using --------------------------------------------------------------------------------------------------------
-
     def evaluate(self, data, *, again: bool = False, by: str = "evaluate") -> dict[str, float]:
-        """The mean loss and measures on data, with the network in evaluation mode.
-
-        Arguments: ``data``, a Dataset, a loader, or a `TestVault`, which is opened for it once; ``again``, to open a
-        vault that was opened before; ``by``, what the vault writes down.
-
-        Raises VaultOpenedError for a vault that was opened before.
-        """
-        loader = _as_loader(data.open(by, again=again) if isinstance(data, TestVault) else data, 1024)
-        totals = _Totals()
-        with self._evaluating():
-            for inputs, targets in loader:
-                output, targets = self.model(asarray(inputs)), asarray(targets)
-                totals.add(len(inputs), {"loss": self.loss(output, targets).item(), **self.metrics(output, targets)})
-        return totals.means("")
+        """The mean loss and measures on data; see `ichikara.train.evaluate`."""
+        return evaluate(self.model, self.loss, data, metrics=self.metrics, again=again, by=by)
 
     def predict(self, inputs, batch_size: int = 1024) -> numpy.ndarray:
-        """The network's outputs for inputs, in evaluation mode. Shapes: (n, \\*in) -> (n, \\*out)."""
-        with self._evaluating():
-            outputs = [
-                self.model(asarray(inputs[start : start + batch_size])).numpy()
-                for start in range(0, max(len(inputs), 1), batch_size)
-            ]
-        return numpy.concatenate(outputs)
-
-    @contextmanager
-    def _evaluating(self):
-        was = self.model.training
-        self.model.eval()
-        try:
-            with no_grad(), numpy.errstate(all="ignore"):
-                yield
-        finally:
-            self.model.train(was)
+        """The network's outputs for inputs; see `ichikara.train.predict`."""
+        return predict(self.model, inputs, batch_size)
 
     # --- saving and resuming ------------------------------------------------------------------------------------------
 
@@ -266,8 +237,7 @@ class Trainer:
             if self.schedule is not None:
                 self.schedule.load_state_dict(unpack(saved["schedule"], arrays))
             for callback, state in zip(self.callbacks, saved["callbacks"], strict=True):
-                if state != {"pairs": []}:
-                    callback.state = unpack(state, arrays)
+                callback.state = unpack(state, arrays)
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is of another run than this one: {error}") from None
         self.epoch, self.steps, self.seconds = saved["epoch"], saved["steps"], saved["seconds"]
@@ -275,7 +245,7 @@ class Trainer:
         self.generator.state = saved["generator"]
         self.stopped = saved["stopped"]
         self._batch, self._order = saved["batch"], saved["order"]
-        self._totals = _Totals(*saved["totals"])
+        self._totals = Totals(*saved["totals"])
         if loader is not None and saved["loader"] is not None:
             loader.state = saved["loader"]
 
@@ -303,25 +273,3 @@ class Trainer:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-class _Totals:
-    """Sums over batches, weighted by the examples in each, for means over the epoch."""
-
-    def __init__(self, count: int = 0, sums: dict[str, float] | None = None):
-        self.count, self.sums = count, dict(sums or {})
-
-    def add(self, count, numbers):
-        self.count += count
-        for name, number in numbers.items():
-            self.sums[name] = self.sums.get(name, 0.0) + count * number
-
-    def means(self, prefix):
-        return {prefix + name: total / self.count for name, total in self.sums.items()}
-
-
-def _as_loader(data, batch_size):
-    """A loader of the data in order; a loader as it is."""
-    if data is None or not isinstance(data, Dataset):
-        return data
-    return DataLoader(data, batch_size=batch_size)

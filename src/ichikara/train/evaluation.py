@@ -1,0 +1,86 @@
+"""Using a network without changing it: its loss and measures on data, and its outputs for inputs."""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any
+
+import numpy
+
+from ..autodiff import asarray, no_grad
+from ..data import DataLoader, Dataset, TestVault
+
+__all__ = ["Totals", "as_loader", "evaluate", "predict"]
+
+
+def evaluate(
+    model, loss: Callable, data: Any, *, metrics: Callable | None = None, again: bool = False, by: str = "evaluate"
+) -> dict[str, float]:
+    """The mean loss and measures on data, with the network in evaluation mode.
+
+    Arguments: ``model``; ``loss``, of outputs and targets; ``data``, a Dataset, a loader, or a `TestVault`, which is
+    opened for it once; ``metrics``, of outputs and targets to a dictionary of numbers, by default the loss's own;
+    ``again``, to open a vault that was opened before; ``by``, what the vault writes down.
+
+    Raises VaultOpenedError for a vault that was opened before.
+
+    >>> from ichikara import nn
+    >>> from ichikara.data import load_xor
+    >>> sorted(evaluate(nn.Linear(2, 2), nn.CrossEntropyLoss(), load_xor()))
+    ['loss']
+    """
+    metrics = metrics_of(loss) if metrics is None else metrics
+    totals = Totals()
+    with _evaluating(model):
+        for inputs, targets in as_loader(data.open(by, again=again) if isinstance(data, TestVault) else data):
+            output, targets = model(asarray(inputs)), asarray(targets)
+            totals.add(len(inputs), {"loss": loss(output, targets).item(), **metrics(output, targets)})
+    return totals.means("")
+
+
+def predict(model, inputs, batch_size: int = 1024) -> numpy.ndarray:
+    """The network's outputs for inputs, in evaluation mode. Shapes: (n, \\*in) -> (n, \\*out)."""
+    with _evaluating(model):
+        outputs = [
+            model(asarray(inputs[start : start + batch_size])).numpy()
+            for start in range(0, max(len(inputs), 1), batch_size)
+        ]
+    return numpy.concatenate(outputs)
+
+
+@contextmanager
+def _evaluating(model):
+    """Evaluation mode and no graph for a block; infinities are what they are, without a word from NumPy."""
+    was = model.training
+    model.eval()
+    try:
+        with no_grad(), numpy.errstate(all="ignore"):
+            yield
+    finally:
+        model.train(was)
+
+
+def metrics_of(loss: Callable) -> Callable:
+    """The measures that a loss brings along; none for a plain function."""
+    return getattr(loss, "metrics", lambda output, targets: {})
+
+
+def as_loader(data):
+    """A loader of a Dataset in order; a loader, or None, as it is."""
+    return DataLoader(data, batch_size=1024) if isinstance(data, Dataset) else data
+
+
+class Totals:
+    """Sums over batches, weighted by the examples in each, for means over them all."""
+
+    def __init__(self, count: int = 0, sums: dict[str, float] | None = None):
+        self.count, self.sums = count, dict(sums or {})
+
+    def add(self, count: int, numbers: dict[str, float]) -> None:
+        """Take a batch's means in."""
+        self.count += count
+        for name, number in numbers.items():
+            self.sums[name] = self.sums.get(name, 0.0) + count * number
+
+    def means(self, prefix: str) -> dict[str, float]:
+        """The means so far, their names after a prefix."""
+        return {prefix + name: total / self.count for name, total in self.sums.items()}
