@@ -317,9 +317,11 @@ def test_a_folder_that_is_read_only_or_full(run, recipe, monkeypatch, number):
         raise OSError(number, os.strerror(number), str(name))
 
     monkeypatch.setattr("ichikara.data.atomic.open", refuse, raising=False)
-    answer = complaint(run("train", path, "--out", "r"))
-    assert answer.startswith("cannot write r/recipe.toml")
-    assert os.strerror(number) in answer
+    status, _, err = run("train", path, "--out", "r")
+    assert status == 2
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("error: cannot write r/recipe.toml")
+    assert os.strerror(number) in last
 
 
 def test_a_truncated_checkpoint_and_truncated_weights(run, recipe, tmp_path):
