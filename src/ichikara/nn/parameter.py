@@ -1,0 +1,55 @@
+"""Parameter: a tensor that a module learns."""
+
+from typing import Any
+
+from ..arrays import as_array, as_dtype, namespace
+from ..autodiff import Tensor, raw, wrap
+
+__all__ = ["Parameter", "converted"]
+
+
+class Parameter(Tensor):
+    """A tensor that a module learns: assigned to an attribute of a `Module`, it is one of the module's parameters.
+
+    Shapes: that of the data.
+
+    Arguments: ``data``, the numbers, which are copied; ``requires_grad``, whether they are to be learnt.
+
+    Raises TypeError for whole numbers that should require a gradient.
+
+    >>> w = Parameter([1.0, 2.0])
+    >>> (w * w).sum().backward()
+    >>> w.grad
+    Tensor([2., 4.])
+
+    Source: PyTorch's ``torch.nn.Parameter``.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True):
+        self._data = as_array(raw(data), copy=True)
+        self._node = None
+        self.requires_grad = requires_grad
+
+    def convert(self, dtype) -> "Parameter":
+        """Make these numbers, and their gradient, those of another floating type; the parameter stays the same object.
+
+        A graph that was recorded before can no longer be differentiated. Returns the parameter.
+        """
+        dtype = as_dtype(dtype)
+        if self.dtype != dtype:
+            self._data = converted(self, dtype)._data
+            if self._node is not None:
+                self._node.dtype = dtype
+                self._node.grad = None if self._node.grad is None else converted(self._node.grad, dtype)
+            self.touch()
+        return self
+
+    def __repr__(self):
+        return f"Parameter containing:\n{super().__repr__()}"
+
+
+def converted(tensor: Tensor, dtype) -> Tensor:
+    """The numbers of a tensor as another type, cut from the graph. Shapes: (*) -> (*)."""
+    return wrap(namespace(tensor._data).astype(tensor._data, as_dtype(dtype)), None)

@@ -1,0 +1,72 @@
+"""What an option of an optimiser may be: each check answers with the value, or says what is wrong with it."""
+
+from math import isfinite, isnan
+from typing import Any
+
+from ..errors import UserError
+
+__all__ = ["at_least_0", "decays", "from_0_to_1", "number", "positive", "whole", "yes_or_no"]
+
+
+def number(name: str, value: Any) -> float | int:
+    """A number: Python's, NumPy's, or a Tensor of one."""
+    if isinstance(value, float | int) and not isinstance(value, bool) and type(value) in (float, int):
+        given = value
+    else:
+        if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
+            raise UserError(f"{name} is a number, not {value!r}")
+        try:
+            given = float(value)
+        except (TypeError, ValueError):
+            raise UserError(f"{name} is a single number, not {value!r}") from None
+    if isnan(given):
+        raise UserError(f"{name} is not a number: {value!r}")
+    return given
+
+
+def at_least_0(name: str, value: Any) -> float | int:
+    """A number of at least 0."""
+    given = number(name, value)
+    if given < 0 or not isfinite(given):
+        raise UserError(f"{name} is a number of at least 0, not {value!r}")
+    return given
+
+
+def positive(name: str, value: Any) -> float | int:
+    """A number above 0."""
+    given = number(name, value)
+    if given <= 0:
+        raise UserError(f"{name} is a number above 0, not {value!r}")
+    return given
+
+
+def from_0_to_1(name: str, value: Any) -> float | int:
+    """A number from 0 to 1."""
+    given = number(name, value)
+    if not 0 <= given <= 1:
+        raise UserError(f"{name} is a number from 0 to 1, not {value!r}")
+    return given
+
+
+def decays(name: str, value: Any) -> tuple:
+    """Two numbers from 0 to below 1: how much of the two running means is kept at each step."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise UserError(f"{name} are two numbers, such as (0.9, 0.999), not {value!r}")
+    for i, beta in enumerate(value):
+        if not 0 <= number(f"{name}[{i}]", beta) < 1:
+            raise UserError(f"{name}[{i}] is the part of a running mean that is kept, from 0 to below 1, not {beta!r}")
+    return tuple(number(name, beta) for beta in value)
+
+
+def whole(name: str, value: Any, least: int = 0) -> int:
+    """A whole number of at least ``least``."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
+        raise UserError(f"{name} is a whole number of at least {least}, not {value!r}")
+    return int(value)
+
+
+def yes_or_no(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise UserError(f"{name} is True or False, not {value!r}")
+    return value

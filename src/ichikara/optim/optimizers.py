@@ -1,0 +1,314 @@
+"""The optimisers by their names: their options, their formulas, and what they remember. The updates are in `rules`."""
+
+from typing import Any, ClassVar
+
+from ..arrays import namespace
+from ..autodiff import raw
+from ..errors import UserError
+from . import rules
+from .checks import at_least_0, decays, number, yes_or_no
+from .optimizer import Optimizer
+
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
+
+_COMMON = {"lr": at_least_0, "weight_decay": at_least_0, "maximize": yes_or_no, "l1": at_least_0}
+
+
+class SGD(Optimizer):
+    r"""Stochastic gradient descent, with momentum if wanted.
+
+    .. math::
+        g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
+        v_t &= \mu\,v_{t-1} + (1 - \tau)\,g_t, \qquad v_1 = g_1 \\
+        \theta_t &= \theta_{t-1} - \eta \cdot
+            \begin{cases} g_t & \mu = 0 \\ v_t & \text{momentum} \\ g_t + \mu\,v_t & \text{Nesterov} \end{cases}
+
+    Shapes: ``momentum_buffer`` v has the parameter's.
+
+    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the step per unit of gradient; ``momentum`` μ, the part of
+    the velocity that is kept; ``dampening`` τ, the part of a new gradient that is left out of the velocity;
+    ``weight_decay`` λ and ``l1`` λ₁, the strengths of the penalties, coupled: they are part of the gradient;
+    ``nesterov``, whether to look ahead by one more step of the velocity; ``maximize``, whether to climb.
+
+    Errors: `UserError` for a negative ``lr``, ``momentum``, ``weight_decay`` or ``l1``, and for ``nesterov`` without
+    momentum or with dampening.
+
+    >>> import ichikara
+    >>> w = ichikara.asarray(4.0, requires_grad=True)
+    >>> optimizer = SGD([w], lr=0.1, momentum=0.9)
+    >>> for _ in range(60):
+    ...     optimizer.zero_grad()
+    ...     (w * w).backward()
+    ...     optimizer.step()
+    >>> abs(w.item()) < 0.3
+    True
+
+    Source: H. Robbins and S. Monro (1951); B. Polyak (1964); the Nesterov form of I. Sutskever et al., "On the
+    importance of initialization and momentum in deep learning" (2013); as ``torch.optim.SGD``.
+    """
+
+    rule = rules.sgd
+    memory = ("momentum_buffer",)
+    checks: ClassVar = {**_COMMON, "momentum": at_least_0, "dampening": number, "nesterov": yes_or_no}
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        l1: float = 0.0,
+    ):
+        options = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+        }
+        super().__init__(params, {**options, "maximize": maximize, "l1": l1})
+
+    def _check_together(self, options):
+        if options["nesterov"] and (not options["momentum"] or options["dampening"]):
+            raise UserError(
+                "Nesterov's momentum needs a momentum above 0 and no dampening; these are "
+                f"momentum={options['momentum']} and dampening={options['dampening']}"
+            )
+
+    def _needed(self, options):
+        # With dampening the first velocity is no running mean of zeros, so it appears with the first gradient.
+        return self.memory if options["momentum"] and not options["dampening"] else ()
+
+
+class Adagrad(Optimizer):
+    r"""Each component's step shrinks with the gradients that it has seen: rare ones keep their long steps.
+
+    .. math::
+        g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
+        s_t &= s_{t-1} + g_t^2, \qquad s_0 = \text{the initial accumulator value} \\
+        \theta_t &= \theta_{t-1} - \frac{\eta}{1 + (t - 1)\,\gamma} \cdot \frac{g_t}{\sqrt{s_t} + \varepsilon}
+
+    Shapes: ``sum`` s has the parameter's, ``step`` t has ().
+
+    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of the first step; ``lr_decay`` γ, by how much of
+    itself the rate is divided further at each step; ``weight_decay`` λ and ``l1`` λ₁, the strengths of the
+    penalties, coupled; ``initial_accumulator_value`` s₀; ``eps`` ε, which keeps the quotient finite; ``maximize``,
+    whether to climb.
+
+    Errors: `UserError` for any of them below 0.
+
+    >>> import ichikara
+    >>> w = ichikara.asarray([1.0, 1.0], requires_grad=True)
+    >>> (w * ichikara.asarray([100.0, 0.01])).sum().backward()
+    >>> Adagrad([w], lr=0.5).step()
+    >>> w  # both go as far, however steep their slopes
+    Tensor([0.5, 0.5], requires_grad=True)
+
+    Source: J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
+    Optimization" (2011); as ``torch.optim.Adagrad``.
+    """
+
+    rule = rules.adagrad
+    memory = ("step", "sum")
+    checks: ClassVar = {**_COMMON, "lr_decay": at_least_0, "initial_accumulator_value": at_least_0, "eps": at_least_0}
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-2,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+        *,
+        maximize: bool = False,
+        l1: float = 0.0,
+    ):
+        options = {
+            "lr": lr,
+            "lr_decay": lr_decay,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
+            "l1": l1,
+        }
+        super().__init__(params, {**options, "initial_accumulator_value": initial_accumulator_value})
+
+    def initial_state(self, parameter, options):
+        array = raw(parameter)
+        full = namespace(array).full_like(array, options["initial_accumulator_value"])
+        return {**super().initial_state(parameter, options), "sum": full}
+
+
+class RMSprop(Optimizer):
+    r"""The gradient divided by the root of the running mean of its square, so that all components go about as far.
+
+    .. math::
+        g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
+        v_t &= \alpha\,v_{t-1} + (1 - \alpha)\,g_t^2 \\
+        \tilde v_t &= \begin{cases} v_t \\ v_t - m_t^2, \quad m_t = \alpha\,m_{t-1} + (1 - \alpha)\,g_t
+            & \text{centered} \end{cases} \\
+        b_t &= \mu\,b_{t-1} + \frac{g_t}{\sqrt{\tilde v_t} + \varepsilon} \\
+        \theta_t &= \theta_{t-1} - \eta\,b_t
+
+    Shapes: ``square_avg`` v, ``grad_avg`` m and ``momentum_buffer`` b have the parameter's, ``step`` has ().
+
+    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of a step; ``alpha`` α, the part of the running
+    means that is kept; ``eps`` ε, which keeps the quotient finite; ``weight_decay`` λ and ``l1`` λ₁, the strengths
+    of the penalties, coupled; ``momentum`` μ; ``centered``, whether to divide by the deviation instead;
+    ``maximize``, whether to climb.
+
+    Errors: `UserError` for any of them below 0.
+
+    >>> import ichikara
+    >>> w = ichikara.asarray([1.0, 1.0], requires_grad=True)
+    >>> (w * ichikara.asarray([100.0, 0.01])).sum().backward()
+    >>> RMSprop([w], lr=0.05).step()
+    >>> ichikara.round(w * 1000) / 1000
+    Tensor([0.5, 0.5])
+
+    Source: T. Hinton's lecture 6e (2012); centered: A. Graves (2013), arXiv:1308.0850; as ``torch.optim.RMSprop``.
+    """
+
+    rule = rules.rmsprop
+    memory = ("step", "square_avg", "grad_avg", "momentum_buffer")
+    checks: ClassVar = {
+        **_COMMON,
+        "alpha": at_least_0,
+        "eps": at_least_0,
+        "momentum": at_least_0,
+        "centered": yes_or_no,
+    }
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
+        l1: float = 0.0,
+    ):
+        options = {
+            "lr": lr,
+            "alpha": alpha,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "centered": centered,
+        }
+        super().__init__(params, {**options, "maximize": maximize, "l1": l1})
+
+    def _needed(self, options):
+        wanted = {"grad_avg": options["centered"], "momentum_buffer": options["momentum"]}
+        return tuple(name for name in self.memory if wanted.get(name, True))
+
+
+class Adam(Optimizer):
+    r"""Momentum and a step of its own length for each component at once.
+
+    .. math::
+        g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
+        m_t &= \beta_1 m_{t-1} + (1 - \beta_1)\,g_t \\
+        v_t &= \beta_2 v_{t-1} + (1 - \beta_2)\,g_t^2 \\
+        \tilde v_t &= \begin{cases} v_t \\ \max(\tilde v_{t-1}, v_t) & \text{AMSGrad} \end{cases} \\
+        \hat m_t &= m_t / (1 - \beta_1^t), \qquad \hat v_t = \tilde v_t / (1 - \beta_2^t) \\
+        \theta_t &= \theta_{t-1} - \eta\,\hat m_t / (\sqrt{\hat v_t} + \varepsilon)
+
+    The hats make up for running means that begin at 0. The penalties are coupled: divided by the gradient's size
+    like all of g, they hardly hold a parameter with large gradients; see `AdamW`.
+
+    Shapes: ``exp_avg`` m, ``exp_avg_sq`` v and ``max_exp_avg_sq`` ṽ have the parameter's, ``step`` t has ().
+
+    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of a step; ``betas`` β₁ and β₂, the parts of the two
+    running means that are kept; ``eps`` ε, which keeps the quotient finite; ``weight_decay`` λ and ``l1`` λ₁, the
+    strengths of the penalties; ``amsgrad``, whether v may only grow, so that a rare large gradient is not forgotten;
+    ``maximize``, whether to climb.
+
+    Errors: `UserError` for ``betas`` outside of [0, 1), for the others below 0.
+
+    >>> import ichikara
+    >>> w = ichikara.asarray([4.0, -4.0], requires_grad=True)
+    >>> optimizer = Adam([w], lr=0.1)
+    >>> for _ in range(100):
+    ...     optimizer.zero_grad()
+    ...     (w * w * ichikara.asarray([1.0, 100.0])).sum().backward()
+    ...     optimizer.step()
+    >>> bool((abs(w) < 0.1).all())
+    True
+
+    Source: D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization" (2015); AMSGrad: S. Reddi, S. Kale and
+    S. Kumar, "On the Convergence of Adam and Beyond" (2018); as ``torch.optim.Adam``.
+    """
+
+    rule = rules.adam
+    memory = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    checks: ClassVar = {**_COMMON, "betas": decays, "eps": at_least_0, "amsgrad": yes_or_no}
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        l1: float = 0.0,
+    ):
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
+        super().__init__(params, {**options, "maximize": maximize, "l1": l1})
+
+    def _needed(self, options):
+        return self.memory if options["amsgrad"] else self.memory[:3]
+
+
+class AdamW(Adam):
+    r"""Adam whose penalties pull at the parameters themselves, all equally, whatever their gradients.
+
+    .. math::
+        \theta'_t &= \theta_{t-1} - \eta\,(\lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1}) \\
+        \theta_t &= \theta'_t - \eta\,\hat m_t / (\sqrt{\hat v_t} + \varepsilon)
+            \qquad \text{with } \hat m, \hat v \text{ of } g_t = \nabla_\theta L(\theta_{t-1}) \text{ as in Adam}
+
+    Under plain descent it makes no difference whether a penalty is in the gradient (*coupled*) or shrinks the parameter
+    (*decoupled*). Under Adam it does: what is in the gradient is divided by its size.
+
+    Shapes and arguments: as `Adam`; ``weight_decay`` λ is 0.01 unless said otherwise.
+
+    Errors: as `Adam`.
+
+    >>> import ichikara
+    >>> w = ichikara.asarray([1.0, 1.0], requires_grad=True)
+    >>> w.grad = ichikara.asarray([0.0, 0.0])
+    >>> AdamW([w], lr=0.1, weight_decay=0.5).step()
+    >>> w
+    Tensor([0.95, 0.95], requires_grad=True)
+
+    Source: I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization" (2019); as ``torch.optim.AdamW``.
+    """
+
+    rule = rules.adamw
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        l1: float = 0.0,
+    ):
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, l1=l1)

@@ -1,0 +1,91 @@
+"""Schedules joined end to end, such as a warm-up and what follows it."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from ..errors import UserError
+from .checks import whole
+from .optimizer import Optimizer
+from .schedule import LRScheduler
+
+__all__ = ["SequentialLR"]
+
+
+class SequentialLR(LRScheduler):
+    r"""One schedule after another, each counting from 0 when its turn comes: a warm-up and what follows it.
+
+    .. math:: \eta_t = \eta^{(i)}_{t - m_i}, \qquad m_i \le t < m_{i+1}, \quad m_0 = 0
+
+    Arguments: ``schedulers``, on the same optimiser; ``milestones`` m₁, m₂, …, the steps at which the next one
+    takes over.
+
+    Errors: `UserError` for milestones that do not rise or are not one fewer than the schedules; for schedules of
+    another optimiser; for `ReduceLROnPlateau`, whose step needs a loss.
+
+    >>> import ichikara
+    >>> from ichikara.optim import SGD, ExponentialLR, LinearLR
+    >>> w = ichikara.asarray(0.0, requires_grad=True)
+    >>> optimizer = SGD([w], lr=1.0)
+    >>> parts = [LinearLR(optimizer, 0.5, total_iters=2), ExponentialLR(optimizer, 0.9)]
+    >>> schedule = SequentialLR(optimizer, parts, milestones=[2])
+    >>> [round(schedule.lr(step)[0], 3) for step in range(5)]
+    [0.5, 0.75, 1.0, 0.9, 0.81]
+
+    Source: ``torch.optim.lr_scheduler.SequentialLR``.
+    """
+
+    _unsaved = ("optimizer", "schedulers")
+
+    def __init__(
+        self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int], last_epoch: int = -1
+    ):
+        self._attach(optimizer)
+        self.schedulers = list(schedulers)
+        for i, schedule in enumerate(self.schedulers):
+            if not isinstance(schedule, LRScheduler):
+                raise TypeError(f"schedule {i} is of type {type(schedule).__name__}, and none of ichikara.optim's")
+            if not hasattr(schedule, "base_lrs"):
+                raise UserError(
+                    f"schedule {i} is a {type(schedule).__name__}, which goes by the loss and not by the step; "
+                    "step it beside the others"
+                )
+            if schedule.optimizer is not optimizer:
+                raise UserError(f"schedule {i} was made on another optimiser; make all on the same")
+        self.milestones = [whole("a milestone", step, least=1) for step in milestones]
+        if self.milestones != sorted(set(self.milestones)):
+            raise UserError(f"milestones rise from one to the next, and these are {self.milestones}")
+        if len(self.schedulers) != len(self.milestones) + 1:
+            raise UserError(
+                f"{len(self.schedulers)} schedules meet at {max(len(self.schedulers) - 1, 0)} milestones, and "
+                f"{len(self.milestones)} were given"
+            )
+        super().__init__(optimizer, last_epoch)
+
+    def _turn(self, step):
+        """Whose turn it is, and the count of its own steps."""
+        i = bisect_right(self.milestones, step)
+        return self.schedulers[i], step - (self.milestones[i - 1] if i else 0)
+
+    def lr(self, step):
+        schedule, own_step = self._turn(whole("step", step))
+        return schedule.lr(own_step)
+
+    def _set(self):
+        schedule, schedule.last_epoch = self._turn(self.last_epoch)
+        schedule._set()
+        self._last_lr = schedule.get_last_lr()
+
+    def state_dict(self):
+        return {**super().state_dict(), "_schedulers": [schedule.state_dict() for schedule in self.schedulers]}
+
+    def load_state_dict(self, state_dict):
+        self._check_state(state_dict)
+        parts = state_dict["_schedulers"]
+        if len(parts) != len(self.schedulers):
+            raise UserError(f"the saved sequence had {len(parts)} schedules, and this one has {len(self.schedulers)}")
+        for schedule, part in zip(self.schedulers, parts, strict=True):
+            schedule._check_state(part)
+        for schedule, part in zip(self.schedulers, parts, strict=True):
+            schedule.load_state_dict(part)
+        vars(self).update({k: v for k, v in state_dict.items() if k != "_schedulers"})
+        self._restore()
