@@ -2,6 +2,7 @@
 
 from .broadcast import normalise_axes, size_along, sum_to, unreduce
 from .convert import as_array, format_array, read_only, to_numpy
+from .convolution import Window, add_into, convolve, convolve_back, convolve_weight
 from .dtypes import (
     as_dtype,
     bool_,
@@ -21,9 +22,14 @@ from .special import erf, is_basic_index, scatter_add
 __all__ = [
     "READY",
     "Generator",
+    "Window",
+    "add_into",
     "as_array",
     "as_dtype",
     "bool_",
+    "convolve",
+    "convolve_back",
+    "convolve_weight",
     "default_float",
     "default_generator",
     "dtype_name",

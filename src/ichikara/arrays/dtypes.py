@@ -67,6 +67,10 @@ def harmonise(values: list, positions: range | tuple[int, ...], floating: bool) 
                 first = dtype
             elif dtype is not first and dtype != first:
                 same = False
+    if first is None and real:
+        for i in positions:
+            if values[i] is not None:
+                values[i] = default_float.type(values[i])
     if first is None or (same and first.kind == "f"):
         return
     dtypes = [values[i].dtype for i in positions if hasattr(values[i], "dtype")]

@@ -60,16 +60,23 @@ def namespace(*arrays: Any) -> Any:
     return holder.__array_namespace__()  # type: ignore[union-attr]
 
 
+def _rank_of(value: Any) -> int:
+    rank = _ranks.get(type(value))
+    return _rank(type(value)) if rank is None else rank
+
+
 def is_array(value: Any) -> bool:
     """Whether the value is an array that an operation can compute with as it stands: NumPy's, JAX's or a Tensor."""
-    kind = type(value)
-    rank = _ranks.get(kind)
-    return (_rank(kind) if rank is None else rank) != _RANK_PLAIN
+    return _rank_of(value) != _RANK_PLAIN
 
 
 def is_traced(value: Any) -> bool:
     """Whether the value is a JAX tracer: it has a shape and a type, and no numbers yet."""
-    return _ranks.get(type(value), _RANK_PLAIN) == _RANK_JAX and not hasattr(value, "addressable_shards")
+    if _rank_of(value) != _RANK_JAX:
+        return False
+    import jax
+
+    return isinstance(value, jax.core.Tracer)
 
 
 def is_scalar(value: Any) -> bool:
@@ -79,9 +86,7 @@ def is_scalar(value: Any) -> bool:
 
 def is_tensor(value: Any) -> bool:
     """Whether the value is one of ichikara's Tensors."""
-    kind = type(value)
-    rank = _ranks.get(kind)
-    return (_rank(kind) if rank is None else rank) == _RANK_TENSOR
+    return _rank_of(value) == _RANK_TENSOR
 
 
 def dtype_name(array: Any) -> str:

@@ -55,8 +55,9 @@ def value_and_grad(function: Callable, argnums: int | tuple[int, ...] = 0, has_a
 
     def both(*args, **options):
         chosen = argnums if isinstance(argnums, tuple) else (argnums,)
+        recording = mode.recording
         with enable_grad():
-            variables, rebuild = _variables([args[n] for n in chosen])
+            variables, rebuild = _variables(tuple(args[n] for n in chosen))
             given = list(args)
             for n, tree in zip(chosen, rebuild(variables), strict=True):
                 given[n] = tree
@@ -68,8 +69,10 @@ def value_and_grad(function: Callable, argnums: int | tuple[int, ...] = 0, has_a
                     f"grad() is of functions to a single number, and this value has shape {value.shape}; "
                     "reduce it (sum(), mean()), or use jacobian()"
                 )
-            gradients = rebuild(_pull(value, None, variables))
-        value = value if _traced(args) else value.detach()
+            beyond = recording and _reaches_beyond(value, variables)
+            gradients = rebuild(_pull(value, None, variables, beyond))
+        value = value if beyond else value.detach()
+        aux = tree_map(lambda leaf: _released(leaf, variables, recording), aux)
         return (value, aux) if has_aux else value, gradients if isinstance(argnums, tuple) else gradients[0]
 
     return both
@@ -86,15 +89,18 @@ def vjp(function: Callable, *args) -> tuple[Tensor, Callable]:
     >>> pull([1.0, 10.0])
     (Tensor([ 2., 40.]),)
     """
+    recording = mode.recording
     with enable_grad():
-        variables, rebuild = _variables(list(args))
+        variables, rebuild = _variables(args)
         value = asarray(function(*rebuild(variables)))
+        beyond = _reaches_beyond(value, variables)
 
     def pull(gradient=None):
+        create_graph = mode.recording and (beyond or _traced(gradient))
         with enable_grad():
-            return tuple(rebuild(_pull(value, gradient, variables)))
+            return rebuild(_pull(value, gradient, variables, create_graph))
 
-    return value if _traced(args) else value.detach(), pull
+    return value if recording and beyond else value.detach(), pull
 
 
 def jvp(function: Callable, args: tuple, tangents: tuple) -> tuple[Tensor, Tensor]:
@@ -114,10 +120,12 @@ def jvp(function: Callable, args: tuple, tangents: tuple) -> tuple[Tensor, Tenso
     """
     if len(args) != len(tangents):
         raise ValueError(f"jvp() was given {len(args)} arguments and {len(tangents)} tangents; each has one")
+    recording = mode.recording
     with enable_grad():
-        variables, rebuild = _variables(list(args))
+        variables, rebuild = _variables(tuple(args))
         value = asarray(function(*rebuild(variables)))
-        direction = flatten(list(tangents))[0]
+        beyond = recording and _reaches_beyond(value, variables)
+        direction = flatten(tuple(tangents))[0]
         if value._node is None:
             return value, wrap(namespace(value._data).zeros_like(value._data), None)
         probe = asarray(namespace(value._data).zeros_like(value._data), requires_grad=True)
@@ -132,9 +140,9 @@ def jvp(function: Callable, args: tuple, tangents: tuple) -> tuple[Tensor, Tenso
                 total = term if total is None else total + term
         slope = None
         if total is not None and total._node is not None:
-            (slope,) = _sweep_all(total, None, [probe], create_graph=_reaches_beyond(value, variables))
+            (slope,) = _sweep_all(total, None, [probe], create_graph=beyond or (recording and _traced(tangents)))
         tangent_out = wrap(namespace(value._data).zeros_like(value._data), None) if slope is None else slope
-    return value if _traced(args) else value.detach(), tangent_out
+    return value if beyond else value.detach(), tangent_out
 
 
 def hvp(function: Callable, x, vector) -> Any:
@@ -197,8 +205,11 @@ def hessian(function: Callable, argnum: int = 0) -> Callable:
     return jacobian(grad(function, argnum), argnum)
 
 
-def _variables(trees: list) -> tuple[list[Tensor], Callable]:
-    """The leaves of the arguments as tensors by which can be differentiated apart from everything else."""
+def _variables(trees: tuple) -> tuple[list[Tensor], Callable]:
+    """The leaves of the arguments as tensors by which can be differentiated apart from everything else.
+
+    A tuple, since a list of numbers is an array.
+    """
     leaves, rebuild = flatten(trees)
     return [_variable(asarray(leaf)) for leaf in leaves], rebuild
 
@@ -209,19 +220,23 @@ def _variable(x: Tensor) -> Tensor:
     return asarray(x._data, requires_grad=True)
 
 
-def _traced(trees) -> bool:
+def _traced(tree) -> bool:
     """Whether something outside wants to differentiate through a result that was made of these."""
-    found: list[bool] = []
-    tree_map(lambda leaf: found.append(isinstance(leaf, Tensor) and leaf.requires_grad), trees)
-    return any(found)
+    return any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in flatten(tree)[0])
 
 
-def _pull(value: Tensor, gradient, variables: list[Tensor]) -> list[Tensor]:
+def _released(leaf, variables: list[Tensor], recording: bool):
+    """A result, still recorded only where something outside wants to differentiate through it."""
+    if not isinstance(leaf, Tensor) or (recording and _reaches_beyond(leaf, variables)):
+        return leaf
+    return leaf.detach()
+
+
+def _pull(value: Tensor, gradient, variables: list[Tensor], create_graph: bool) -> list[Tensor]:
     """The gradients of the variables, zero where the value does not depend on one."""
     parts: list = [None] * len(variables)
     if value._node is not None:
-        create = mode.recording and (_reaches_beyond(value, variables) or _traced([gradient]))
-        parts = _sweep_all(value, gradient, variables, create)
+        parts = _sweep_all(value, gradient, variables, create_graph)
     return [
         wrap(namespace(x._data).zeros_like(x._data), None) if part is None else part
         for part, x in zip(parts, variables, strict=True)

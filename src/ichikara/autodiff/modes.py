@@ -22,6 +22,9 @@ class _Recording(ContextDecorator):
     def __init__(self):
         self._before: list[bool] = []
 
+    def _recreate_cm(self):
+        return type(self)()  # a decorated function may run in several threads, and each has its own mode
+
     def __enter__(self):
         self._before.append(mode.recording)
         mode.recording = self.recording

@@ -22,7 +22,7 @@ from functools import update_wrapper
 from itertools import count
 from typing import Any, NamedTuple
 
-from ..arrays import READY, as_array, harmonise, is_array, is_scalar
+from ..arrays import READY, as_array, harmonise, is_array, is_floating, is_scalar
 from .modes import mode
 from .tensor import Node, Tensor, bind, wrap
 
@@ -103,6 +103,7 @@ class Operation:
         self._shapes = tuple(f"{name}_shape" for name in self.inputs)
         self._count = len(self.parameters)
         self._range = range(len(self.inputs))
+        self._options = range(len(self.inputs), self._count)
         defaults = forward.__defaults__ or ()
         self._defaults = dict(zip(self.parameters[self._count - len(defaults) :], defaults, strict=True))
         if promotes is None:
@@ -176,6 +177,9 @@ class Operation:
                     wanted |= self._wanted[i]
             elif value.__class__ not in READY:
                 values[i] = _ready(value)
+        for i in self._options:
+            if is_scalar(values[i]):
+                values[i] = values[i].item()  # so that an option of NumPy's type widens nothing
         if not tensors:
             if mode.in_rule:
                 output = self.forward(*values)
@@ -196,7 +200,10 @@ class Operation:
         arrays = [item._data if isinstance(item, Tensor) else item for item in items]
         harmonise(arrays, range(len(arrays)), self.floating)
         wanted = self._wanted[0] if mode.recording and any(edge is not None for edge in edges) else 0
-        return self._apply([arrays, *args[1:]], wanted, edges)
+        output = self._apply([arrays, *args[1:]], wanted, edges)
+        if output._node is not None and 0 in output._node.plan.keep:
+            output._node.versions = [edge.version for edge in edges if edge is not None]
+        return output
 
     def _apply(self, values, wanted, edges):
         """Compute, and leave a record where a gradient is wanted."""
@@ -210,7 +217,7 @@ class Operation:
         extras: tuple = ()
         if self.keeps:
             output, *extras = output
-        if not wanted:
+        if not wanted or not is_floating(output):
             return wrap(output, None)
         plan = self._plans.get(wanted) or self.plan(wanted)
         node = Node()

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Any
 
-from ..arrays import namespace, sum_to
+from ..arrays import is_floating, namespace, sum_to
 from .modes import enable_grad, mode
 from .operation import op
 from .tensor import Leaf, Node, Tensor, asarray, bind, raw, wrap
@@ -21,7 +21,7 @@ from .tensor import Leaf, Node, Tensor, asarray, bind, raw, wrap
 __all__ = ["alias", "backward", "seed", "sweep"]
 
 
-@op(r"y = x")
+@op(r"y = x", binds="+x")
 def alias(x, /):
     """The same numbers as a tensor of their own, by which can be differentiated apart. Shapes: (*) -> (*)."""
     return x
@@ -105,9 +105,9 @@ def _differentiate(node, g, leads):
 def _differentiate_traced(node, g, leads):
     """The same on Tensors: saved values are given back the place in the graph that they came from."""
     plan, edges = _usable(node)
-    if plan.operation.keeps:
-        return _differentiate_composed(node, g, leads)
     output, *saved = node.saved
+    if any(is_floating(kept) for kept in saved[len(saved) - len(plan.operation.keeps) :]):
+        return _differentiate_composed(node, g, leads)
     shapes = saved[len(plan.keep) :]
     if plan.operation.sequence:
         saved = [
@@ -134,7 +134,8 @@ def _differentiate_traced(node, g, leads):
 def _differentiate_composed(node, g, leads):
     """The gradients of an operation that keeps what only its rules see: through its composed form, on Tensors.
 
-    What it kept is cut from the graph, so a rule that reads it would lose a part of the second derivative.
+    What it kept is cut from the graph, so a rule that reads it would lose a part of the second derivative. (Whole
+    numbers that it kept, such as positions, have no derivative, and nothing is lost.)
     """
     operation, edges = node.plan.operation, node.edges
     values = list(node.saved[1 : 1 + len(operation.parameters)])
@@ -157,10 +158,11 @@ def _usable(node):
             "compute the output again, or pass retain_graph=True the first time"
         )
     plan, edges = node.plan, node.edges
-    for k, version in zip(plan.watch, node.versions, strict=True):
-        if edges[k].version != version:
+    watched = [e for e in edges if e is not None] if plan.operation.sequence else [edges[k] for k in plan.watch]
+    for edge, version in zip(watched, node.versions, strict=False):
+        if edge.version != version:
             raise RuntimeError(
-                f"a leaf of shape {edges[k].shape} was changed in place after {plan.operation.name} had used it, "
+                f"a leaf of shape {edge.shape} was changed in place after {plan.operation.name} had used it, "
                 "so the gradient would be of other numbers; call backward() before the optimiser's step"
             )
     return plan, edges

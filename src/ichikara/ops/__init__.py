@@ -20,6 +20,8 @@ from .activation import (
     softmax,
     softplus,
 )
+from .attention import scaled_dot_product_attention
+from .conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from .creation import arange, empty, eye, full, full_like, linspace, ones, ones_like, zeros, zeros_like
 from .elementwise import (
     abs,
@@ -65,6 +67,7 @@ from .elementwise import (
     tanh,
     where,
 )
+from .embedding import embedding
 from .indexing import getitem, one_hot, scatter, take, take_along_axis
 from .linalg import einsum, linear, matmul, tensordot
 from .loss import (
@@ -76,6 +79,18 @@ from .loss import (
     mse_loss,
     nll_loss,
 )
+from .norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from .pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    interpolate,
+    max_pool1d,
+    max_pool2d,
+)
+from .recurrent import gru, lstm, rnn
 from .reduce import all, any, argmax, argmin, cumulative_sum, logsumexp, max, mean, min, prod, std, sum, var
 from .shape import (
     broadcast_to,

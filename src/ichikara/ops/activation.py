@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 
-@op(r"y = [x > 0]")
+@op(r"y = [x > 0]", promotes=(0, 1))
 def heaviside(x, /, at_zero=0.0):
     """Unit step: 0 below zero, 1 above, and at zero as said. It has no slope anywhere that descent could use.
 
@@ -57,7 +57,7 @@ def relu(x, /):
 relu.gradient(x=(r"\bar x = \bar y\,[x > 0]", lambda g, y: g * (y > 0)))
 
 
-@op(r"y = x \text{ where } x > 0 \text{ else } a x")
+@op(r"y = x \text{ where } x > 0 \text{ else } a x", floating=True)
 def leaky_relu(x, /, negative_slope=0.01):
     """Rectified linear unit with a small slope for negative input. Shapes: (*) -> (*).
 
@@ -151,7 +151,7 @@ def softplus(x, /, beta=1.0, threshold=20.0):
     """
     xp = namespace(x)
     u = beta * x
-    smooth = (xp.where(u > 0, u, xp.zeros_like(u)) + xp.log1p(xp.exp(-xp.abs(u)))) / beta
+    smooth = (xp.maximum(u, 0) + xp.log1p(xp.exp(-xp.abs(u)))) / beta
     return xp.where(u > threshold, x, smooth)
 
 
@@ -169,6 +169,8 @@ def softmax(x, /, axis=-1):
 
     Shapes: (*) -> (*).
     """
+    if not x.size:
+        return x  # nothing has no largest
     xp = namespace(x)
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
     return e / xp.sum(e, axis=axis, keepdims=True)
@@ -185,6 +187,8 @@ softmax.gradient(
 @op(r"y_i = x_i - \ln \sum_j e^{x_j}", binds="log_softmax", floating=True)
 def log_softmax(x, /, axis=-1):
     """Logarithm of `softmax`, exact where the softmax itself would round to 0. Shapes: (*) -> (*)."""
+    if not x.size:
+        return x  # nothing has no largest
     xp = namespace(x)
     shifted = x - xp.max(x, axis=axis, keepdims=True)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))

@@ -282,7 +282,7 @@ minimum.gradient(
 )
 
 
-@op(r"y = \min(\max(x, l), h)", binds="clip")
+@op(r"y = \min(\max(x, l), h)", binds="clip", promotes=(0, 1, 2))
 def clip(x, /, min=None, max=None):
     """Moved into [min, max], elementwise; None leaves a side open. Shapes: (*) -> (*).
 

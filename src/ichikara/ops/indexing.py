@@ -89,9 +89,9 @@ def _untake_along_axis(g, x_shape, indices, axis):
     indices = raw(indices)
     axis = normalise_axes(axis, len(x_shape))[0]
     xp = namespace(indices)
+    # Along the other axes each position is its own; the indices, or x, may be broadcast there.
     places = [
-        xp.reshape(xp.arange(n), tuple(n if i == j else 1 for j in range(len(x_shape))))
-        for i, n in enumerate(indices.shape)
+        xp.reshape(xp.arange(n), tuple(n if i == j else 1 for j in range(len(x_shape)))) for i, n in enumerate(x_shape)
     ]
     places[axis] = indices
     return scatter(g, tuple(places), x_shape)

@@ -52,7 +52,7 @@ def linear(x, weight, bias=None, /):
 
 def _rows(x):
     """All leading axes as one."""
-    return namespace(x).reshape(x, (-1, x.shape[-1])) if x.size else namespace(x).reshape(x, (0, x.shape[-1]))
+    return namespace(x).reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 linear.gradient(

@@ -1,9 +1,7 @@
 """How far a prediction is from what it should have been."""
 
-import math
-
 from ..arrays import namespace
-from ..autodiff import composed, op, raw
+from ..autodiff import asarray, composed, op, raw
 from ..errors import choose
 from .activation import log_softmax, sigmoid
 from .elementwise import abs, where
@@ -68,12 +66,16 @@ def huber_loss(input, target, /, reduction="mean", delta=1.0):
     return _reduce(where(far <= delta, 0.5 * d * d, delta * (far - 0.5 * delta)), reduction)
 
 
-@op(r"l = -\bigl(y \ln p + (1 - y) \ln(1 - p)\bigr)", name="bernoulli_nll", promotes=True)
+def _log(p):
+    """Logarithm that stops at -100, as PyTorch's loss does."""
+    xp = namespace(p)
+    return xp.where(p == 0, -100.0, xp.clip(xp.log(xp.where(p == 0, 1.0, p)), -100.0, None))
+
+
+@op(r"l = -\bigl(y \ln p + (1 - y) \ln(1 - p)\bigr)", name="bernoulli_nll", floating=True)
 def _bernoulli_nll(p, target, /):
     """The elements of `binary_cross_entropy`. Logarithms stop at -100. Shapes: (*), (*) -> (*)."""
-    xp = namespace(p, target)
-    least = math.exp(-100)
-    return -(target * xp.log(xp.clip(p, least, None)) + (1 - target) * xp.log(xp.clip(1 - p, least, None)))
+    return -(target * _log(p) + (1 - target) * _log(1 - p))
 
 
 def _towards(g, p, target):
@@ -81,15 +83,9 @@ def _towards(g, p, target):
     return g * (p - target) / xp.clip(p * (1 - p), 1e-12, None)
 
 
-def _weight_of_target(g, p):
-    xp = namespace(g, p)
-    least = math.exp(-100)
-    return g * (xp.log(xp.clip(1 - p, least, None)) - xp.log(xp.clip(p, least, None)))
-
-
 _bernoulli_nll.gradient(
     p=(r"\bar p = \bar l\,\frac{p - y}{p (1 - p)}", _towards),
-    target=(r"\bar y = \bar l \ln \frac{1 - p}{p}", _weight_of_target),
+    target=(r"\bar y = \bar l \ln \frac{1 - p}{p}", lambda g, p: g * (_log(1 - p) - _log(p))),
 )
 
 
@@ -112,7 +108,7 @@ def binary_cross_entropy(input, target, /, weight=None, reduction="mean"):
     return _reduce(losses if weight is None else losses * weight, reduction)
 
 
-@op(r"l = \ln(1 + e^u) - y u", name="logistic_nll", promotes=True)
+@op(r"l = \ln(1 + e^u) - y u", name="logistic_nll", floating=True)
 def _logistic_nll(u, target, /):
     """The elements of `binary_cross_entropy_with_logits`. Shapes: (*), (*) -> (*)."""
     xp = namespace(u, target)
@@ -139,14 +135,17 @@ def binary_cross_entropy_with_logits(input, target, /, weight=None, reduction="m
     losses = _logistic_nll(input, target)
     if pos_weight is not None:
         # A positive target's loss is ln(1 + e^-u); adding (w - 1) y times that weighs it by w.
+        pos_weight = asarray(pos_weight, dtype=losses.dtype)
         losses = losses + (pos_weight - 1) * target * _logistic_nll(input, namespace(input).ones_like(input))
     return _reduce(losses if weight is None else losses * weight, reduction)
 
 
-def _class_weights(weight, labels, classes):
-    if tuple(weight.shape) != (classes,):
+def _class_weights(weight, logp, classes):
+    """The weights of the classes, in the type of the log-probabilities."""
+    weight = asarray(weight, dtype=logp.dtype)
+    if weight.shape != (classes,):
         raise ValueError(f"weight has one number for each of the {classes} classes, and this has shape {weight.shape}")
-    return weight[labels]
+    return weight
 
 
 def _check_labels(labels, shape, classes, ignore_index):
@@ -187,12 +186,16 @@ def _label_loss(logp, target, weight, ignore_index, reduction, smoothing):
     counted = labels != ignore_index
     labels = xp.where(counted, labels, xp.zeros_like(labels))
     rows = reshape(moveaxis(logp, axis, -1), (-1, classes)) if logp.size else reshape(logp, (0, classes))
-    labels, counts = xp.reshape(labels, (-1,)), xp.astype(xp.reshape(counted, (-1,)), logp.dtype)
-    weights = counts if weight is None else counts * raw(_class_weights(weight, labels, classes))
-    losses = -reshape(take_along_axis(rows, xp.expand_dims(labels, axis=1), axis=1), (-1,)) * weights
+    labels, counted = xp.reshape(labels, (-1,)), xp.reshape(counted, (-1,))
+    weights = xp.astype(counted, logp.dtype)
+    if weight is not None:
+        weight = raw(_class_weights(weight, logp, classes))
+        weights = weights * xp.take(weight, labels, axis=0)
+    likely = reshape(take_along_axis(rows, xp.expand_dims(labels, axis=1), axis=1), (-1,))
+    losses = -where(counted, likely, 0.0) * weights  # masked first: 0 times an infinite loss would be nan
     if smoothing:
-        of_all = rows if weight is None else rows * weight
-        losses = (1 - smoothing) * losses - (smoothing / classes) * sum(of_all, axis=1) * counts
+        of_all = sum(rows if weight is None else rows * weight, axis=1)
+        losses = (1 - smoothing) * losses - (smoothing / classes) * where(counted, of_all, 0.0)
     if reduction == "mean":
         return sum(losses) / xp.sum(weights)
     return sum(losses) if reduction == "sum" else reshape(losses, target.shape)
@@ -221,6 +224,7 @@ def cross_entropy(input, target, /, weight=None, ignore_index=-100, reduction="m
     likely = target * (1 - label_smoothing) + label_smoothing / classes if label_smoothing else target
     terms = -logp * likely
     if weight is not None:
+        weight = _class_weights(weight, logp, classes)
         terms = terms * reshape(weight, tuple(classes if i == axis else 1 for i in range(input.ndim)))
     losses = sum(terms, axis=axis)
     if reduction == "mean":

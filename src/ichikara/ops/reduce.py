@@ -65,20 +65,21 @@ min.gradient(x=(r"\bar x_i = \bar y\,[x_i = y] / |\{j : x_j = y\}|", _to_the_ext
 def logsumexp(x, /, axis=None, keepdims=False):
     """Logarithm of a sum of exponentials, without overflow. Shapes: (*) -> (*) without the axes, or length 1 there."""
     xp = namespace(x)
-    top = xp.max(x, axis=axis, keepdims=True)
+    top = (xp.max if x.size else xp.sum)(x, axis=axis, keepdims=True)
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))  # all -inf gives -inf, and not nan
-    y = xp.log(xp.sum(xp.exp(x - top), axis=axis, keepdims=True)) + top
+    total = xp.sum(xp.exp(x - top), axis=axis, keepdims=True)
+    y = xp.where(total == 0, -math.inf, xp.log(xp.where(total == 0, 1.0, total)) + top)
     return y if keepdims else xp.reshape(y, xp.sum(x, axis=axis).shape)
 
 
-logsumexp.gradient(
-    x=(
-        r"\bar x_i = \bar y\,e^{x_i - y}",
-        lambda g, y, x, axis, keepdims: (
-            unreduce(g, x.shape, axis, keepdims) * namespace(x).exp(x - unreduce(y, x.shape, axis, keepdims))
-        ),
-    )
-)
+def _to_the_addends(g, y, x, axis, keepdims):
+    """A logsumexp's gradient, shared by weight; where all are -inf (and y is) nothing has a weight."""
+    xp = namespace(g, y, x)
+    y = unreduce(xp.where(y == -math.inf, 0.0, y), x.shape, axis, keepdims)
+    return unreduce(g, x.shape, axis, keepdims) * xp.exp(x - y)
+
+
+logsumexp.gradient(x=(r"\bar x_i = \bar y\,e^{x_i - y}", _to_the_addends))
 
 
 @composed(r"y = \frac{1}{n - c} \sum_i (x_i - \mu)^2", binds="var")

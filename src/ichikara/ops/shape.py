@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ..arrays import namespace, normalise_axes, sum_to
 from ..autodiff import composed, op
+from ..autodiff.tensor import bind
 
 __all__ = [
     "broadcast_to",
@@ -38,6 +39,11 @@ reshape.gradient(
 )
 
 
+@bind("reshape")
+def _reshape(self, *shape):
+    return reshape(self, *shape) if len(shape) == 1 else reshape(self, shape)
+
+
 @composed(r"y = \operatorname{vec}(x)", binds="flatten")
 def flatten(x, /, start_axis=0, end_axis=-1):
     """The axes from one to another as one. Shapes: (\\*a, \\*b, \\*c) -> (\\*a, prod b, \\*c)."""
@@ -48,7 +54,7 @@ def flatten(x, /, start_axis=0, end_axis=-1):
 @op(r"y_{i_{p(1)} \dots i_{p(n)}} = x_{i_1 \dots i_n}")
 def permute_dims(x, /, axes):
     """The axes in another order. Shapes: (n_0, ..., n_k) -> (n_axes[0], ..., n_axes[k])."""
-    return namespace(x).permute_dims(x, tuple(axes))
+    return namespace(x).permute_dims(x, tuple(normalise_axes(axis, x.ndim)[0] for axis in axes))
 
 
 def _inverse(axes):
@@ -80,6 +86,16 @@ def matrix_transpose(x, /):
 
 
 matrix_transpose.gradient(x=(r"\bar X = \bar Y^\top", lambda g: g.mT))
+bind("mT")(property(matrix_transpose))
+
+
+def _transposed(self):
+    if self.ndim != 2:
+        raise ValueError(f"T is of a matrix, and this has {self.ndim} axes; use mT, or permute_dims()")
+    return matrix_transpose(self)
+
+
+bind("T")(property(_transposed))
 
 
 @op(r"y = \operatorname{broadcast}(x)")
@@ -155,7 +171,7 @@ stack.gradient(arrays=(r"\bar x_i = \bar y_i", _layers))
 @composed(r"x_i = y_i")
 def unstack(x, /, axis=0):
     """The arrays that lie along an axis, as a tuple. Shapes: (*a, n, *b) -> (*a, *b) n times."""
-    return tuple(_layers(x, axis))
+    return tuple(_layers(x, normalise_axes(axis, x.ndim)[0]))
 
 
 @op(r"y = (0, x, 0)")

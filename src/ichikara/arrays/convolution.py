@@ -1,0 +1,198 @@
+r"""Convolution as products of matrices: the three maps that are one and the same sum, read from its three sides.
+
+.. math:: \sum_{n, o, c, i, k} \bar y_{n o i}\, w_{o c k}\, x_{n c (s i + d k - p)}
+
+With a weight and an image it gives an output, with a weight and an output an image, and with an image and an output a
+weight; so each is the gradient of the other two. Indices i and k have two parts, rows and columns; s is the stride, d
+the dilation, p the padding. Channels may come in groups that do not see each other.
+
+In NumPy a few images at a time, as many as the processor's cache can hold, are laid out as *columns*: all that the
+window sees at one position is one column, and the convolution is one product of matrices.
+
+Source: K. Chellapilla, S. Puri and P. Simard, "High Performance Convolutional Neural Networks for Document Processing"
+(2006), where the layout comes from; V. Dumoulin and F. Visin, "A guide to convolution arithmetic" (2016).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy
+
+__all__ = ["Window", "add_into", "convolve", "convolve_back", "convolve_weight"]
+
+Pair = tuple[int, int]
+
+
+class Window(NamedTuple):
+    """How a window moves over an image: steps between positions, zeros around the image, steps between its elements.
+
+    ``padding`` is (top, bottom), (left, right).
+    """
+
+    stride: Pair = (1, 1)
+    padding: tuple[Pair, Pair] = ((0, 0), (0, 0))
+    dilation: Pair = (1, 1)
+
+    def padded(self, size: Pair) -> Pair:
+        """The size of an image with its padding."""
+        return size[0] + sum(self.padding[0]), size[1] + sum(self.padding[1])
+
+    def inside(self, size: Pair) -> tuple:
+        """Where an image of this size lies in its padded one."""
+        (top, _), (left, _) = self.padding
+        return ..., slice(top, top + size[0]), slice(left, left + size[1])
+
+    def positions(self, size: Pair, kernel: Pair) -> Pair:
+        """How many positions a kernel has in an image of this size, down and across."""
+        height, width = (
+            (padded - dilation * (length - 1) - 1) // stride + 1
+            for padded, length, stride, dilation in zip(
+                self.padded(size), kernel, self.stride, self.dilation, strict=True
+            )
+        )
+        return height, width
+
+    def places(self, kernel: Pair, positions: Pair) -> Iterator[tuple]:
+        """For each element of the kernel, what it sees of the padded image from all positions: one shifted slice."""
+        for i in range(kernel[0]):
+            for j in range(kernel[1]):
+                top, left = i * self.dilation[0], j * self.dilation[1]
+                yield (
+                    ...,
+                    slice(top, top + self.stride[0] * (positions[0] - 1) + 1, self.stride[0]),
+                    slice(left, left + self.stride[1] * (positions[1] - 1) + 1, self.stride[1]),
+                )
+
+
+def add_into(out: Any, index: Any, part: Any) -> Any:
+    """Add to the elements at slices of an array of one's own; the sum is what is returned, not what was given."""
+    if isinstance(out, numpy.ndarray):
+        out[index] += part
+        return out
+    return out.at[index].add(part)
+
+
+def convolve(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
+    """The output. Shapes: (n, c, h, w), (o, c / groups, kh, kw), (o) or None -> (n, o, oh, ow)."""
+    if not isinstance(x, numpy.ndarray):
+        y = _jax_convolution(window, groups)(x, weight)
+        return y if bias is None else y + bias[:, None, None]
+    kernel = weight.shape[2:]
+    positions = window.positions(x.shape[2:], kernel)
+    dtype = numpy.result_type(x, weight)
+    matrix = weight.reshape(groups, weight.shape[0] // groups, -1)  # (groups, o / groups, c / groups kh kw)
+    y = numpy.empty((x.shape[0], weight.shape[0], *positions), dtype)
+    columns_of = _columns(x, kernel, positions, window, groups)
+    for some in _blocks(y):
+        product = matrix @ columns_of(some)
+        if bias is not None:
+            product += bias.reshape(groups, -1, 1)
+        y[some] = _images(product, y[some].shape)
+    return y
+
+
+def convolve_back(out: Any, weight: Any, size: Pair, window: Window, groups: int) -> Any:
+    """The image of a size. Shapes: (n, o, oh, ow), (o, c / groups, kh, kw) -> (n, c, \\*size)."""
+    channels = groups * weight.shape[1]
+    if not isinstance(out, numpy.ndarray):
+        return _jax_transposed(
+            lambda x: _jax_convolution(window, groups)(x, weight), (out.shape[0], channels, *size), out
+        )
+    kernel, positions = weight.shape[2:], out.shape[2:]
+    matrix = weight.reshape(groups, weight.shape[0] // groups, -1).mT  # (groups, c / groups kh kw, o / groups)
+    x = numpy.zeros((out.shape[0], channels, *size), numpy.result_type(out, weight))
+    for some in _blocks(out):
+        n = len(out[some])
+        columns = (matrix @ _rows(out[some], groups)).reshape(channels, -1, n, *positions)
+        padded = numpy.zeros((channels, n, *window.padded(size)), x.dtype)
+        for k, place in enumerate(window.places(kernel, positions)):
+            padded[place] += columns[:, k]
+        x[some] = padded[window.inside(size)].swapaxes(0, 1)
+    return x
+
+
+def convolve_weight(out: Any, x: Any, kernel: Pair, window: Window, groups: int) -> Any:
+    """The weight of a size. Shapes: (n, o, oh, ow), (n, c, h, w) -> (o, c / groups, \\*kernel)."""
+    shape = (out.shape[1], x.shape[1] // groups, *kernel)
+    if not isinstance(out, numpy.ndarray) or not isinstance(x, numpy.ndarray):
+        return _jax_transposed(lambda weight: _jax_convolution(window, groups)(x, weight), shape, out)
+    columns_of = _columns(x, kernel, out.shape[2:], window, groups)
+    weight = numpy.zeros((groups, shape[0] // groups, shape[1] * kernel[0] * kernel[1]), numpy.result_type(out, x))
+    for some in _blocks(out):
+        weight += _rows(out[some], groups) @ columns_of(some).mT
+    return weight.reshape(shape)
+
+
+# --- the layout of columns --------------------------------------------------------------------------------------------
+
+_POSITIONS = 512  # a product of matrices is at its best from about so many columns on; more leave the cache
+
+
+def _blocks(out) -> Iterator[slice]:
+    """The images, a few at a time if they are small."""
+    count = max(1, _POSITIONS // max(1, out.shape[2] * out.shape[3]))
+    return (slice(first, first + count) for first in range(0, len(out), count))
+
+
+def _columns(x, kernel, positions, window, groups) -> Callable[[slice], Any]:
+    """A function of a block of images to their columns: (groups, c / groups kh kw, n oh ow), in a reused buffer."""
+    channels = x.shape[1]
+    buffers: dict[int, tuple] = {}
+
+    def columns_of(some):
+        images = x[some].swapaxes(0, 1)  # (c, n, h, w)
+        n = images.shape[1]
+        if n not in buffers:
+            buffers[n] = (
+                numpy.zeros((channels, n, *window.padded(x.shape[2:])), x.dtype)
+                if any(map(any, window.padding))
+                else None,
+                numpy.empty((channels, kernel[0] * kernel[1], n, *positions), x.dtype) if kernel != (1, 1) else None,
+            )
+        padded, columns = buffers[n]
+        if padded is not None:
+            padded[window.inside(x.shape[2:])] = images
+            images = padded
+        if columns is None:  # a window of one element: its slice is the columns, and often needs no copy
+            columns = images[next(window.places(kernel, positions))]
+        else:
+            for k, place in enumerate(window.places(kernel, positions)):
+                columns[:, k] = images[place]
+        return columns.reshape(groups, -1, n * positions[0] * positions[1])
+
+    return columns_of
+
+
+def _rows(out, groups):
+    """Outputs beside their columns: (n, o, oh, ow) -> (groups, o / groups, n oh ow)."""
+    return out.swapaxes(0, 1).reshape(groups, out.shape[1] // groups, -1)
+
+
+def _images(product, shape):
+    """Back again: (groups, o / groups, n oh ow) -> (n, o, oh, ow)."""
+    n, o, height, width = shape
+    return product.reshape(o, n, height, width).swapaxes(0, 1)
+
+
+# --- the same by XLA --------------------------------------------------------------------------------------------------
+
+
+def _jax_convolution(window, groups):
+    from jax.lax import conv_general_dilated
+
+    return lambda x, weight: conv_general_dilated(
+        x,
+        weight,
+        window_strides=window.stride,
+        padding=window.padding,
+        rhs_dilation=window.dilation,
+        dimension_numbers=("NCHW", "OIHW", "NCHW"),
+        feature_group_count=groups,
+    )
+
+
+def _jax_transposed(linear, shape, out):
+    """What a linear map's transpose makes of its output, for an input of this shape."""
+    from jax import ShapeDtypeStruct, linear_transpose
+
+    return linear_transpose(linear, ShapeDtypeStruct(shape, out.dtype))(out)[0]

@@ -1,0 +1,39 @@
+"""What all tests share: hypothesis draws the same examples every time, and the other frameworks are oracles only."""
+
+import os
+
+# JAX reads these when it is first imported: the tests never need an accelerator, and compile more than they compute.
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+
+import hypothesis
+import numpy
+import pytest
+
+import ichikara
+
+hypothesis.settings.register_profile("ichikara", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("ichikara")
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Every test starts from the same random numbers."""
+    numpy.random.seed(0)  # noqa: NPY002 - what a library draws behind our back
+    ichikara.seed(0)
+
+
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch, as an oracle."""
+    module = pytest.importorskip("torch", reason="PyTorch is the oracle of this test, and is not installed")
+    module.set_num_threads(1)
+    return module
+
+
+@pytest.fixture(scope="session")
+def jax():
+    """JAX, as an oracle, with float64."""
+    module = pytest.importorskip("jax", reason="JAX is the oracle of this test, and is not installed")
+    module.config.update("jax_enable_x64", True)
+    return module
