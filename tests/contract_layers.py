@@ -72,7 +72,7 @@ def check_state(ours, theirs, random):
     state = {name: tensor.numpy().copy() for name, tensor in theirs.state_dict().items()}
     missing, unexpected = ours.load_state_dict(state)
     assert missing == unexpected == []
-    theirs.load_state_dict({name: torch.from_numpy(t.numpy() + 0) for name, t in ours.state_dict().items()})
+    theirs.load_state_dict({name: torch.tensor(t.numpy()) for name, t in ours.state_dict().items()})
     for name, tensor in theirs.state_dict().items():
         assert np.array_equal(tensor.numpy(), state[name]), f"{name} changed on its way"
 

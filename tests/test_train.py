@@ -165,6 +165,16 @@ def test_early_stopping_stops_and_restores_the_best_weights():
         numpy.testing.assert_array_equal(value.numpy(), kept[2][name].numpy())
 
 
+def test_a_run_that_was_stopped_stays_so_when_it_is_taken_up_again(tmp_path):
+    first, loader = make(callbacks=[EarlyStopping(patience=1, min_delta=10.0)])
+    first.fit(loader, 8, MOONS.validation, tmp_path / "c.safetensors")
+    assert first.epoch == 2
+    second, loader = make(callbacks=[EarlyStopping(patience=1, min_delta=10.0)])
+    second.resume(tmp_path / "c.safetensors", loader)
+    second.fit(loader, 8, MOONS.validation)
+    assert_same(numbers(first), numbers(second))
+
+
 def test_early_stopping_of_an_accuracy_looks_for_the_highest():
     assert EarlyStopping("val_accuracy").sign == -1
     assert EarlyStopping("val_loss").sign == 1

@@ -1,7 +1,5 @@
 """The errors that are addressed to a person: what was given, what was expected, what to do."""
 
-from difflib import get_close_matches
-
 __all__ = ["UserError", "VaultOpenedError", "choose", "did_you_mean"]
 
 
@@ -23,6 +21,8 @@ def did_you_mean(name, choices):
     >>> did_you_mean("rl", ["lr", "momentum"])
     "; did you mean 'lr'?"
     """
+    from difflib import get_close_matches  # only a mistake needs it
+
     name, choices = str(name), [str(choice) for choice in choices]
     # Two letters exchanged in a short name are far apart for difflib, and near for a person.
     near = get_close_matches(name, choices, n=1) or [c for c in choices if sorted(c) == sorted(name)]

@@ -7,16 +7,21 @@ weight; so each is the gradient of the other two. Indices i and k have two parts
 the dilation, p the padding. Channels may come in groups that do not see each other.
 
 In NumPy a few images at a time, as many as the processor's cache can hold, are laid out as *columns*: all that the
-window sees at one position is one column, and the convolution is one product of matrices.
+window sees at one position is one column, and the convolution is one product of matrices. The batch is shared out
+among threads.
 
 Source: K. Chellapilla, S. Puri and P. Simard, "High Performance Convolutional Neural Networks for Document Processing"
 (2006), where the layout comes from; V. Dumoulin and F. Visin, "A guide to convolution arithmetic" (2016).
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy
+
+from .namespace import namespace
+from .workers import share
 
 __all__ = ["Window", "add_into", "convolve", "convolve_back", "convolve_weight"]
 
@@ -74,7 +79,7 @@ def add_into(out: Any, index: Any, part: Any) -> Any:
 
 def convolve(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
     """The output. Shapes: (n, c, h, w), (o, c / groups, kh, kw), (o) or None -> (n, o, oh, ow)."""
-    if not isinstance(x, numpy.ndarray):
+    if namespace(x, weight, bias) is not numpy:
         y = _jax_convolution(window, groups)(x, weight)
         return y if bias is None else y + bias[:, None, None]
     kernel = weight.shape[2:]
@@ -82,56 +87,71 @@ def convolve(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any
     dtype = numpy.result_type(x, weight)
     matrix = weight.reshape(groups, weight.shape[0] // groups, -1)  # (groups, o / groups, c / groups kh kw)
     y = numpy.empty((x.shape[0], weight.shape[0], *positions), dtype)
-    columns_of = _columns(x, kernel, positions, window, groups)
-    for some in _blocks(y):
-        product = matrix @ columns_of(some)
-        if bias is not None:
-            product += bias.reshape(groups, -1, 1)
-        y[some] = _images(product, y[some].shape)
+
+    def work(part):
+        columns_of = _columns(x, kernel, positions, window, groups)
+        for some in _blocks(part, y, weight.shape):
+            product = matrix @ columns_of(some)
+            if bias is not None:
+                product += bias.reshape(groups, -1, 1)
+            y[some] = _images(product, y[some].shape)
+
+    share(work, len(x), cost=y.size * matrix.shape[2])
     return y
 
 
 def convolve_back(out: Any, weight: Any, size: Pair, window: Window, groups: int) -> Any:
     """The image of a size. Shapes: (n, o, oh, ow), (o, c / groups, kh, kw) -> (n, c, \\*size)."""
     channels = groups * weight.shape[1]
-    if not isinstance(out, numpy.ndarray):
+    if namespace(out, weight) is not numpy:
         return _jax_transposed(
             lambda x: _jax_convolution(window, groups)(x, weight), (out.shape[0], channels, *size), out
         )
     kernel, positions = weight.shape[2:], out.shape[2:]
     matrix = weight.reshape(groups, weight.shape[0] // groups, -1).mT  # (groups, c / groups kh kw, o / groups)
     x = numpy.zeros((out.shape[0], channels, *size), numpy.result_type(out, weight))
-    for some in _blocks(out):
-        n = len(out[some])
-        columns = (matrix @ _rows(out[some], groups)).reshape(channels, -1, n, *positions)
-        padded = numpy.zeros((channels, n, *window.padded(size)), x.dtype)
-        for k, place in enumerate(window.places(kernel, positions)):
-            padded[place] += columns[:, k]
-        x[some] = padded[window.inside(size)].swapaxes(0, 1)
+
+    def work(part):
+        for some in _blocks(part, out, weight.shape):
+            n = len(out[some])
+            columns = (matrix @ _rows(out[some], groups)).reshape(channels, -1, n, *positions)
+            padded = numpy.zeros((channels, n, *window.padded(size)), x.dtype)
+            for k, place in enumerate(window.places(kernel, positions)):
+                padded[place] += columns[:, k]
+            x[some] = padded[window.inside(size)].swapaxes(0, 1)
+
+    share(work, len(out), cost=out.size * matrix.shape[1])
     return x
 
 
 def convolve_weight(out: Any, x: Any, kernel: Pair, window: Window, groups: int) -> Any:
     """The weight of a size. Shapes: (n, o, oh, ow), (n, c, h, w) -> (o, c / groups, \\*kernel)."""
     shape = (out.shape[1], x.shape[1] // groups, *kernel)
-    if not isinstance(out, numpy.ndarray) or not isinstance(x, numpy.ndarray):
+    if namespace(out, x) is not numpy:
         return _jax_transposed(lambda weight: _jax_convolution(window, groups)(x, weight), shape, out)
-    columns_of = _columns(x, kernel, out.shape[2:], window, groups)
-    weight = numpy.zeros((groups, shape[0] // groups, shape[1] * kernel[0] * kernel[1]), numpy.result_type(out, x))
-    for some in _blocks(out):
-        weight += _rows(out[some], groups) @ columns_of(some).mT
-    return weight.reshape(shape)
+    matrix = (groups, shape[0] // groups, shape[1] * kernel[0] * kernel[1])
+
+    def work(part):
+        columns_of = _columns(x, kernel, out.shape[2:], window, groups)
+        weight = numpy.zeros(matrix, numpy.result_type(out, x))
+        for some in _blocks(part, out, shape):
+            weight += _rows(out[some], groups) @ columns_of(some).mT
+        return weight
+
+    return sum(share(work, len(out), cost=out.size * matrix[2])).reshape(shape)
 
 
 # --- the layout of columns --------------------------------------------------------------------------------------------
 
-_POSITIONS = 512  # a product of matrices is at its best from about so many columns on; more leave the cache
+_COLUMNS = 512  # from about so many columns on a product of matrices is at its best
+_ELEMENTS = 2**15  # and about so many of their elements stay in the cache
 
 
-def _blocks(out) -> Iterator[slice]:
-    """The images, a few at a time if they are small."""
-    count = max(1, _POSITIONS // max(1, out.shape[2] * out.shape[3]))
-    return (slice(first, first + count) for first in range(0, len(out), count))
+def _blocks(part, out, weight_shape) -> Iterator[slice]:
+    """The images of a part of the batch, a few at a time if they are small."""
+    columns = max(_COLUMNS, _ELEMENTS // max(1, math.prod(weight_shape[1:])))
+    count = max(1, columns // max(1, out.shape[2] * out.shape[3]))
+    return (slice(first, min(first + count, part.stop)) for first in range(part.start, part.stop, count))
 
 
 def _columns(x, kernel, positions, window, groups) -> Callable[[slice], Any]:

@@ -186,6 +186,50 @@ def _cell(value: Any) -> str:
 
 
 @app.command()
+def generate(
+    run: Run,
+    prompt: Annotated[str, typer.Option(help="What the text begins with.")] = "\n",
+    tokens: Annotated[int, typer.Option(help="How many characters to write.", min=0)] = 500,
+    temperature: Annotated[float, typer.Option(help="Below 1 tamer, above 1 wilder, 0 the likeliest only.")] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Draw from the k likeliest only.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="Of the draw.", min=0)] = 0,
+) -> None:
+    """Let a network that has learnt a text go on writing."""
+    from ..recipes import generate_text
+
+    sys.stdout.write(prompt)
+    for character in generate_text(run, prompt, tokens, temperature, top_k, seed):
+        sys.stdout.write(character)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+
+
+@app.command()
+def sample(
+    run: Run,
+    count: Annotated[int, typer.Option(help="How many images.", min=1)] = 100,
+    seed: Annotated[int, typer.Option(help="Of the noise.", min=0)] = 0,
+    judge_run: Annotated[
+        Path | None,
+        typer.Option("--judge", help="A run that classifies such images: what does it say?", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a sheet of images that a run's forger makes of noise."""
+    from ..recipes import sample_run
+
+    result = sample_run(run, count, seed, judge_run)
+    out.print(f"{result['samples']} samples in {result['sheet']}")
+    if judge_run is not None:
+        out.print(
+            f"{judge_run} is sure of them to {result['confidence']:.1%} on the mean, and finds "
+            f"{result['classes_present']} of {len(result['classes'])} classes: {result['classes']}"
+        )
+    if as_json:
+        print(json.dumps(result))
+
+
+@app.command()
 def summary(
     recipe: Annotated[str, typer.Argument(help="A recipe's name, or the path of a TOML file.", show_default=False)],
     set_: Annotated[
@@ -193,11 +237,16 @@ def summary(
     ] = None,
 ) -> None:
     """Show the layers, shapes and parameters of a recipe's network."""
-    from .. import nn
+    from .. import nn, ops
     from ..recipes import build, load_recipe
+    from ..train import Adversaries
 
     parts = build(load_recipe(recipe, set_ or ()))
-    print(nn.summary(parts.model, (1, *parts.shape)))
+    if isinstance(parts.model, Adversaries):
+        print(nn.summary(parts.model.forger, (1, parts.model.latent)))
+        print(nn.summary(parts.model.detector, (1, *parts.shape)))
+    else:
+        print(nn.summary(parts.model, ops.zeros((1, *parts.shape), dtype=parts.train.inputs.dtype)))
 
 
 def main() -> None:

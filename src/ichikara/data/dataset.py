@@ -10,7 +10,7 @@ from ichikara.errors import UserError, choose
 
 __all__ = ["Dataset"]
 
-TASKS = ("classification", "regression", "text")
+TASKS = ("classification", "regression", "text", "sequence")
 PARTS = ("train", "validation", "test")
 
 
@@ -19,12 +19,13 @@ class Dataset:
     """Examples with their targets: arrays whose first axis counts the examples.
 
     Shapes: inputs (n, *), targets (n, *). Inputs become float32, class targets int64 from 0, regression targets
-    float32; in a text both are int64: every character and the one that follows it.
+    float32; in a text both are int64: every character and the one that follows it; in a set of sequences both are int64.
 
     Arguments: ``inputs`` and ``targets``, arrays; ``name``, what to call it; ``classes``, the names of the classes,
     None for a regression; ``input_names``, one for each column of ``inputs``, None if they have none; ``source``, where
-    it comes from, in words; ``task``, 'classification', 'regression' or 'text', by default the first if there are
-    classes and the second if not; ``part``, 'train', 'validation' or 'test' for a part of a whole set, else None.
+    it comes from, in words; ``task``, 'classification', 'regression', 'text' or 'sequence', by default the first if
+    there are classes and the second if not; ``part``, 'train', 'validation' or 'test' for a part of a whole set, else
+    None; ``scaled``, whether a scaler, which has learnt from data, has been at the inputs (scalers set it).
 
     Errors: `UserError` if the lengths differ, if a number is NaN or infinite (with its row and column), if a label
     names no class.
@@ -44,6 +45,7 @@ class Dataset:
     source: str = ""
     task: str = ""
     part: str | None = None
+    scaled: bool = False
 
     def __post_init__(self):
         put = lambda field, value: object.__setattr__(self, field, value)  # the way to fill in a frozen dataclass
@@ -61,7 +63,8 @@ class Dataset:
             raise UserError(
                 f"{self.name}: {len(inputs)} inputs but {len(targets)} targets; each example needs one of each"
             )
-        put("inputs", self._labels("inputs", inputs) if self.task == "text" else self._floats("inputs", inputs))
+        whole = self.task in ("text", "sequence")
+        put("inputs", self._labels("inputs", inputs) if whole else self._floats("inputs", inputs))
         put(
             "targets",
             self._floats("targets", targets) if self.task == "regression" else self._labels("targets", targets),

@@ -7,10 +7,12 @@ from ichikara.errors import UserError, choose
 
 from .dataset import Dataset
 from .files import load_csv, load_npz
+from .functions import load_curve, load_surface
 from .mnist import load_mnist
+from .sequences import load_adding, load_reverse
 from .sets import load_blobs, load_circles, load_cubic, load_digits, load_moons, load_spirals, load_xor
 from .splits import TrainTest, TrainValidation
-from .text import load_tinyshakespeare
+from .text import load_text, load_tinyshakespeare
 
 __all__ = ["datasets", "load"]
 
@@ -24,6 +26,11 @@ datasets: dict[str, Callable[..., Dataset | TrainTest | TrainValidation]] = {
     "cubic": load_cubic,
     "mnist": load_mnist,
     "tinyshakespeare": load_tinyshakespeare,
+    "text": load_text,
+    "adding": load_adding,
+    "reverse": load_reverse,
+    "curve": load_curve,
+    "surface": load_surface,
     "csv": load_csv,
     "npz": load_npz,
 }

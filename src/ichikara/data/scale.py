@@ -76,7 +76,7 @@ class _Scaler:
         # With `out` NumPy works in float64 piece by piece, so a large offset costs no digits and no memory.
         numpy.subtract(values, offset, out=result, casting="same_kind")
         numpy.divide(result, scale, out=result, casting="same_kind")
-        return _like(data, result)
+        return _like(data, result, scaled=True)
 
     def inverse_transform(self, data: Data) -> Data:
         """Undo `transform`. Shapes: (n, *) -> (n, *).
@@ -88,7 +88,12 @@ class _Scaler:
         result = numpy.empty(values.shape, values.dtype if values.dtype.kind == "f" else "float32")
         numpy.multiply(values, scale, out=result, casting="same_kind")
         numpy.add(result, offset, out=result, casting="same_kind")
-        return _like(data, result)
+        return _like(data, result, scaled=False)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether it has learnt its numbers."""
+        return self._state is not None
 
     def state_dict(self) -> dict[str, numpy.ndarray]:
         """What was learnt, as plain float64 arrays by name.
@@ -227,5 +232,5 @@ def _values(data: Dataset | numpy.ndarray) -> numpy.ndarray:
     return values
 
 
-def _like(data, values):
-    return replace(data, inputs=values) if isinstance(data, Dataset) else values
+def _like(data, values, scaled):
+    return replace(data, inputs=values, scaled=scaled) if isinstance(data, Dataset) else values

@@ -1,6 +1,8 @@
 """Text as numbers: the vocabulary of its characters, and Tiny Shakespeare."""
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -12,7 +14,7 @@ from .dataset import Dataset
 from .download import RemoteFile, fetch
 from .splits import TrainValidation
 
-__all__ = ["CharVocabulary", "load_tinyshakespeare", "text_dataset"]
+__all__ = ["CharVocabulary", "load_text", "load_tinyshakespeare", "text_dataset"]
 
 TINYSHAKESPEARE = RemoteFile(
     "tinyshakespeare.txt",
@@ -110,6 +112,33 @@ def text_dataset(
     return Dataset(ids[:-1], ids[1:], name, vocabulary.characters, source=source, task="text", part=part)
 
 
+def load_text(path: str | os.PathLike, *, validation: float = 0.1) -> TrainValidation:
+    """A text of the user's own; its last part is for validation.
+
+    Shapes: as `load_tinyshakespeare`.
+
+    Arguments: ``path``, of a file in UTF-8; ``validation``, the fraction held back at the end, above 0 and below 1.
+
+    Errors: `UserError` for a file that is missing, empty or not in UTF-8.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "ab.txt").write_text("ab" * 50)
+    ...     len(load_text(Path(folder, "ab.txt")).train)
+    89
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a text in UTF-8 ({error.reason} at byte {error.start})") from None
+    if not text:
+        raise UserError(f"{path} is empty; there is nothing to learn from")
+    return _cut(text, path.stem, f"the file {path.name}", validation)
+
+
 def load_tinyshakespeare(*, validation: float = 0.1) -> TrainValidation:
     """Tiny Shakespeare: 1,115,394 characters of the plays, 65 different ones; the last tenth is for validation.
 
@@ -127,17 +156,21 @@ def load_tinyshakespeare(*, validation: float = 0.1) -> TrainValidation:
 
     Source: A. Karpathy, char-rnn (2015); the cut is that of nanoGPT.
     """
+    text = fetch(TINYSHAKESPEARE).decode("utf-8")
+    return _cut(text, "tinyshakespeare", "Tiny Shakespeare, from A. Karpathy's char-rnn", validation)
+
+
+def _cut(text: str, name: str, source: str, validation: float) -> TrainValidation:
+    """A text in two parts, with the vocabulary of the whole."""
     validation = number("validation", validation, at_least=0)
     if not 0 < validation < 1:
         raise UserError(f"validation is a fraction of the text, above 0 and below 1, not {validation:g}")
-    text = fetch(TINYSHAKESPEARE).decode("utf-8")
     vocabulary = CharVocabulary(text)
     # The two parts share no character, as input or as target.
     cut = int(len(text) * (1 - validation))
-    source = "Tiny Shakespeare, from A. Karpathy's char-rnn"
     return TrainValidation(
-        text_dataset(text[:cut], "tinyshakespeare", vocabulary, source=source, part="train"),
-        text_dataset(text[cut:], "tinyshakespeare", vocabulary, source=source, part="validation"),
+        text_dataset(text[:cut], name, vocabulary, source=source, part="train"),
+        text_dataset(text[cut:], name, vocabulary, source=source, part="validation"),
     )
 
 

@@ -2,10 +2,11 @@
 
 from ..arrays import Generator
 from ..autodiff import Tensor, asarray
+from ..errors import UserError
 from .checks import choose_generator, fraction
 from .module import Module
 
-__all__ = ["Dropout"]
+__all__ = ["Dropout", "Dropout1d", "Dropout2d"]
 
 
 class Dropout(Module):
@@ -40,9 +41,76 @@ class Dropout(Module):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return input
-        kept = choose_generator(self.generator).bernoulli(1 - self.p, input.shape)
-        mask = asarray(kept, dtype=input.dtype)  # (*), 0 or 1
+        kept = choose_generator(self.generator).bernoulli(1 - self.p, self._mask_shape(input))
+        mask = asarray(kept, dtype=input.dtype)  # 0 or 1
         return input * (mask if self.p == 1 else mask * (1 / (1 - self.p)))
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+    def _mask_shape(self, input: Tensor) -> tuple[int, ...]:
+        """The shape of what is drawn: here each element is kept or disabled by itself."""
+        return input.shape
+
+
+class _ChannelDropout(Dropout):
+    """Whole channels are kept or disabled."""
+
+    _axes: int
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (self._axes + 1, self._axes + 2):
+            lengths = "height, width" if self._axes == 2 else "length"
+            raise UserError(
+                f"{self!r} takes inputs of shape (n, channels, {lengths}), and this one has shape {input.shape}"
+            )
+        return super().forward(input)
+
+    def _mask_shape(self, input: Tensor) -> tuple[int, ...]:
+        return (*input.shape[: -self._axes], *(1,) * self._axes)
+
+
+class Dropout2d(_ChannelDropout):
+    r"""Disables whole channels of images with probability p while training.
+
+    .. math:: y_{n c i} = \frac{m_{n c}}{1 - p}\, x_{n c i}, \qquad m_{n c} \sim \operatorname{Bernoulli}(1 - p)
+
+    Neighbouring pixels say nearly the same, so that one which `Dropout` disables can be guessed from the others.
+
+    Shapes: (n, c, h, w) or (c, h, w) -> the same.
+
+    Arguments: as of `Dropout`.
+
+    Raises UserError for a p outside of 0 to 1, and for an input of another shape.
+
+    >>> import ichikara
+    >>> drop = Dropout2d(0.5, generator=ichikara.Generator(0))
+    >>> drop(ichikara.ones((1, 4, 1, 2))).tolist()
+    [[[[0.0, 0.0]], [[0.0, 0.0]], [[0.0, 0.0]], [[2.0, 2.0]]]]
+
+    Source: J. Tompson et al., "Efficient Object Localization Using Convolutional Networks" (2014).
+    """
+
+    _axes = 2
+
+
+class Dropout1d(_ChannelDropout):
+    r"""Disables whole channels of sequences with probability p while training: as `Dropout2d`.
+
+    .. math:: y_{n c i} = \frac{m_{n c}}{1 - p}\, x_{n c i}, \qquad m_{n c} \sim \operatorname{Bernoulli}(1 - p)
+
+    Shapes: (n, c, l) or (c, l) -> the same.
+
+    Arguments: as of `Dropout`.
+
+    Raises UserError for a p outside of 0 to 1, and for an input of another shape.
+
+    >>> import ichikara
+    >>> drop = Dropout1d(0.5, generator=ichikara.Generator(0))
+    >>> drop(ichikara.ones((1, 4, 2))).tolist()
+    [[[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [2.0, 2.0]]]
+
+    Source: J. Tompson et al., "Efficient Object Localization Using Convolutional Networks" (2014).
+    """
+
+    _axes = 1

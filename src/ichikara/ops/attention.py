@@ -4,7 +4,7 @@ import math
 
 from ..arrays import Generator, default_generator, dtype_name, namespace, sum_to
 from ..autodiff import asarray, composed, op
-from .recurrent import _Once
+from .steps import Once
 
 __all__ = ["attention", "scaled_dot_product_attention"]
 
@@ -66,7 +66,7 @@ def attention(q, k, v=None, mask=None, kept=None, /, is_causal=False, scale=1.0)
         s *= p
         return s
 
-    return y, p, _Once(of_scores)
+    return y, p, Once(of_scores)
 
 
 def _of_values(g, p, v_shape, kept):

@@ -6,7 +6,7 @@ constants, :math:`Y = A X B^\top`, and need no derivative of their own.
 
 import math
 
-from ..arrays import add_into, namespace, uint8
+from ..arrays import add_into, default_float, is_floating, namespace, uint8
 from ..autodiff import composed, op
 from ..errors import UserError, choose
 from .indexing import take
@@ -69,7 +69,7 @@ def _at_winners(g, winners, kernel, window):
     """Of each window the element that was its winner."""
     image = _padded(g, window, 0.0)
     places = window.places(kernel, winners.shape[2:])
-    y, *others = [image[place] * (winners == number) for number, place in enumerate(places)]
+    y, *others = (image[place] * (winners == number) for number, place in enumerate(places))
     for other in others:
         y = y + other
     return y
@@ -210,9 +210,10 @@ def _between(start, end, length):
 
 def _resample(x, *matrices):
     """The last axes multiplied with matrices (out, in), the last with the last."""
-    matrices = [_host.astype(matrix, x.dtype if x.dtype.kind not in "iub" else "float32") for matrix in matrices]
-    y = matmul(x, matrices[-1].T)
-    return matmul(matrices[0], y) if len(matrices) == 2 else y
+    dtype = x.dtype if is_floating(x) else default_float
+    *rows, columns = (_host.astype(matrix, dtype) for matrix in matrices)
+    y = matmul(x, columns.T)
+    return matmul(rows[0], y) if rows else y
 
 
 @composed(r"y_{n c i} = \frac{1}{|J_i|} \sum_{j \in J_i} x_{n c j}")
@@ -251,7 +252,7 @@ def _adaptive_windows(name, axes, x, output_size):
     """For each axis its length, and where its windows start and end."""
     _need_axes(name, axes, x)
     shape = x.shape[-axes:]
-    given = list(output_size) if isinstance(output_size, tuple | list) else [output_size] * axes
+    given: list = list(output_size) if isinstance(output_size, tuple | list) else [output_size] * axes
     if len(given) == axes:
         given = [n if o is None else o for n, o in zip(shape, given, strict=True)]
     for length, number in zip(shape, sizes("output_size", given, axes), strict=True):

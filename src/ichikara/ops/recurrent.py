@@ -3,132 +3,33 @@
 Each operation is one layer, in one direction, over a whole sequence, time first. What does not depend on the state is
 done for all steps at once: the input's part of the weighted sums before the loop, the gradients of the weights after
 the loop back. In the loops stays what must wait for the step before.
-
-The bodies are one text for every kind of array: ``a += b`` works in place on NumPy's arrays and makes a new array of
-others, and `_pages` are written to as a block of memory in NumPy, as a list elsewhere.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from ..arrays import namespace
 from ..autodiff import op
 from ..errors import choose
+from .steps import (
+    Back,
+    Once,
+    added,
+    as_pages,
+    bound,
+    check,
+    cleaned,
+    if_living,
+    living_steps,
+    of_bias,
+    of_inputs,
+    of_weight,
+    order,
+    pages,
+    start,
+    weighted,
+)
 
 __all__ = ["gru", "lstm", "rnn"]
-
-
-# --- what the three share ---------------------------------------------------------------------------------------------
-
-
-def _pages(xp, count, shape, dtype):
-    """Room for one array for each step, to be written to by ``pages[t] = array`` in any order."""
-    return xp.empty((count, *shape), dtype=dtype) if xp.__name__ == "numpy" else [None] * count
-
-
-def _as_pages(array):
-    """The steps of an array that is our own, to be overwritten one by one."""
-    return array if namespace(array).__name__ == "numpy" else [array[t] for t in range(array.shape[0])]
-
-
-def _bound(pages):
-    """Pages as one array."""
-    return namespace(*pages).stack(pages) if isinstance(pages, list) else pages
-
-
-def _rows(x):
-    """The steps of all sequences as the rows of one matrix. Shapes: (T, n, k) -> (T n, k)."""
-    return namespace(x).reshape(x, (x.shape[0] * x.shape[1], x.shape[2]))
-
-
-def _weighted(x, weight, bias):
-    """The weighted sums of all steps in one product. Shapes: (T, n, in), (k, in), (k) -> (T, n, k)."""
-    sums = _rows(x) @ weight.mT
-    if bias is not None:
-        sums += bias
-    return namespace(sums).reshape(sums, (*x.shape[:2], weight.shape[0]))
-
-
-def _added(a, b):
-    """The sum of two biases, either of which may be missing."""
-    return b if a is None else a if b is None else a + b
-
-
-def _start(xp, x, state, size):
-    """The state before the first step: the one given, or zeros. Shapes: -> (n, size)."""
-    return xp.zeros((x.shape[1], size), dtype=x.dtype) if state is None else state
-
-
-def _living(xp, x, lengths):
-    """Which steps belong to their sequence; None if all do. Shapes: (n) -> (T, n, 1)."""
-    if lengths is None:
-        return None
-    return xp.reshape(xp.arange(x.shape[0]), (-1, 1, 1)) < xp.reshape(lengths, (1, -1, 1))
-
-
-def _where(living, t, new, old):
-    """At step t the new values for the sequences that are still going on, the old ones for those that have ended."""
-    return new if living is None else namespace(new, old, living).where(living[t], new, old)
-
-
-def _cleaned(living, x):
-    """The steps beyond a sequence's end as zeros, whatever was there."""
-    return x if living is None else namespace(x, living).where(living, x, 0.0)
-
-
-def _order(steps, reverse):
-    return range(steps - 1, -1, -1) if reverse else range(steps)
-
-
-def _check(name, x, w_ih, w_hh, gates, lengths):
-    """Raise ValueError where the shapes do not fit."""
-    size = w_hh.shape[1]
-    if x.ndim != 3 or x.shape[0] == 0:
-        raise ValueError(f"{name} reads sequences (T, n, features) of at least one step, and this is {x.shape}")
-    if w_ih.shape != (gates * size, x.shape[2]) or w_hh.shape[0] != gates * size:
-        raise ValueError(
-            f"{name} of {x.shape[2]} features and {size} units has weights of shapes "
-            f"{(gates * size, x.shape[2])} and {(gates * size, size)}, not {w_ih.shape} and {w_hh.shape}"
-        )
-    if lengths is not None and lengths.shape != (x.shape[1],):
-        raise ValueError(f"{x.shape[1]} sequences have that many lengths, not {lengths.shape}")
-
-
-class _Back(NamedTuple):
-    """What the way back through time finds."""
-
-    x: Any  # the gradients of the weighted sums of the inputs, (T, n, gates * size)
-    h: Any  # and of those of the hidden states: the same, but for the GRU
-    h0: Any
-    c0: Any = None
-
-
-class _Once:
-    """The way back through time: gone when the first rule asks for it, and remembered for the others."""
-
-    def __init__(self, back: Callable):
-        self.back, self.g, self.found = back, None, None
-
-    def __call__(self, g) -> Any:
-        if self.g is not g:
-            self.g, self.found = g, self.back(g)
-        return self.found
-
-
-def _of_weight(sums, inputs):
-    """The gradient of a weight: one product for all time steps. Shapes: (T, n, k), (T, n, in) -> (k, in)."""
-    return _rows(sums).mT @ _rows(inputs)
-
-
-def _of_bias(sums):
-    """The gradient of a bias. Shapes: (T, n, k) -> (k)."""
-    xp = namespace(sums)
-    return xp.ones((sums.shape[0] * sums.shape[1],), dtype=sums.dtype) @ _rows(sums)
-
-
-def _of_inputs(sums, weight):
-    """The gradient of the inputs of all steps. Shapes: (T, n, k), (k, in) -> (T, n, in)."""
-    return namespace(sums).reshape(_rows(sums) @ weight, (*sums.shape[:2], weight.shape[1]))
 
 
 # --- the plain recurrence ---------------------------------------------------------------------------------------------
@@ -161,47 +62,47 @@ def rnn(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, lengths=None, /, nonlinear
     It Does and How to Do It" (1990).
     """
     xp = namespace(x, w_ih, w_hh, b_ih, b_hh, h0)
-    _check("rnn", x, w_ih, w_hh, 1, lengths)
+    check("rnn", x, w_ih, w_hh, 1, lengths)
     function, slope = choose("nonlinearity", nonlinearity, _NONLINEARITIES)
     steps, size = x.shape[0], w_hh.shape[1]
-    living = _living(xp, x, lengths)
-    x = _cleaned(living, x)
-    sums = _weighted(x, w_ih, _added(b_ih, b_hh))  # (T, n, size)
-    h = _start(xp, x, h0, size)
-    y, before = (_pages(xp, n, h.shape, sums.dtype) for n in (steps + 1, steps))
-    for t in _order(steps, reverse):
+    living = living_steps(xp, x, lengths)
+    x = cleaned(living, x)
+    sums = weighted(x, w_ih, added(b_ih, b_hh))  # (T, n, size)
+    h = start(xp, x, h0, size)
+    y, before = (pages(xp, n, h.shape, sums.dtype) for n in (steps + 1, steps))
+    for t in order(steps, reverse):
         before[t] = h
         new = function(xp, sums[t] + h @ w_hh.mT)
-        y[t] = _where(living, t, new, 0.0)
-        h = _where(living, t, new, h)
+        y[t] = if_living(living, t, new, 0.0)
+        h = if_living(living, t, new, h)
     y[steps] = h
-    y = _bound(y)
+    y = bound(y)
 
     def back(g):
         xp = namespace(g, y, w_hh)
-        g_steps, dh = _cleaned(living, g[:steps]), g[steps]
-        sums = _pages(xp, steps, dh.shape, g.dtype)
-        for t in _order(steps, not reverse):
+        g_steps, dh = cleaned(living, g[:steps]), g[steps]
+        sums = pages(xp, steps, dh.shape, g.dtype)
+        for t in order(steps, not reverse):
             dh = dh + g_steps[t]  # from this step's output, and from the step after it
-            d = _where(living, t, dh * slope(y[t]), 0.0)
+            d = if_living(living, t, dh * slope(y[t]), 0.0)
             sums[t] = d
-            dh = _where(living, t, d @ w_hh, dh)
-        sums = _bound(sums)
-        return _Back(sums, sums, dh)
+            dh = if_living(living, t, d @ w_hh, dh)
+        sums = bound(sums)
+        return Back(sums, sums, dh)
 
-    return y, _bound(before), x, _Once(back)
+    return y, bound(before), x, Once(back)
 
 
 rnn.gradient(
-    x=(r"\bar x_t = W_{ih}^\top \delta_t", lambda g, w_ih, back: _of_inputs(back(g).x, w_ih)),
-    w_ih=(r"\bar W_{ih} = \textstyle\sum_t \delta_t x_t^\top", lambda g, inputs, back: _of_weight(back(g).x, inputs)),
+    x=(r"\bar x_t = W_{ih}^\top \delta_t", lambda g, w_ih, back: of_inputs(back(g).x, w_ih)),
+    w_ih=(r"\bar W_{ih} = \textstyle\sum_t \delta_t x_t^\top", lambda g, inputs, back: of_weight(back(g).x, inputs)),
     w_hh=(
         r"\bar W_{hh} = \textstyle\sum_t \delta_t h_{t-1}^\top, \quad"
         r" \delta_t = (\bar h_t + W_{hh}^\top \delta_{t+1}) (1 - h_t^2)",
-        lambda g, before, back: _of_weight(back(g).h, before),
+        lambda g, before, back: of_weight(back(g).h, before),
     ),
-    b_ih=(r"\bar b_{ih} = \textstyle\sum_t \delta_t", lambda g, back: _of_bias(back(g).x)),
-    b_hh=(r"\bar b_{hh} = \textstyle\sum_t \delta_t", lambda g, back: _of_bias(back(g).h)),
+    b_ih=(r"\bar b_{ih} = \textstyle\sum_t \delta_t", lambda g, back: of_bias(back(g).x)),
+    b_hh=(r"\bar b_{hh} = \textstyle\sum_t \delta_t", lambda g, back: of_bias(back(g).h)),
     h0=(r"\bar h_0 = W_{hh}^\top \delta_1", lambda g, back: back(g).h0),
     lengths=None,
 )
@@ -263,30 +164,30 @@ def lstm(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, c0=None, lengths=None, /,
     Forget" (2000).
     """
     xp = namespace(x, w_ih, w_hh, b_ih, b_hh, h0, c0)
-    _check("lstm", x, w_ih, w_hh, 4, lengths)
+    check("lstm", x, w_ih, w_hh, 4, lengths)
     steps, size = x.shape[0], w_hh.shape[1]
-    living = _living(xp, x, lengths)
-    x = _cleaned(living, x)
-    gates = _as_pages(_weighted(x, w_ih, _added(b_ih, b_hh)))  # (T, n, 4 size): weighted sums, then the gates
+    living = living_steps(xp, x, lengths)
+    x = cleaned(living, x)
+    gates = as_pages(weighted(x, w_ih, added(b_ih, b_hh)))  # (T, n, 4 size): weighted sums, then the gates
     scale, shift = _squashing(xp, "ssts", size, x.dtype)
-    h, c = _start(xp, x, h0, size), _start(xp, x, c0, size)
-    y, before, c_before, tanh_c = (_pages(xp, n, h.shape, x.dtype) for n in (steps + 2, steps, steps, steps))
-    for t in _order(steps, reverse):
+    h, c = start(xp, x, h0, size), start(xp, x, c0, size)
+    y, before, c_before, tanh_c = (pages(xp, n, h.shape, x.dtype) for n in (steps + 2, steps, steps, steps))
+    for t in order(steps, reverse):
         before[t], c_before[t] = h, c
         gates[t] = a = _squashed(xp, gates[t] + h @ w_hh.mT, scale, shift)
         i, f, g, o = _cut(a, size)
         new_c = f * c + i * g
         tanh_c[t] = shown = xp.tanh(new_c)
         new_h = o * shown
-        y[t] = _where(living, t, new_h, 0.0)
-        h, c = _where(living, t, new_h, h), _where(living, t, new_c, c)
+        y[t] = if_living(living, t, new_h, 0.0)
+        h, c = if_living(living, t, new_h, h), if_living(living, t, new_c, c)
     y[steps], y[steps + 1] = h, c
 
     def back(g_y):
         xp = namespace(g_y, w_hh, *gates[:1])
-        g_steps, dh, dc = _cleaned(living, g_y[:steps]), g_y[steps], g_y[steps + 1]
-        sums = _pages(xp, steps, gates[0].shape, g_y.dtype)
-        for t in _order(steps, not reverse):
+        g_steps, dh, dc = cleaned(living, g_y[:steps]), g_y[steps], g_y[steps + 1]
+        sums = pages(xp, steps, gates[0].shape, g_y.dtype)
+        for t in order(steps, not reverse):
             i, f, g, o = _cut(gates[t], size)
             dh = dh + g_steps[t]  # from this step's output, and from the step after it
             dc_t = dc + dh * o * (1 - tanh_c[t] * tanh_c[t])
@@ -299,25 +200,25 @@ def lstm(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, c0=None, lengths=None, /,
                 ],
                 axis=1,
             )
-            sums[t] = d = _where(living, t, d, 0.0)
-            dh, dc = _where(living, t, d @ w_hh, dh), _where(living, t, dc_t * f, dc)
-        sums = _bound(sums)
-        return _Back(sums, sums, dh, dc)
+            sums[t] = d = if_living(living, t, d, 0.0)
+            dh, dc = if_living(living, t, d @ w_hh, dh), if_living(living, t, dc_t * f, dc)
+        sums = bound(sums)
+        return Back(sums, sums, dh, dc)
 
-    return _bound(y), _bound(before), x, _Once(back)
+    return bound(y), bound(before), x, Once(back)
 
 
 lstm.gradient(
-    x=(r"\bar x_t = W_{ih}^\top \delta_t", lambda g, w_ih, back: _of_inputs(back(g).x, w_ih)),
-    w_ih=(r"\bar W_{ih} = \textstyle\sum_t \delta_t x_t^\top", lambda g, inputs, back: _of_weight(back(g).x, inputs)),
+    x=(r"\bar x_t = W_{ih}^\top \delta_t", lambda g, w_ih, back: of_inputs(back(g).x, w_ih)),
+    w_ih=(r"\bar W_{ih} = \textstyle\sum_t \delta_t x_t^\top", lambda g, inputs, back: of_weight(back(g).x, inputs)),
     w_hh=(
         r"\bar W_{hh} = \textstyle\sum_t \delta_t h_{t-1}^\top, \quad"
         r" \delta_t = (\bar c_t g_t i_t (1 - i_t),\ \bar c_t c_{t-1} f_t (1 - f_t),\ \bar c_t i_t (1 - g_t^2),\ "
         r" \bar h_t \tanh(c_t)\, o_t (1 - o_t))",
-        lambda g, before, back: _of_weight(back(g).h, before),
+        lambda g, before, back: of_weight(back(g).h, before),
     ),
-    b_ih=(r"\bar b_{ih} = \textstyle\sum_t \delta_t", lambda g, back: _of_bias(back(g).x)),
-    b_hh=(r"\bar b_{hh} = \textstyle\sum_t \delta_t", lambda g, back: _of_bias(back(g).h)),
+    b_ih=(r"\bar b_{ih} = \textstyle\sum_t \delta_t", lambda g, back: of_bias(back(g).x)),
+    b_hh=(r"\bar b_{hh} = \textstyle\sum_t \delta_t", lambda g, back: of_bias(back(g).h)),
     h0=(r"\bar h_{t-1} = W_{hh}^\top \delta_t", lambda g, back: back(g).h0),
     c0=(r"\bar c_{t-1} = f_t \bigl(\bar c_t + \bar h_t o_t (1 - \tanh^2 c_t)\bigr)", lambda g, back: back(g).c0),
     lengths=None,
@@ -354,16 +255,16 @@ def gru(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, lengths=None, /, reverse=F
     b_hn is that of cuDNN and PyTorch.
     """
     xp = namespace(x, w_ih, w_hh, b_ih, b_hh, h0)
-    _check("gru", x, w_ih, w_hh, 3, lengths)
+    check("gru", x, w_ih, w_hh, 3, lengths)
     steps, size = x.shape[0], w_hh.shape[1]
-    living = _living(xp, x, lengths)
-    x = _cleaned(living, x)
-    sums = _weighted(x, w_ih, b_ih)  # (T, n, 3 size)
+    living = living_steps(xp, x, lengths)
+    x = cleaned(living, x)
+    sums = weighted(x, w_ih, b_ih)  # (T, n, 3 size)
     scale, shift = _squashing(xp, "ss", size, x.dtype)
-    h = _start(xp, x, h0, size)
-    y, before, fresh, recalled = (_pages(xp, n, h.shape, x.dtype) for n in (steps + 1, steps, steps, steps))
-    gates = _pages(xp, steps, (x.shape[1], 2 * size), x.dtype)
-    for t in _order(steps, reverse):
+    h = start(xp, x, h0, size)
+    y, before, fresh, recalled = (pages(xp, n, h.shape, x.dtype) for n in (steps + 1, steps, steps, steps))
+    gates = pages(xp, steps, (x.shape[1], 2 * size), x.dtype)
+    for t in order(steps, reverse):
         before[t] = h
         a = h @ w_hh.mT
         if b_hh is not None:
@@ -373,40 +274,40 @@ def gru(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, lengths=None, /, reverse=F
         recalled[t] = m = a[:, 2 * size :]
         fresh[t] = n = xp.tanh(sums[t][:, 2 * size :] + r * m)
         new = n + z * (h - n)
-        y[t] = _where(living, t, new, 0.0)
-        h = _where(living, t, new, h)
+        y[t] = if_living(living, t, new, 0.0)
+        h = if_living(living, t, new, h)
     y[steps] = h
 
     def back(g):
         xp = namespace(g, w_hh, *fresh[:1])
-        g_steps, dh = _cleaned(living, g[:steps]), g[steps]
-        of_x, of_h = (_pages(xp, steps, (dh.shape[0], 3 * size), g.dtype) for _ in range(2))
-        for t in _order(steps, not reverse):
+        g_steps, dh = cleaned(living, g[:steps]), g[steps]
+        of_x, of_h = (pages(xp, steps, (dh.shape[0], 3 * size), g.dtype) for _ in range(2))
+        for t in order(steps, not reverse):
             (r, z), n, m = _cut(gates[t], size), fresh[t], recalled[t]
             dh = dh + g_steps[t]  # from this step's output, and from the step after it
             dn = dh * (1 - z) * (1 - n * n)
             dr = dn * m * r * (1 - r)
             dz = dh * (before[t] - n) * z * (1 - z)
-            d = _where(living, t, xp.concat([dr, dz, dn * r], axis=1), 0.0)
-            of_x[t] = _where(living, t, xp.concat([dr, dz, dn], axis=1), 0.0)
+            d = if_living(living, t, xp.concat([dr, dz, dn * r], axis=1), 0.0)
+            of_x[t] = if_living(living, t, xp.concat([dr, dz, dn], axis=1), 0.0)
             of_h[t] = d
-            dh = _where(living, t, d @ w_hh + dh * z, dh)
-        return _Back(_bound(of_x), _bound(of_h), dh)
+            dh = if_living(living, t, d @ w_hh + dh * z, dh)
+        return Back(bound(of_x), bound(of_h), dh)
 
-    return _bound(y), _bound(before), x, _Once(back)
+    return bound(y), bound(before), x, Once(back)
 
 
 gru.gradient(
-    x=(r"\bar x_t = W_{ih}^\top \delta_t", lambda g, w_ih, back: _of_inputs(back(g).x, w_ih)),
-    w_ih=(r"\bar W_{ih} = \textstyle\sum_t \delta_t x_t^\top", lambda g, inputs, back: _of_weight(back(g).x, inputs)),
+    x=(r"\bar x_t = W_{ih}^\top \delta_t", lambda g, w_ih, back: of_inputs(back(g).x, w_ih)),
+    w_ih=(r"\bar W_{ih} = \textstyle\sum_t \delta_t x_t^\top", lambda g, inputs, back: of_weight(back(g).x, inputs)),
     w_hh=(
         r"\bar W_{hh} = \textstyle\sum_t \epsilon_t h_{t-1}^\top, \quad"
         r" \delta_t = (\bar r_t r_t (1 - r_t),\ \bar z_t z_t (1 - z_t),\ \bar n_t (1 - n_t^2)),\quad"
         r" \epsilon_t = \delta_t \text{ with its last part times } r_t",
-        lambda g, before, back: _of_weight(back(g).h, before),
+        lambda g, before, back: of_weight(back(g).h, before),
     ),
-    b_ih=(r"\bar b_{ih} = \textstyle\sum_t \delta_t", lambda g, back: _of_bias(back(g).x)),
-    b_hh=(r"\bar b_{hh} = \textstyle\sum_t \epsilon_t", lambda g, back: _of_bias(back(g).h)),
+    b_ih=(r"\bar b_{ih} = \textstyle\sum_t \delta_t", lambda g, back: of_bias(back(g).x)),
+    b_hh=(r"\bar b_{hh} = \textstyle\sum_t \epsilon_t", lambda g, back: of_bias(back(g).h)),
     h0=(r"\bar h_{t-1} = W_{hh}^\top \epsilon_t + z_t \bar h_t", lambda g, back: back(g).h0),
     lengths=None,
 )

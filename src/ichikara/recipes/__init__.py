@@ -1,6 +1,8 @@
 """Floor 8: a training run as one TOML file, and what is made of it."""
 
-from .build import LAYERS, MODELS, Parts, build, build_model
+from .build import Parts, build
+from .generate import generate_text, sample_images, sample_run
+from .models import LAYERS, MODELS, build_model
 from .run import Prediction, evaluate_run, new_folder, open_run, predict_run, train_run
 from .schema import Recipe, load_recipe, packaged
 
@@ -13,10 +15,13 @@ __all__ = [
     "build",
     "build_model",
     "evaluate_run",
+    "generate_text",
     "load_recipe",
     "new_folder",
     "open_run",
     "packaged",
     "predict_run",
+    "sample_images",
+    "sample_run",
     "train_run",
 ]

@@ -1,51 +1,19 @@
 """From a recipe to the parts of a training run: data, network, loss, optimiser, trainer."""
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .. import nn, ops, optim, zoo
-from ..arrays import Generator, using
-from ..autodiff import no_grad
-from ..data import DataLoader, Dataset, MinMaxScaler, StandardScaler, load, split
+from .. import nn, optim
+from ..arrays import Generator
+from ..data import DataLoader, Dataset, MinMaxScaler, StandardScaler, TextLoader, load, split
 from ..data.registry import datasets
 from ..errors import UserError, choose
-from ..train import EarlyStopping, Objective, Trainer
+from ..train import AdversarialTrainer, Adversaries, EarlyStopping, Objective, Optimizers, Trainer
 from ..train.objective import LOSSES
+from .models import build_model, example_shape
 from .schema import Recipe, options_of
 
-__all__ = [
-    "LAYERS",
-    "MODELS",
-    "Parts",
-    "build",
-    "build_model",
-    "build_objective",
-    "build_scaler",
-    "load_parts",
-]
-
-LAYERS: dict[str, type[nn.Module]] = {
-    layer.__name__: layer
-    for layer in (
-        nn.Linear,
-        nn.Flatten,
-        nn.Dropout,
-        nn.Identity,
-        nn.Sigmoid,
-        nn.Tanh,
-        nn.ReLU,
-        nn.LeakyReLU,
-        nn.ELU,
-        nn.GELU,
-        nn.SiLU,
-        nn.Softplus,
-        nn.Softmax,
-        nn.LogSoftmax,
-    )
-}
-"""The layers that a recipe may name; it can name no others."""
+__all__ = ["Parts", "build", "build_objective", "build_scaler", "load_parts"]
 
 OPTIMIZERS = {o.__name__: o for o in (optim.SGD, optim.RMSprop, optim.Adagrad, optim.Adam, optim.AdamW)}
 
@@ -77,13 +45,14 @@ class Parts:
     objective: Objective
     model: nn.Module
     trainer: Trainer
-    loader: DataLoader
+    loader: DataLoader | TextLoader
+    watched: Any  # what is evaluated after each epoch: the validation data, or a loader of it
     stopper: EarlyStopping | None
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one example."""
-        return self.train.inputs.shape[1:]
+        """The shape of one example as the network gets it."""
+        return example_shape(self.recipe, self.train)
 
 
 def load_parts(recipe: Recipe) -> tuple[Dataset, Dataset | None, Dataset | None]:
@@ -115,8 +84,14 @@ def build(recipe: Recipe) -> Parts:
         validation = None if validation is None else scaler.transform(validation)
     root = Generator(recipe.seed)
     initial, orders, masks = root.spawn(), root.spawn(), root.spawn()
-    objective = build_objective(recipe, train)
-    model = build_model(recipe, train.inputs.shape[1:], objective.outputs, initial)
+    objective: Any = None if recipe.loss.name == "adversarial" else build_objective(recipe, train)
+    outputs = 0 if objective is None else objective.outputs
+    whole = train.inputs.dtype.kind == "i"
+    model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole)
+    if isinstance(model, Adversaries) != (objective is None):
+        raise UserError("a gan and the loss 'adversarial' belong together: set model.name and loss.name both")
+    if isinstance(model, Adversaries):
+        return _against_each_other(recipe, train, test, scaler, objective, model, orders, masks)
     optimizer = _made("optimizer", OPTIMIZERS, recipe.optimizer, model.parameters(), leave_out=("params",))
     schedule = None
     if recipe.schedule is not None:
@@ -139,8 +114,44 @@ def build(recipe: Recipe) -> Parts:
         clip_grad_value=recipe.training.clip_grad_value,
         generator=masks,
     )
-    loader = DataLoader(train, recipe.training.batch_size, recipe.training.shuffle, generator=orders)
-    return Parts(recipe, train, validation, test, scaler, objective, model, trainer, loader, stopper)
+    loader = _loader(recipe, train, orders)
+    watched: Any = validation
+    if validation is not None and validation.task == "text":
+        watched = TextLoader(validation, recipe.training.batch_size, recipe.training.context, shuffle=False)
+    return Parts(recipe, train, validation, test, scaler, objective, model, trainer, loader, watched, stopper)
+
+
+def _against_each_other(recipe, train, test, scaler, objective, model, orders, masks) -> Parts:
+    """The parts of a run in which a forger and a detector are trained; there is nothing to be watched."""
+    pair = [
+        _made("optimizer", OPTIMIZERS, recipe.optimizer, part.parameters(), leave_out=("params",))
+        for part in (model.forger, model.detector)
+    ]
+    lowest, highest = float(train.inputs.min()), float(train.inputs.max())
+    if lowest < 0 or highest > 1:
+        raise UserError(
+            f"forgeries are numbers from 0 to 1, and the images go from {lowest:g} to {highest:g}; "
+            'scale them: scale.name = "minmax", scale.per = "all"'
+        )
+    options = options_of(_adversarial, recipe.loss.options, "loss")
+    trainer = AdversarialTrainer(model, Optimizers(*pair), generator=masks, **options)
+    return Parts(
+        recipe, train, None, test, scaler, objective, model, trainer, _loader(recipe, train, orders), None, None
+    )
+
+
+def _adversarial(smooth: float = 0.9):
+    """The options of the adversarial loss."""
+
+
+def _loader(recipe: Recipe, train: Dataset, orders: Generator) -> DataLoader | TextLoader:
+    """The training data in batches: examples in a new order each epoch, or windows of a text."""
+    training = recipe.training
+    if train.task == "text":
+        return TextLoader(train, training.batch_size, training.context, training.batches, generator=orders)
+    if training.batches is not None:
+        raise UserError("training.batches says how many windows of a text make an epoch, and this data is no text")
+    return DataLoader(train, training.batch_size, training.shuffle, generator=orders)
 
 
 def build_scaler(recipe: Recipe) -> Any:
@@ -153,63 +164,6 @@ def build_objective(recipe: Recipe, data: Dataset) -> Objective:
     loss, _ = choose("loss", recipe.loss.name, LOSSES)
     options = options_of(loss, recipe.loss.options, "loss", leave_out=("input", "target", "reduction"))
     return Objective(recipe.loss.name, data, **options)
-
-
-def build_model(recipe: Recipe, shape: tuple[int, ...], outputs: int, generator: Generator) -> nn.Module:
-    """The network of a recipe, for examples of a shape, its weights drawn from the generator."""
-    maker = choose("model", recipe.model.name, MODELS)
-    with using(generator):
-        model = maker(shape, outputs, recipe.model.options)
-    with no_grad():
-        try:
-            result = model.eval()(ops.zeros((1, *shape)))
-        except (ValueError, TypeError) as error:
-            raise UserError(f"the model of the recipe cannot take inputs of shape {shape}: {error}") from None
-    if result.shape != (1, outputs):
-        raise UserError(f"the model gives {result.shape[1:]} for each example, and the task wants {outputs} numbers")
-    model.train()
-    return model
-
-
-def _mlp(shape, outputs, options):
-    options = options_of(zoo.MLP, options, "model", leave_out=("in_features", "out_features"))
-    return zoo.MLP(math.prod(shape), outputs, **options)
-
-
-def _perceptron(shape, outputs, options):
-    options_of(zoo.Perceptron, options, "model", leave_out=("in_features", "generator"))
-    return zoo.Perceptron(math.prod(shape))
-
-
-def _sequential(shape, outputs, options):
-    """Layers as the recipe lists them; a Linear's inputs, and the last one's outputs, need not be said."""
-    layers = options_of(_layers, options, "model")["layers"]
-    last = max((i for i, layer in enumerate(layers) if layer.get("type") == "Linear"), default=-1)
-    model = nn.Sequential()
-    x = ops.zeros((1, *shape))
-    for i, layer in enumerate(layers):
-        given = dict(layer)
-        where = f"model.layers[{i}]"
-        kind = choose(f"{where}.type", given.pop("type", None), LAYERS)
-        if kind is nn.Linear:
-            given.setdefault("in_features", x.shape[-1])
-            if i == last:
-                given.setdefault("out_features", outputs)
-        made = kind(**options_of(kind, given, where, leave_out=("generator",)))
-        with no_grad():
-            try:
-                x = made.eval()(x)
-            except (ValueError, TypeError) as error:
-                raise UserError(f"{where} cannot follow what is before it: {error}") from None
-        model.append(made.train())
-    return model
-
-
-def _layers(layers: list[dict[str, Any]]):
-    """The options of a sequential model."""
-
-
-MODELS: dict[str, Callable] = {"mlp": _mlp, "perceptron": _perceptron, "sequential": _sequential}
 
 
 def _made(key, registry, table, first, leave_out):

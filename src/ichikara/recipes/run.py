@@ -16,10 +16,11 @@ from ..data import Dataset, TestVault, load_inputs
 from ..errors import UserError
 from ..train import evaluate, load_arrays, predict, save_arrays
 from ..train.checkpoint import write
-from .build import Parts, build_model, build_objective, build_scaler, load_parts
+from .build import Parts, build_objective, build_scaler, load_parts
+from .models import build_model
 from .schema import Recipe, load_recipe
 
-__all__ = ["Prediction", "evaluate_run", "new_folder", "predict_run", "train_run"]
+__all__ = ["Prediction", "evaluate_run", "new_folder", "open_run", "predict_run", "train_run", "trained"]
 
 RECIPE, CHECKPOINT, WEIGHTS = "recipe.toml", "checkpoint.safetensors", "weights.safetensors"
 HISTORY, CURVES, SUMMARY, VAULT = "history.csv", "curves.png", "run.json", "vault.json"
@@ -74,7 +75,7 @@ def train_run(
         trainer.resume(checkpoint, parts.loader)
         tell(f"resuming after epoch {trainer.epoch} of {recipe.training.epochs}")
     try:
-        trainer.fit(parts.loader, recipe.training.epochs, parts.validation, checkpoint)
+        trainer.fit(parts.loader, recipe.training.epochs, parts.watched, checkpoint)
     finally:
         if trainer.steps:
             _save_results(parts, folder)
@@ -95,10 +96,12 @@ def _save_results(parts: Parts, folder: Path) -> None:
         lowest, highest = float(ends.min()), float(ends.max())
     settings = {
         "shape": list(parts.shape),
-        "outputs": parts.objective.outputs,
+        "outputs": parts.objective.outputs if parts.objective else 0,
+        "whole": parts.train.inputs.dtype.kind == "i",
         "classes": parts.train.classes,
         "input_names": parts.train.input_names,
         "value_range": [lowest, highest],
+        "task": parts.train.task,
         "data": parts.train.name,
     }
     save_arrays(folder / WEIGHTS, arrays, settings)
@@ -125,6 +128,7 @@ def _summary(parts: Parts, folder: Path) -> dict[str, Any]:
         "seconds": round(trainer.seconds, 3),
         **measures,
         "best_epoch": row.get("epoch"),
+        "finished": trainer.epoch >= parts.recipe.training.epochs or trainer.stopped is not None,
         "interrupted": trainer.interrupted,
         "stopped": trainer.stopped,
         "parameters": sum(p.size for p in parts.model.parameters()),
@@ -146,7 +150,7 @@ def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
     Raises VaultOpenedError if it was opened before and ``again`` is not set; UserError where there is no test set.
     """
     folder = Path(folder)
-    recipe, model, scaler, _ = _trained(folder)
+    recipe, model, scaler, _ = trained(folder)
     train, _, test = load_parts(recipe)
     if test is None:
         raise UserError(f"the recipe of {folder} holds back no test set; split.test says what part of the data to hold")
@@ -182,7 +186,7 @@ def predict_run(folder: str | Path, path: str | Path, invert: bool = False) -> P
 
     Raises UserError for a folder without a run, and for inputs that do not fit.
     """
-    recipe, model, scaler, about = _trained(Path(folder))
+    recipe, model, scaler, about = trained(Path(folder))
     shape, classes = tuple(about["shape"]), about["classes"]
     names = tuple(about["input_names"]) if about["input_names"] else None
     inputs = load_inputs(path, shape, names=names, value_range=tuple(about["value_range"]), invert=invert)
@@ -194,7 +198,7 @@ def predict_run(folder: str | Path, path: str | Path, invert: bool = False) -> P
     return Prediction(outputs, labels, probabilities, classes)
 
 
-def _trained(folder: Path) -> tuple[Recipe, Any, Any, dict[str, Any]]:
+def trained(folder: Path) -> tuple[Recipe, Any, Any, dict[str, Any]]:
     """A run's recipe, its network and scaler as they were trained, and what was noted about the data."""
     recipe = open_run(folder)
     path = folder / WEIGHTS
@@ -203,7 +207,7 @@ def _trained(folder: Path) -> tuple[Recipe, Any, Any, dict[str, Any]]:
     arrays, about = load_arrays(path)
     state = lambda prefix: {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
     try:
-        model = build_model(recipe, tuple(about["shape"]), about["outputs"], Generator(0))
+        model = build_model(recipe, tuple(about["shape"]), about["outputs"], Generator(0), about["whole"])
         model.load_state_dict(state("model."))
         scaler = build_scaler(recipe)
         if scaler is not None:

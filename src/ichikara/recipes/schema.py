@@ -52,6 +52,8 @@ class _Training(_Table):
     epochs: int = Field(ge=1)
     batch_size: int = Field(32, ge=1)
     shuffle: bool = True
+    context: int = Field(64, ge=1, description="characters of a text that are looked at together")
+    batches: int | None = Field(None, ge=1, description="of a text in an epoch; by default as many as cover it")
     clip_grad_norm: float | None = Field(None, gt=0)
     clip_grad_value: float | None = Field(None, gt=0)
 
@@ -77,6 +79,7 @@ class Recipe(_Table):
     split: _Split = Field(default_factory=_Split)  # type: ignore[arg-type]
     scale: _Scale = Field(default_factory=_Scale)
     model: _Component
+    initialisation: _Component | None = None
     loss: _Component = Field(default_factory=lambda: _Component(name="cross_entropy"))
     optimizer: _Component
     schedule: _Schedule | None = None

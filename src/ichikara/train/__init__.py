@@ -1,24 +1,39 @@
 """Floor 6: the training loop, what happens beside it, and how a run is saved and taken up again."""
 
+from .adversarial import AdversarialTrainer, Adversaries, Optimizers, judge
+from .averaging import ExponentialMovingAverage
+from .baseline import linear_baseline
 from .callbacks import Callback, EarlyStopping
 from .checkpoint import load_arrays, save_arrays
+from .cross_validation import CrossValidation, cross_validate
 from .evaluation import evaluate, predict
 from .history import History
+from .lr_finder import LearningRates, find_learning_rate
 from .objective import LOSSES, Objective, accuracy
 from .progress import Progress
 from .trainer import DivergedError, Trainer
 
 __all__ = [
     "LOSSES",
+    "Adversaries",
+    "AdversarialTrainer",
     "Callback",
+    "CrossValidation",
     "DivergedError",
     "EarlyStopping",
+    "ExponentialMovingAverage",
     "History",
+    "LearningRates",
     "Objective",
+    "Optimizers",
     "Progress",
     "Trainer",
     "accuracy",
+    "cross_validate",
     "evaluate",
+    "find_learning_rate",
+    "linear_baseline",
+    "judge",
     "load_arrays",
     "predict",
     "save_arrays",

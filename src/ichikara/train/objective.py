@@ -48,6 +48,10 @@ LOSSES: dict[str, tuple[Callable, str]] = {
 }
 
 
+PLACES = ("text", "sequence")
+"""The tasks in which every place of an example has an answer of its own."""
+
+
 class Objective:
     """A loss by its name, which gives a data set's targets the form that the loss wants.
 
@@ -74,25 +78,30 @@ class Objective:
             raise UserError(f"{name} compares classes, and {data.name} has numbers as targets; use mse, l1 or huber")
         if name == "perceptron" and self.classes != 2:
             raise UserError(f"a perceptron tells two classes apart, and {data.name} has {self.classes or 'no'} classes")
+        if self.task in PLACES and self.form != "indices":
+            raise UserError(f"{data.name} names a symbol at each place, and {name} compares numbers; use cross_entropy")
         single = name == "perceptron" or (name == "bce" and self.classes == 2)
         self.outputs = math.prod(data.targets.shape[1:]) if self.task == "regression" else 1 if single else self.classes
 
     def __call__(self, output: Tensor, targets: Tensor) -> Tensor:
-        return self.loss(output, self.prepare(output, targets), **self.options)
+        prepared = self.prepare(output, targets)
+        if self.task in PLACES:
+            output = ops.reshape(output, (-1, output.shape[-1]))  # every place of every sequence is an example
+        return self.loss(output, prepared, **self.options)
 
     def prepare(self, output: Tensor, targets: Tensor) -> Tensor:
         """The targets in the form that the loss wants beside these outputs."""
         if self.task == "regression":
             return targets if targets.shape == output.shape else ops.reshape(targets, output.shape)
         if self.form == "indices":
-            return targets
+            return ops.reshape(targets, (-1,)) if self.task in PLACES else targets
         if output.shape[-1] == 1:
             return ops.reshape(targets, output.shape).astype(output.dtype)
         return ops.one_hot(targets, output.shape[-1], dtype=output.dtype)
 
     def metrics(self, output: Tensor, targets: Tensor) -> dict[str, float]:
         """The measures that a person reads beside the loss: the part of classes that is right."""
-        return {} if self.task == "regression" else {"accuracy": accuracy(output, targets)}
+        return {} if self.task in ("regression", "text") else {"accuracy": accuracy(output, targets)}
 
     def decide(self, output: Tensor) -> tuple[Any, Any]:
         """The class that each output means, and its probability where the loss says one; NumPy arrays."""

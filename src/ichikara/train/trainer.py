@@ -6,15 +6,18 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy
 
 from ..arrays import Generator, using
-from ..autodiff import asarray
+from ..autodiff import asarray, raw
+from ..data import TestVault
+from ..data.folds import refuse_inside_fold
 from ..errors import UserError
 from ..optim import clip_grad_norm_, clip_grad_value_
+from .averaging import ExponentialMovingAverage
 from .callbacks import Callback
 from .checkpoint import load_arrays, pack, save_arrays, unpack
 from .evaluation import Totals, as_loader, evaluate, metrics_of, predict
@@ -35,8 +38,10 @@ class Trainer:
     Arguments: ``model``, a Module; ``loss``, a function of outputs and targets to a single number, such as an
     `Objective`; ``optimizer``; ``metrics``, a function of outputs and targets to a dictionary of numbers, by default
     that of the loss; ``schedule``, a learning-rate schedule, stepped every epoch, or with ``schedule_every="batch"``
-    every batch; ``callbacks``; ``clip_grad_norm`` and ``clip_grad_value``, limits of the gradients; ``generator``, the
-    random numbers of the layers (dropout).
+    every step; ``callbacks``; ``clip_grad_norm`` and ``clip_grad_value``, limits of the gradients; ``accumulate``, how
+    many batches make a step, by the mean gradient of all their examples: as one batch so many times as large, in the
+    memory of a small one (what batch normalisation sees are the small ones); ``averaging``, of the weights over the
+    steps, with which the run is validated and ends; ``generator``, the random numbers of the layers (dropout).
 
     Raises DivergedError when the loss is no longer finite; UserError for what does not fit together.
 
@@ -62,15 +67,20 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         clip_grad_norm: float | None = None,
         clip_grad_value: float | None = None,
+        accumulate: int = 1,
+        averaging: ExponentialMovingAverage | None = None,
         generator: Generator | None = None,
     ):
         if schedule_every not in ("epoch", "batch"):
             raise UserError(f"a schedule is stepped every 'epoch' or 'batch', not {schedule_every!r}")
+        if isinstance(accumulate, bool) or not isinstance(accumulate, int) or accumulate < 1:
+            raise UserError(f"accumulate is a whole number of batches, at least 1, not {accumulate!r}")
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.metrics = metrics or metrics_of(loss)
         self.schedule, self.schedule_every = schedule, schedule_every
         self.callbacks = list(callbacks)
         self.clip_grad_norm, self.clip_grad_value = clip_grad_norm, clip_grad_value
+        self.accumulate, self.averaging = accumulate, averaging
         self.generator = generator or Generator()
         self.history = History()
         self.epoch = 0  # the last complete one
@@ -80,8 +90,10 @@ class Trainer:
         self.interrupted = False
         self.loader: Any = None
         self._batch = 0  # batches of the running epoch that are done
+        self._pending = 0  # examples whose gradients wait for the next step
         self._totals = Totals()
         self._order: dict | None = None  # the loader's state when the running epoch began
+        self._rate = 0.0  # the learning rate at that time
 
     # --- training -----------------------------------------------------------------------------------------------------
 
@@ -95,14 +107,16 @@ class Trainer:
         """Train until so many epochs are done in all, and return what happened in each.
 
         Arguments: ``loader``, of batches ``(inputs, targets)``; ``epochs``; ``validation``, a Dataset or loader to be
-        watched after each epoch; ``checkpoint``, the file in which the run is saved after every epoch, and when Ctrl-C ends it early.
+        watched after each epoch; ``checkpoint``, the file in which the run is saved after every epoch, and when
+        Ctrl-C ends it early.
 
-        A first Ctrl-C ends the run after the current batch (``interrupted`` is then True), a second one at once.
+        A first Ctrl-C ends the run after the current batch (``interrupted`` is then True), a second one at once. A run
+        that was stopped stays so, also when it is taken up again; to go on with it, set ``stopped`` to None.
         """
         if epochs < 1:
             raise UserError(f"epochs is a whole number of at least 1, not {epochs}")
         self.loader = loader
-        self.interrupted, self.stopped = False, None
+        self.interrupted = False
         watched = as_loader(validation)
         # Infinities are reported as what they are, a run that diverged, and not one by one by NumPy.
         with self._interruptible(), using(self.generator), numpy.errstate(all="ignore"):
@@ -113,6 +127,8 @@ class Trainer:
                     if checkpoint is not None:
                         self.save(checkpoint)
                 if not self.interrupted:
+                    if self.averaging is not None:
+                        self.averaging.apply(self.model)
                     self._tell("on_fit_end", self.history)
             finally:
                 for callback in self.callbacks:
@@ -126,23 +142,26 @@ class Trainer:
         if self._batch:
             self.loader.state = self._order  # the epoch was interrupted: draw its batches again, and pass those done
         else:
-            self._order = getattr(self.loader, "state", None)
-        rate = self.learning_rate
-        for number, (inputs, targets) in enumerate(self.loader):
-            if number < self._batch:
+            self._order, self._rate = getattr(self.loader, "state", None), self.learning_rate
+        for number, (inputs, targets) in enumerate(self.loader, 1):
+            if number <= self._batch:
                 continue
-            loss = self.step(inputs, targets)
-            self._batch = number + 1
+            loss = self.step(inputs, targets, number % self.accumulate == 0 or number == len(self.loader))
+            self._batch = number
             self._tell("on_batch_end", loss)
             if self.interrupted:
                 if self._batch < len(self.loader):
                     self.seconds += time.perf_counter() - began
                     return
                 break
+        with nullcontext() if self.averaging is None else self.averaging.applied(self.model):
+            self._end_epoch(watched, began)
+
+    def _end_epoch(self, watched, began):
         row = {"epoch": self.epoch + 1, **self._totals.means("train_")}
         if watched is not None:
             row |= {f"val_{name}": value for name, value in self.evaluate(watched).items()}
-        row["lr"] = rate
+        row["lr"] = self._rate
         self.seconds += time.perf_counter() - began
         row["seconds"] = round(self.seconds, 3)
         self.epoch += 1
@@ -153,10 +172,11 @@ class Trainer:
             self.schedule.step(row.get("val_loss", row["train_loss"])) if watching else self.schedule.step()
         self._tell("on_epoch_end", row)
 
-    def step(self, inputs, targets) -> float:
-        """One step on one batch: loss, gradient, update; returns the loss."""
+    def step(self, inputs, targets, last: bool = True) -> float:
+        """Learn from one batch: loss, gradient, and with the ``last`` batch of a step the update; returns the loss."""
         inputs, targets = asarray(inputs), asarray(targets)
-        self.optimizer.zero_grad()
+        if not self._pending:
+            self.optimizer.zero_grad()
         output = self.model(inputs)
         loss = self.loss(output, targets)
         value = loss.item()
@@ -166,17 +186,34 @@ class Trainer:
                 f"(now {self.learning_rate:g}), clipped gradients or scaled inputs may help. "
                 "The last checkpoint is as it was"
             )
-        loss.backward()
+        # Sums over examples are added up, so that batches count by their sizes.
+        (loss if self.accumulate == 1 else loss * len(inputs)).backward()
+        self._pending += len(inputs)
+        if last:
+            self._update()
+        self._totals.add(len(inputs), {"loss": value, **self.metrics(output.detach(), targets)})
+        return value
+
+    def _update(self):
+        """Step along the mean gradient of the examples since the last step."""
+        if self.accumulate > 1:
+            for parameter in self._optimized():
+                if parameter.grad is not None:
+                    parameter.grad = asarray(raw(parameter.grad) / self._pending)
+        self._pending = 0
         if self.clip_grad_norm is not None:
             clip_grad_norm_(self.model.parameters(), self.clip_grad_norm)
         if self.clip_grad_value is not None:
             clip_grad_value_(self.model.parameters(), self.clip_grad_value)
         self.optimizer.step()
+        if self.averaging is not None:
+            self.averaging.update(self.model)
         if self.schedule is not None and self.schedule_every == "batch":
             self.schedule.step()
         self.steps += 1
-        self._totals.add(len(inputs), {"loss": value, **self.metrics(output.detach(), targets)})
-        return value
+
+    def _optimized(self):
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     @property
     def learning_rate(self) -> float:
@@ -188,7 +225,9 @@ class Trainer:
         self.stopped = reason
 
     def evaluate(self, data, *, again: bool = False, by: str = "evaluate") -> dict[str, float]:
-        """The mean loss and measures on data; see `ichikara.train.evaluate`."""
+        """The mean loss and measures on data; see `ichikara.train.evaluate`. No vault is opened within a fold."""
+        if isinstance(data, TestVault):
+            refuse_inside_fold()
         return evaluate(self.model, self.loss, data, metrics=self.metrics, again=again, by=by)
 
     def predict(self, inputs, batch_size: int = 1024) -> numpy.ndarray:
@@ -203,6 +242,7 @@ class Trainer:
         Raises UserError where it cannot be written; the file from before is then as it was.
         """
         arrays: dict[str, Any] = {}
+        set_aside = {} if self.averaging is None else self.averaging.set_aside
         settings = {
             "epoch": self.epoch,
             "steps": self.steps,
@@ -211,12 +251,16 @@ class Trainer:
             "history": self.history.rows,
             "totals": [self._totals.count, self._totals.sums],
             "order": self._order,
+            "rate": self._rate,
             "loader": getattr(self.loader, "state", None),
             "generator": self.generator.state,
             "stopped": self.stopped,
-            "model": pack(self.model.state_dict(), arrays, "model"),
+            "model": pack(self.model.state_dict() | set_aside, arrays, "model"),
             "optimizer": pack(self.optimizer.state_dict(), arrays, "optimizer"),
             "schedule": pack(self.schedule.state_dict() if self.schedule else None, arrays, "schedule"),
+            "averaging": pack(self.averaging and self.averaging.state, arrays, "averaging"),
+            "pending": self._pending,
+            "gradients": pack([p.grad for p in self._optimized()] if self._pending else [], arrays, "gradients"),
             "callbacks": [pack(c.state, arrays, f"callback.{i}") for i, c in enumerate(self.callbacks)],
         }
         save_arrays(path, arrays, settings)
@@ -236,6 +280,10 @@ class Trainer:
             self.optimizer.load_state_dict(unpack(saved["optimizer"], arrays))
             if self.schedule is not None:
                 self.schedule.load_state_dict(unpack(saved["schedule"], arrays))
+            if (self.averaging is None) != (saved["averaging"] is None):
+                raise ValueError("one of them averages its weights, and the other does not")
+            if self.averaging is not None:
+                self.averaging.state = unpack(saved["averaging"], arrays)
             for callback, state in zip(self.callbacks, saved["callbacks"], strict=True):
                 callback.state = unpack(state, arrays)
         except (ValueError, KeyError, TypeError) as error:
@@ -244,8 +292,12 @@ class Trainer:
         self.history = History(saved["history"])
         self.generator.state = saved["generator"]
         self.stopped = saved["stopped"]
-        self._batch, self._order = saved["batch"], saved["order"]
+        self._batch, self._order, self._rate = saved["batch"], saved["order"], saved["rate"]
         self._totals = Totals(*saved["totals"])
+        self._pending = saved["pending"]
+        gradients = unpack(saved["gradients"], arrays)
+        for parameter, gradient in zip(self._optimized(), gradients, strict=False):
+            parameter.grad = None if gradient is None else asarray(gradient)
         if loader is not None and saved["loader"] is not None:
             loader.state = saved["loader"]
 

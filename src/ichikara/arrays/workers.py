@@ -1,0 +1,100 @@
+"""A batch shared out among threads, each of them with a linear algebra library that keeps to one thread.
+
+Many small products of matrices are not work for a library that splits each of them: its threads wait for each other
+after every product, and where another program takes one of the processors for a moment, all of them wait. Sharing out
+the batch instead, the threads meet once, at the end.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
+
+__all__ = ["share"]
+
+_SMALL = 2_000_000  # so many multiplications are done before a thread has been woken up
+
+
+def share(work: Callable[[slice], Any], count: int, cost: int) -> list[Any]:
+    """What the work gives for each part of a batch; the parts are done side by side.
+
+    There are as many parts as the linear algebra library may use threads: ``OPENBLAS_NUM_THREADS=1`` makes it one.
+
+    Arguments: ``work``, a function of a slice of the batch, which works with NumPy alone; ``count``, the length of the
+    batch; ``cost``, about how many multiplications it takes.
+    """
+    if count < 2 or cost < _SMALL:
+        return [work(slice(0, count))]
+    with _held as threads:
+        parts = min(threads, count)
+        edges = [count * i // parts for i in range(parts + 1)]
+        first, *others = (slice(edges[i], edges[i + 1]) for i in range(parts))
+        # A copy of the context, so that numpy.errstate holds in the threads too.
+        jobs = [_held.pool().submit(copy_context().run, work, part) for part in others]
+        try:
+            found = [work(first)]
+        finally:
+            for job in jobs:
+                job.exception()  # waits: nobody may write on when the caller goes on
+        return found + [job.result() for job in jobs]
+
+
+class _Held:
+    """Holds the libraries to one thread for as long as anyone is sharing out; gives how many threads they had."""
+
+    def __init__(self):
+        self._lock, self._users, self._threads = threading.Lock(), 0, 1
+        self._libraries: list | None = None
+        self._before: list[int] = []
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> int:
+        with self._lock:
+            if self._libraries is None:
+                self._libraries = _find_libraries()
+            if not self._users:
+                self._before = [library.num_threads for library in self._libraries]
+                self._threads = max(self._before, default=1)
+                if self._threads > 1:
+                    self._set([1] * len(self._before))
+            self._users += 1
+            return self._threads
+
+    def __exit__(self, *exception):
+        with self._lock:
+            self._users -= 1
+            if not self._users and self._threads > 1:
+                self._set(self._before)
+
+    def pool(self) -> ThreadPoolExecutor:
+        """The threads, which are started when they are first needed."""
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="ichikara")
+            return self._pool
+
+    def _set(self, numbers):
+        for library, number in zip(self._libraries or (), numbers, strict=True):
+            library.set_num_threads(number)
+
+    def after_fork(self):
+        """In the child of a fork there are no threads but one, and nobody is sharing out."""
+        if self._users and self._threads > 1:
+            self._set(self._before)
+        self._lock, self._users, self._pool = threading.Lock(), 0, None
+
+
+def _find_libraries() -> list:
+    try:
+        from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+    except ImportError:
+        return []
+    found = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [library for library in found if library.num_threads]
+
+
+_held = _Held()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_held.after_fork)

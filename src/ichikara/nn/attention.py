@@ -1,0 +1,203 @@
+"""Multi-head attention: several places are looked at at once, each by its own criterion."""
+
+import math
+from typing import Any
+
+from .. import ops
+from ..arrays import Generator, default_float
+from ..autodiff import Tensor, asarray
+from ..errors import UserError
+from ..ops.attention import attention
+from . import init
+from .checks import choose_generator, fraction, whole_number
+from .linear import Linear
+from .module import Module
+from .parameter import Parameter
+
+__all__ = ["MultiheadAttention"]
+
+
+class MultiheadAttention(Module):
+    r"""Looks things up in a sequence, in several ways at once.
+
+    .. math:: Y = [Y_1, \dots, Y_h]\,W_o^\top + b_o, \qquad
+        Y_i = \operatorname{softmax}\Bigl(\frac{Q_i K_i^\top}{\sqrt{e / h}} + M\Bigr) V_i, \qquad
+        Q_i = Q W_{q i}^\top + b_{q i}, \dots
+
+    Shapes: query (l, n, embed_dim), key (s, n, kdim), value (s, n, vdim), with ``batch_first`` n before l and s, or
+    without n -> (l, n, embed_dim), and the weights (n, l, s), or (n, num_heads, l, s) unaveraged, or None.
+    ``in_proj_weight`` (3 embed_dim, embed_dim), or with kdim or vdim ``q_proj_weight``, ``k_proj_weight``,
+    ``v_proj_weight``; ``in_proj_bias`` (3 embed_dim).
+
+    Arguments: ``embed_dim``, the length of a step; ``num_heads``, the number of heads h, which divides it;
+    ``dropout``, the probability, 0 to 1, that a weight is dropped; ``bias``, whether there are biases; ``kdim`` and
+    ``vdim``, the lengths of keys and values where they are others; ``batch_first``, whether the sequences come before
+    their steps; ``dtype``, the type of the parameters; ``generator``, where dropout draws from.
+
+    In a call: ``key_padding_mask`` (n, s) and ``attn_mask`` (l, s) or (n num_heads, l, s), **true where may not be
+    looked**, or floats that are added to the scores; ``need_weights``, whether the weights are a result too, which
+    takes longer; ``average_attn_weights``, whether over the heads; ``is_causal``, look at places up to one's own only,
+    for which no mask is needed. A step that may look nowhere gets 0 and the output's bias.
+
+    Raises UserError where the heads do not divide embed_dim, and for shapes that do not fit.
+
+    >>> layer = MultiheadAttention(8, 2, batch_first=True)
+    >>> x = ops.ones((1, 3, 8))
+    >>> y, weights = layer(x, x, x)
+    >>> y.shape, weights.shape
+    ((1, 3, 8), (1, 3, 3))
+
+    Source: A. Vaswani et al., "Attention Is All You Need" (2017), section 3.2.2; PyTorch's
+    ``torch.nn.MultiheadAttention``.
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        *,
+        kdim: int | None = None,
+        vdim: int | None = None,
+        batch_first: bool = False,
+        dtype: Any = None,
+        generator: Generator | None = None,
+    ):
+        super().__init__()
+        self.embed_dim, self.num_heads = whole_number("embed_dim", embed_dim), whole_number("num_heads", num_heads)
+        if embed_dim % num_heads:
+            raise UserError(
+                f"{num_heads} heads share the {embed_dim} numbers of a step evenly, and these do not divide"
+            )
+        self.head_dim = embed_dim // num_heads
+        self.kdim = embed_dim if kdim is None else whole_number("kdim", kdim)
+        self.vdim = embed_dim if vdim is None else whole_number("vdim", vdim)
+        self.dropout, self.batch_first = fraction("dropout", dropout), batch_first
+        self.generator = None if generator is None else choose_generator(generator)
+        dtype = dtype or default_float
+        shapes = {
+            "q_proj_weight": (embed_dim, embed_dim),
+            "k_proj_weight": (embed_dim, self.kdim),
+            "v_proj_weight": (embed_dim, self.vdim),
+        }
+        if self.kdim == self.vdim == embed_dim:
+            shapes = {"in_proj_weight": (3 * embed_dim, embed_dim)}
+        for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
+            shape = shapes.get(name)
+            self.register_parameter(name, None if shape is None else Parameter(ops.zeros(shape, dtype=dtype)))
+        self.register_parameter("in_proj_bias", Parameter(ops.zeros((3 * embed_dim,), dtype=dtype)) if bias else None)
+        self.out_proj = Linear(embed_dim, embed_dim, bias=bias, dtype=dtype)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew; the biases start at 0."""
+        self.out_proj.reset_parameters()
+        for weight in (self.in_proj_weight, self.q_proj_weight, self.k_proj_weight, self.v_proj_weight):
+            if weight is not None:
+                init.xavier_uniform_(weight)
+        if self.in_proj_bias is not None:
+            init.zeros_(self.in_proj_bias)
+            init.zeros_(self.out_proj.bias)
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Any = None,
+        need_weights: bool = True,
+        attn_mask: Any = None,
+        average_attn_weights: bool = True,
+        is_causal: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        batched = query.ndim == 3
+        self._check(query, key, value)
+        q, k, v = self._projected(query, key, value)
+        q, k, v = (self._to_heads(x, batched) for x in (q, k, v))  # (n, h, l, e / h)
+        mask = self._mask(q.shape[0], q.shape[2], k.shape[2], key_padding_mask, attn_mask)
+        causal = is_causal and attn_mask is None
+        kept = self._kept(q, k)
+        scale = 1 / math.sqrt(self.head_dim)
+        weights = None
+        if need_weights:
+            weights = attention(q, k, None, mask, kept, is_causal=causal, scale=scale)  # (n, h, l, s)
+            y = weights @ v
+        else:
+            y = attention(q, k, v, mask, kept, is_causal=causal, scale=scale)  # (n, h, l, e / h)
+        y = self.out_proj(self._from_heads(y, batched))
+        if weights is not None:
+            weights = weights.mean(axis=1) if average_attn_weights else weights
+            weights = weights if batched else weights[0]
+        return y, weights
+
+    def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
+        """Queries, keys and values, those of all heads side by side.
+
+        Three products rather than one whose result is cut in three: the gradients of the cuts would cost more.
+        """
+        e, bias = self.embed_dim, self.in_proj_bias
+        if self.in_proj_weight is not None:
+            weights = [self.in_proj_weight[i : i + e] for i in (0, e, 2 * e)]
+        else:
+            weights = [self.q_proj_weight, self.k_proj_weight, self.v_proj_weight]
+        biases = [None if bias is None else bias[i : i + e] for i in (0, e, 2 * e)]
+        return [ops.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
+
+    def _to_heads(self, x: Tensor, batched: bool) -> Tensor:
+        """Shapes: (l, n, e), (n, l, e) or (l, e) -> (n, h, l, e / h)."""
+        x = ops.reshape(x, (*x.shape[:-1], self.num_heads, self.head_dim))
+        if not batched:
+            return ops.permute_dims(x, (1, 0, 2))[None]
+        return ops.permute_dims(x, (0, 2, 1, 3) if self.batch_first else (1, 2, 0, 3))
+
+    def _from_heads(self, y: Tensor, batched: bool) -> Tensor:
+        """Shapes: (n, h, l, e / h) -> (l, n, e), (n, l, e) or (l, e)."""
+        y = ops.permute_dims(y, (0, 2, 1, 3) if self.batch_first or not batched else (2, 0, 1, 3))
+        y = ops.reshape(y, (*y.shape[:2], self.embed_dim))
+        return y if batched else y[0]
+
+    def _mask(self, n: int, l: int, s: int, key_padding_mask: Any, attn_mask: Any) -> Tensor | None:
+        """Both masks as one: true where may be looked if both say where not, else what is added to the scores."""
+        masks = []
+        alone = {(s,): (1, 1, 1, s)} if n == 1 else {}
+        known: tuple[tuple[str, Any, dict], ...] = (
+            ("key_padding_mask", key_padding_mask, {(n, s): (n, 1, 1, s), **alone}),
+            ("attn_mask", attn_mask, {(l, s): (l, s), (n * self.num_heads, l, s): (n, self.num_heads, l, s)}),
+        )
+        for name, given, shapes in known:
+            if given is None:
+                continue
+            mask = asarray(given)
+            if mask.shape not in shapes:
+                raise UserError(f"{name} has the shape {' or '.join(map(str, shapes))} here, not {mask.shape}")
+            if mask.dtype.kind not in "bf":
+                raise UserError(f"{name} is of true and false, or of floats, not of {mask.dtype}")
+            masks.append(ops.reshape(mask, shapes[mask.shape]))
+        if not masks:
+            return None
+        if all(m.dtype.kind == "b" for m in masks):
+            return ~(masks[0] if len(masks) == 1 else masks[0] | masks[1])
+        added = [ops.where(m, -math.inf, 0.0) if m.dtype.kind == "b" else m for m in masks]
+        return added[0] if len(added) == 1 else added[0] + added[1]
+
+    def _kept(self, q: Tensor, k: Tensor) -> Tensor | None:
+        """What dropout multiplies the weights with."""
+        if not self.training or not self.dropout:
+            return None
+        kept = choose_generator(self.generator).bernoulli(1 - self.dropout, (*q.shape[:-1], k.shape[-2]))
+        return asarray(kept, dtype=q.dtype) * (1 / (1 - self.dropout) if self.dropout < 1 else 0.0)
+
+    def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
+        for name, x, size in (("query", query, self.embed_dim), ("key", key, self.kdim), ("value", value, self.vdim)):
+            if x.ndim not in (2, 3) or x.ndim != query.ndim or x.shape[-1] != size:
+                raise UserError(
+                    f"MultiheadAttention takes a {name} of {size} numbers a step, all of them with a batch or without, "
+                    f"and this one has shape {x.shape} beside a query of {query.shape}"
+                )
+        batch = 0 if self.batch_first else 1
+        if key.shape[:-1] != value.shape[:-1] or (query.ndim == 3 and query.shape[batch] != key.shape[batch]):
+            raise UserError(
+                f"query, key and value have one batch, key and value one length, and these have the shapes "
+                f"{query.shape}, {key.shape} and {value.shape}"
+            )

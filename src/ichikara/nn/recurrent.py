@@ -1,0 +1,320 @@
+"""Layers that read sequences and carry a state: RNN, LSTM and GRU.
+
+The state is an argument and a result, never kept in the layer: who reads a text in pieces hands it on.
+"""
+
+import math
+import warnings
+from typing import Any
+
+from .. import ops
+from ..arrays import Generator, default_float
+from ..autodiff import Tensor, asarray
+from ..errors import UserError, choose
+from . import init
+from .checks import choose_generator, fraction, whole_number
+from .dropout import Dropout
+from .module import Module
+from .packed import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from .parameter import Parameter
+
+__all__ = ["GRU", "LSTM", "NONLINEARITIES", "RNN", "Weighted", "pair"]
+
+NONLINEARITIES = {"tanh": "tanh", "relu": "relu"}
+
+
+class Weighted(Module):
+    """What layers and cells share: the sizes, and weights that are drawn alike."""
+
+    gates: int  # how many weighted sums a unit has
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool):
+        super().__init__()
+        self.input_size = whole_number("input_size", input_size)
+        self.hidden_size = whole_number("hidden_size", hidden_size)
+        self.bias = bias
+
+    def _add_weights(self, ending: str, features: int, dtype: Any) -> None:
+        rows = self.gates * self.hidden_size
+        for name, shape in (
+            ("weight_ih", (rows, features)),
+            ("weight_hh", (rows, self.hidden_size)),
+            ("bias_ih", (rows,)),
+            ("bias_hh", (rows,)),
+        ):
+            if self.bias or not name.startswith("bias"):
+                self.register_parameter(name + ending, Parameter(ops.zeros(shape, dtype=dtype or default_float)))
+
+    def _weights(self, ending: str) -> list[Tensor | None]:
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return [self._parameters.get(name + ending) for name in names]
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+
+def pair(layer: Module, hx: Any) -> list[Tensor]:
+    """The two states of an LSTM."""
+    if not isinstance(hx, tuple | list) or len(hx) != 2:
+        raise UserError(f"the state of {layer!r} is a pair (h, c), not {type(hx).__name__}")
+    return [asarray(s) for s in hx]
+
+
+class _Recurrent(Weighted):
+    """The layers, one above the other, in one direction or in both."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        dtype: Any,
+        generator: Generator | None,
+    ):
+        super().__init__(input_size, hidden_size, bias)
+        self.num_layers = whole_number("num_layers", num_layers)
+        self.batch_first = batch_first
+        self.dropout = fraction("dropout", dropout)
+        self.bidirectional = bidirectional
+        self.generator = None if generator is None else choose_generator(generator)
+        if dropout and num_layers == 1:
+            warnings.warn("dropout works between layers, and with num_layers=1 there is no between", stacklevel=3)
+        for layer in range(self.num_layers):
+            for direction in self._endings:
+                features = self.input_size if layer == 0 else self.hidden_size * len(self._endings)
+                self._add_weights(f"_l{layer}{direction}", features, dtype)
+        self.reset_parameters()
+
+    @property
+    def _endings(self) -> tuple[str, ...]:
+        return ("", "_reverse") if self.bidirectional else ("",)
+
+    def _run(self, x: Tensor, weights: list, state: list[Tensor], lengths: Any, reverse: bool) -> tuple[Tensor, list]:
+        """One layer in one direction: its outputs, and its last state. ``state`` has one tensor, the LSTM's two."""
+        raise NotImplementedError
+
+    def _read(self, input: Any, states: list[Tensor] | None) -> tuple[Any, list[Tensor]]:
+        """All layers over the input: what they put out, and the last states as PyTorch stacks them."""
+        if isinstance(input, PackedSequence):
+            x, lengths = pad_packed_sequence(input)  # (T, n, in)
+            self._check(x, 3, states)
+            y, last = self._climb(x, lengths, states)
+            again = pack_padded_sequence(y, lengths, enforce_sorted=input.sorted_indices is None)
+            return again, last
+        self._check(input, input.ndim, states)
+        if input.ndim == 2:  # one sequence, without the axis of the batch
+            states = None if states is None else [s[:, None] for s in states]
+            y, last = self._climb(input[:, None], None, states)
+            return y[:, 0], [s[:, 0] for s in last]
+        y, last = self._climb(ops.permute_dims(input, (1, 0, 2)) if self.batch_first else input, None, states)
+        return ops.permute_dims(y, (1, 0, 2)) if self.batch_first else y, last
+
+    def _climb(self, x: Tensor, lengths: Any, states: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
+        last: list[list[Tensor]] = []
+        for layer in range(self.num_layers):
+            if layer and self.training and self.dropout:
+                x = Dropout(self.dropout, generator=self.generator)(x)
+            outputs = []
+            for k, ending in enumerate(self._endings):
+                number = layer * len(self._endings) + k
+                state = [] if states is None else [s[number] for s in states]
+                y, end = self._run(x, self._weights(f"_l{layer}{ending}"), state, lengths, bool(ending))
+                outputs.append(y)
+                last.append(end)
+            x = outputs[0] if len(outputs) == 1 else ops.concat(outputs, axis=2)
+        return x, [ops.stack(part) for part in zip(*last, strict=True)]
+
+    def _check(self, x: Tensor, ndim: int, states: list[Tensor] | None) -> None:
+        if ndim not in (2, 3) or x.shape[-1] != self.input_size:
+            order = "n, T" if self.batch_first else "T, n"
+            raise UserError(
+                f"{self!r} reads sequences of shape ({order}, {self.input_size}), or one of shape "
+                f"(T, {self.input_size}), and this input has shape {x.shape}"
+            )
+        batched = self.batch_first and ndim == 3
+        if not x.shape[1 if batched else 0]:
+            raise UserError(f"{self!r} reads at least one step, and this input has shape {x.shape}")
+        size = () if ndim == 2 else (x.shape[0 if batched else 1],)
+        shape = (self.num_layers * len(self._endings), *size, self.hidden_size)
+        for state in states or ():
+            if state.shape != shape:
+                raise UserError(f"{self!r} starts from a state of shape {shape} here, and this one has {state.shape}")
+
+    def extra_repr(self) -> str:
+        words = [f"{self.input_size}, {self.hidden_size}"]
+        for name, default in (
+            ("num_layers", 1),
+            ("bias", True),
+            ("batch_first", False),
+            ("dropout", 0.0),
+            ("bidirectional", False),
+        ):
+            if getattr(self, name) != default:
+                words.append(f"{name}={getattr(self, name)}")
+        return ", ".join(words)
+
+
+class RNN(_Recurrent):
+    r"""Layers that read a sequence, each output being a part of the next input.
+
+    .. math:: h_t = \tanh(W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh})
+
+    Through many steps the gradient fades or explodes, as the powers of a matrix do; `LSTM` and `GRU` were made for
+    that. All numbers start uniform between :math:`\pm 1 / \sqrt{\text{hidden\_size}}`.
+
+    Shapes: input (T, n, input_size), (n, T, input_size) with ``batch_first``, (T, input_size), or a `PackedSequence`;
+    hx (layers · directions, n, hidden_size) -> output (T, n, directions · hidden_size), and the last states like hx.
+
+    Arguments: ``input_size``, the length of a step; ``hidden_size``, the number of units; ``num_layers``, how many
+    layers lie above each other; ``nonlinearity``, 'tanh' or 'relu'; ``bias``, whether there are biases;
+    ``batch_first``, whether the sequences come before their steps; ``dropout``, the probability, 0 to 1, by which the
+    outputs of all layers but the last are dropped; ``bidirectional``, whether a second layer reads from the end;
+    ``dtype``, the type of the parameters; ``generator``, where dropout draws from.
+
+    Raises UserError for inputs or states of other shapes.
+
+    >>> output, last = RNN(3, 5)([[[1.0, 2.0, 3.0]], [[4.0, 5.0, 6.0]]])
+    >>> output.shape, last.shape
+    ((2, 1, 5), (1, 1, 5))
+
+    Source: J. Elman, "Finding Structure in Time" (1990); PyTorch's ``torch.nn.RNN``.
+    """
+
+    gates = 1
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        dtype: Any = None,
+        generator: Generator | None = None,
+    ):
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, generator
+        )
+        self.nonlinearity: str = choose("nonlinearity", nonlinearity, NONLINEARITIES)
+
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Tensor]:
+        y, (h,) = self._read(input, None if hx is None else [asarray(hx)])
+        return y, h
+
+    def _run(self, x, weights, state, lengths, reverse):
+        h0 = state[0] if state else None
+        y = ops.rnn(x, *weights, h0, lengths, nonlinearity=self.nonlinearity, reverse=reverse)
+        return y[:-1], [y[-1]]
+
+
+class LSTM(_Recurrent):
+    r"""Layers that read a sequence with a memory, whose gates learn what to write, to keep and to show.
+
+    .. math::
+        i_t &= \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi}) \\
+        f_t &= \sigma(W_{if} x_t + b_{if} + W_{hf} h_{t-1} + b_{hf}) \\
+        g_t &= \tanh(W_{ig} x_t + b_{ig} + W_{hg} h_{t-1} + b_{hg}) \\
+        o_t &= \sigma(W_{io} x_t + b_{io} + W_{ho} h_{t-1} + b_{ho}) \\
+        c_t &= f_t c_{t-1} + i_t g_t \\
+        h_t &= o_t \tanh c_t
+
+    From c to c leads a sum, not a product of matrices: a gradient comes through hundreds of steps of it.
+
+    Shapes: input (T, n, input_size), (n, T, input_size) with ``batch_first``, (T, input_size), or a `PackedSequence`;
+    hx a pair (h, c), each (layers · directions, n, hidden_size) -> output (T, n, directions · hidden_size), and the
+    pair of the last states.
+
+    Arguments, errors: as `RNN`, without a nonlinearity.
+
+    >>> output, (h, c) = LSTM(3, 5, num_layers=2)([[[1.0, 2.0, 3.0]], [[4.0, 5.0, 6.0]]])
+    >>> output.shape, h.shape, c.shape
+    ((2, 1, 5), (2, 1, 5), (2, 1, 5))
+
+    Source: S. Hochreiter and J. Schmidhuber, "Long Short-Term Memory" (1997); PyTorch's ``torch.nn.LSTM``.
+    """
+
+    gates = 4
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        dtype: Any = None,
+        generator: Generator | None = None,
+    ):
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, generator
+        )
+
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, tuple[Tensor, Tensor]]:
+        y, (h, c) = self._read(input, None if hx is None else pair(self, hx))
+        return y, (h, c)
+
+    def _run(self, x, weights, state, lengths, reverse):
+        h0, c0 = state or (None, None)
+        y = ops.lstm(x, *weights, h0, c0, lengths, reverse=reverse)
+        return y[:-2], [y[-2], y[-1]]
+
+
+class GRU(_Recurrent):
+    r"""Layers that read a sequence, with gates between the old state and a new one: an LSTM with fewer parts.
+
+    .. math::
+        r_t &= \sigma(W_{ir} x_t + b_{ir} + W_{hr} h_{t-1} + b_{hr}) \\
+        z_t &= \sigma(W_{iz} x_t + b_{iz} + W_{hz} h_{t-1} + b_{hz}) \\
+        n_t &= \tanh(W_{in} x_t + b_{in} + r_t (W_{hn} h_{t-1} + b_{hn})) \\
+        h_t &= (1 - z_t) n_t + z_t h_{t-1}
+
+    Shapes, arguments, errors: as `RNN`, without a nonlinearity.
+
+    >>> output, last = GRU(3, 5, bidirectional=True, batch_first=True)([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]])
+    >>> output.shape, last.shape
+    ((1, 2, 10), (2, 1, 5))
+
+    Source: K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder" (2014); PyTorch's
+    ``torch.nn.GRU``.
+    """
+
+    gates = 3
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        dtype: Any = None,
+        generator: Generator | None = None,
+    ):
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, generator
+        )
+
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Tensor]:
+        y, (h,) = self._read(input, None if hx is None else [asarray(hx)])
+        return y, h
+
+    def _run(self, x, weights, state, lengths, reverse):
+        y = ops.gru(x, *weights, state[0] if state else None, lengths, reverse=reverse)
+        return y[:-1], [y[-1]]

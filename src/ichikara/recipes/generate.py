@@ -1,0 +1,111 @@
+"""Asking a trained network for something new: a text that goes on, a sheet of forged images."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from ..arrays import Generator
+from ..autodiff import no_grad
+from ..data import CharVocabulary
+from ..errors import UserError
+from ..plot import sheet
+from ..train import judge, predict
+from ..train.checkpoint import write
+from .run import trained
+
+__all__ = ["generate_text", "sample_images", "sample_run", "write_on"]
+
+
+def write_on(
+    model,
+    prompt: numpy.ndarray,
+    count: int,
+    generator: Generator,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+) -> Iterator[int]:
+    r"""Let a network go on with a row of symbols: draw the next, give it back to the network, and so on.
+
+    .. math:: P(x) \propto e^{u_x / T} \text{ for the } k \text{ largest } u_x
+
+    Shapes: (n,) of whole numbers -> whole numbers, one at a time.
+
+    Arguments: ``model``, with ``next_of``; ``prompt``, at least one symbol; ``count``, of new symbols; ``temperature``,
+    T: below 1 the likely become likelier, at 0 only the likeliest is taken; ``top_k``, how many are drawn from, None
+    for all.
+    """
+    model.eval()
+    seen, state = prompt[None].astype("int64"), None
+    with no_grad(), numpy.errstate(all="ignore"):
+        for _ in range(count):
+            scores, state = model.next_of(seen, state)
+            chosen = _draw(scores.numpy()[0].astype("float64"), generator, temperature, top_k)
+            yield chosen
+            # A network with a state has read what came before; another is shown it again.
+            seen = numpy.array([[chosen]]) if state is not None else numpy.append(seen, [[chosen]], axis=1)
+
+
+def _draw(scores, generator, temperature, top_k):
+    if top_k is not None:
+        scores = numpy.where(scores < numpy.sort(scores)[-min(top_k, len(scores))], -numpy.inf, scores)
+    if temperature == 0:
+        return int(scores.argmax())
+    weights = numpy.exp((scores - scores.max()) / temperature)
+    return int(generator.choice(len(scores), probabilities=weights / weights.sum()))
+
+
+def generate_text(
+    folder: str | Path, prompt: str, count: int, temperature: float = 1.0, top_k: int | None = None, seed: int = 0
+) -> Iterator[str]:
+    """The characters with which a run's network goes on after a prompt, one at a time.
+
+    Raises UserError for a run that has not learnt a text, an empty prompt, and a character that it does not know.
+    """
+    _, model, _, about = trained(Path(folder))
+    if about["task"] != "text":
+        raise UserError(f"{folder} has not learnt a text ({about['data']} is a {about['task']}); it cannot write")
+    if not prompt:
+        raise UserError("the prompt is empty; give at least one character to go on from, such as --prompt 'The '")
+    if temperature < 0:
+        raise UserError(f"temperature is a number of at least 0, not {temperature}")
+    if top_k is not None and top_k < 1:
+        raise UserError(f"top-k is a number of characters, at least 1, not {top_k}")
+    vocabulary = CharVocabulary(about["classes"])
+    symbols = vocabulary.encode(prompt)
+    for symbol in write_on(model, symbols, count, Generator(seed), temperature, top_k):
+        yield vocabulary.characters[symbol]
+
+
+def sample_images(folder: str | Path, count: int, seed: int = 0) -> numpy.ndarray:
+    """Images that a run's forger makes of noise. Shapes: -> (count, channels, height, width), from 0 to 1.
+
+    Raises UserError for a run that has trained no forger.
+    """
+    _, model, _, _ = trained(Path(folder))
+    model_: Any = model
+    if not hasattr(model, "sample"):
+        raise UserError(f"{folder} has trained no forger; digits-gan and mnist-dcgan are recipes that do")
+    if count < 1:
+        raise UserError(f"a sheet has at least one sample, not {count}")
+    return model_.sample(count, Generator(seed))
+
+
+def sample_run(folder: str | Path, count: int, seed: int = 0, judge_folder: str | Path | None = None) -> dict[str, Any]:
+    """Write a sheet of a forger's images into its run's folder; with a judge, what that run's network says of them."""
+    images = sample_images(folder, count, seed)
+    path = Path(folder) / "samples.png"
+    picture = io.BytesIO()
+    sheet(images).savefig(picture, format="png", dpi=144)
+    write(path, picture.getvalue())
+    result: dict[str, Any] = {"run": str(folder), "samples": count, "sheet": str(path)}
+    if judge_folder is not None:
+        _, model, scaler, about = trained(Path(judge_folder))
+        if tuple(about["shape"]) != images.shape[1:]:
+            raise UserError(f"{judge_folder} knows examples of shape {tuple(about['shape'])}, not {images.shape[1:]}")
+        low, high = about["value_range"]
+        inputs = (low + images * (high - low)).astype("float32")
+        result |= judge(inputs if scaler is None else scaler.transform(inputs), lambda x: predict(model, x))
+    return result

@@ -1,0 +1,158 @@
+"""Two networks against each other: a forger that makes images of noise, a detector that tells them from real ones."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from .. import nn, ops
+from ..arrays import Generator
+from ..autodiff import Tensor, asarray, no_grad
+from .evaluation import predict
+from .trainer import DivergedError, Trainer
+
+__all__ = ["Adversaries", "AdversarialTrainer", "Optimizers", "judge"]
+
+
+class Adversaries(nn.Module):
+    """A forger and its detector, as one module whose output is the forger's.
+
+    Shapes: (n, latent) -> (n, channels, height, width), from -1 to 1.
+
+    Arguments: ``forger`` and ``detector``, modules; ``latent``, how many numbers of noise the forger is given.
+    """
+
+    def __init__(self, forger: nn.Module, detector: nn.Module, latent: int):
+        super().__init__()
+        self.forger, self.detector, self.latent = forger, detector, latent
+
+    def forward(self, noise):
+        return self.forger(noise)
+
+    def sample(self, count: int, generator: Generator) -> numpy.ndarray:
+        """Images made of noise, from 0 to 1. Shapes: -> (count, channels, height, width)."""
+        return (predict(self, generator.normal((count, self.latent))) + 1) / 2
+
+
+class Optimizers:
+    """Several optimisers that save and load as one, the first one's groups first. A trainer steps each by itself."""
+
+    def __init__(self, *optimizers):
+        self.optimizers = optimizers
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The groups of all of them."""
+        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of all of them."""
+        return {"optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the states of `state_dict` up."""
+        for optimizer, part in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(part)
+
+
+class AdversarialTrainer(Trainer):
+    r"""Trains a detector to tell forgeries from real images, and a forger to make it fail; a step of each per batch.
+
+    .. math:: L_D = -\ln \sigma(D(x)) - \ln\bigl(1 - \sigma(D(G(z)))\bigr), \qquad L_G = -\ln \sigma(D(G(z)))
+
+    The history has both losses, and what the detector says on the mean of real images and of forgeries: 1 and 0 when
+    it wins everything, and the forger learns nothing more; both near 1/2 when neither does. ``spread`` is how far
+    forgeries are apart, measured by how far real images are: near 0 the forger makes one image only.
+
+    Arguments: ``model``, `Adversaries`; ``optimizer``, an `Optimizers` of the forger's and the detector's; ``smooth``,
+    what the detector is to say of real images, a little below 1 so that it never becomes sure. Others as `Trainer`.
+
+    Source: I. Goodfellow et al., "Generative Adversarial Networks" (2014); T. Salimans et al., "Improved Techniques for
+    Training GANs" (2016) for one-sided smoothing.
+    """
+
+    def __init__(self, model: Adversaries, optimizer: Optimizers, *, smooth: float = 0.9, **options):
+        super().__init__(model, _no_loss, optimizer, **options)
+        self.smooth = smooth
+
+    def step(self, inputs, targets=None, last: bool = True) -> float:
+        """One step of the detector on real images (from 0 to 1) and forgeries, then one of the forger."""
+        forger, detector = self.model.forger, self.model.detector
+        of_forger, of_detector = self.optimizer.optimizers
+        real = asarray(inputs) * 2 - 1
+        n = len(real)
+
+        forged = forger(self._noise(n))
+        of_detector.zero_grad()
+        real_score, forged_score = detector(real), detector(forged.detach())
+        detector_loss = _bce(real_score, self.smooth) + _bce(forged_score, 0.0)
+        detector_loss.backward()
+        of_detector.step()
+
+        of_forger.zero_grad()
+        forger_loss = _bce(detector(forged), 1.0)
+        forger_loss.backward()
+        of_forger.step()
+
+        numbers = {
+            "loss": detector_loss.item() + forger_loss.item(),
+            "detector_loss": detector_loss.item(),
+            "forger_loss": forger_loss.item(),
+            "real": _sure(real_score),
+            "forged": _sure(forged_score),
+            "spread": _spread(forged) / max(_spread(real), 1e-12),
+        }
+        if not math.isfinite(numbers["loss"]):
+            raise DivergedError(
+                f"the loss became {numbers['loss']} in epoch {self.epoch + 1}; a smaller learning rate may help. "
+                "The last checkpoint is as it was"
+            )
+        self.steps += 1
+        self._totals.add(n, numbers)
+        return numbers["loss"]
+
+    def _noise(self, n: int) -> Tensor:
+        return asarray(self.generator.normal((n, self.model.latent)))
+
+    def evaluate(self, data, **_) -> dict[str, float]:
+        """There is no loss to be had on held-back data: a forger is judged by its samples, see `judge`."""
+        return {}
+
+
+def judge(samples: numpy.ndarray, classify: Callable[[numpy.ndarray], numpy.ndarray]) -> dict[str, Any]:
+    """What a classifier says of forged images: how sure it is on the mean, and how many it finds of each class.
+
+    Shapes: (n, channels, height, width), and a function of that to (n, classes) scores.
+
+    >>> judge(numpy.zeros((4, 1, 2, 2)), lambda x: numpy.tile([0.0, 9.0], (len(x), 1)))["classes"]
+    [0, 4]
+    """
+    scores = classify(samples)
+    with no_grad():
+        probabilities = ops.softmax(asarray(scores), axis=-1).numpy()
+    counts = numpy.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1])
+    return {
+        "samples": len(samples),
+        "confidence": float(probabilities.max(axis=1).mean()),
+        "classes": counts.tolist(),
+        "classes_present": int((counts > 0).sum()),
+    }
+
+
+def _bce(scores, target):
+    return ops.binary_cross_entropy_with_logits(scores, ops.full_like(scores, target))
+
+
+def _sure(scores):
+    with no_grad():
+        return ops.sigmoid(scores).mean().item()
+
+
+def _spread(images):
+    with no_grad():
+        return ops.std(images, axis=0).mean().item()
+
+
+def _no_loss(output, targets):
+    raise TypeError("an adversarial trainer has no loss of outputs and targets")

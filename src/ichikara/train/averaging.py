@@ -1,0 +1,104 @@
+"""Averages of the weights over the steps of a run, which are steadier than the weights of any one step."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..arrays import namespace
+from ..autodiff import raw
+from ..errors import UserError
+
+__all__ = ["ExponentialMovingAverage"]
+
+
+class ExponentialMovingAverage:
+    r"""The exponential moving average of a network's weights, for a `Trainer`'s ``averaging``.
+
+    .. math:: a_t = d\,a_{t-1} + (1 - d)\,w_t, \qquad a_0 = 0, \qquad \hat a_t = \frac{a_t}{1 - d^t}
+
+    The division corrects the start from zero, as in Adam: the first average is the first weights. What is kept is
+    :math:`\hat a_t`, by the equal rule :math:`\hat a_t = \hat a_{t-1} + \frac{1 - d}{1 - d^t} (w_t - \hat a_{t-1})`.
+
+    The trainer learns with the weights, validates with their average, and ends with it; at the end of an epoch
+    callbacks find the average in the network, so that early stopping keeps the best one. Buffers, such as the
+    statistics of batch normalisation, are taken as they are.
+
+    Arguments: ``decay``, d, from 0 (no average) to below 1: about 1 / (1 − d) steps count.
+
+    Raises UserError for a decay out of range, and for weights of another network than before.
+
+    >>> from ichikara import nn
+    >>> layer, average = nn.Linear(1, 1, bias=False), ExponentialMovingAverage(0.5)
+    >>> for w in (1.0, 4.0):
+    ...     _ = layer.load_state_dict({"weight": [[w]]})
+    ...     average.update(layer)
+    >>> with average.applied(layer):
+    ...     layer.weight.item()  # (0.5 · 0.5 · 1 + 0.5 · 4) / (1 − 0.25)
+    3.0
+    >>> layer.weight.item()
+    4.0
+
+    Source: B. Polyak, A. Juditsky, "Acceleration of Stochastic Approximation by Averaging" (1992); the correction is
+    that of D. Kingma, J. Ba, "Adam" (2015), section 3.
+    """
+
+    def __init__(self, decay: float = 0.999):
+        if not isinstance(decay, int | float) or isinstance(decay, bool) or not 0 <= decay < 1:
+            raise UserError(f"decay is the part of the average that stays at each step, 0 to below 1, not {decay!r}")
+        self.decay = float(decay)
+        self.steps = 0
+        self.weights: dict[str, Any] = {}  # arrays by the parameters' names
+        self.set_aside: dict[str, Any] = {}  # the network's own weights, while it has the averages
+
+    def update(self, model) -> None:
+        """Take the weights of a network in, after a step of its optimiser."""
+        parameters = {name: raw(parameter) for name, parameter in model.named_parameters()}
+        if not self.steps:
+            self.weights = {name: namespace(w).zeros_like(w) for name, w in parameters.items()}
+        self._check(parameters)
+        self.steps += 1
+        rate = (1 - self.decay) / (1 - self.decay**self.steps)
+        for name, w in parameters.items():
+            average = self.weights[name]
+            self.weights[name] = average + rate * (w - average)
+
+    def apply(self, model) -> None:
+        """Give a network the averages for its weights; before the first step nothing is changed."""
+        if not self.steps:
+            return
+        parameters = dict(model.named_parameters())
+        self._check(parameters)
+        for name, parameter in parameters.items():
+            parameter.data = self.weights[name]
+
+    @contextmanager
+    def applied(self, model) -> Iterator[None]:
+        """Within the block the network has the averages for its weights."""
+        # Under each of its names, as a state has them.
+        self.set_aside = {name: raw(p) for name, p in model.named_parameters(remove_duplicate=False)}
+        try:
+            self.apply(model)
+            yield
+        finally:
+            for name, parameter in model.named_parameters():
+                parameter.data = self.set_aside[name]
+            self.set_aside = {}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that the average's continuation depends on."""
+        return {"decay": self.decay, "steps": self.steps, "weights": dict(self.weights)}
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
+        if state["decay"] != self.decay:
+            raise UserError(f"the average was made with a decay of {state['decay']}, and this one has {self.decay}")
+        self.steps, self.weights = state["steps"], dict(state["weights"])
+
+    def __repr__(self):
+        return f"ExponentialMovingAverage({self.decay:g}, after {self.steps} steps)"
+
+    def _check(self, parameters: dict[str, Any]) -> None:
+        shapes = {name: parameter.shape for name, parameter in parameters.items()}
+        if shapes != {name: average.shape for name, average in self.weights.items()}:
+            raise UserError("these are not the weights that were averaged so far; make an average for each network")

@@ -1,0 +1,61 @@
+"""What the README and the examples show is run."""
+
+import importlib.util
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from ichikara.recipes import Recipe
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+JAPANESE = (ROOT / "README.ja.md").read_text(encoding="utf-8")
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_readme_s_programs_run(capsys):
+    names = {}
+    for block in blocks(README, "python"):
+        if block.startswith("@op"):
+            source = (ROOT / "src/ichikara/ops/elementwise.py").read_text(encoding="utf-8")
+            squeeze = lambda code: re.sub(r"\n+", "\n", code)
+            assert squeeze(block) in squeeze(source)
+        else:
+            exec(block, names)
+    accuracy = float(capsys.readouterr().out.strip().rstrip("%"))
+    assert accuracy > 95
+
+
+def test_the_readme_s_recipe_is_one():
+    (text,) = blocks(README, "toml")
+    assert Recipe.model_validate(tomllib.loads(text)).model.options == {"hidden": [32, 32]}
+
+
+def test_the_japanese_readme_shows_the_same_programs():
+    bare = lambda code: re.sub(r"\s*#.*", "", code).split()
+    assert bare(blocks(JAPANESE, "python")[0]) == bare(blocks(README, "python")[0])
+    assert "pip install . && ichikara train digits" in JAPANESE
+
+
+def test_links_in_the_papers_lead_somewhere():
+    for paper in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", paper.read_text(encoding="utf-8")):
+            assert (paper.parent / target).exists(), f"{paper.name} links to {target}"
+
+
+def example(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.skipif("ICHIKARA_DATA" not in os.environ, reason="ICHIKARA_DATA names no folder with MNIST in it")
+def test_nielsens_network_learns_in_one_epoch():
+    assert example("nielsen_chapter1").main(hidden=10, epochs=1) > 0.6

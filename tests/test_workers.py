@@ -1,0 +1,121 @@
+"""Work shared out among threads: nothing is lost, nothing is left behind, and the libraries get their threads back."""
+
+import os
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from ichikara import ops
+from ichikara.arrays.workers import share
+
+LARGE = 10**9
+
+
+def blas_threads():
+    return max((found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"), default=1)
+
+
+@pytest.fixture(autouse=True)
+def _two_threads():
+    with threadpool_limits(2, user_api="blas"):
+        yield
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
+def test_every_part_is_done_once_and_in_order(count):
+    parts = share(lambda part: list(range(part.start, part.stop)), count, LARGE)
+    assert [i for part in parts for i in part] == list(range(count))
+
+
+def test_the_work_is_done_side_by_side_with_one_thread_each_and_they_are_given_back():
+    meeting = threading.Barrier(2, timeout=30)
+    seen = share(lambda part: (meeting.wait(), blas_threads(), threading.get_ident())[1:], 2, LARGE)
+    assert [threads for threads, _ in seen] == [1, 1]
+    assert len({thread for _, thread in seen}) == 2
+    assert blas_threads() == 2
+
+
+def test_small_work_and_a_library_of_one_thread_stay_where_they_are():
+    assert share(lambda part: (part, threading.get_ident()), 8, 10) == [(slice(0, 8), threading.get_ident())]
+    with threadpool_limits(1, user_api="blas"):
+        assert share(lambda part: (part, threading.get_ident()), 8, LARGE) == [(slice(0, 8), threading.get_ident())]
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_an_error_is_raised_when_all_parts_have_ended(failing):
+    ended = []
+
+    def work(part):
+        if part.start == failing:
+            raise KeyError("lost")
+        time.sleep(0.05)
+        ended.append(part.start)
+
+    with pytest.raises(KeyError, match="lost"):
+        share(work, 2, LARGE)
+    assert ended == [1 - failing]
+    assert blas_threads() == 2
+
+
+def test_two_callers_at_once_do_not_take_each_others_threads():
+    results = []
+
+    def caller():
+        for _ in range(20):
+            results.append(sum(share(lambda part: part.stop - part.start, 5, LARGE)))
+
+    callers = [threading.Thread(target=caller) for _ in range(3)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join(30)
+    assert results == [5] * 60
+    assert blas_threads() == 2
+
+
+def test_the_callers_errstate_holds_in_every_part():
+    with np.errstate(divide="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert share(lambda part: float(np.ones(1)[0] / np.zeros(1)[0]), 2, LARGE) == [np.inf, np.inf]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*fork:RuntimeWarning")
+def test_a_fork_after_threads_have_run_works():
+    share(lambda part: None, 2, LARGE)
+    child = os.fork()
+    if not child:
+        done = share(lambda part: part.stop - part.start, 4, LARGE)
+        os._exit(0 if sum(done) == 4 else 1)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            break
+        time.sleep(0.01)
+    else:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        pytest.fail("the child did not come back")
+    assert status == 0
+
+
+def test_a_convolution_is_the_same_for_any_number_of_threads_and_from_run_to_run():
+    drawn = np.random.default_rng(0)
+    x, weight = drawn.normal(size=(9, 8, 16, 16)), drawn.normal(size=(16, 8, 3, 3))
+    found = {}
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            for _ in range(2):
+                leaves = [ops.asarray(x, requires_grad=True), ops.asarray(weight, requires_grad=True)]
+                y = ops.conv2d(*leaves, padding=1)
+                y.backward(np.sin(y.numpy()))
+                result = [y.numpy(), *(leaf.grad.numpy() for leaf in leaves)]
+                for mine, other in zip(result, found.setdefault(threads, result), strict=True):
+                    assert np.array_equal(mine, other)
+    for one, two in zip(found[1], found[2], strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-12)
