@@ -239,6 +239,16 @@ def test_an_elastic_distortion_reads_each_pixel_where_the_field_says():
     assert field.std() == pytest.approx(0.163 * 30 / 3, rel=0.3)  # as the docstring says
 
 
+def test_what_came_before_a_distortion_is_distorted():
+    """Turned and then distorted, in one interpolation, is the turned image distorted."""
+    x = images(3, 1, 9, 9, dtype="float64")
+    stream = Generator(5)
+    stream.uniform((3,), dtype="float64")  # what the turn draws
+    expected = Elastic(30, 3)(numpy.rot90(x, 1, (2, 3)), stream)
+    result = Compose([Rotate((90, 90)), Elastic(30, 3)])(x, Generator(5))
+    numpy.testing.assert_allclose(result, expected, atol=1e-6)
+
+
 @given(st.integers(0, 1000))
 @settings(max_examples=30)
 def test_any_warp_is_scipys_interpolation_also_in_pieces(seed):

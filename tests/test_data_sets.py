@@ -218,8 +218,8 @@ def test_any_number_of_samples_can_be_had(name, n_samples):
 
 
 def test_every_loader_of_the_floor_is_registered():
-    loaders = {getattr(ichikara.data, name) for name in ichikara.data.__all__ if name.startswith("load_")}
-    assert loaders == set(datasets.values())
+    loaders = {name for name in ichikara.data.__all__ if name.startswith("load_")} - {"load_inputs"}  # no targets
+    assert {getattr(ichikara.data, name) for name in loaders} == set(datasets.values())
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ def test_what_is_no_list_of_parameters_is_answered(params, error, words):
         (SGD, {"l1": -1}, "l1 is a number of at least 0"),
         (SGD, {"nesterov": True}, "Nesterov's momentum needs a momentum above 0 and no dampening"),
         (SGD, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, "no dampening"),
-        (SGD, {"nesterov": 1}, "nesterov is True or False, not 1"),
+        (SGD, {"nesterov": 1}, "nesterov is true or false, not 1"),
         (RMSprop, {"alpha": -1}, "alpha is a number of at least 0"),
         (Adagrad, {"lr_decay": -1}, "lr_decay is a number of at least 0"),
         (Adagrad, {"initial_accumulator_value": -1}, "initial_accumulator_value is a number of at least 0"),

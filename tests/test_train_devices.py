@@ -494,14 +494,13 @@ def test_the_same_row_on_both_sides_is_refused_and_can_be_allowed_or_kept_togeth
 
 def test_the_error_counts_the_leaked_rows_and_names_two():
     inputs = numpy.arange(12.0)[:, None]
-    inputs[[3, 9]] = -0.0
+    inputs[3] = -0.0
     inputs[0] = 0.0  # equal, though its bytes are not
     data = Dataset(inputs, numpy.arange(12), name="zeros")
     with pytest.raises(UserError, match=r"in fold \d+, 1 of 1 validation rows") as caught:
         k_folds(data, 12)
     a, b = map(int, re.search(r"row (\d+) equals row (\d+)", str(caught.value)).groups())
-    assert {a, b} <= {0, 3, 9}
-    assert a != b
+    assert {a, b} == {0, 3}
 
 
 def test_a_fold_opens_no_vault():

@@ -16,7 +16,7 @@ from .dtypes import (
     uint8,
 )
 from .namespace import READY, dtype_name, is_array, is_floating, is_scalar, is_tensor, is_traced, namespace
-from .random import Generator, default_generator, seed, using
+from .random import Generator, choose_generator, default_generator, seed, using
 from .special import erf, is_basic_index, scatter_add
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "add_into",
     "as_array",
     "as_dtype",
+    "choose_generator",
     "bool_",
     "convolve",
     "convolve_back",

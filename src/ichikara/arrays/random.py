@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["Generator", "default_generator", "seed", "using"]
+__all__ = ["Generator", "choose_generator", "default_generator", "seed", "using"]
 
 
 class Generator:
@@ -99,6 +99,18 @@ def seed(number: int) -> Generator:
     """
     default_generator().state = Generator(number).state
     return default_generator()
+
+
+def choose_generator(generator: Any) -> Generator:
+    """The generator that was given, or the default one for None.
+
+    Raises TypeError for anything else, such as a bare seed.
+    """
+    if generator is None:
+        return default_generator()
+    if not isinstance(generator, Generator):
+        raise TypeError(f"generator is a Generator, such as ichikara.Generator(0), not {generator!r}")
+    return generator
 
 
 @contextmanager

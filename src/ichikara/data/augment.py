@@ -11,9 +11,9 @@ from itertools import groupby
 import numpy
 
 from ichikara.arrays import Generator
+from ichikara.checks import number, whole_number, yes_or_no
 from ichikara.errors import UserError
 
-from .checks import number, whole_number, yes_or_no
 from .interpolation import interpolate
 
 __all__ = ["Compose", "CutOut", "Elastic", "Flip", "Noise", "Rotate", "Scale", "Shift"]
@@ -119,7 +119,7 @@ class Shift(_Warp):
 
     def __init__(self, pixels: float, whole: bool = True, p: float = 1.0):
         self.whole = yes_or_no("whole", whole)
-        self.pixels = whole_number("pixels", pixels) if self.whole else number("pixels", pixels, at_least=0)
+        self.pixels = whole_number("pixels", pixels, at_least=0) if self.whole else number("pixels", pixels, at_least=0)
         super().__init__(p)
 
     def _draw(self, n, generator):
@@ -335,7 +335,7 @@ class Compose:
         images = self._images(numpy.asarray(inputs))
         for moving, group in groupby(self.transforms, lambda each: isinstance(each, _Warp)):
             if moving:
-                images = _warp(images, list(group), generator, self.background)
+                images = _warp(images, [each for each in group if isinstance(each, _Warp)], generator, self.background)
                 continue
             for each in group:
                 paint = getattr(each, "paint", None)

@@ -19,7 +19,7 @@ class Dataset:
     """Examples with their targets: arrays whose first axis counts the examples.
 
     Shapes: inputs (n, *), targets (n, *). Inputs become float32, class targets int64 from 0, regression targets
-    float32; in a text both are int64: every character and the one that follows it; in a set of sequences both are int64.
+    float32; in a text and in a set of sequences both are int64, in a text every character and the one that follows it.
 
     Arguments: ``inputs`` and ``targets``, arrays; ``name``, what to call it; ``classes``, the names of the classes,
     None for a regression; ``input_names``, one for each column of ``inputs``, None if they have none; ``source``, where

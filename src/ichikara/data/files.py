@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy
 
+from ichikara.checks import yes_or_no
 from ichikara.errors import UserError, choose
 
-from .checks import yes_or_no
 from .dataset import Dataset
 
 __all__ = ["load_csv", "load_npz"]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy
 
 from ichikara.arrays import Generator
+from ichikara.checks import whole_number, yes_or_no
 from ichikara.errors import UserError
 
-from .checks import whole_number, yes_or_no
 from .dataset import Dataset
 
 __all__ = ["Fold", "inside_fold", "k_folds", "refuse_inside_fold"]
@@ -75,7 +75,7 @@ def k_folds(
     "1から作る DEEP LEARNING".
     """
     _check_dataset(dataset)
-    folds, seed = whole_number("folds", folds, at_least=2), whole_number("seed", seed)
+    folds, seed = whole_number("folds", folds, at_least=2), whole_number("seed", seed, at_least=0)
     duplicates = yes_or_no("duplicates", duplicates)
     labelled = dataset.task == "classification" and dataset.targets.ndim == 1
     stratify = labelled if stratify is None else yes_or_no("stratify", stratify)
@@ -91,7 +91,10 @@ def k_folds(
     splitter = _splitter(folds, stratify, names is not None, int(root.integers(2**32)))
     parts = splitter.split(numpy.zeros(len(dataset)), dataset.targets if stratify else None, names)
     seeds = [int(root.integers(2**63)) for _ in range(folds)]
-    made = [Fold(i + 1, dataset, *rows, seed) for i, (rows, seed) in enumerate(zip(parts, seeds, strict=True))]
+    made = [
+        Fold(number, dataset, train, validation, seed)
+        for number, ((train, validation), seed) in enumerate(zip(parts, seeds, strict=True), 1)
+    ]
     if labelled:
         _check_classes(dataset, made)
     if not duplicates:

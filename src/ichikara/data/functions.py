@@ -3,8 +3,8 @@
 import numpy
 
 from ichikara.arrays import Generator
+from ichikara.checks import number, whole_number
 
-from .checks import number, whole_number
 from .dataset import Dataset
 
 __all__ = ["curve", "load_curve", "load_surface", "surface"]
@@ -32,7 +32,7 @@ def load_curve(n_samples: int = 500, noise: float = 0.0, *, seed: int = 0) -> Da
     [0.0, 0.25, 0.5, 0.75, 1.0]
     """
     x = numpy.linspace(0, 1, whole_number("n_samples", n_samples, at_least=2))
-    random = Generator(whole_number("seed", seed)).normal(x.shape, std=number("noise", noise, at_least=0))
+    random = Generator(whole_number("seed", seed, at_least=0)).normal(x.shape, std=number("noise", noise, at_least=0))
     return Dataset(x[:, None], (curve(x) + random)[:, None], "curve", source="a formula of Nielsen's chapter 4")
 
 
@@ -44,7 +44,7 @@ def load_surface(n_samples: int = 2500, noise: float = 0.0, *, seed: int = 0) ->
     >>> load_surface(100).targets.shape
     (100, 1)
     """
-    generator = Generator(whole_number("seed", seed))
+    generator = Generator(whole_number("seed", seed, at_least=0))
     points = generator.uniform((whole_number("n_samples", n_samples, at_least=1), 2))
     random = generator.normal((len(points),), std=number("noise", noise, at_least=0))
     heights = surface(points[:, 0], points[:, 1]) + random

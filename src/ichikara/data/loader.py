@@ -6,9 +6,9 @@ from typing import Any
 import numpy
 
 from ichikara.arrays import Generator, default_generator
+from ichikara.checks import whole_number, yes_or_no
 from ichikara.errors import UserError
 
-from .checks import whole_number, yes_or_no
 from .dataset import Dataset
 
 __all__ = ["DataLoader", "TextLoader"]

@@ -6,9 +6,8 @@ from typing import Any
 import numpy
 
 from ichikara.arrays import Generator
+from ichikara.checks import number, whole_number
 from ichikara.errors import UserError
-
-from .checks import number, whole_number
 
 __all__ = ["MixUpLoader", "mix_up"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy
 
+from ichikara.checks import yes_or_no
 from ichikara.errors import UserError
 
-from .checks import yes_or_no
 from .dataset import Dataset
 from .download import RemoteFile, fetch
 from .splits import TrainTest

@@ -9,9 +9,9 @@ from typing import ClassVar, Self, TypeVar
 
 import numpy
 
+from ichikara.checks import yes_or_no
 from ichikara.errors import UserError, choose
 
-from .checks import yes_or_no
 from .dataset import Dataset
 
 __all__ = ["MinMaxScaler", "StandardScaler"]

@@ -3,9 +3,9 @@
 import numpy
 
 from ichikara.arrays import Generator
+from ichikara.checks import whole_number
 from ichikara.errors import UserError
 
-from .checks import whole_number
 from .dataset import Dataset
 
 __all__ = ["load_adding", "load_reverse"]
@@ -29,7 +29,7 @@ def load_adding(n_samples: int = 10_000, length: int = 100, *, seed: int = 0) ->
     """
     n_samples = whole_number("n_samples", n_samples, at_least=1)
     length = whole_number("length", length, at_least=2)
-    generator = Generator(whole_number("seed", seed))
+    generator = Generator(whole_number("seed", seed, at_least=0))
     numbers = generator.uniform((n_samples, length))
     half = length // 2
     first = generator.integers(half, (n_samples,))
@@ -62,7 +62,7 @@ def load_reverse(
     length, symbols = whole_number("length", length, at_least=1), whole_number("symbols", symbols, at_least=2)
     if order not in ("reverse", "sort"):
         raise UserError(f"order is 'reverse' or 'sort', not {order!r}")
-    questions = Generator(whole_number("seed", seed)).integers(symbols, (n_samples, length))
+    questions = Generator(whole_number("seed", seed, at_least=0)).integers(symbols, (n_samples, length))
     answers = questions[:, ::-1] if order == "reverse" else numpy.sort(questions, axis=1)
     start = numpy.full((n_samples, 1), symbols)
     inputs = numpy.concatenate([questions, start, answers[:, :-1]], axis=1)

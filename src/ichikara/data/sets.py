@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy
 
 from ichikara.arrays import Generator
+from ichikara.checks import number, whole_number, yes_or_no
 from ichikara.errors import UserError
 
-from .checks import number, whole_number, yes_or_no
 from .dataset import Dataset
 
 __all__ = ["cubic", "load_blobs", "load_circles", "load_cubic", "load_digits", "load_moons", "load_spirals", "load_xor"]
@@ -222,7 +222,7 @@ def load_cubic(n_samples: int = 20, noise: float = 0.3, *, seed: int = 0) -> Dat
 
 def _sampling(n_samples, noise, seed, spread="noise") -> tuple[int, float, int]:
     """The three arguments that every drawn set has, checked."""
-    seed = whole_number("seed", seed)
+    seed = whole_number("seed", seed, at_least=0)
     if seed >= 2**32:  # what scikit-learn takes
         raise UserError(f"a seed of a drawn data set is below 2**32, not {seed}")
     return whole_number("n_samples", n_samples, at_least=1), number(spread, noise, at_least=0), seed

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy
 
 from ichikara.arrays import Generator
+from ichikara.checks import number, whole_number, yes_or_no
 from ichikara.errors import UserError
 
-from .checks import number, whole_number, yes_or_no
 from .dataset import Dataset
 
 __all__ = ["Split", "TrainTest", "TrainValidation", "split"]
@@ -56,7 +56,7 @@ def split(
 
     Source: stratified sampling is scikit-learn's ``train_test_split``.
     """
-    seed = whole_number("seed", seed)
+    seed = whole_number("seed", seed, at_least=0)
     held = {"validation": _fraction("validation", validation), "test": _fraction("test", test)}
     if sum(held.values()) >= 1:
         raise UserError(

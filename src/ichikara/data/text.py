@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy
 
+from ichikara.checks import number
 from ichikara.errors import UserError
 
-from .checks import number
 from .dataset import Dataset
 from .download import RemoteFile, fetch
 from .splits import TrainValidation
@@ -156,15 +156,21 @@ def load_tinyshakespeare(*, validation: float = 0.1) -> TrainValidation:
 
     Source: A. Karpathy, char-rnn (2015); the cut is that of nanoGPT.
     """
+    validation = _fraction(validation)  # before a megabyte is fetched
     text = fetch(TINYSHAKESPEARE).decode("utf-8")
     return _cut(text, "tinyshakespeare", "Tiny Shakespeare, from A. Karpathy's char-rnn", validation)
 
 
-def _cut(text: str, name: str, source: str, validation: float) -> TrainValidation:
-    """A text in two parts, with the vocabulary of the whole."""
+def _fraction(validation: float) -> float:
     validation = number("validation", validation, at_least=0)
     if not 0 < validation < 1:
         raise UserError(f"validation is a fraction of the text, above 0 and below 1, not {validation:g}")
+    return validation
+
+
+def _cut(text: str, name: str, source: str, validation: float) -> TrainValidation:
+    """A text in two parts, with the vocabulary of the whole."""
+    validation = _fraction(validation)
     vocabulary = CharVocabulary(text)
     # The two parts share no character, as input or as target.
     cut = int(len(text) * (1 - validation))

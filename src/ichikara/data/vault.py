@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ichikara.checks import yes_or_no
 from ichikara.errors import UserError, VaultOpenedError
 
 from .atomic import write_atomically
-from .checks import yes_or_no
 from .dataset import Dataset
+from .folds import refuse_inside_fold
 
 __all__ = ["Opening", "TestVault"]
 
@@ -76,6 +77,7 @@ class TestVault:
         Errors: `VaultOpenedError` if it was opened before and ``again`` is not set; `UserError` if the opening cannot
         be written down, in which case the vault stays shut.
         """
+        refuse_inside_fold()
         if not isinstance(by, str) or not by.strip():
             raise UserError(f"by names what opens the vault, such as 'evaluate', not {by!r}")
         again = yes_or_no("again", again)

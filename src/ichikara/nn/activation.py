@@ -4,8 +4,8 @@ from typing import Any
 
 from .. import ops
 from ..autodiff import Tensor
+from ..checks import positive
 from ..errors import UserError, choose
-from .checks import positive
 from .module import Module
 
 __all__ = [

@@ -4,12 +4,12 @@ import math
 from typing import Any
 
 from .. import ops
-from ..arrays import Generator, default_float
+from ..arrays import Generator, choose_generator, default_float
 from ..autodiff import Tensor, asarray
+from ..checks import fraction, whole_number
 from ..errors import UserError
 from ..ops.attention import attention
 from . import init
-from .checks import choose_generator, fraction, whole_number
 from .linear import Linear
 from .module import Module
 from .parameter import Parameter

@@ -6,10 +6,10 @@ from typing import Any
 from .. import ops
 from ..arrays import default_float, namespace
 from ..autodiff import Tensor
+from ..checks import whole_number
 from ..errors import UserError, choose
 from ..ops.window import sizes
 from . import init
-from .checks import whole_number
 from .module import Module
 from .parameter import Parameter
 

@@ -1,9 +1,9 @@
 """Dropout: a different part of the network for every example."""
 
-from ..arrays import Generator
+from ..arrays import Generator, choose_generator
 from ..autodiff import Tensor, asarray
+from ..checks import fraction
 from ..errors import UserError
-from .checks import choose_generator, fraction
 from .module import Module
 
 __all__ = ["Dropout", "Dropout1d", "Dropout2d"]

@@ -6,9 +6,9 @@ from typing import Any, Self
 from .. import ops
 from ..arrays import Generator, as_dtype, default_float, namespace
 from ..autodiff import Tensor, asarray, wrap
+from ..checks import whole_number
 from ..errors import UserError
 from . import init
-from .checks import whole_number
 from .dropout import Dropout
 from .module import Module
 from .parameter import Parameter

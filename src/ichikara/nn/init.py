@@ -10,10 +10,10 @@ weight (out, in, \*d) they are in · ∏d and out · ∏d.
 import math
 from typing import Any, TypeVar
 
-from ..arrays import Generator, namespace
+from ..arrays import Generator, choose_generator, namespace
 from ..autodiff import Tensor, raw
+from ..checks import positive
 from ..errors import UserError, choose
-from .checks import choose_generator, positive
 from .module import Module
 
 __all__ = [

@@ -6,9 +6,9 @@ from typing import Any
 from .. import ops
 from ..arrays import default_float
 from ..autodiff import Tensor
+from ..checks import whole_number
 from ..errors import UserError
 from . import init
-from .checks import whole_number
 from .module import Module
 from .parameter import Parameter
 

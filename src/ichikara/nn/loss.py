@@ -4,8 +4,8 @@ from typing import Any
 
 from .. import ops
 from ..autodiff import Tensor
+from ..checks import fraction, positive
 from ..errors import UserError, choose
-from .checks import fraction, positive
 from .module import Module
 
 __all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1Loss", "MSELoss", "NLLLoss"]

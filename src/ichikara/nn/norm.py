@@ -5,9 +5,9 @@ from typing import Any
 from .. import ops
 from ..arrays import default_float
 from ..autodiff import Tensor, asarray
+from ..checks import fraction, positive, whole_number
 from ..errors import UserError
 from ..ops.window import sizes
-from .checks import fraction, positive, whole_number
 from .module import Module
 from .parameter import Parameter
 

@@ -8,11 +8,11 @@ import warnings
 from typing import Any
 
 from .. import ops
-from ..arrays import Generator, default_float
+from ..arrays import Generator, choose_generator, default_float
 from ..autodiff import Tensor, asarray
+from ..checks import fraction, whole_number
 from ..errors import UserError, choose
 from . import init
-from .checks import choose_generator, fraction, whole_number
 from .dropout import Dropout
 from .module import Module
 from .packed import PackedSequence, pack_padded_sequence, pad_packed_sequence

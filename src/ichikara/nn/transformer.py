@@ -8,10 +8,10 @@ from typing import Any
 from .. import ops
 from ..arrays import Generator, default_float
 from ..autodiff import Tensor
+from ..checks import whole_number
 from ..errors import UserError, choose
 from . import init
 from .attention import MultiheadAttention
-from .checks import whole_number
 from .containers import ModuleList
 from .dropout import Dropout
 from .linear import Linear

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..errors import UserError
 
-__all__ = ["at_least_0", "decays", "from_0_to_1", "number", "positive", "whole", "yes_or_no"]
+__all__ = ["at_least_0", "decays", "from_0_to_1", "number", "positive"]
 
 
 def number(name: str, value: Any) -> float | int:
@@ -56,17 +56,3 @@ def decays(name: str, value: Any) -> tuple:
         if not 0 <= number(f"{name}[{i}]", beta) < 1:
             raise UserError(f"{name}[{i}] is the part of a running mean that is kept, from 0 to below 1, not {beta!r}")
     return tuple(number(name, beta) for beta in value)
-
-
-def whole(name: str, value: Any, least: int = 0) -> int:
-    """A whole number of at least ``least``."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
-        raise UserError(f"{name} is a whole number of at least {least}, not {value!r}")
-    return int(value)
-
-
-def yes_or_no(name: str, value: Any) -> bool:
-    """True or False."""
-    if not isinstance(value, bool):
-        raise UserError(f"{name} is True or False, not {value!r}")
-    return value

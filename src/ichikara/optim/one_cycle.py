@@ -3,8 +3,9 @@
 import math
 from typing import Any
 
+from ..checks import whole_number, yes_or_no
 from ..errors import UserError, choose
-from .checks import from_0_to_1, number, positive, whole, yes_or_no
+from .checks import from_0_to_1, number, positive
 from .optimizer import Optimizer
 from .schedule import LRScheduler
 
@@ -74,8 +75,8 @@ class OneCycleLR(LRScheduler):
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
                 raise UserError("the cycle's length is missing: give total_steps, or both epochs and steps_per_epoch")
-            total_steps = whole("epochs", epochs, least=1) * whole("steps_per_epoch", steps_per_epoch, least=1)
-        self.total_steps = whole("total_steps", total_steps, least=1)
+            total_steps = whole_number("epochs", epochs) * whole_number("steps_per_epoch", steps_per_epoch)
+        self.total_steps = whole_number("total_steps", total_steps)
         self.pct_start = from_0_to_1("pct_start", pct_start)
         choose("anneal_strategy", anneal_strategy, _WAYS)
         self.anneal_strategy = anneal_strategy
@@ -104,7 +105,7 @@ class OneCycleLR(LRScheduler):
 
     def _at(self, step: int, first: float, top: float, last: float) -> float:
         """What goes from its first to its top value and on to its last, at a step."""
-        step = whole("step", step)
+        step = whole_number("step", step, at_least=0)
         if step > self.total_steps:
             raise UserError(
                 f"step {step} is beyond the cycle, which was made for {self.total_steps} steps; give total_steps the "

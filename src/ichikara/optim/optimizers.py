@@ -4,9 +4,10 @@ from typing import Any, ClassVar
 
 from ..arrays import namespace
 from ..autodiff import raw
+from ..checks import yes_or_no
 from ..errors import UserError
 from . import rules
-from .checks import at_least_0, decays, number, yes_or_no
+from .checks import at_least_0, decays, number
 from .optimizer import Optimizer
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]

@@ -3,8 +3,9 @@
 import math
 from typing import Any
 
+from ..checks import whole_number
 from ..errors import UserError, choose
-from .checks import at_least_0, number, whole
+from .checks import at_least_0, number
 from .optimizer import Optimizer
 from .schedule import LRScheduler
 
@@ -61,7 +62,8 @@ class ReduceLROnPlateau(LRScheduler):
         choose("threshold_mode", threshold_mode, {"rel": None, "abs": None})
         self.mode, self.threshold_mode = mode, threshold_mode
         self.factor, self.threshold, self.eps = factor, at_least_0("threshold", threshold), at_least_0("eps", eps)
-        self.patience, self.cooldown = whole("patience", patience), whole("cooldown", cooldown)
+        self.patience = whole_number("patience", patience, at_least=0)
+        self.cooldown = whole_number("cooldown", cooldown, at_least=0)
         groups = len(optimizer.param_groups)
         self.min_lrs = list(min_lr) if isinstance(min_lr, list | tuple) else [min_lr] * groups
         if len(self.min_lrs) != groups:

@@ -9,8 +9,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ..checks import whole_number
 from ..errors import UserError
-from .checks import at_least_0, number, whole
+from .checks import at_least_0, number
 from .optimizer import Optimizer
 
 __all__ = [
@@ -48,7 +49,7 @@ class LRScheduler:
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1):
         self._attach(optimizer)
-        self.last_epoch = whole("last_epoch", last_epoch, least=-1) + 1
+        self.last_epoch = whole_number("last_epoch", last_epoch, at_least=-1) + 1
         for group in optimizer.param_groups:
             if last_epoch == -1:
                 group.setdefault("initial_lr", group["lr"])
@@ -71,7 +72,7 @@ class LRScheduler:
 
     def lr(self, step: int) -> list[float]:
         """The learning rate of each group at this step; changes nothing."""
-        return [self.rate(whole("step", step), base) for base in self.base_lrs]
+        return [self.rate(whole_number("step", step, at_least=0), base) for base in self.base_lrs]
 
     def step(self) -> None:
         """Go on by one step and set the groups' rates."""
@@ -199,7 +200,7 @@ class StepLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
-        self.step_size, self.gamma = whole("step_size", step_size, least=1), at_least_0("gamma", gamma)
+        self.step_size, self.gamma = whole_number("step_size", step_size), at_least_0("gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def rate(self, step, base_lr):
@@ -226,7 +227,7 @@ class MultiStepLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1):
-        self.milestones = sorted(whole("a milestone", step) for step in milestones)
+        self.milestones = sorted(whole_number("a milestone", step, at_least=0) for step in milestones)
         self.gamma = at_least_0("gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
@@ -282,7 +283,7 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
-        self.T_max, self.eta_min = whole("T_max", T_max, least=1), number("eta_min", eta_min)
+        self.T_max, self.eta_min = whole_number("T_max", T_max), number("eta_min", eta_min)
         super().__init__(optimizer, last_epoch)
 
     def rate(self, step, base_lr):
@@ -322,7 +323,7 @@ class LinearLR(LRScheduler):
         if not 0 <= number("end_factor", end_factor) <= 1:
             raise UserError(f"end_factor is the part of the rate to end with, from 0 to 1, not {end_factor}")
         self.start_factor, self.end_factor = start_factor, end_factor
-        self.total_iters = whole("total_iters", total_iters, least=1)
+        self.total_iters = whole_number("total_iters", total_iters)
         super().__init__(optimizer, last_epoch)
 
     def rate(self, step, base_lr):

@@ -3,8 +3,8 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from ..checks import whole_number
 from ..errors import UserError
-from .checks import whole
 from .optimizer import Optimizer
 from .schedule import LRScheduler
 
@@ -51,7 +51,7 @@ class SequentialLR(LRScheduler):
                 )
             if schedule.optimizer is not optimizer:
                 raise UserError(f"schedule {i} was made on another optimiser; make all on the same")
-        self.milestones = [whole("a milestone", step, least=1) for step in milestones]
+        self.milestones = [whole_number("a milestone", step) for step in milestones]
         if self.milestones != sorted(set(self.milestones)):
             raise UserError(f"milestones rise from one to the next, and these are {self.milestones}")
         if len(self.schedulers) != len(self.milestones) + 1:
@@ -67,7 +67,7 @@ class SequentialLR(LRScheduler):
         return self.schedulers[i], step - (self.milestones[i - 1] if i else 0)
 
     def lr(self, step):
-        schedule, own_step = self._turn(whole("step", step))
+        schedule, own_step = self._turn(whole_number("step", step, at_least=0))
         return schedule.lr(own_step)
 
     def _set(self):

@@ -73,7 +73,8 @@ def cross_validate(
     it returns the fitted `Trainer`, which is then evaluated on the validation set, or a dictionary of numbers;
     ``dataset``, unscaled; ``folds``, k; ``scaler``, an unfitted one, fitted anew on the training part of each fold;
     ``stratify``, ``groups``, ``seed``, ``duplicates``, as for `k_folds`; ``n_jobs``, how many folds at a time, -1 for
-    one on each processor. Whatever ``train_fold`` draws from ichikara's own stream depends on ``seed`` alone, not on ``n_jobs``.
+    one on each processor. Whatever ``train_fold`` draws from ichikara's own stream depends on ``seed`` alone, not on
+    ``n_jobs``.
 
     The work is done by joblib: within ``joblib.parallel_config(backend="dask")`` or ``"ray"`` it is spread over a
     cluster. For several processes ``train_fold`` needs no memory in common with the caller.

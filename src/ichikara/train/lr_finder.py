@@ -114,7 +114,10 @@ def _probe(trainer: Trainer) -> Trainer:
 
 def _step(probe: Trainer, batches: Iterator) -> float:
     """One step of the optimiser; the mean loss of its batches."""
-    losses = [probe.step(*next(batches), last=i == probe.accumulate - 1) for i in range(probe.accumulate)]
+    losses = []
+    for number in range(1, probe.accumulate + 1):
+        inputs, targets = next(batches)
+        losses.append(probe.step(inputs, targets, last=number == probe.accumulate))
     return sum(losses) / len(losses)
 
 

@@ -127,6 +127,8 @@ def accuracy(output: Tensor, targets: Tensor) -> float:
     0.5
     """
     with no_grad():
+        if targets.shape == output.shape and output.shape[-1] > 1:
+            targets = ops.argmax(targets, axis=-1)  # probabilities, as mix-up makes them: the likeliest class counts
         if output.shape[-1] == 1:
             chosen = ops.reshape(output > 0, targets.shape)
         else:

@@ -46,7 +46,7 @@ class Progress(Callback):
             transient=True,
         )
         total = epochs * len(trainer.loader)
-        self.task = self.bar.add_task("", total=total, completed=trainer.steps, epoch=trainer.epoch, words="")
+        self.task = self.bar.add_task("", total=total, completed=trainer.batches, epoch=trainer.epoch, words="")
         self.bar.start()
 
     def on_epoch_start(self, trainer, epoch):

