@@ -29,6 +29,10 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for programs.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as optimizer.lr=0.1.")
+]
+RecipeName = Annotated[str, typer.Argument(help="A recipe's name, or the path of a TOML file.", show_default=False)]
 Run = Annotated[Path, typer.Argument(help="The folder of a run.", show_default=False)]
 
 
@@ -55,9 +59,7 @@ def train(
     recipe: Annotated[
         str | None, typer.Argument(help="A recipe's name, or the path of a TOML file.", show_default=False)
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as optimizer.lr=0.1.")
-    ] = None,
+    set_: Settings = None,
     seed: Annotated[int | None, typer.Option(help="The seed of everything random.", min=0, show_default=False)] = None,
     out_dir: Annotated[
         Path | None, typer.Option("--out", help="The folder of the run; by default runs/RECIPE-N.", show_default=False)
@@ -132,6 +134,9 @@ def _report(parts, folder, summary) -> None:
     words = describe(summary)
     best = f" (weights of epoch {summary['best_epoch']})" if summary["best_epoch"] != trainer.epoch else ""
     err.print(f"[bold]{words}[/bold]{best} · {summary['epochs']} epochs in {summary['seconds']:.1f} s")
+    if summary["baseline"]:
+        baseline = summary["baseline"]
+        err.print(f"baseline   {baseline['name']}: {describe(baseline)} in {baseline['seconds']:.1f} s")
     err.print(f"run        {folder}  (recipe.toml, weights.safetensors, history.csv, curves.png)")
     if parts.test is not None:
         err.print(f"test it    ichikara evaluate {folder}")
@@ -185,6 +190,53 @@ def _cell(value: Any) -> str:
     return f"{value:.2%}" if isinstance(value, float) else str(value)
 
 
+@app.command("cross-validate")
+def cross_validate(
+    recipe: RecipeName,
+    folds: Annotated[int, typer.Option(help="How many parts; each is held back once.", min=2)] = 5,
+    jobs: Annotated[int, typer.Option(help="How many folds are trained side by side.", min=1)] = 1,
+    set_: Settings = None,
+    picture: Annotated[Path | None, typer.Option(help="Write a plot by fold here (PNG).", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a recipe on each fold of its data, and say how much the results differ."""
+    from ..recipes import cross_validate_recipe, load_recipe
+
+    result = cross_validate_recipe(load_recipe(recipe, set_ or ()), folds, jobs, picture)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("fold", *result.measures):
+        table.add_column(heading, justify="right")
+    for number, row in enumerate(result.rows, 1):
+        table.add_row(str(number), *(f"{row[name]:.4f}" for name in result.measures))
+    out.print(table)
+    out.print(", ".join(f"{name} {result.means[name]:.4f} ± {result.spreads[name]:.4f}" for name in result.measures))
+    if as_json:
+        print(json.dumps({"means": result.means, "spreads": result.spreads, "folds": result.rows}))
+
+
+@app.command("find-lr")
+def find_lr(
+    recipe: RecipeName,
+    set_: Settings = None,
+    picture: Annotated[Path | None, typer.Option(help="Write the curve here (PNG).", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """Try rising learning rates on a recipe, and suggest one."""
+    from ..recipes import find_rate, load_recipe
+
+    found = find_rate(load_recipe(recipe, set_ or ()), picture)
+    lowest = found.rates[found.smoothed.argmin()]
+    if found.suggestion is None:
+        out.print("the loss fell at no rate; the network may not fit the data")
+    else:
+        out.print(
+            f"the loss falls fastest at a learning rate of [bold]{found.suggestion:.3g}[/bold], "
+            f"and is lowest at {lowest:.3g}: train with --set optimizer.lr={found.suggestion:.2g}"
+        )
+    if as_json:
+        print(json.dumps({"suggestion": found.suggestion, "lowest": float(lowest)}))
+
+
 @app.command()
 def generate(
     run: Run,
@@ -230,12 +282,7 @@ def sample(
 
 
 @app.command()
-def summary(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name, or the path of a TOML file.", show_default=False)],
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as optimizer.lr=0.1.")
-    ] = None,
-) -> None:
+def summary(recipe: RecipeName, set_: Settings = None) -> None:
     """Show the layers, shapes and parameters of a recipe's network."""
     from .. import nn, ops
     from ..recipes import build, load_recipe

@@ -1,6 +1,7 @@
 """Floor 8: a training run as one TOML file, and what is made of it."""
 
 from .build import Parts, build
+from .folds import cross_validate_recipe, find_rate
 from .generate import generate_text, sample_images, sample_run
 from .models import LAYERS, MODELS, build_model
 from .run import Prediction, evaluate_run, new_folder, open_run, predict_run, train_run
@@ -14,7 +15,9 @@ __all__ = [
     "Recipe",
     "build",
     "build_model",
+    "cross_validate_recipe",
     "evaluate_run",
+    "find_rate",
     "generate_text",
     "load_recipe",
     "new_folder",

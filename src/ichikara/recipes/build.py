@@ -1,19 +1,45 @@
 """From a recipe to the parts of a training run: data, network, loss, optimiser, trainer."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from .. import nn, optim
 from ..arrays import Generator
-from ..data import DataLoader, Dataset, MinMaxScaler, StandardScaler, TextLoader, load, split
+from ..data import (
+    Compose,
+    CutOut,
+    DataLoader,
+    Dataset,
+    Elastic,
+    Flip,
+    MinMaxScaler,
+    MixUpLoader,
+    Noise,
+    Rotate,
+    Scale,
+    Shift,
+    StandardScaler,
+    TextLoader,
+    load,
+    split,
+)
 from ..data.registry import datasets
 from ..errors import UserError, choose
-from ..train import AdversarialTrainer, Adversaries, EarlyStopping, Objective, Optimizers, Trainer
+from ..train import (
+    AdversarialTrainer,
+    Adversaries,
+    EarlyStopping,
+    ExponentialMovingAverage,
+    Objective,
+    Optimizers,
+    Trainer,
+)
 from ..train.objective import LOSSES
 from .models import build_model, example_shape
 from .schema import Recipe, options_of
 
-__all__ = ["Parts", "build", "build_objective", "build_scaler", "load_parts"]
+__all__ = ["Parts", "assemble", "build", "build_objective", "build_scaler", "load_parts"]
 
 OPTIMIZERS = {o.__name__: o for o in (optim.SGD, optim.RMSprop, optim.Adagrad, optim.Adam, optim.AdamW)}
 
@@ -30,6 +56,8 @@ SCHEDULES = {
     )
 }
 
+AUGMENTATIONS = {a.__name__: a for a in (Rotate, Shift, Scale, Flip, Elastic, Noise, CutOut)}
+
 _SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler}
 
 
@@ -45,9 +73,10 @@ class Parts:
     objective: Objective
     model: nn.Module
     trainer: Trainer
-    loader: DataLoader | TextLoader
+    loader: Any
     watched: Any  # what is evaluated after each epoch: the validation data, or a loader of it
     stopper: EarlyStopping | None
+    baseline: dict[str, Any] | None = None  # a linear model's figures, once there are any
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -77,7 +106,11 @@ def build(recipe: Recipe) -> Parts:
 
     Raises UserError for names, options and sizes that do not fit, with the key of the recipe.
     """
-    train, validation, test = load_parts(recipe)
+    return assemble(recipe, *load_parts(recipe))
+
+
+def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: Dataset | None) -> Parts:
+    """Build everything that a recipe names for data that is there, unscaled; see `build`."""
     scaler = build_scaler(recipe)
     if scaler is not None:
         train = scaler.fit(train).transform(train)
@@ -103,15 +136,18 @@ def build(recipe: Recipe) -> Parts:
             raise UserError(
                 f"early_stopping.monitor is '{stopper.monitor}', and split.validation is 0: there is nothing to watch"
             )
+    training = recipe.training
     trainer = Trainer(
         model,
         objective,
         optimizer,
+        accumulate=training.accumulate,
+        averaging=None if training.average is None else ExponentialMovingAverage(training.average),
         schedule=schedule,
         schedule_every=recipe.schedule.every if recipe.schedule else "epoch",
         callbacks=[stopper] if stopper else [],
-        clip_grad_norm=recipe.training.clip_grad_norm,
-        clip_grad_value=recipe.training.clip_grad_value,
+        clip_grad_norm=training.clip_grad_norm,
+        clip_grad_value=training.clip_grad_value,
         generator=masks,
     )
     loader = _loader(recipe, train, orders)
@@ -144,14 +180,40 @@ def _adversarial(smooth: float = 0.9):
     """The options of the adversarial loss."""
 
 
-def _loader(recipe: Recipe, train: Dataset, orders: Generator) -> DataLoader | TextLoader:
+def _loader(recipe: Recipe, train: Dataset, orders: Generator) -> Any:
     """The training data in batches: examples in a new order each epoch, or windows of a text."""
     training = recipe.training
     if train.task == "text":
         return TextLoader(train, training.batch_size, training.context, training.batches, generator=orders)
+    if training.mix_up is not None and train.task != "classification":
+        raise UserError(f"training.mix_up mixes classes, and {train.name} is a {train.task}")
     if training.batches is not None:
         raise UserError("training.batches says how many windows of a text make an epoch, and this data is no text")
-    return DataLoader(train, training.batch_size, training.shuffle, generator=orders)
+    loader = DataLoader(
+        train, training.batch_size, training.shuffle, generator=orders, transform=_augmentation(recipe, train)
+    )
+    return loader if training.mix_up is None else MixUpLoader(loader, training.mix_up)
+
+
+def _augmentation(recipe: Recipe, train: Dataset) -> Compose | None:
+    """What is done to the images of each batch; None where the recipe asks for nothing."""
+    if not recipe.augment:
+        return None
+    shape = train.inputs.shape[1:]
+    if len(shape) == 1:
+        side = math.isqrt(shape[0])
+        if side * side != shape[0]:
+            raise UserError(f"augment changes images, and {train.name} has examples of shape {shape}")
+        shape = (side, side)
+    steps = []
+    for i, table in enumerate(recipe.augment):
+        kind = choose(f"augment[{i}].name", table.name, AUGMENTATIONS)
+        try:
+            steps.append(kind(**options_of(kind, table.options, f"augment[{i}]")))
+        except ValueError as error:
+            raise UserError(f"augment[{i}]: {error}") from None
+    flat = len(train.inputs.shape) == 2
+    return Compose(steps, shape=shape if flat else None, background=float(train.inputs.min()))
 
 
 def build_scaler(recipe: Recipe) -> Any:

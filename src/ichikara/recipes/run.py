@@ -14,7 +14,7 @@ from ..arrays import Generator
 from ..autodiff import asarray
 from ..data import Dataset, TestVault, load_inputs
 from ..errors import UserError
-from ..train import evaluate, load_arrays, predict, save_arrays
+from ..train import evaluate, linear_baseline, load_arrays, predict, save_arrays
 from ..train.checkpoint import write
 from .build import Parts, build_objective, build_scaler, load_parts
 from .models import build_model
@@ -70,6 +70,8 @@ def train_run(
     write(folder / RECIPE, recipe.toml())
     if parts.test is not None:
         TestVault(parts.test, folder / VAULT)  # its record pins the data before anything is learnt
+    if recipe.baseline:
+        parts.baseline = _baseline(parts)
     checkpoint = folder / CHECKPOINT
     if resume and checkpoint.exists():
         trainer.resume(checkpoint, parts.loader)
@@ -80,6 +82,13 @@ def train_run(
         if trainer.steps:
             _save_results(parts, folder)
     return _summary(parts, folder)
+
+
+def _baseline(parts: Parts) -> dict[str, Any] | None:
+    """The linear model that the network has to beat; None where there is nothing to judge it by, or no such model."""
+    if parts.validation is None or parts.train.task == "sequence":
+        return None
+    return linear_baseline(parts.train, parts.validation, seed=parts.recipe.seed)
 
 
 def _save_results(parts: Parts, folder: Path) -> None:
@@ -128,6 +137,7 @@ def _summary(parts: Parts, folder: Path) -> dict[str, Any]:
         "seconds": round(trainer.seconds, 3),
         **measures,
         "best_epoch": row.get("epoch"),
+        "baseline": parts.baseline,
         "finished": trainer.epoch >= parts.recipe.training.epochs or trainer.stopped is not None,
         "interrupted": trainer.interrupted,
         "stopped": trainer.stopped,

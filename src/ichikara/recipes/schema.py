@@ -54,6 +54,9 @@ class _Training(_Table):
     shuffle: bool = True
     context: int = Field(64, ge=1, description="characters of a text that are looked at together")
     batches: int | None = Field(None, ge=1, description="of a text in an epoch; by default as many as cover it")
+    accumulate: int = Field(1, ge=1, description="batches to a step")
+    average: float | None = Field(None, ge=0, lt=1, description="decay of the weights' moving average")
+    mix_up: float | None = Field(None, gt=0, description="alpha: how much two examples are mixed")
     clip_grad_norm: float | None = Field(None, gt=0)
     clip_grad_value: float | None = Field(None, gt=0)
 
@@ -78,6 +81,7 @@ class Recipe(_Table):
     data: _Component
     split: _Split = Field(default_factory=_Split)  # type: ignore[arg-type]
     scale: _Scale = Field(default_factory=_Scale)
+    augment: list[_Component] = Field(default_factory=list)
     model: _Component
     initialisation: _Component | None = None
     loss: _Component = Field(default_factory=lambda: _Component(name="cross_entropy"))
@@ -85,6 +89,7 @@ class Recipe(_Table):
     schedule: _Schedule | None = None
     training: _Training
     early_stopping: _EarlyStopping | None = None
+    baseline: bool = True
 
     def toml(self) -> str:
         """The recipe as the text of a TOML file, every setting written out."""

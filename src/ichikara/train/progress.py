@@ -11,11 +11,10 @@ def describe(row: dict[str, Any]) -> str:
     """An epoch's loss and measures in words, training first."""
     shown = []
     for part, label in (("train_", "train"), ("val_", "validation")):
-        if f"{part}loss" in row:
-            text = f"{label} loss {row[f'{part}loss']:.4f}"
-            if f"{part}accuracy" in row:
-                text += f", accuracy {row[f'{part}accuracy']:.2%}"
-            shown.append(text)
+        words = [f"loss {row[f'{part}loss']:.4f}"] if f"{part}loss" in row else []
+        words += [f"accuracy {row[f'{part}accuracy']:.2%}"] if f"{part}accuracy" in row else []
+        if words:
+            shown.append(f"{label} {', '.join(words)}")
     return " · ".join(shown)
 
 
