@@ -17,7 +17,6 @@ class Generator(nn.Sequential):
     """
 
     def __init__(self, latent: int, shape: tuple[int, int, int], hidden: tuple[int, ...] = (128, 256)):
-        self_latent = latent
         layers: list[nn.Module] = []
         width = latent
         for neurons in hidden:
@@ -26,7 +25,7 @@ class Generator(nn.Sequential):
         channels, height, breadth = shape
         layers += [nn.Linear(width, channels * height * breadth), nn.Tanh(), nn.Unflatten(1, shape)]
         super().__init__(*layers)
-        self.latent = self_latent
+        self.latent = latent
 
 
 class Discriminator(nn.Sequential):
