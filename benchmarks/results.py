@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ichikara.recipes import sample_run
+
 TABLE = Path(__file__).parent.parent / "docs" / "results.md"
 
 # What each recipe must reach: the measure in run.json, the bound, and whether more or less is better.
@@ -38,8 +40,12 @@ GOALS = {
     "shakespeare-lstm": ("val_loss", 1.75, "≤"),
     "shakespeare-gru": ("val_loss", 1.75, "≤"),
     "shakespeare-gpt": ("val_loss", 1.88, "≤"),
-    "reverse-transformer": ("val_accuracy", 0.99, "≥"),
+    "reverse-transformer": ("val_exact", 0.99, "≥"),
 }
+
+
+# Who judges the forgeries.
+JUDGES = {"digits-gan": "digits-resnet", "mnist-dcgan": "mnist-lenet"}
 
 
 def train(name: str, runs: Path) -> None:
@@ -67,11 +73,11 @@ def row(name: str, summary: dict) -> str:
     """A line of the table."""
     measure, bound, sign = GOALS[name]
     value = summary[measure]
-    shown = f"{value:.2%}" if measure.endswith("accuracy") else f"{value:.4g}"
+    shown = f"{value:.2%}" if measure.endswith(("accuracy", "exact")) else f"{value:.4g}"
     if bound is None:
         goal, met = "", ""
     else:
-        goal = f"{sign} {bound:.1%}" if measure.endswith("accuracy") else f"{sign} {bound:g}"
+        goal = f"{sign} {bound:.1%}" if measure.endswith(("accuracy", "exact")) else f"{sign} {bound:g}"
         met = "yes" if (value >= bound if sign == "≥" else value <= bound) else "**no**"
     minutes, seconds = divmod(round(summary["seconds"]), 60)
     measure = measure.replace("_", " ").replace("val ", "validation ").replace("train ", "training ")
@@ -79,6 +85,15 @@ def row(name: str, summary: dict) -> str:
         f"| `{name}` | {measure} | {shown} | {goal} | {met} | {summary['epochs']} | {minutes}:{seconds:02} | "
         f"{summary['parameters']:,} |"
     )
+
+
+def judgement(runs: Path, name: str, judge: str) -> list[str]:
+    """What a network that knows the classes says of a forger's samples, as a line of a table."""
+    result = sample_run(runs / name, 1000, 0, runs / judge)
+    return [
+        f"| `{name}` | `{judge}` | {result['confidence']:.1%} | {result['classes_present']} of {len(result['classes'])} "
+        f"| {', '.join(map(str, result['classes']))} |"
+    ]
 
 
 def write(runs: Path) -> None:
@@ -98,6 +113,25 @@ def write(runs: Path) -> None:
         "|---|---|---|---|---|---|---|---|",
         *(row(name, summary) for name, summary in done.items()),
     ]
+    judged = [
+        line
+        for name, judge in JUDGES.items()
+        if name in done and judge in done
+        for line in judgement(runs, name, judge)
+    ]
+    if judged:
+        lines += [
+            "",
+            "## Forgeries, judged",
+            "",
+            "1,000 samples of each forger, as another recipe's network sees them.",
+        ]
+        lines += [
+            "",
+            "| forger | judge | sure of its classes | classes present | samples in each class |",
+            "|---|---|---|---|---|",
+        ]
+        lines += judged
     if missing:
         lines += ["", f"Not run here: {', '.join(f'`{name}`' for name in missing)}."]
     TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")

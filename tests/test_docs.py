@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ichikara.recipes import Recipe
+from ichikara.data import datasets
+from ichikara.recipes import MODELS, Recipe, build, load_recipe
+from ichikara.recipes.build import AUGMENTATIONS, OPTIMIZERS, SCHEDULES
+from ichikara.train import LOSSES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,6 +38,19 @@ def test_the_readme_s_programs_run(capsys):
 def test_the_readme_s_recipe_is_one():
     (text,) = blocks(README, "toml")
     assert Recipe.model_validate(tomllib.loads(text)).model.options == {"hidden": [32, 32]}
+
+
+def test_the_paper_on_recipes_names_what_there_is():
+    text = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"`([\w-]+)`", text))
+    for registry in (datasets, MODELS, LOSSES, OPTIMIZERS, SCHEDULES, AUGMENTATIONS):
+        assert set(registry) <= names, set(registry) - names
+    for table in Recipe.model_fields:
+        assert f"[{table}]" in text or table in names, table
+    model = tomllib.loads(blocks(text, "toml")[0])["model"]
+    recipe = load_recipe("digits", ["data.as_images=true"])
+    recipe.model = type(recipe.model).model_validate(model)
+    assert build(recipe).model[0].in_channels == 1
 
 
 def test_the_japanese_readme_shows_the_same_programs():

@@ -260,25 +260,18 @@ def test_early_stopping_keeps_the_best_average():
         numpy.testing.assert_array_equal(value, watch.epochs[stopper.best_epoch - 1][name])
 
 
-def test_buffers_are_taken_as_they_are():
-    class Counting(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layer = nn.Linear(1, 1)
-            self.register_buffer("seen", ops.zeros((1,)))
-
-        def forward(self, x):
-            if self.training:
-                self.seen.data = self.seen.numpy() + len(x)
-            return self.layer(x)
-
-    model = Counting()
-    trainer = Trainer(
-        model, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1), averaging=ExponentialMovingAverage(0.9)
-    )
-    trainer.fit([(numpy.ones((5, 1), "float32"), numpy.ones((5, 1), "float32"))] * 3, 1)
-    assert model.seen.item() == 15
-    assert set(trainer.averaging.weights) == {"layer.weight", "layer.bias"}
+def test_batch_statistics_are_averaged_with_the_weights_and_counts_are_not():
+    model, average = nn.Sequential(nn.Linear(1, 2), nn.BatchNorm1d(2)), ExponentialMovingAverage(0.5)
+    means = []
+    for k in range(1, 4):
+        model(Generator(k).normal((8, 1)) + k)
+        means.append(model[1].running_mean.numpy())
+        average.update(model)
+    expected = (0.125 * means[0] + 0.25 * means[1] + 0.5 * means[2]) / (1 - 0.125)
+    with average.applied(model):
+        numpy.testing.assert_allclose(model[1].running_mean.numpy(), expected, rtol=1e-5)
+        assert model[1].num_batches_tracked.item() == 3
+    numpy.testing.assert_array_equal(model[1].running_mean.numpy(), means[2])
 
 
 def test_an_average_of_another_network_or_decay_is_refused(tmp_path):

@@ -138,7 +138,9 @@ def _report(parts, folder, summary) -> None:
         baseline = summary["baseline"]
         err.print(f"baseline   {baseline['name']}: {describe(baseline)} in {baseline['seconds']:.1f} s")
     err.print(f"run        {folder}  (recipe.toml, weights.safetensors, history.csv, curves.png)")
-    if parts.test is not None:
+    if hasattr(parts.model, "sample"):
+        err.print(f"see it     ichikara sample {folder}")
+    elif parts.test is not None:
         err.print(f"test it    ichikara evaluate {folder}")
 
 
@@ -150,13 +152,11 @@ def evaluate(
 ) -> None:
     """Open a run's test set, once, and say how the network does on it."""
     from ..recipes import evaluate_run
+    from ..train.progress import describe
 
     result = evaluate_run(run, again)
     times = "once" if result["openings"] == 1 else f"{result['openings']} times"
-    measures = [f"test loss {result['test_loss']:.4f}"]
-    if "test_accuracy" in result:
-        measures.append(f"accuracy {result['test_accuracy']:.2%}")
-    out.print(f"[bold]{', '.join(measures)}[/bold] on {result['examples']} examples; test set opened {times}")
+    out.print(f"[bold]{describe(result)}[/bold] on {result['examples']} examples; test set opened {times}")
     if as_json:
         print(json.dumps(result))
 
@@ -249,8 +249,9 @@ def generate(
     """Let a network that has learnt a text go on writing."""
     from ..recipes import generate_text
 
+    characters = generate_text(run, prompt, tokens, temperature, top_k, seed)
     sys.stdout.write(prompt)
-    for character in generate_text(run, prompt, tokens, temperature, top_k, seed):
+    for character in characters:
         sys.stdout.write(character)
         sys.stdout.flush()
     sys.stdout.write("\n")

@@ -117,7 +117,7 @@ class Shift(_Warp):
     Source: M. Nielsen, "Neural Networks and Deep Learning" (2015), chapter 3: the training set, artificially expanded.
     """
 
-    def __init__(self, pixels: float, whole: bool = True, p: float = 1.0):
+    def __init__(self, pixels: int | float, whole: bool = True, p: float = 1.0):
         self.whole = yes_or_no("whole", whole)
         self.pixels = whole_number("pixels", pixels, at_least=0) if self.whole else number("pixels", pixels, at_least=0)
         super().__init__(p)

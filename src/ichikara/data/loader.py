@@ -140,8 +140,9 @@ class TextLoader(_Loader):
         if dataset.task != "text":
             raise UserError(f"a TextLoader takes a text, and {dataset.name} is a {dataset.task} set; use a DataLoader")
         if len(dataset) < self.context:
+            part = f" ({dataset.part} part)" if dataset.part else ""
             raise UserError(
-                f"{dataset.name} has {len(dataset) + 1} characters; a context of {self.context} needs at least "
+                f"{dataset.name}{part} has {len(dataset) + 1} characters; a context of {self.context} needs at least "
                 f"{self.context + 1}: use a longer text or a shorter context"
             )
         windows = len(dataset) // self.context

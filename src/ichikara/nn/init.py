@@ -294,14 +294,24 @@ def orthogonal_(tensor: T, gain: float = 1, generator: Generator | None = None) 
     return _fill(tensor, gain * (q.T if rows < columns else q).reshape(tensor.shape))
 
 
+def _normal(tensor, std: float = 0.01, generator=None):
+    return normal_(tensor, 0.0, std, generator)
+
+
+def _he(tensor, nonlinearity: str = "relu", generator=None):
+    return kaiming_normal_(tensor, 0, "fan_in", nonlinearity, generator)
+
+
+def _he_uniform(tensor, nonlinearity: str = "relu", generator=None):
+    return kaiming_uniform_(tensor, 0, "fan_in", nonlinearity, generator)
+
+
 INITIALISERS: dict[str, Any] = {
-    "normal": lambda w, std=0.01, generator=None: normal_(w, 0.0, std, generator),
+    "normal": _normal,
     "xavier": xavier_normal_,
     "xavier_uniform": xavier_uniform_,
-    "he": lambda w, nonlinearity="relu", generator=None: kaiming_normal_(w, 0, "fan_in", nonlinearity, generator),
-    "he_uniform": lambda w, nonlinearity="relu", generator=None: kaiming_uniform_(
-        w, 0, "fan_in", nonlinearity, generator
-    ),
+    "he": _he,
+    "he_uniform": _he_uniform,
     "orthogonal": orthogonal_,
 }
 """The initialisations of a whole model, by name."""

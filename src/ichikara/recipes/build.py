@@ -36,7 +36,7 @@ from ..train import (
     Trainer,
 )
 from ..train.objective import LOSSES
-from .models import build_model, example_shape
+from .models import GANS, MODELS, build_model, example_shape
 from .schema import Recipe, options_of
 
 __all__ = ["Parts", "assemble", "build", "build_objective", "build_scaler", "load_parts"]
@@ -57,6 +57,9 @@ SCHEDULES = {
 }
 
 AUGMENTATIONS = {a.__name__: a for a in (Rotate, Shift, Scale, Flip, Elastic, Noise, CutOut)}
+
+# Settings of a training run that has one network and one loss.
+_OF_ONE_LOSS = ("accumulate", "average", "mix_up", "clip_grad_norm", "clip_grad_value")
 
 _SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler}
 
@@ -92,6 +95,10 @@ def load_parts(recipe: Recipe) -> tuple[Dataset, Dataset | None, Dataset | None]
     test = loaded.test if "test" in fields else None
     whole = loaded.train if fields else loaded
     if "validation" in fields:
+        if recipe.split.test:
+            raise UserError(
+                f"split.test is {recipe.split.test}, and {recipe.data.name} comes in two parts: to train on, to watch"
+            )
         return whole, loaded.validation, test
     if test is not None and recipe.split.test:
         raise UserError(f"split.test is {recipe.split.test}, and {recipe.data.name} is published with a test set")
@@ -120,9 +127,9 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
     objective: Any = None if recipe.loss.name == "adversarial" else build_objective(recipe, train)
     outputs = 0 if objective is None else objective.outputs
     whole = train.inputs.dtype.kind == "i"
-    model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole)
-    if isinstance(model, Adversaries) != (objective is None):
+    if recipe.model.name in MODELS and (recipe.model.name in GANS) != (objective is None):
         raise UserError("a gan and the loss 'adversarial' belong together: set model.name and loss.name both")
+    model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole)
     if isinstance(model, Adversaries):
         return _against_each_other(recipe, train, test, scaler, objective, model, orders, masks)
     optimizer = _made("optimizer", OPTIMIZERS, recipe.optimizer, model.parameters(), leave_out=("params",))
@@ -151,14 +158,35 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
         generator=masks,
     )
     loader = _loader(recipe, train, orders)
+    _check_cycle(recipe, schedule, len(loader))
     watched: Any = validation
     if validation is not None and validation.task == "text":
         watched = TextLoader(validation, recipe.training.batch_size, recipe.training.context, shuffle=False)
     return Parts(recipe, train, validation, test, scaler, objective, model, trainer, loader, watched, stopper)
 
 
+def _check_cycle(recipe: Recipe, schedule: Any, batches: int) -> None:
+    """Refuse a schedule with an end that comes before that of the training, and not hours later."""
+    length = getattr(schedule, "total_steps", None)
+    if recipe.schedule is None or length is None:
+        return
+    steps = recipe.training.epochs
+    if recipe.schedule.every == "batch":
+        steps *= math.ceil(batches / recipe.training.accumulate)
+    if steps > length:
+        raise UserError(
+            f"schedule: {recipe.schedule.name} is made for {length} steps, and {recipe.training.epochs} epochs are "
+            f"{steps}: set schedule.total_steps={steps}"
+        )
+
+
 def _against_each_other(recipe, train, test, scaler, objective, model, orders, masks) -> Parts:
     """The parts of a run in which a forger and a detector are trained; there is nothing to be watched."""
+    training, plain = recipe.training, type(recipe.training)(epochs=1)
+    unused = [f"training.{name}" for name in _OF_ONE_LOSS if getattr(training, name) != getattr(plain, name)]
+    unused += [name for name in ("schedule", "early_stopping") if getattr(recipe, name) is not None]
+    if unused:
+        raise UserError(f"a forger and a detector are trained without {', '.join(unused)}; leave it out of the recipe")
     pair = [
         _made("optimizer", OPTIMIZERS, recipe.optimizer, part.parameters(), leave_out=("params",))
         for part in (model.forger, model.detector)
@@ -183,10 +211,11 @@ def _adversarial(smooth: float = 0.9):
 def _loader(recipe: Recipe, train: Dataset, orders: Generator) -> Any:
     """The training data in batches: examples in a new order each epoch, or windows of a text."""
     training = recipe.training
-    if train.task == "text":
-        return TextLoader(train, training.batch_size, training.context, training.batches, generator=orders)
     if training.mix_up is not None and train.task != "classification":
         raise UserError(f"training.mix_up mixes classes, and {train.name} is a {train.task}")
+    if train.task == "text":
+        _augmentation(recipe, train)  # which refuses one
+        return TextLoader(train, training.batch_size, training.context, training.batches, generator=orders)
     if training.batches is not None:
         raise UserError("training.batches says how many windows of a text make an epoch, and this data is no text")
     loader = DataLoader(
@@ -200,11 +229,10 @@ def _augmentation(recipe: Recipe, train: Dataset) -> Compose | None:
     if not recipe.augment:
         return None
     shape = train.inputs.shape[1:]
-    if len(shape) == 1:
-        side = math.isqrt(shape[0])
-        if side * side != shape[0]:
-            raise UserError(f"augment changes images, and {train.name} has examples of shape {shape}")
-        shape = (side, side)
+    side = math.isqrt(math.prod(shape))
+    flat = len(shape) == 1 and side * side == shape[0]
+    if train.inputs.dtype.kind != "f" or not (flat or len(shape) == 3):
+        raise UserError(f"augment changes images, and {train.name} has examples of shape {shape}")
     steps = []
     for i, table in enumerate(recipe.augment):
         kind = choose(f"augment[{i}].name", table.name, AUGMENTATIONS)
@@ -212,8 +240,7 @@ def _augmentation(recipe: Recipe, train: Dataset) -> Compose | None:
             steps.append(kind(**options_of(kind, table.options, f"augment[{i}]")))
         except ValueError as error:
             raise UserError(f"augment[{i}]: {error}") from None
-    flat = len(train.inputs.shape) == 2
-    return Compose(steps, shape=shape if flat else None, background=float(train.inputs.min()))
+    return Compose(steps, shape=(side, side) if flat else None, background=float(train.inputs.min()))
 
 
 def build_scaler(recipe: Recipe) -> Any:

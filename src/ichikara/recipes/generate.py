@@ -9,6 +9,7 @@ import numpy
 
 from ..arrays import Generator
 from ..autodiff import no_grad
+from ..checks import number
 from ..data import CharVocabulary
 from ..errors import UserError
 from ..plot import sheet
@@ -69,14 +70,12 @@ def generate_text(
         raise UserError(f"{folder} has not learnt a text ({about['data']} is a {about['task']}); it cannot write")
     if not prompt:
         raise UserError("the prompt is empty; give at least one character to go on from, such as --prompt 'The '")
-    if temperature < 0:
-        raise UserError(f"temperature is a number of at least 0, not {temperature}")
+    temperature = number("temperature", temperature, at_least=0)
     if top_k is not None and top_k < 1:
         raise UserError(f"top-k is a number of characters, at least 1, not {top_k}")
     vocabulary = CharVocabulary(about["classes"])
-    symbols = vocabulary.encode(prompt)
-    for symbol in write_on(model, symbols, count, Generator(seed), temperature, top_k):
-        yield vocabulary.characters[symbol]
+    symbols = write_on(model, vocabulary.encode(prompt), count, Generator(seed), temperature, top_k)
+    return (vocabulary.characters[symbol] for symbol in symbols)
 
 
 def sample_images(folder: str | Path, count: int, seed: int = 0) -> numpy.ndarray:

@@ -12,7 +12,7 @@ from ..errors import UserError, choose
 from ..train import Adversaries
 from .schema import Recipe, options_of
 
-__all__ = ["LAYERS", "MODELS", "build_model", "example_shape"]
+__all__ = ["GANS", "LAYERS", "MODELS", "build_model", "example_shape"]
 
 LAYERS: dict[str, type[nn.Module]] = {
     layer.__name__: layer
@@ -166,6 +166,9 @@ MODELS: dict[str, Callable] = {
     "dcgan": _dcgan,
 }
 
+GANS = ("gan", "dcgan")
+"""Those of them that are two networks against each other."""
+
 
 def example_shape(recipe: Recipe, data: Dataset) -> tuple[int, ...]:
     """The shape of one example as the network gets it: of a text, as many characters as the recipe's context."""
@@ -189,9 +192,9 @@ def build_model(recipe: Recipe, shape: tuple[int, ...], outputs: int, generator:
         except (ValueError, TypeError) as error:
             raise UserError(f"model: {error}") from None
         if recipe.initialisation is not None:
-            nn.init.initialise(model, recipe.initialisation.name, **recipe.initialisation.options)
+            _initialise(model, recipe.initialisation.name, recipe.initialisation.options)
     if isinstance(model, Adversaries):
-        shape, outputs = (model.latent,), shape[-1]
+        shape, outputs, whole = (model.latent,), shape[-1], False
     with no_grad():
         try:
             result = model.eval()(ops.zeros((1, *shape), dtype="int64" if whole else "float32"))
@@ -199,5 +202,19 @@ def build_model(recipe: Recipe, shape: tuple[int, ...], outputs: int, generator:
             raise UserError(f"the model of the recipe cannot take inputs of shape {shape}: {error}") from None
     if result.shape[-1] != outputs:
         raise UserError(f"the model gives {result.shape[1:]} for each example, and the task wants {outputs} numbers")
+    if whole and result.ndim != 3:
+        raise UserError(
+            f"the model gives {result.shape[1:]} for each example, and the task wants {outputs} numbers at each place "
+            "of a sequence; char-rnn, gpt and seq2seq are models that do so"
+        )
     model.train()
     return model
+
+
+def _initialise(model: nn.Module, name: str, options: dict[str, Any]) -> None:
+    fill = choose("initialisation", name, nn.init.INITIALISERS)
+    checked = options_of(fill, options, "initialisation", leave_out=("tensor", "generator"))
+    try:
+        nn.init.initialise(model, name, **checked)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"initialisation: {error}") from None

@@ -19,6 +19,7 @@ from ..train.checkpoint import write
 from .build import Parts, build_objective, build_scaler, load_parts
 from .models import build_model
 from .schema import Recipe, load_recipe
+from .subject import Subject
 
 __all__ = ["Prediction", "evaluate_run", "new_folder", "open_run", "predict_run", "train_run", "trained"]
 
@@ -81,7 +82,20 @@ def train_run(
     finally:
         if trainer.steps:
             _save_results(parts, folder)
+            if not isinstance(sys.exception(), KeyboardInterrupt):  # a second Ctrl-C means now
+                subject = Subject(recipe, parts.model, parts.objective, parts.train, parts.validation, parts.scaler)
+                _report(folder, subject, tell)
     return _summary(parts, folder)
+
+
+def _report(folder: Path, subject: Subject, tell: Callable[[str], None], test: dict[str, Any] | None = None) -> None:
+    """Draw the run's page. The run is saved by then, and is not lost to a page that cannot be drawn."""
+    try:
+        from .report import write_report
+
+        write_report(folder, subject, test)
+    except Exception as error:
+        tell(f"the run is saved, but report.html could not be written: {error}")
 
 
 def _baseline(parts: Parts) -> dict[str, Any] | None:
@@ -131,6 +145,8 @@ def _summary(parts: Parts, folder: Path) -> dict[str, Any]:
     if parts.stopper and parts.stopper.restore_best and parts.stopper.best_epoch and not trainer.interrupted:
         row = history.rows[parts.stopper.best_epoch - 1]
     measures = {name: value for name, value in row.items() if name.startswith(("train_", "val_"))}
+    if parts.validation is not None:
+        measures |= _of_whole_answers(parts.model, parts.validation, "val_")
     return {
         "run": str(folder),
         "epochs": trainer.epoch,
@@ -161,18 +177,32 @@ def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
     """
     folder = Path(folder)
     recipe, model, scaler, _ = trained(folder)
-    train, _, test = load_parts(recipe)
+    if hasattr(model, "sample"):
+        raise UserError(f"{folder} has trained a forger, which is judged by its samples: ichikara sample --judge RUN")
+    train, validation, test = load_parts(recipe)
+    if test is None and train.task == "text":
+        raise UserError(f"{train.name} has no test part; its watched part is judged in {folder / SUMMARY}")
     if test is None:
         raise UserError(f"the recipe of {folder} holds back no test set; split.test says what part of the data to hold")
+    objective = build_objective(recipe, train)
     vault = TestVault(test, folder / VAULT)
     opened: Dataset = vault.open("ichikara evaluate", again=again)
-    measures = evaluate(model, build_objective(recipe, train), opened if scaler is None else scaler.transform(opened))
-    named = {f"test_{name}": value for name, value in measures.items()}
-    return {"run": str(folder), "examples": len(opened), **named, "openings": len(vault.openings)}
+    scaled = lambda data: data if scaler is None or data is None else scaler.transform(data)
+    measures = evaluate(model, objective, scaled(opened))
+    named = {f"test_{name}": value for name, value in measures.items()} | _of_whole_answers(model, opened, "test_")
+    result = {"run": str(folder), "examples": len(opened), **named, "openings": len(vault.openings)}
+    subject = Subject(recipe, model, objective, scaled(train), scaled(validation), scaler)
+    _report(folder, subject, lambda line: print(line, file=sys.stderr), result)
+    return result
+
+
+def _of_whole_answers(model, data: Dataset, prefix: str) -> dict[str, float]:
+    """What a network that answers symbol by symbol gets wholly right; its loss judges each symbol by itself."""
+    return {f"{prefix}exact": model.exact(data.inputs, data.targets)} if hasattr(model, "exact") else {}
 
 
 class Prediction:
-    """What a network says of inputs: its outputs, and for classes the names and probabilities."""
+    """What a network says of inputs: its outputs, for classes the names and probabilities, or rows of symbols."""
 
     def __init__(self, outputs, labels, probabilities, classes):
         self.outputs, self.labels, self.probabilities, self.classes = outputs, labels, probabilities, classes
@@ -182,7 +212,10 @@ class Prediction:
         rows = []
         for i, output in enumerate(self.outputs):
             if self.labels is None:
-                rows.append({"output": numpy.ravel(output).tolist()})
+                if self.classes is None:
+                    rows.append({"output": numpy.ravel(output).tolist()})
+                else:
+                    rows.append({"answer": " ".join(self.classes[symbol] for symbol in output)})
                 continue
             row = {"class": self.classes[self.labels[i]]}
             if self.probabilities is not None:
@@ -199,6 +232,12 @@ def predict_run(folder: str | Path, path: str | Path, invert: bool = False) -> P
     recipe, model, scaler, about = trained(Path(folder))
     shape, classes = tuple(about["shape"]), about["classes"]
     names = tuple(about["input_names"]) if about["input_names"] else None
+    if hasattr(model, "sample"):
+        raise UserError(f"{folder} has trained a forger, which makes images of noise: ichikara sample {folder}")
+    if about["task"] == "text":
+        raise UserError(f"{folder} has learnt a text, with which it goes on: ichikara generate {folder} --prompt …")
+    if hasattr(model, "solve"):
+        return _solved(model, path, classes)
     inputs = load_inputs(path, shape, names=names, value_range=tuple(about["value_range"]), invert=invert)
     outputs = predict(model, inputs if scaler is None else scaler.transform(inputs))
     if classes is None:
@@ -206,6 +245,21 @@ def predict_run(folder: str | Path, path: str | Path, invert: bool = False) -> P
     blank = Dataset(numpy.zeros((1, *shape)), numpy.zeros(1), classes=tuple(classes))
     labels, probabilities = build_objective(recipe, blank).decide(asarray(outputs))
     return Prediction(outputs, labels, probabilities, classes)
+
+
+def _solved(model, path: str | Path, classes: list[str]) -> Prediction:
+    """The answers to questions: rows of symbols, by their numbers."""
+    questions = load_inputs(path, (model.length,))
+    known = len(classes) - 1  # the last symbol is the start of an answer
+    wrong = (questions != questions.round()) | (questions < 0) | (questions >= known)
+    if wrong.any():
+        row, column = (int(i) for i in numpy.argwhere(wrong)[0])
+        raise UserError(
+            f"{path} holds {questions[row, column]:g} in row {row}, column {column} (counted from 0); "
+            f"the network knows the symbols 0 to {known - 1}"
+        )
+    answers = model.solve(questions.astype("int64")).numpy()
+    return Prediction(answers, None, None, classes)
 
 
 def trained(folder: Path) -> tuple[Recipe, Any, Any, dict[str, Any]]:

@@ -9,6 +9,7 @@ import numpy
 from .. import nn, ops
 from ..arrays import Generator
 from ..autodiff import Tensor, asarray, no_grad
+from ..checks import fraction
 from .evaluation import predict
 from .trainer import DivergedError, Trainer
 
@@ -68,13 +69,15 @@ class AdversarialTrainer(Trainer):
     Arguments: ``model``, `Adversaries`; ``optimizer``, an `Optimizers` of the forger's and the detector's; ``smooth``,
     what the detector is to say of real images, a little below 1 so that it never becomes sure. Others as `Trainer`.
 
+    Raises UserError for a ``smooth`` that is no probability; DivergedError when a loss is no longer finite.
+
     Source: I. Goodfellow et al., "Generative Adversarial Networks" (2014); T. Salimans et al., "Improved Techniques for
     Training GANs" (2016) for one-sided smoothing.
     """
 
     def __init__(self, model: Adversaries, optimizer: Optimizers, *, smooth: float = 0.9, **options):
         super().__init__(model, _no_loss, optimizer, **options)
-        self.smooth = smooth
+        self.smooth = fraction("smooth", smooth)
 
     def step(self, inputs, targets=None, last: bool = True) -> float:
         """One step of the detector on real images (from 0 to 1) and forgeries, then one of the forger."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..arrays import namespace
+from ..arrays import is_floating, namespace
 from ..autodiff import raw
 from ..errors import UserError
 
@@ -20,8 +20,8 @@ class ExponentialMovingAverage:
     :math:`\hat a_t`, by the equal rule :math:`\hat a_t = \hat a_{t-1} + \frac{1 - d}{1 - d^t} (w_t - \hat a_{t-1})`.
 
     The trainer learns with the weights, validates with their average, and ends with it; at the end of an epoch
-    callbacks find the average in the network, so that early stopping keeps the best one. Buffers, such as the
-    statistics of batch normalisation, are taken as they are.
+    callbacks find the average in the network, so that early stopping keeps the best one. Buffers of real numbers are
+    averaged too: batch normalisation's statistics are of what the weights make, and have to go with them.
 
     Arguments: ``decay``, d, from 0 (no average) to below 1: about 1 / (1 − d) steps count.
 
@@ -52,7 +52,7 @@ class ExponentialMovingAverage:
 
     def update(self, model) -> None:
         """Take the weights of a network in, after a step of its optimiser."""
-        parameters = {name: raw(parameter) for name, parameter in model.named_parameters()}
+        parameters = {name: raw(tensor) for name, tensor in _numbers(model).items()}
         if not self.steps:
             self.weights = {name: namespace(w).zeros_like(w) for name, w in parameters.items()}
         self._check(parameters)
@@ -66,22 +66,22 @@ class ExponentialMovingAverage:
         """Give a network the averages for its weights; before the first step nothing is changed."""
         if not self.steps:
             return
-        parameters = dict(model.named_parameters())
+        parameters = _numbers(model)
         self._check(parameters)
-        for name, parameter in parameters.items():
-            parameter.data = self.weights[name]
+        for name, tensor in parameters.items():
+            tensor.data = self.weights[name]
 
     @contextmanager
     def applied(self, model) -> Iterator[None]:
         """Within the block the network has the averages for its weights."""
         # Under each of its names, as a state has them.
-        self.set_aside = {name: raw(p) for name, p in model.named_parameters(remove_duplicate=False)}
+        self.set_aside = {name: raw(tensor) for name, tensor in _numbers(model, remove_duplicate=False).items()}
         try:
             self.apply(model)
             yield
         finally:
-            for name, parameter in model.named_parameters():
-                parameter.data = self.set_aside[name]
+            for name, tensor in _numbers(model).items():
+                tensor.data = self.set_aside[name]
             self.set_aside = {}
 
     @property
@@ -102,3 +102,12 @@ class ExponentialMovingAverage:
         shapes = {name: parameter.shape for name, parameter in parameters.items()}
         if shapes != {name: average.shape for name, average in self.weights.items()}:
             raise UserError("these are not the weights that were averaged so far; make an average for each network")
+
+
+def _numbers(model, remove_duplicate: bool = True) -> dict[str, Any]:
+    """What is averaged of a network: its parameters, and its buffers of real numbers."""
+    buffers = model.named_buffers(remove_duplicate=remove_duplicate)
+    return {
+        **dict(model.named_parameters(remove_duplicate=remove_duplicate)),
+        **{name: buffer for name, buffer in buffers if is_floating(raw(buffer))},
+    }

@@ -95,7 +95,8 @@ def find_learning_rate(
     if not losses:
         raise UserError("the loss is not finite before the first step; look at the inputs and the initial weights")
     tried = rates[: len(losses)]
-    return LearningRates(tried, numpy.array(losses), numpy.array(smoothed), _steepest(tried, numpy.array(smoothed)))
+    suggestion = _steepest(tried, numpy.array(smoothed), round(smoothing / (1 - smoothing)))
+    return LearningRates(tried, numpy.array(losses), numpy.array(smoothed), suggestion)
 
 
 def _probe(trainer: Trainer) -> Trainer:
@@ -159,10 +160,14 @@ class _as_it_was:
         self.trainer.model.train(self.training)
 
 
-def _steepest(rates: numpy.ndarray, smoothed: numpy.ndarray) -> float | None:
-    """The rate at which the smoothed loss falls fastest, of those before its lowest point."""
+def _steepest(rates: numpy.ndarray, smoothed: numpy.ndarray, settling: int) -> float | None:
+    """The rate at which the smoothed loss falls fastest, of those before its lowest point.
+
+    The first steps are passed over: the mean of a few batches moves by which batches they are, and not by the rate.
+    """
     lowest = int(smoothed.argmin())
     if lowest == 0:
         return None
-    slopes = numpy.diff(smoothed[: lowest + 1]) / numpy.diff(numpy.log(rates[: lowest + 1]))
-    return float(rates[slopes.argmin()])
+    first = min(settling, lowest // 2)
+    slopes = numpy.diff(smoothed[first : lowest + 1]) / numpy.diff(numpy.log(rates[first : lowest + 1]))
+    return float(rates[first + slopes.argmin()])

@@ -10,9 +10,11 @@ __all__ = ["Progress"]
 def describe(row: dict[str, Any]) -> str:
     """An epoch's loss and measures in words, training first."""
     shown = []
-    for part, label in (("train_", "train"), ("val_", "validation")):
+    for part, label in (("train_", "train"), ("val_", "validation"), ("test_", "test")):
         words = [f"loss {row[f'{part}loss']:.4f}"] if f"{part}loss" in row else []
-        words += [f"accuracy {row[f'{part}accuracy']:.2%}"] if f"{part}accuracy" in row else []
+        for measure, said in (("accuracy", "accuracy"), ("exact", "whole answers right")):
+            if part + measure in row:
+                words.append(f"{said} {row[part + measure]:.2%}")
         if words:
             shown.append(f"{label} {', '.join(words)}")
     return " · ".join(shown)

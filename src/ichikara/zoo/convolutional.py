@@ -14,10 +14,10 @@ class LeNet(nn.Sequential):
     Shapes: (n, channels, height, width) -> (n, out_features).
 
     Arguments: ``channels``, of the images; ``size``, their height and width in pixels; ``out_features``; ``filters``,
-    of the two convolutions; ``hidden``, neurons of the layer before the last; ``dropout``, the part of the features
-    that is disabled while training; ``batch_norm``, whether the convolutions are normalised.
+    of the convolutions, usually two; ``hidden``, neurons of the layer before the last; ``dropout``, the part of the
+    features that is disabled while training; ``batch_norm``, whether the convolutions are normalised.
 
-    Raises UserError for images too small to be pooled twice.
+    Raises UserError for images too small to be halved so often.
 
     >>> model = LeNet(1, (28, 28), 10)
     >>> sum(p.size for p in model.parameters())
@@ -38,8 +38,11 @@ class LeNet(nn.Sequential):
         batch_norm: bool = False,
     ):
         height, width = size
-        if height < 4 or width < 4:
-            raise UserError(f"a LeNet halves its images twice, and {width}×{height} pixels are too few for that")
+        if not filters:
+            raise UserError("a LeNet has at least one convolution; filters is how many patterns each looks for")
+        if min(height, width) < 2 ** len(filters):
+            times = f"after each of {len(filters)} convolutions"
+            raise UserError(f"a LeNet halves its images {times}, and {width}×{height} pixels are too few for that")
         layers: list[nn.Module] = []
         for before, after in zip((channels, *filters), filters, strict=False):
             layers.append(nn.Conv2d(before, after, 3, padding=1))

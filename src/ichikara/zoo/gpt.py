@@ -1,6 +1,7 @@
 """GPT: a Transformer that reads a text from left to right and says at each place what comes next."""
 
 from .. import nn, ops
+from ..checks import whole_number
 from ..errors import UserError
 
 __all__ = ["GPT"]
@@ -56,6 +57,7 @@ class GPT(nn.Module):
         self, vocabulary: int, context: int, width: int = 128, layers: int = 4, heads: int = 4, dropout: float = 0.0
     ):
         super().__init__()
+        width, heads = whole_number("width", width), whole_number("heads", heads)
         if width % heads:
             raise UserError(f"{heads} heads do not divide a width of {width}; choose a multiple")
         self.context = context

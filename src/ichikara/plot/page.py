@@ -1,0 +1,79 @@
+"""Figures and images as parts of a web page: nothing is fetched, and colours follow the page's own."""
+
+import base64
+import io
+import re
+import threading
+import warnings
+from html import escape
+from typing import Any
+
+import numpy
+
+__all__ = ["inline_png", "inline_svg"]
+
+_LOCK = threading.Lock()  # Matplotlib's settings are shared by all threads
+
+# Black, white and the two colours of the curves are the page's to choose, so that they suit light and dark.
+_VARIABLES = {
+    "#000000": "currentColor",
+    "#ffffff": "var(--page, #ffffff)",
+    "#4269d0": "var(--blue, #4269d0)",
+    "#ff725c": "var(--orange, #ff725c)",
+}
+
+
+def inline_svg(figure: Any, name: str, alt: str) -> str:
+    """A figure as the text of an ``<svg>`` element, its words kept as words, for the body of an HTML page.
+
+    Arguments: ``figure``, of Matplotlib; ``name``, a word that no other figure of the page has; ``alt``, what is to be
+    seen, for those who cannot see it.
+
+    >>> from ichikara.plot import new_figure
+    >>> text = inline_svg(new_figure()[0], "empty", "a figure without lines")
+    >>> text.startswith('<svg role="img" aria-label="a figure without lines"'), "http" in text
+    (True, False)
+    """
+    from matplotlib import rc_context
+
+    buffer = io.StringIO()
+    with _LOCK, rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
+        # The reader's browser has the letters; Matplotlib only measures them.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r"<[^>]*>", lambda tag: _tag(tag[0], name), text)
+    width = float(re.search(r'viewBox="\S+ \S+ (\S+)', text)[1])  # type: ignore[index]
+    head = f'<svg role="img" aria-label="{escape(alt)}" style="max-width: {width * 96 / 72:.0f}px"'
+    text = re.sub(r'^<svg[^>]*?(viewBox="[^"]*")[^>]*>', lambda found: f"{head} {found[1]}>", text)
+    return re.sub(r"\n\s*", "\n", text).strip()
+
+
+def _tag(tag: str, name: str) -> str:
+    """A tag with its identifiers made the figure's own, and its colours made the page's."""
+    tag = tag.replace("xlink:href", "href")
+    tag = re.sub(r'\bid="', f'id="{name}-', tag)
+    tag = re.sub(r'href="#', f'href="#{name}-', tag)
+    tag = tag.replace("url(#", f"url(#{name}-")
+    return re.sub(r"(?<=: )#[0-9a-f]{6}\b", lambda colour: _VARIABLES.get(colour[0], colour[0]), tag)
+
+
+def inline_png(image: numpy.ndarray, side: int = 96) -> str:
+    """An image as the address of an ``<img>`` that holds the image itself.
+
+    Shapes: (height, width), (height, width, 3) or (height, width, 4), from 0 (black) to 1.
+
+    Arguments: ``side``, how many pixels its shorter side should have at least: small images are enlarged by whole
+    numbers, so that their pixels stay square and sharp.
+
+    >>> inline_png(numpy.zeros((8, 8)))[:22]
+    'data:image/png;base64,'
+    """
+    from PIL import Image
+
+    times = max(1, -(-side // min(image.shape[:2])))
+    pixels = (numpy.clip(image, 0, 1) * 255).round().astype("uint8").repeat(times, 0).repeat(times, 1)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,243 @@
+"""The run's report: one HTML page that holds all it shows, to be read, printed and sent on."""
+
+import csv
+import json
+import math
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from .. import __version__
+from ..plot import history_columns, inline_svg, learning_curves
+from ..train import History
+from ..train.checkpoint import write
+from .findings import SECTIONS, Section, drawn
+from .subject import Subject
+
+__all__ = ["REPORT", "Subject", "write_report"]
+
+REPORT = "report.html"
+_EPOCHS = 1000  # that a curve is drawn through at most
+_PERCENT = ("accuracy", "exact")
+
+
+def write_report(folder: Path, subject: Subject, test: dict[str, Any] | None = None) -> Path:
+    """Write a run's report, ``report.html``, into its folder, beside the files that it tells of; returns its path.
+
+    The page needs no other file and no network. What cannot be drawn is named on it, and the rest is drawn.
+
+    Arguments: ``folder``, with the run's recipe, history and numbers; ``subject``, the network and its data; ``test``,
+    the measures on the test set, if the vault was opened just now.
+
+    Raises UserError where the page cannot be written.
+
+    >>> import tempfile
+    >>> from ichikara.recipes import build, load_recipe, train_run
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     _ = train_run(build(load_recipe("xor", ["training.epochs=2"])), Path(place))
+    ...     Path(place, "report.html").read_text(encoding="utf-8")[:15]
+    '<!doctype html>'
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    summary = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    history = _history(folder / "history.csv")
+    sections = [drawn("Learning curves", "curves", lambda _: _curves(history, summary), subject)]
+    sections += [drawn(title, part, build, subject) for title, part, build in SECTIONS]
+    sections += [drawn("Beside a baseline", "baseline", lambda _: _baseline(summary, subject), subject)]
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["svg"] = Markup  # of `inline_svg`, which escapes what a figure says
+    recipe = subject.recipe
+    page = environment.get_template("report.html.j2").render(
+        title=recipe.title or recipe.data.name,
+        state=_state(summary, recipe, folder),
+        tiles=_tiles(summary, subject, test),
+        sections=[section for section in sections if section is not None],
+        settings=recipe.toml(),
+        facts=_facts(summary, recipe),
+        data=_data(summary),
+        vault=_vault(folder, summary),
+        repeat=f"ichikara train {shlex.quote(str(folder / 'recipe.toml'))}",
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        version=__version__,
+    )
+    path = folder / REPORT
+    write(path, page)
+    return path
+
+
+def _history(path: Path) -> History:
+    """The rows of a run's history, from the file that it left."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
+    return History([{**row, "epoch": int(row["epoch"])} for row in rows])
+
+
+def _state(summary: dict[str, Any], recipe: Any, folder: Path) -> tuple[str, str]:
+    """In what way the run ended, if not at its last epoch; and the command that goes on with it, if it can go on."""
+    if summary["stopped"]:
+        best = summary["best_epoch"]
+        kept = f" The weights are those of epoch {best}." if recipe.early_stopping.restore_best and best else ""
+        return f"Stopped after epoch {summary['epochs']}: {summary['stopped']}.{kept}", ""
+    if summary["finished"]:
+        return "", ""
+    how = "was interrupted" if summary["interrupted"] else "broke off"
+    done = f"after {summary['epochs']} of {recipe.training.epochs} epochs"
+    return f"This run {how} {done}. To go on with it:", f"ichikara train --resume {shlex.quote(str(folder))}"
+
+
+def _tiles(summary: dict[str, Any], subject: Subject, test: dict[str, Any] | None) -> list[dict[str, str]]:
+    """The numbers at the head of the page: what was measured, how long it took, how large the network is."""
+    tiles = []
+    tile = lambda label, value, note="": tiles.append({"label": label, "value": value, "note": note})
+    if test is not None:
+        for name in _measures(test, "test_"):
+            tile(_words(name), _measure(name, test[name]), f"{test['examples']:,} examples")
+    if subject.task == "images":
+        for name, (label, note) in _FORGERY.items():
+            if name in summary:
+                tile(label, f"{summary[name]:.2f}", note)
+    else:
+        for name in _measures(summary, "val_") or _measures(summary, "train_"):
+            text = subject.task == "text" and name.endswith("loss")
+            note = f"{summary[name] / math.log(2):.2f} bits a character" if text else ""
+            tile(_words(name), _measure(name, summary[name]), note)
+    epochs, best = summary["epochs"], summary["best_epoch"]
+    tile("epochs", f"{epochs:,}", f"weights of epoch {best}" if best and best != epochs else "")
+    tile("training time", _duration(summary["seconds"]))
+    tile("parameters", f"{summary['parameters']:,}")
+    return tiles
+
+
+_FORGERY = {
+    "train_real": ("detector on real images", "1 is sure they are real"),
+    "train_forged": ("detector on forgeries", "0 sees through them all"),
+    "train_spread": ("spread of forgeries", "1 is that of real images"),
+}
+_PARTS = {"test": "test", "val": "validation", "train": "training"}
+
+
+def _measures(numbers: dict[str, Any], prefix: str) -> list[str]:
+    """The names of the measures of one part of the data, those that are read as percentages first."""
+    names = [name for name in numbers if name.startswith(prefix)]
+    return sorted(names, key=lambda name: not name.endswith(_PERCENT))
+
+
+def _words(name: str) -> str:
+    part, _, measure = name.partition("_")
+    return f"{_PARTS[part]}, whole answers right" if measure == "exact" else f"{_PARTS[part]} {measure}"
+
+
+def _measure(name: str, value: float) -> str:
+    return f"{100 * value:.2f}%" if name.endswith(_PERCENT) else f"{value:.4g}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 0.05:
+        return "< 0.1 s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _curves(history: History, summary: dict[str, Any]) -> Section | None:
+    """A figure for each measure; for a forger and a detector, what belongs together in one."""
+    if not len(history):
+        return None
+    last = history.last
+    step = -(-len(history) // _EPOCHS)
+    rows = history.rows[::step]
+    history = History(rows if rows[-1] is last else [*rows, last])
+    figures: list[dict[str, str]] = []
+    if "train_forger_loss" in history.columns:
+        groups: list[tuple[dict[str, str], str, tuple[float, float] | None]] = [
+            ({"train_detector_loss": "detector", "train_forger_loss": "forger"}, "loss", None),
+            ({"train_real": "of real images", "train_forged": "of forgeries"}, "detector: “it is real”", (0, 1)),
+            ({"train_spread": "forgeries, against real images"}, "spread", None),
+        ]
+        for columns, label, limits in groups:
+            figure = history_columns(history, columns, label, limits)
+            figures.append(_figure(figure, f"curve-{len(figures)}", f"{label} against epochs"))
+        return {"note": "Neither should win: both answers of the detector stay near one half.", "figures": figures}
+    best = summary["best_epoch"] if summary["best_epoch"] != summary["epochs"] else None
+    for measure in dict.fromkeys(name.partition("_")[2] for name in history.columns if name.startswith("train_")):
+        wanted = {f"train_{measure}", f"val_{measure}", "epoch"}
+        some = History([{name: row[name] for name in row if name in wanted} for row in history.rows])
+        figures.append(_figure(learning_curves(some, best_epoch=best), f"curve-{len(figures)}", f"{measure} by epoch"))
+    return {"note": "", "figures": figures}
+
+
+def _figure(figure: Any, name: str, alt: str) -> dict[str, str]:
+    figure.set_size_inches(4.4, 3.2)
+    for ax in figure.axes:
+        epochs = {float(x) for line in ax.lines for x in line.get_xdata()}
+        if len(epochs) == 1:
+            ax.set_xticks(list(epochs))  # not its neighbours to the hundredth
+    return {"svg": inline_svg(figure, name, alt), "caption": ""}
+
+
+def _baseline(summary: dict[str, Any], subject: Subject) -> Section | None:
+    """The network and a linear model on the same validation data."""
+    baseline = summary.get("baseline")
+    if not baseline:
+        return None
+    network = {name: summary[name] for name in ("val_accuracy", "val_loss") if name in summary and name in baseline}
+    head = {"val_accuracy": "accuracy", "val_loss": "loss"}
+    if subject.task == "regression":
+        found = subject.answers
+        errors = found.outputs.reshape(-1).astype("float64") - found.targets.reshape(-1)
+        network["val_loss"] = float(numpy.square(errors).mean())
+        head["val_loss"] = "mean squared error"
+    names = list(network)
+    row = lambda who, of, seconds: [who, *(_measure(n, of[n]) for n in names), _duration(seconds)]
+    rows = [row("this network", network, summary["seconds"]), row(baseline["name"], baseline, baseline["seconds"])]
+    note = "A linear model, fitted to the same data: what the network has to beat. Measured on the validation data."
+    if baseline.get("examples", 0) < baseline.get("available", 0):
+        note += f" It learnt from {baseline['examples']:,} of the {baseline['available']:,} examples."
+    return {"note": note, "table": {"head": ["", *(head[n] for n in names), "time"], "rows": rows, "numbers": 1}}
+
+
+def _facts(summary: dict[str, Any], recipe: Any) -> list[tuple[str, str]]:
+    made = summary["made_with"]
+    return [
+        ("seed of weights, order and dropout", str(recipe.seed)),
+        ("seed of the split", str(recipe.split.seed)),
+        ("made with", f"ichikara {__version__}, Python {made['python']}, NumPy {made['numpy']}, {made['platform']}"),
+    ]
+
+
+def _data(summary: dict[str, Any]) -> dict[str, Any]:
+    """Where the data is from, and how much of it is in which part, with the sums by which it is known again."""
+    data = summary["data"]
+    parts = [(part, *data[part]) for part in ("train", "validation", "test") if data[part]]
+    rows = [{"part": part, "examples": f"{count:,}", "checksum": checksum} for part, count, checksum in parts]
+    return {"name": data["name"], "source": data["source"], "rows": rows}
+
+
+def _vault(folder: Path, summary: dict[str, Any]) -> dict[str, Any] | None:
+    """The openings of the run's test set; None where it holds none back."""
+    path = folder / "vault.json"
+    if not summary["data"]["test"] or not path.is_file():
+        return None
+    openings = json.loads(path.read_text(encoding="utf-8"))["openings"]
+    rows = [[o["when"].replace("T", " ").replace("+00:00", " UTC"), o["by"], _repeated(o)] for o in openings]
+    return {
+        "examples": f"{summary['data']['test'][0]:,}",
+        "rows": rows,
+        "open": f"ichikara evaluate {shlex.quote(str(folder))}",
+    }
+
+
+def _repeated(opening: dict[str, Any]) -> str:
+    return "again, as was asked for" if opening["again"] else "the first time"
