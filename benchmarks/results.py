@@ -90,10 +90,9 @@ def row(name: str, summary: dict) -> str:
 def judgement(runs: Path, name: str, judge: str) -> list[str]:
     """What a network that knows the classes says of a forger's samples, as a line of a table."""
     result = sample_run(runs / name, 1000, 0, runs / judge)
-    return [
-        f"| `{name}` | `{judge}` | {result['confidence']:.1%} | {result['classes_present']} of {len(result['classes'])} "
-        f"| {', '.join(map(str, result['classes']))} |"
-    ]
+    present = f"{result['classes_present']} of {len(result['classes'])}"
+    counts = ", ".join(map(str, result["classes"]))
+    return [f"| `{name}` | `{judge}` | {result['confidence']:.1%} | {present} | {counts} |"]
 
 
 def write(runs: Path) -> None:

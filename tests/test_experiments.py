@@ -34,7 +34,7 @@ def test_from_small_weights_nothing_is_learnt_and_he_is_faster_than_xavier_with_
     assert last["std 0.01"] == pytest.approx(math.log(10), abs=1e-3)
     assert last["Xavier"] < 0.8 * first["Xavier"]
     assert last["He"] < 0.5 * last["Xavier"]
-    reached = {start: next(i for i, loss in enumerate(result[start]) if loss < 1.5) for start in ("Xavier", "He")}
+    reached = {start: next(i for i, loss in enumerate(result[start]) if loss < 2.0) for start in ("Xavier", "He")}
     assert reached["He"] < 0.6 * reached["Xavier"]
     rows = table(capsys)
     assert rows[-1][0] == "He"
@@ -79,7 +79,7 @@ def test_at_the_right_scale_a_network_learns_without_batch_norm_too():
 
 
 def test_weight_decay_and_dropout_shrink_the_gap_to_new_images(capsys):
-    result = example("regularisation").main(epochs=100)
+    result = example("regularisation").main(epochs=80)
     plain = result["plain"]
     gap = lambda row: row["train"] - row["new"]
     loss_gap = lambda row: row["new_loss"] - row["train_loss"]
@@ -96,7 +96,7 @@ def test_weight_decay_and_dropout_shrink_the_gap_to_new_images(capsys):
 
 
 def test_a_high_degree_learns_the_noise_and_l2_and_early_stopping_mend_it(capsys):
-    result = example("overfitting").main(degrees=(1, 3, 15))
+    result = example("overfitting").main(degrees=(1, 3, 15), epochs=1500)
     line, cubic, high = (result[f"degree {degree}"] for degree in (1, 3, 15))
     mended = [result["degree 15, L2 0.01"], result["degree 15, stopped early"]]
     assert high["train"] < cubic["train"] < line["train"]

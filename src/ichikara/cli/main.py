@@ -137,7 +137,7 @@ def _report(parts, folder, summary) -> None:
     if summary["baseline"]:
         baseline = summary["baseline"]
         err.print(f"baseline   {baseline['name']}: {describe(baseline)} in {baseline['seconds']:.1f} s")
-    err.print(f"run        {folder}  (recipe.toml, weights.safetensors, history.csv, curves.png)")
+    err.print(f"run        {folder}  (report.html, recipe.toml, weights.safetensors, history.csv, curves.png)")
     if hasattr(parts.model, "sample"):
         err.print(f"see it     ichikara sample {folder}")
     elif parts.test is not None:

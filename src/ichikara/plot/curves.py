@@ -7,6 +7,7 @@ from ..train import History
 __all__ = ["learning_curves", "new_figure"]
 
 _COLOURS = {"train": "#4269d0", "val": "#ff725c"}
+_CJK = ("Noto Sans CJK JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "Meiryo", "MS Gothic")
 _NAMES = {"train": "training", "val": "validation"}
 
 
@@ -18,6 +19,21 @@ def new_figure(columns: int = 1, width: float = 5.0, height: float = 3.6):
     figure = Figure(figsize=(width * columns, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(1, columns, squeeze=False)[0]
+
+
+def families(text: str) -> list[str]:
+    """The typefaces for a text that a person wrote: Matplotlib's own, and for other scripts one that is installed.
+
+    >>> families("moons")
+    ['DejaVu Sans']
+    """
+    known = ["DejaVu Sans"]
+    if text.isascii():
+        return known
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return known + [name for name in _CJK if name in installed]
 
 
 def learning_curves(history: History, title: str = "", best_epoch: int | None = None) -> Any:
@@ -55,5 +71,5 @@ def learning_curves(history: History, title: str = "", best_epoch: int | None = 
         if drawn:
             ax.legend(frameon=False)
     if title:
-        figure.suptitle(title)
+        figure.suptitle(title, fontfamily=families(title), parse_math=False)
     return figure

@@ -4,13 +4,13 @@ import csv
 import json
 import math
 import shlex
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy
 
-from .. import __version__
 from ..plot import history_columns, inline_svg, learning_curves
 from ..train import History
 from ..train.checkpoint import write
@@ -20,6 +20,7 @@ from .subject import Subject
 __all__ = ["REPORT", "Subject", "write_report"]
 
 REPORT = "report.html"
+_VERSION: str = sys.modules[__name__.partition(".")[0]].__version__  # the package stands above all floors
 _EPOCHS = 1000  # that a curve is drawn through at most
 _PERCENT = ("accuracy", "exact")
 
@@ -69,7 +70,7 @@ def write_report(folder: Path, subject: Subject, test: dict[str, Any] | None = N
         vault=_vault(folder, summary),
         repeat=f"ichikara train {shlex.quote(str(folder / 'recipe.toml'))}",
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        version=__version__,
+        version=_VERSION,
     )
     path = folder / REPORT
     write(path, page)
@@ -213,7 +214,7 @@ def _facts(summary: dict[str, Any], recipe: Any) -> list[tuple[str, str]]:
     return [
         ("seed of weights, order and dropout", str(recipe.seed)),
         ("seed of the split", str(recipe.split.seed)),
-        ("made with", f"ichikara {__version__}, Python {made['python']}, NumPy {made['numpy']}, {made['platform']}"),
+        ("made with", f"ichikara {_VERSION}, Python {made['python']}, NumPy {made['numpy']}, {made['platform']}"),
     ]
 
 

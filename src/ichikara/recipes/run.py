@@ -4,6 +4,7 @@ import io
 import json
 import platform
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,9 @@ def _save_results(parts: Parts, folder: Path) -> None:
         picture = io.BytesIO()
         best = parts.stopper.best_epoch if parts.stopper and parts.stopper.restore_best else None
         figure = learning_curves(trainer.history, parts.recipe.title or parts.recipe.data.name, best)
-        figure.savefig(picture, format="png", dpi=144)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph")  # a title in a script of which no typeface is here
+            figure.savefig(picture, format="png", dpi=144)
         write(folder / CURVES, picture.getvalue())
 
 

@@ -24,6 +24,10 @@ from .history import History
 __all__ = ["DivergedError", "Trainer"]
 
 
+SAVE_EVERY = 1.0
+"""Seconds between two checkpoints at the least; what is done in between is done again when a killed run is resumed."""
+
+
 class DivergedError(UserError):
     """The loss became infinite or not a number, so that there is nothing left to learn from."""
 
@@ -105,8 +109,8 @@ class Trainer:
         """Train until so many epochs are done in all, and return what happened in each.
 
         Arguments: ``loader``, of batches ``(inputs, targets)``; ``epochs``; ``validation``, a Dataset or loader to be
-        watched after each epoch; ``checkpoint``, the file in which the run is saved after every epoch, and when
-        Ctrl-C ends it early.
+        watched after each epoch; ``checkpoint``, the file in which the run is saved after an epoch (those of
+        less than a second, not each), at the end, and when Ctrl-C ends it early.
 
         A first Ctrl-C ends the run after the current batch (``interrupted`` is then True), a second one at once. A run
         that was stopped stays so, also when it is taken up again; to go on with it, set ``stopped`` to None.
@@ -120,10 +124,15 @@ class Trainer:
         with self._interruptible(), using(self.generator), numpy.errstate(all="ignore"):
             try:
                 self._tell("on_fit_start", epochs)
+                saved = -math.inf
                 while self.epoch < epochs and not self.stopped and not self.interrupted:
                     self._run_epoch(watched)
-                    if checkpoint is not None:
+                    # Epochs of milliseconds are not saved one by one: waiting for the disk would take all the time.
+                    if checkpoint is not None and time.perf_counter() - saved > SAVE_EVERY:
                         self.save(checkpoint)
+                        saved = time.perf_counter()
+                if checkpoint is not None:
+                    self.save(checkpoint)
                 if not self.interrupted:
                     if self.averaging is not None:
                         self.averaging.apply(self.model)
