@@ -1,6 +1,7 @@
 """What all tests share: hypothesis draws the same examples every time, and the other frameworks are oracles only."""
 
 import os
+import sys
 
 # JAX reads these when it is first imported: the tests never need an accelerator, and compile more than they compute.
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -37,3 +38,26 @@ def jax():
     module = pytest.importorskip("jax", reason="JAX is the oracle of this test, and is not installed")
     module.config.update("jax_enable_x64", True)
     return module
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Call the command in an empty folder: exit status, standard output, standard error."""
+    from ichikara.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["ichikara", *map(str, words)])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code or 0
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return status, captured.out, captured.err
+
+    return call

@@ -1,13 +1,10 @@
 """Bad input to networks of images, texts and sequences: one clear error each, and on the command line one line."""
 
-import sys
-
 import numpy
 import pytest
 
 from ichikara import nn, ops, optim, zoo
 from ichikara.arrays import Generator
-from ichikara.cli import main
 from ichikara.data import (
     CharVocabulary,
     DataLoader,
@@ -56,27 +53,13 @@ epochs = 1
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Call the command in a folder with a text and its recipe: exit status, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("NO_COLOR", "1")
+def run(run, monkeypatch, tmp_path):
+    """Call the command in a folder with a text and its recipe."""
     monkeypatch.setattr("ichikara.recipes.run._report", lambda *_: None)  # which has tests of its own
     (tmp_path / "verse.txt").write_text(VERSE, encoding="utf-8")
     (tmp_path / "text.toml").write_text(TEXT, encoding="utf-8")
     (tmp_path / "images.toml").write_text(IMAGES, encoding="utf-8")
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["ichikara", *map(str, words)])
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
+    return run
 
 
 def complaint(answer):

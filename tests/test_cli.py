@@ -12,7 +12,6 @@ import time
 import numpy
 import pytest
 
-from ichikara.cli import main
 from ichikara.data import load_moons
 
 RECIPE = """
@@ -37,27 +36,6 @@ lr = 0.05
 epochs = 3
 batch_size = 16
 """
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Call the command in an empty folder: exit status, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("NO_COLOR", "1")
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["ichikara", *map(str, words)])
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return status, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

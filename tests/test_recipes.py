@@ -2,13 +2,11 @@
 
 import json
 import math
-import sys
 
 import numpy
 import pytest
 
 from ichikara import nn
-from ichikara.cli import main
 from ichikara.data import CharVocabulary, Dataset, load_digits, text_dataset
 from ichikara.data.registry import datasets
 from ichikara.data.splits import TrainTest, TrainValidation
@@ -92,26 +90,6 @@ class NoPicture:
 def _no_pictures(monkeypatch):
     monkeypatch.setattr("ichikara.plot.learning_curves", NoPicture)
     monkeypatch.setattr("ichikara.recipes.run._report", lambda *_: None)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Call the command in an empty folder: exit status, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("NO_COLOR", "1")
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["ichikara", *map(str, words)])
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
 
 
 def short(name, *settings, epochs=EPOCHS):
