@@ -783,6 +783,21 @@ _LABELS = given([0, 3, 1, 1, 2])
 _SOME = given([0, 3, -100, 1, -100])
 _CLASSES = numpy.array([0.5, 2.0, 1.0, 0.25])
 _DEEP = given([[[0, 1], [3, 2], [1, 1]], [[2, -100], [0, 0], [3, 1]]])
+row(
+    "categorical_nll",
+    [normal(5, 4), _LABELS],
+    lambda t, u, y: t.nn.functional.cross_entropy(u, y, reduction="none"),
+    composes="it gives what its rule needs too",
+)
+row(
+    "categorical_nll",
+    [normal(2, 2)],
+    lambda t, u: t.nn.functional.cross_entropy(u, t.tensor([0, 0]), reduction="none"),
+    call=lambda f, u: f(u, numpy.array([0, 0])),
+    special=[([[1000.0, 0.0], [-1000.0, 0.0]],)],
+    label="sure",
+    composes="it gives what its rule needs too",
+)
 for _name, _first in (("nll_loss", off_zero), ("cross_entropy", normal)):
     loss(_name, [_first(5, 4), _LABELS], lambda f, x, y, name=_name, **o: getattr(f, name)(x, y, **o))
     loss(_name, [_first(4), given(2)], lambda f, x, y, name=_name, **o: getattr(f, name)(x, y, **o))

@@ -16,12 +16,16 @@ from .dtypes import (
     uint8,
 )
 from .namespace import READY, dtype_name, is_array, is_floating, is_scalar, is_tensor, is_traced, namespace
+from .once import Back, Once
 from .random import Generator, choose_generator, default_generator, seed, using
 from .special import erf, is_basic_index, scatter_add
+from .workers import product
 
 __all__ = [
     "READY",
+    "Back",
     "Generator",
+    "Once",
     "Window",
     "add_into",
     "as_array",
@@ -50,6 +54,7 @@ __all__ = [
     "is_traced",
     "namespace",
     "normalise_axes",
+    "product",
     "read_only",
     "scatter_add",
     "seed",

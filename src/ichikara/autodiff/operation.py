@@ -23,8 +23,9 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from ..arrays import READY, as_array, harmonise, is_array, is_floating, is_scalar
+from ..arrays.kernels import fitting
 from .modes import mode
-from .tensor import Node, Tensor, bind, wrap
+from .tensor import OPERATORS, Node, Tensor, bind, wrap
 
 __all__ = ["Composition", "Gradient", "Operation", "composed", "op", "operations", "verify"]
 
@@ -33,32 +34,6 @@ operations: dict[str, "Operation | Composition"] = {}
 
 _order = count(1)
 _PYTHON_NUMBERS = frozenset((int, float, bool))
-
-# Which methods of Tensor answer to an operator; the second is the one with its sides exchanged.
-_OPERATORS = {
-    "+": ("__add__", "__radd__"),
-    "-": ("__sub__", "__rsub__"),
-    "*": ("__mul__", "__rmul__"),
-    "/": ("__truediv__", "__rtruediv__"),
-    "//": ("__floordiv__", "__rfloordiv__"),
-    "%": ("__mod__", "__rmod__"),
-    "**": ("__pow__", "__rpow__"),
-    "@": ("__matmul__", "__rmatmul__"),
-    "-x": ("__neg__",),
-    "+x": ("__pos__",),
-    "|x|": ("__abs__",),
-    "[]": ("__getitem__",),
-    "==": ("__eq__",),
-    "!=": ("__ne__",),
-    "<": ("__lt__",),
-    "<=": ("__le__",),
-    ">": ("__gt__",),
-    ">=": ("__ge__",),
-    "&": ("__and__", "__rand__"),
-    "|": ("__or__", "__ror__"),
-    "^": ("__xor__", "__rxor__"),
-    "~": ("__invert__",),
-}
 
 
 class Gradient(NamedTuple):
@@ -75,6 +50,7 @@ class Plan(NamedTuple):
     operation: "Operation"
     inputs: tuple[int, ...]  # the wanted inputs, by position
     rules: tuple[tuple[Callable, tuple[int, ...]], ...]  # per wanted input: the rule, and the slots it is called with
+    quick: tuple[tuple[Callable, tuple[int, ...]], ...]  # the same with the kernels that fit, for sweeps on arrays
     keep: tuple[int, ...]  # the parameters, by position, that are kept
     keep_shapes: tuple[int, ...]  # the inputs, by position, whose shapes are kept
     watch: tuple[int, ...]  # which of the wanted inputs are among them
@@ -108,9 +84,9 @@ class Operation:
         self._defaults = dict(zip(self.parameters[self._count - len(defaults) :], defaults, strict=True))
         if promotes is None:
             promotes = broadcasts or floating
-        self._promotes = (self._range if promotes is True else promotes) if not sequence else ()
+        self._promotes = (self._range if promotes is True else promotes or ()) if not sequence else ()
         self._wanted: list[int] = [0] * len(self.inputs)  # per input its bit, 0 where there is no gradient
-        self._plans: dict[int, Plan] = {}
+        self._plans: dict[tuple[int, bool], Plan] = {}
 
     def gradient(self, **rules) -> "Operation":
         """State the gradient of every input: ``name=(formula, rule)``, or ``name=None`` where there is none.
@@ -128,7 +104,7 @@ class Operation:
                 self.gradients[name] = None
                 continue
             formula, rule = given
-            needs = rule.__code__.co_varnames[: rule.__code__.co_argcount]
+            needs = _needs(rule)
             unknown = set(needs) - {"g", "y", *self.parameters, *self._shapes, *self.keeps}
             if unknown:
                 raise TypeError(f"{self.name}: the gradient of {name} names {', '.join(sorted(unknown))}")
@@ -137,11 +113,15 @@ class Operation:
         self._plans.clear()
         return self
 
-    def plan(self, wanted: int) -> Plan:
-        """The plan for the wanted inputs, given as a number whose bits are their positions."""
+    def plan(self, wanted: int, fast: dict[str, Callable]) -> Plan:
+        """The plan for the wanted inputs, given as a number whose bits are their positions, and these kernels."""
         inputs = tuple(i for i in self._range if wanted >> i & 1)
-        stated = [self.gradients[self.inputs[i]] for i in inputs]
-        needed = {need for gradient in stated if gradient for need in gradient.needs}
+        stated = [gradient for i in inputs if (gradient := self.gradients[self.inputs[i]])]
+        twins = [
+            gradient._replace(rule=fast[name], needs=_needs(fast[name])) if name in fast else gradient
+            for name, gradient in zip((self.inputs[i] for i in inputs), stated, strict=True)
+        ]
+        needed = {need for gradient in (*stated, *twins) for need in gradient.needs}
         if self.keeps:
             # The second derivative goes through the composed form, which starts from the inputs.
             needed |= set(self.parameters)
@@ -149,9 +129,13 @@ class Operation:
         keep_shapes = tuple(i for i, name in enumerate(self._shapes) if name in needed)
         order = [*(self.parameters[i] for i in keep), *(self._shapes[i] for i in keep_shapes), *self.keeps]
         slot = {"g": 0, "y": 1, **{name: 2 + k for k, name in enumerate(order)}}
-        rules = tuple((gradient.rule, tuple(slot[need] for need in gradient.needs)) for gradient in stated if gradient)
+        rules, quick = (
+            tuple((gradient.rule, tuple(slot[need] for need in gradient.needs)) for gradient in gradients)
+            for gradients in (stated, twins)
+        )
         watch = () if self.sequence else tuple(k for k, i in enumerate(inputs) if i in keep)
-        made = self._plans[wanted] = Plan(self, inputs, rules, keep, keep_shapes, watch, "y" in needed)
+        made = Plan(self, inputs, rules, quick, keep, keep_shapes, watch, "y" in needed)
+        self._plans[wanted, bool(fast)] = made
         return made
 
     def __call__(self, *args, **options) -> Any:
@@ -182,7 +166,7 @@ class Operation:
                 values[i] = values[i].item()  # so that an option of NumPy's type widens nothing
         if not tensors:
             if mode.in_rule:
-                output = self.forward(*values)
+                output, _ = self._compute(values)
                 return output[0] if self.keeps else output
             for i in self._range:
                 if values[i].__class__ in _PYTHON_NUMBERS:
@@ -205,10 +189,18 @@ class Operation:
             output._node.versions = [edge.version for edge in edges if edge is not None]
         return output
 
+    def _compute(self, values):
+        """What the kernel for these values gives, or else the function; and the kernels that are to be used."""
+        fast = fitting(self.name, values, self._promotes)
+        output = fast[""](*values) if "" in fast else self.forward(*values)
+        if output is NotImplemented:  # there is no kernel for these options, or this layout
+            return self.forward(*values), {}
+        return output, fast
+
     def _apply(self, values, wanted, edges):
         """Compute, and leave a record where a gradient is wanted."""
         try:
-            output = self.forward(*values)
+            output, fast = self._compute(values)
         except (ValueError, TypeError, IndexError) as error:
             if type(error).__module__.startswith("jax"):
                 raise  # what JAX says of its tracers is better than what we could
@@ -219,7 +211,7 @@ class Operation:
             output, *extras = output
         if not wanted or not is_floating(output):
             return wrap(output, None)
-        plan = self._plans.get(wanted) or self.plan(wanted)
+        plan = self._plans.get((wanted, bool(fast))) or self.plan(wanted, fast)
         node = Node()
         node.plan = plan
         node.edges = edges
@@ -268,6 +260,11 @@ class Operation:
 
     def __repr__(self):
         return f"<operation {self.name}>"
+
+
+def _needs(rule) -> tuple[str, ...]:
+    """What a rule is called with, by the names of its parameters."""
+    return rule.__code__.co_varnames[: rule.__code__.co_argcount]
 
 
 def _shape(value):
@@ -356,7 +353,7 @@ def _register(operation, binds):
         raise ValueError(f"there is an operation named {operation.name} already")
     operations[operation.name] = operation
     for place in (binds,) if isinstance(binds, str) else binds:
-        method, *exchanged = _OPERATORS.get(place, (place,))
+        method, *exchanged = OPERATORS.get(place, (place,))
         bind(method)(_method(operation))
         for other in exchanged:
             bind(other)(_exchanged(operation))

@@ -88,20 +88,20 @@ def _run(root, gradient, wanted, differentiate, release):
 def _differentiate(node, g, leads):
     """The gradients of the node's wanted inputs, by its rules, on arrays."""
     plan, edges = _usable(node)
-    return _by_rules(plan, edges, (g, *node.saved), leads)
+    return _by_rules(plan, plan.quick, edges, (g, *node.saved), leads)
 
 
-def _by_rules(plan, edges, slots, leads):
+def _by_rules(plan, rules, edges, slots, leads):
     """What the rules of the wanted inputs give, called with what they name."""
     if plan.operation.sequence:
-        rule, needs = plan.rules[0]
+        rule, needs = rules[0]
         parts = rule(*[slots[i] for i in needs])
         return [
             (edge, parts[k]) for k, edge in enumerate(edges) if edge is not None and (leads is None or edge in leads)
         ]
     return [
         (edge, rule(*[slots[i] for i in needs]))
-        for edge, (rule, needs) in zip(edges, plan.rules, strict=True)
+        for edge, (rule, needs) in zip(edges, rules, strict=True)
         if leads is None or edge in leads
     ]
 
@@ -122,7 +122,7 @@ def _differentiate_traced(node, g, leads):
         edge_of = dict(zip(plan.inputs, edges, strict=True))
         saved = [wrap(value, edge_of[i]) if i in edge_of else value for i, value in zip(plan.keep, saved, strict=False)]
     slots = (g, wrap(output, node) if plan.keep_output else None, *saved, *shapes)
-    return [(edge, asarray(part)) for edge, part in _by_rules(plan, edges, slots, leads)]
+    return [(edge, asarray(part)) for edge, part in _by_rules(plan, plan.rules, edges, slots, leads)]
 
 
 def _differentiate_composed(node, g, leads):

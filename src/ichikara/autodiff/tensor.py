@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays import as_array, as_dtype, default_float, format_array, is_floating, is_traced, read_only, to_numpy
 
-__all__ = ["Leaf", "Node", "Tensor", "asarray", "bind", "raw", "wrap"]
+__all__ = ["OPERATORS", "Leaf", "Node", "Tensor", "asarray", "bind", "raw", "wrap"]
 
 
 _leaves = count(1)
@@ -302,6 +302,32 @@ def raw(value):
     """The array inside a Tensor; anything else as it is."""
     return value._data if isinstance(value, Tensor) else value
 
+
+# Which methods of Tensor answer to an operator; the second is the one with its sides exchanged.
+OPERATORS = {
+    "+": ("__add__", "__radd__"),
+    "-": ("__sub__", "__rsub__"),
+    "*": ("__mul__", "__rmul__"),
+    "/": ("__truediv__", "__rtruediv__"),
+    "//": ("__floordiv__", "__rfloordiv__"),
+    "%": ("__mod__", "__rmod__"),
+    "**": ("__pow__", "__rpow__"),
+    "@": ("__matmul__", "__rmatmul__"),
+    "-x": ("__neg__",),
+    "+x": ("__pos__",),
+    "|x|": ("__abs__",),
+    "[]": ("__getitem__",),
+    "==": ("__eq__",),
+    "!=": ("__ne__",),
+    "<": ("__lt__",),
+    "<=": ("__le__",),
+    ">": ("__gt__",),
+    ">=": ("__ge__",),
+    "&": ("__and__", "__rand__"),
+    "|": ("__or__", "__ror__"),
+    "^": ("__xor__", "__rxor__"),
+    "~": ("__invert__",),
+}
 
 _BINDABLE = "an operation, a method or an operator of this name is bound to Tensor already: "
 

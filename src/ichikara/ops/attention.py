@@ -2,9 +2,8 @@
 
 import math
 
-from ..arrays import Generator, default_generator, dtype_name, namespace, sum_to
+from ..arrays import Generator, Once, default_generator, dtype_name, namespace, sum_to
 from ..autodiff import asarray, composed, op
-from .steps import Once
 
 __all__ = ["attention", "scaled_dot_product_attention"]
 

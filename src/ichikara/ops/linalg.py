@@ -2,7 +2,7 @@
 
 import math
 
-from ..arrays import namespace, normalise_axes, sum_to
+from ..arrays import namespace, normalise_axes, product, sum_to
 from ..autodiff import composed, op
 from .shape import permute_dims, reshape
 
@@ -46,18 +46,23 @@ def linear(x, weight, bias=None, /):
 
     Shapes: (*n, in), (out, in), (out) -> (*n, out).
     """
-    y = x @ weight.mT
-    return y if bias is None else y + bias
+    y = product(_rows(x), weight.mT)
+    if bias is not None:
+        y += bias
+    return namespace(y).reshape(y, (*x.shape[:-1], weight.shape[0]))
 
 
 def _rows(x):
-    """All leading axes as one."""
-    return namespace(x).reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+    """All leading axes as one, for one product of matrices instead of many."""
+    return x if x.ndim == 2 else namespace(x).reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 linear.gradient(
-    x=(r"\bar X = \bar Y W", lambda g, weight: g @ weight),
-    weight=(r"\bar W = \bar Y^\top X", lambda g, x: _rows(g).mT @ _rows(x)),
+    x=(
+        r"\bar X = \bar Y W",
+        lambda g, weight: namespace(g).reshape(product(_rows(g), weight), (*g.shape[:-1], weight.shape[1])),
+    ),
+    weight=(r"\bar W = \bar Y^\top X", lambda g, x: product(_rows(g).mT, _rows(x))),
     bias=(r"\bar b = \sum_i \bar Y_i", lambda g: namespace(g).sum(_rows(g), axis=0)),
 )
 

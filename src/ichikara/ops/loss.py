@@ -162,6 +162,31 @@ def _check_labels(labels, shape, classes, ignore_index):
         raise ValueError(f"label {wrong.reshape(-1)[0]} was given for {classes} classes, 0 to {classes - 1}")
 
 
+@op(r"l_i = \ln \sum_k e^{u_{ik}} - u_{i y_i}", name="categorical_nll", floating=True, promotes=(0,), keeps=("logp",))
+def _categorical_nll(u, labels, /):
+    """The elements of `cross_entropy` with labels, from weighted sums. Shapes: (n, c), (n) -> (n)."""
+    logp = log_softmax.forward(u)
+    return -namespace(logp).take_along_axis(logp, labels[:, None], axis=1)[:, 0], logp
+
+
+def _towards_labels(g, logp, labels):
+    xp = namespace(g, logp)
+    is_label = xp.arange(logp.shape[1]) == labels[:, None]
+    return g[:, None] * (xp.exp(logp) - is_label)
+
+
+_categorical_nll.gradient(
+    u=(r"\bar u_{ik} = \bar l_i\,(p_{ik} - [k = y_i]), \quad p = \operatorname{softmax} u", _towards_labels),
+    labels=None,
+)
+
+
+def _of_labels(rows, labels):
+    """Minus the element of each row at its label: the same from log-probabilities."""
+    xp = namespace(labels)
+    return -reshape(take_along_axis(rows, xp.expand_dims(labels, axis=1), axis=1), (-1,))
+
+
 @composed(r"L = -\tfrac{1}{\sum_i w_{y_i}} \sum_i w_{y_i} x_{i y_i}")
 def nll_loss(input, target, /, weight=None, ignore_index=-100, reduction="mean"):
     """Negative log likelihood: the weighted mean of what log-probabilities say of the right classes.
@@ -172,27 +197,31 @@ def nll_loss(input, target, /, weight=None, ignore_index=-100, reduction="mean")
 
     Raises ValueError for labels beyond the classes.
     """
-    return _label_loss(input, target, weight, ignore_index, reduction, 0.0)
+    return _label_loss(input, target, weight, ignore_index, reduction, _of_labels)
 
 
-def _label_loss(logp, target, weight, ignore_index, reduction, smoothing):
-    """The loss of log-probabilities given class labels, a part of it spread over all classes."""
+def _label_loss(values, target, weight, ignore_index, reduction, nll, smoothing=0.0):
+    """The loss given class labels, by ``nll`` of rows of values and labels; a part of it spread over all classes."""
     choose("reduction", reduction, _REDUCTIONS)
-    axis = 1 if logp.ndim > 1 else 0
-    classes = logp.shape[axis]
+    axis = 1 if values.ndim > 1 else 0
+    classes = values.shape[axis]
     labels = raw(target)
-    _check_labels(labels, logp.shape, classes, ignore_index)
+    _check_labels(labels, values.shape, classes, ignore_index)
     xp = namespace(labels)
+    rows = values if values.ndim == 2 else moveaxis(values, axis, -1)
+    if rows.ndim != 2:
+        rows = reshape(rows, (-1, classes)) if values.size else reshape(values, (0, classes))
+        labels = xp.reshape(labels, (-1,))
     counted = labels != ignore_index
+    if weight is None and not smoothing and values.size and xp.__name__ == "numpy" and counted.all():
+        losses = nll(rows, labels)  # as nearly always: every position counts, and as much as the others
+        return reshape(losses, target.shape) if reduction == "none" else _reduce(losses, reduction)
     labels = xp.where(counted, labels, xp.zeros_like(labels))
-    rows = reshape(moveaxis(logp, axis, -1), (-1, classes)) if logp.size else reshape(logp, (0, classes))
-    labels, counted = xp.reshape(labels, (-1,)), xp.reshape(counted, (-1,))
-    weights = xp.astype(counted, logp.dtype)
+    weights = xp.astype(counted, values.dtype)
     if weight is not None:
-        weight = raw(_class_weights(weight, logp, classes))
+        weight = raw(_class_weights(weight, values, classes))
         weights = weights * xp.take(weight, labels, axis=0)
-    likely = reshape(take_along_axis(rows, xp.expand_dims(labels, axis=1), axis=1), (-1,))
-    losses = -where(counted, likely, 0.0) * weights  # masked first: 0 times an infinite loss would be nan
+    losses = where(counted, nll(rows, labels), 0.0) * weights  # masked first: 0 times an infinite loss would be nan
     if smoothing:
         of_all = sum(rows if weight is None else rows * weight, axis=1)
         losses = (1 - smoothing) * losses - (smoothing / classes) * where(counted, of_all, 0.0)
@@ -217,9 +246,12 @@ def cross_entropy(input, target, /, weight=None, ignore_index=-100, reduction="m
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing is a part of the target, 0 to 1, not {label_smoothing}")
     axis = 1 if input.ndim > 1 else 0
+    labelled = target.dtype.kind in "iub" or target.shape != input.shape
+    if labelled and not label_smoothing:
+        return _label_loss(input, target, weight, ignore_index, reduction, _categorical_nll)
     logp = log_softmax(input, axis=axis)
-    if target.dtype.kind in "iub" or target.shape != input.shape:
-        return _label_loss(logp, target, weight, ignore_index, reduction, label_smoothing)
+    if labelled:
+        return _label_loss(logp, target, weight, ignore_index, reduction, _of_labels, label_smoothing)
     classes = input.shape[axis]
     likely = target * (1 - label_smoothing) + label_smoothing / classes if label_smoothing else target
     terms = -logp * likely

@@ -6,7 +6,7 @@ would change the mean and the variance, because those cannot change.
 
 import math
 
-from ..arrays import default_float, is_floating, namespace, sum_to
+from ..arrays import Once, default_float, is_floating, namespace, sum_to
 from ..autodiff import asarray, composed, op, raw
 from ..errors import UserError
 from .shape import reshape
@@ -26,7 +26,7 @@ __all__ = [
 @op(
     r"y = w\,\hat x + b, \quad \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}",
     floating=True,
-    keeps=("mean", "slope"),
+    keeps=("mean", "slope", "back"),
 )
 def normalise(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5, into=None):
     r"""Mean 0 and variance 1 along axes, then scaled and shifted.
@@ -52,31 +52,30 @@ def normalise(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5, into=None):
         y *= weight
     if bias is not None:
         y += bias
-    return y, mean, slope
 
+    def back(g):
+        """The gradients of x, the weight and the bias; they share x̂ and the product with the weight."""
+        xp = namespace(g, x)
+        normal = (x - mean) * slope
+        weight_bar = g * normal
+        gw = g if weight is None else g * weight
+        x_bar = normal * -xp.mean(gw * normal, axis=axes, keepdims=True)
+        x_bar += gw
+        x_bar -= xp.mean(gw, axis=axes, keepdims=True)
+        x_bar *= slope
+        return x_bar, weight_bar, g
 
-def _through_moments(g, x, weight, mean, slope, axes):
-    xp = namespace(g, x)
-    g = g if weight is None else g * weight
-    normal = (x - mean) * slope
-    normal *= -xp.mean(g * normal, axis=axes, keepdims=True)
-    normal += g
-    normal -= xp.mean(g, axis=axes, keepdims=True)
-    normal *= slope
-    return normal
+    return y, mean, slope, Once(back)
 
 
 normalise.gradient(
     x=(
         r"\bar x = \frac{1}{\sqrt{\sigma^2 + \varepsilon}}"
         r" \bigl(w \bar y - \tfrac1n \textstyle\sum w \bar y - \hat x\,\tfrac1n \sum w \bar y \hat x\bigr)",
-        _through_moments,
+        lambda g, back: back(g)[0],
     ),
-    weight=(
-        r"\bar w = \sum \bar y\,\hat x",
-        lambda g, x, mean, slope, weight_shape: sum_to(g * ((x - mean) * slope), weight_shape),
-    ),
-    bias=(r"\bar b = \sum \bar y", lambda g, bias_shape: sum_to(g, bias_shape)),
+    weight=(r"\bar w = \sum \bar y\,\hat x", lambda g, back, weight_shape: sum_to(back(g)[1], weight_shape)),
+    bias=(r"\bar b = \sum \bar y", lambda g, back, bias_shape: sum_to(back(g)[2], bias_shape)),
 )
 
 

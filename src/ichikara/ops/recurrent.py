@@ -7,12 +7,10 @@ the loop back. In the loops stays what must wait for the step before.
 
 from collections.abc import Callable
 
-from ..arrays import namespace
+from ..arrays import Back, Once, namespace
 from ..autodiff import op
 from ..errors import choose
 from .steps import (
-    Back,
-    Once,
     added,
     as_pages,
     bound,

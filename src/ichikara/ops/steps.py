@@ -4,14 +4,9 @@ One text serves every kind of array: ``a += b`` works in place on NumPy's arrays
 `pages` are written to as a block of memory in NumPy, as a list elsewhere.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
-from ..arrays import namespace
+from ..arrays import namespace, product
 
 __all__ = [
-    "Back",
-    "Once",
     "added",
     "as_pages",
     "bound",
@@ -52,7 +47,7 @@ def rows(x):
 
 def weighted(x, weight, bias):
     """The weighted sums of all steps in one product. Shapes: (T, n, in), (k, in), (k) -> (T, n, k)."""
-    sums = rows(x) @ weight.mT
+    sums = product(rows(x), weight.mT)
     if bias is not None:
         sums += bias
     return namespace(sums).reshape(sums, (*x.shape[:2], weight.shape[0]))
@@ -104,30 +99,9 @@ def check(name, x, w_ih, w_hh, gates, lengths):
         raise ValueError(f"{x.shape[1]} sequences have that many lengths, not {lengths.shape}")
 
 
-class Back(NamedTuple):
-    """What the way back through time finds."""
-
-    x: Any  # the gradients of the weighted sums of the inputs, (T, n, gates * size)
-    h: Any  # and of those of the hidden states: the same, but for the GRU
-    h0: Any
-    c0: Any = None
-
-
-class Once:
-    """The way back through time: gone when the first rule asks for it, and remembered for the others."""
-
-    def __init__(self, back: Callable):
-        self.back, self.g, self.found = back, None, None
-
-    def __call__(self, g) -> Any:
-        if self.g is not g:
-            self.g, self.found = g, self.back(g)
-        return self.found
-
-
 def of_weight(sums, inputs):
     """The gradient of a weight: one product for all time steps. Shapes: (T, n, k), (T, n, in) -> (k, in)."""
-    return rows(sums).mT @ rows(inputs)
+    return product(rows(sums).mT, rows(inputs))
 
 
 def of_bias(sums):
@@ -138,4 +112,4 @@ def of_bias(sums):
 
 def of_inputs(sums, weight):
     """The gradient of the inputs of all steps. Shapes: (T, n, k), (k, in) -> (T, n, in)."""
-    return namespace(sums).reshape(rows(sums) @ weight, (*sums.shape[:2], weight.shape[1]))
+    return namespace(sums).reshape(product(rows(sums), weight), (*sums.shape[:2], weight.shape[1]))

@@ -1,0 +1,82 @@
+"""Kernels: the loops of the dearest operations written out, and compiled by Numba for the processor at hand.
+
+An operation is written against the array API, and each of its lines makes an array. A kernel does the same in one pass
+over the memory. It is found by the operation's name and has the same parameters and results, so an operation does not
+know of its kernel, and without Numba everything works, slower::
+
+    @kernel("relu")
+    def relu(x): ...
+
+    @kernel("relu", of="x")
+    def relu_x(g, y): ...
+
+The second is the rule of the gradient of ``x``; like every rule it names what it needs. An operation need not have
+both. A kernel takes NumPy arrays of one floating-point type, in any layout, of at least `LARGE` elements: below that
+NumPy is done before a kernel has been called, and a small network never waits for a compiler.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy
+
+from ..memory import keep_freed
+from ..workers import look_again
+
+__all__ = ["LARGE", "find", "fitting", "kernel"]
+
+LARGE = 1 << 14
+"""How many elements the first input of an operation must have for its kernel to pay."""
+
+_known: dict[str, dict[str, Callable]] = {}
+_loaded = False
+
+
+def kernel(operation: str, of: str = "") -> Callable[[Callable], Callable]:
+    """Decorator: the kernel of an operation, or the kernel ``of`` one of its inputs' gradients."""
+
+    def register(function):
+        _known.setdefault(operation, {})[of] = function
+        return function
+
+    return register
+
+
+def find(operation: str) -> dict[str, Callable]:
+    """The kernels of an operation: its own under the empty name, those of its gradients under their inputs' names."""
+    if not _loaded:
+        _load()
+    return _known.get(operation, {})
+
+
+_NONE: dict[str, Callable] = {}
+
+
+def fitting(operation: str, values: list[Any], mixed: Iterable[int]) -> dict[str, Callable]:
+    """The kernels of an operation, if it is called with large NumPy arrays of one type; none otherwise.
+
+    Arguments: ``values``, what it is called with; ``mixed``, the positions of those whose types have to be the same.
+    """
+    first: Any = values[0] if values else None
+    if first.__class__ is not numpy.ndarray or first.size < LARGE or not first.ndim or first.dtype.char not in "fd":
+        return _NONE
+    found = find(operation)
+    if found:
+        for i in mixed:
+            dtype: Any = getattr(values[i], "dtype", first.dtype)
+            if dtype.kind == "f" and dtype != first.dtype:
+                return _NONE
+    return found
+
+
+def _load():
+    """Import the kernels, all at once, when the first of them is asked for: Numba takes a fifth of a second."""
+    global _loaded
+    keep_freed()
+    try:
+        from . import activation, attention, convolution, loss, norm, optim, pool, recurrent  # noqa: F401
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("numba", "llvmlite"):
+            raise
+    look_again()  # SciPy's linear algebra library has been loaded, and is to keep to one thread too
+    _loaded = True

@@ -1,0 +1,167 @@
+"""How the kernels are compiled, what they share out among threads, and the functions of numbers that they use."""
+
+import math
+import sys
+import warnings
+from functools import cache
+from typing import Any
+
+import numba
+import numpy
+import scipy.linalg.cython_blas  # noqa: F401  (the products of matrices that are compiled are of this library)
+from numba import types
+from numba.core.event import Listener, register
+from numba.extending import overload
+
+from ..workers import share
+
+__all__ = ["compiled", "exp", "flat", "share_flat", "share_rows", "sigmoid", "tanh"]
+
+# Sums may be taken in another order and products fused with sums, so that the compiler can work on many numbers at
+# once; nan and infinity keep their meaning.
+_MATHS = {"reassoc", "contract", "nsz", "arcp"}
+
+
+def compiled(function):
+    """Decorator: compile with Numba, to run without Python's lock, and keep the result on disk for the next time."""
+    options: dict[str, Any] = {"nogil": True, "fastmath": _MATHS, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError as error:
+        if "cache" not in str(error):
+            raise
+        _say_that_nothing_is_kept()
+        return numba.njit(**options)(function)
+
+
+@cache
+def _say_that_nothing_is_kept():
+    warnings.warn(
+        "compiled kernels cannot be kept, for neither the package's folder nor the user's cache can be written; each "
+        "run compiles them anew (set NUMBA_CACHE_DIR to a folder that can be written)",
+        stacklevel=4,
+    )
+
+
+class _Saying(Listener):
+    """Says once, to a person at a terminal, what the wait is for."""
+
+    said = False
+
+    def on_start(self, event):
+        if not self.said and sys.stderr and sys.stderr.isatty():
+            print("compiling kernels for this processor; the next run finds them ready …", file=sys.stderr, flush=True)
+        self.said = True
+
+    def on_end(self, event):
+        pass
+
+
+register("numba:compile", _Saying())
+
+
+def flat(array):
+    """An array as one row of elements, copied only where its layout needs it."""
+    return numpy.ascontiguousarray(array).reshape(-1)
+
+
+def share_flat(function, *arrays, cost=4):
+    """Run a compiled function on equal parts of flat arrays, side by side; ``cost`` is that of an element."""
+    count = arrays[0].size
+    share(lambda part: function(*[array[part] for array in arrays]), count, cost=count * cost)
+
+
+def share_rows(function, *arrays, cost=8):
+    """Run a compiled function on equal parts of the rows of arrays; the largest array tells what there is to do."""
+    share(
+        lambda part: function(*[array[part] for array in arrays]),
+        len(arrays[0]),
+        cost=max(array.size for array in arrays) * cost,
+    )
+
+
+# --- functions of one number ------------------------------------------------------------------------------------------
+# The C library's are called number by number. A polynomial is computed for sixteen numbers at once.
+
+
+def exp(x):
+    """The exponential; in float32 within 2 units of the last place."""
+    return math.exp(x)
+
+
+@overload(exp)
+def _exp(x):
+    return _exp32 if x == types.float32 else lambda x: math.exp(x)
+
+
+_LOG2_E = numpy.float32(1.44269504)
+_LN2_HIGH, _LN2_LOW = numpy.float32(0.693359375), numpy.float32(-2.12194440e-4)
+_LOWEST, _HIGHEST = numpy.float32(-86.6), numpy.float32(88.72283)  # beyond these the result is 0, or infinite
+
+
+def _exp32(x):
+    # e^x = 2^k e^r with k the nearest whole number to x / ln 2; then |r| <= ln 2 / 2, and a polynomial will do.
+    # ln 2 is taken off in two parts, so that r keeps its digits (W. Cody and W. Waite 1980). 2^k is made of its bits,
+    # as 2 2^(k-1), because 2^128 has none.
+    one, half = numpy.float32(1.0), numpy.float32(0.5)
+    inside = min(max(x, _LOWEST), _HIGHEST)
+    k = math.floor(inside * _LOG2_E + half)
+    r = inside - k * _LN2_HIGH - k * _LN2_LOW
+    p = numpy.float32(1.9875691500e-4)
+    p = p * r + numpy.float32(1.3981999507e-3)
+    p = p * r + numpy.float32(8.3334519073e-3)
+    p = p * r + numpy.float32(4.1665795894e-2)
+    p = p * r + numpy.float32(1.6666665459e-1)
+    p = p * r + numpy.float32(5.0000001201e-1)
+    p = p * r * r + r + one
+    power = numpy.int32((numpy.int32(k) + numpy.int32(126)) << numpy.int32(23)).view(numpy.float32)
+    y = p * power * numpy.float32(2.0)
+    y = numpy.float32(0.0) if x < _LOWEST else y
+    y = numpy.float32(numpy.inf) if x > _HIGHEST else y
+    return x if x != x else y
+
+
+def tanh(x):
+    """The hyperbolic tangent; in float32 within 4 units of the last place."""
+    return math.tanh(x)
+
+
+@overload(tanh)
+def _tanh(x):
+    return _tanh32 if x == types.float32 else lambda x: math.tanh(x)
+
+
+_FLAT = numpy.float32(7.90531111)
+
+
+def _tanh32(x):
+    # The quotient of an odd and an even polynomial; beyond 7.9 it is 1 to the last place.
+    # Source: the coefficients are those of Eigen's and XLA's approximation.
+    u = min(max(x, -_FLAT), _FLAT)
+    s = u * u
+    p = numpy.float32(-2.76076847742355e-16)
+    p = p * s + numpy.float32(2.00018790482477e-13)
+    p = p * s + numpy.float32(-8.60467152213735e-11)
+    p = p * s + numpy.float32(5.12229709037114e-08)
+    p = p * s + numpy.float32(1.48572235717979e-05)
+    p = p * s + numpy.float32(6.37261928875436e-04)
+    p = p * s + numpy.float32(4.89352455891786e-03)
+    q = numpy.float32(1.19825839466702e-06)
+    q = q * s + numpy.float32(1.18534705686654e-04)
+    q = q * s + numpy.float32(2.26843463243900e-03)
+    q = q * s + numpy.float32(4.89352518554385e-03)
+    y = u * p / q
+    y = numpy.float32(1.0) if x > _FLAT else y
+    y = numpy.float32(-1.0) if x < -_FLAT else y
+    return x if x != x else y
+
+
+def sigmoid(x):
+    """The logistic sigmoid; e to a large power is infinite, and the quotient then 0."""
+    return 1 / (1 + math.exp(-x))
+
+
+@overload(sigmoid)
+def _sigmoid(x):
+    one = numpy.float32(1) if x == types.float32 else 1.0
+    return lambda x: one / (one + exp(-x))

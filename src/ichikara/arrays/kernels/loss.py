@@ -1,0 +1,96 @@
+r"""Softmax along the last axis, and its logarithm.
+
+.. math:: y_i = \frac{e^{x_i}}{\sum_j e^{x_j}}, \qquad \ln y_i = x_i - \ln \sum_j e^{x_j}
+
+The largest of a row is taken off first, so that nothing overflows.
+"""
+
+import math
+
+import numpy
+
+from . import kernel
+from .compiled import compiled, exp, share_rows
+
+
+def _as_rows(x):
+    return numpy.ascontiguousarray(x).reshape(-1, x.shape[-1])
+
+
+@kernel("softmax")
+def softmax(x, axis):
+    return _along_rows(_softmax, axis, x)
+
+
+@kernel("softmax", of="x")
+def softmax_x(g, y, axis):
+    return _along_rows(_softmax_x, axis, g, y)
+
+
+@kernel("log_softmax")
+def log_softmax(x, axis):
+    return _along_rows(_log_softmax, axis, x)
+
+
+@kernel("log_softmax", of="x")
+def log_softmax_x(g, y, axis):
+    return _along_rows(_log_softmax_x, axis, g, y)
+
+
+def _along_rows(function, axis, *arrays):
+    if axis in (-1, arrays[0].ndim - 1):
+        out = numpy.empty(arrays[0].shape, arrays[0].dtype)
+        share_rows(function, *map(_as_rows, arrays), _as_rows(out))
+        return out
+    moved = _along_rows(function, -1, *[numpy.moveaxis(array, axis, -1) for array in arrays])
+    return numpy.moveaxis(moved, -1, axis)
+
+
+@compiled
+def _softmax(x, y):
+    for r in range(x.shape[0]):
+        largest = x[r, 0]
+        for i in range(x.shape[1]):
+            largest = max(largest, x[r, i])
+        total = x.dtype.type(0)
+        for i in range(x.shape[1]):
+            y[r, i] = exp(x[r, i] - largest)
+            total += y[r, i]
+        share = x.dtype.type(1) / total
+        for i in range(x.shape[1]):
+            y[r, i] *= share
+
+
+@compiled
+def _softmax_x(g, y, gx):
+    for r in range(y.shape[0]):
+        total = y.dtype.type(0)
+        for i in range(y.shape[1]):
+            total += g[r, i] * y[r, i]
+        for i in range(y.shape[1]):
+            gx[r, i] = y[r, i] * (g[r, i] - total)
+
+
+@compiled
+def _log_softmax(x, y):
+    number = x.dtype.type
+    for r in range(x.shape[0]):
+        largest = x[r, 0]
+        for i in range(x.shape[1]):
+            largest = max(largest, x[r, i])
+        total = number(0)
+        for i in range(x.shape[1]):
+            total += exp(x[r, i] - largest)
+        log = largest + number(math.log(total))
+        for i in range(x.shape[1]):
+            y[r, i] = x[r, i] - log
+
+
+@compiled
+def _log_softmax_x(g, y, gx):
+    for r in range(y.shape[0]):
+        total = y.dtype.type(0)
+        for i in range(y.shape[1]):
+            total += g[r, i]
+        for i in range(y.shape[1]):
+            gx[r, i] = g[r, i] - exp(y[r, i]) * total

@@ -1,0 +1,196 @@
+r"""The LSTM and the GRU: all steps of some sequences in one loop, which never goes back to Python.
+
+.. math::
+    c_t = f_t c_{t-1} + i_t g_t, \quad h_t = o_t \tanh c_t \qquad
+    h_t = (1 - z_t) n_t + z_t h_{t-1}
+
+Sequences do not depend on each other, so the batch is shared out among threads and they meet once, after the last
+step. The input's part of the weighted sums, and the gradients of the weights, are products of matrices for all steps
+at once, as in the operations. Gates lie side by side: (steps, n, gate, size).
+"""
+
+import numpy
+
+from ..once import Back, Once
+from ..workers import product, share
+from . import kernel
+from .compiled import compiled, sigmoid, tanh
+
+
+def _weighted(x, weight, bias):
+    sums = product(x.reshape(-1, x.shape[2]), weight.T)
+    if bias is not None:
+        sums += bias
+    return sums
+
+
+def _start(state, x, size):
+    return numpy.zeros((x.shape[1], size), x.dtype) if state is None else numpy.ascontiguousarray(state)
+
+
+def _fits(x, w_hh, gates, w_ih, lengths):
+    shapes_fit = x.ndim == 3 and w_ih.shape == (len(w_hh), x.shape[2]) and len(w_hh) == gates * w_hh.shape[1]
+    return shapes_fit and len(x) and lengths is None
+
+
+# --- long short-term memory -------------------------------------------------------------------------------------------
+
+
+@kernel("lstm")
+def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
+    if not _fits(x, w_hh, 4, w_ih, lengths):
+        return NotImplemented
+    x, w = numpy.ascontiguousarray(x), numpy.ascontiguousarray(w_hh)
+    steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
+    bias = b_hh if b_ih is None else b_ih if b_hh is None else b_ih + b_hh
+    gates = _weighted(x, w_ih, bias).reshape(steps, n, 4, size)  # weighted sums, then the gates
+    y = numpy.empty((steps + 2, n, size), x.dtype)
+    before, c_before = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
+    h, c = _start(h0, x, size), _start(c0, x, size)
+    transposed = numpy.ascontiguousarray(w.T)
+    cost = steps * n * w.size
+    share(lambda p: _lstm(gates, transposed, h, c, y, before, c_before, p.start, p.stop, reverse), n, cost)
+
+    def back(g):
+        g = numpy.ascontiguousarray(g)
+        sums = numpy.empty_like(gates)
+        dh, dc = numpy.empty((n, size), x.dtype), numpy.empty((n, size), x.dtype)
+        share(lambda p: _lstm_back(g, gates, w, c_before, sums, dh, dc, p.start, p.stop, reverse), n, cost)
+        flat = sums.reshape(steps, n, 4 * size)
+        return Back(flat, flat, dh, dc)
+
+    return y, before, x, Once(back)
+
+
+@compiled
+def _lstm(gates, weight, h0, c0, y, before, c_before, first, last, reverse):
+    steps, size = before.shape[0], before.shape[2]
+    h, c = h0[first:last].copy(), c0[first:last].copy()
+    sums = numpy.empty((last - first, weight.shape[1]), h.dtype)
+    parts = sums.reshape(last - first, 4, size)
+    for k in range(steps):
+        t = steps - 1 - k if reverse else k
+        numpy.dot(h, weight, sums)
+        for r in range(last - first):
+            for j in range(size):
+                before[t, first + r, j], c_before[t, first + r, j] = h[r, j], c[r, j]
+                i = sigmoid(gates[t, first + r, 0, j] + parts[r, 0, j])
+                f = sigmoid(gates[t, first + r, 1, j] + parts[r, 1, j])
+                g = tanh(gates[t, first + r, 2, j] + parts[r, 2, j])
+                o = sigmoid(gates[t, first + r, 3, j] + parts[r, 3, j])
+                gates[t, first + r, 0, j], gates[t, first + r, 1, j] = i, f
+                gates[t, first + r, 2, j], gates[t, first + r, 3, j] = g, o
+                c[r, j] = f * c[r, j] + i * g
+                h[r, j] = o * tanh(c[r, j])
+                y[t, first + r, j] = h[r, j]
+    y[steps, first:last], y[steps + 1, first:last] = h, c
+
+
+@compiled
+def _lstm_back(g_y, gates, weight, c_before, sums, dh0, dc0, first, last, reverse):
+    steps, _, size = c_before.shape
+    one = c_before.dtype.type(1)
+    dh, dc = g_y[steps, first:last].copy(), g_y[steps + 1, first:last].copy()
+    d = numpy.empty((last - first, weight.shape[0]), dh.dtype)
+    parts = d.reshape(last - first, 4, size)
+    for k in range(steps):
+        t = k if reverse else steps - 1 - k
+        for r in range(last - first):
+            for j in range(size):
+                i, f = gates[t, first + r, 0, j], gates[t, first + r, 1, j]
+                g, o = gates[t, first + r, 2, j], gates[t, first + r, 3, j]
+                c = c_before[t, first + r, j]
+                shown = tanh(f * c + i * g)
+                h_bar = dh[r, j] + g_y[t, first + r, j]  # from this step's output, and from the step after it
+                c_bar = dc[r, j] + h_bar * o * (one - shown * shown)
+                parts[r, 0, j] = c_bar * g * i * (one - i)
+                parts[r, 1, j] = c_bar * c * f * (one - f)
+                parts[r, 2, j] = c_bar * i * (one - g * g)
+                parts[r, 3, j] = h_bar * shown * o * (one - o)
+                dc[r, j] = c_bar * f
+            for q in range(4):
+                for j in range(size):
+                    sums[t, first + r, q, j] = parts[r, q, j]
+        numpy.dot(d, weight, dh)
+    dh0[first:last], dc0[first:last] = dh, dc
+
+
+# --- gated recurrent unit ---------------------------------------------------------------------------------------------
+
+
+@kernel("gru")
+def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
+    if not _fits(x, w_hh, 3, w_ih, lengths):
+        return NotImplemented
+    x, w = numpy.ascontiguousarray(x), numpy.ascontiguousarray(w_hh)
+    steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
+    gates = _weighted(x, w_ih, b_ih).reshape(steps, n, 3, size)  # weighted sums, then the gates
+    y = numpy.empty((steps + 1, n, size), x.dtype)
+    before, recalled = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
+    h = _start(h0, x, size)
+    bias = (numpy.zeros(3 * size, x.dtype) if b_hh is None else numpy.ascontiguousarray(b_hh)).reshape(3, size)
+    transposed = numpy.ascontiguousarray(w.T)
+    cost = steps * n * w.size
+    share(lambda p: _gru(gates, transposed, bias, h, y, before, recalled, p.start, p.stop, reverse), n, cost)
+
+    def back(g):
+        g = numpy.ascontiguousarray(g)
+        of_x, of_h = numpy.empty_like(gates), numpy.empty_like(gates)
+        dh = numpy.empty((n, size), x.dtype)
+        share(lambda p: _gru_back(g, gates, w, before, recalled, of_x, of_h, dh, p.start, p.stop, reverse), n, cost)
+        return Back(of_x.reshape(steps, n, -1), of_h.reshape(steps, n, -1), dh)
+
+    return y, before, x, Once(back)
+
+
+@compiled
+def _gru(gates, weight, bias, h0, y, before, recalled, first, last, reverse):
+    steps, size = before.shape[0], before.shape[2]
+    h = h0[first:last].copy()
+    sums = numpy.empty((last - first, weight.shape[1]), h.dtype)
+    parts = sums.reshape(last - first, 3, size)
+    for k in range(steps):
+        t = steps - 1 - k if reverse else k
+        numpy.dot(h, weight, sums)
+        for r in range(last - first):
+            for j in range(size):
+                before[t, first + r, j] = h[r, j]
+                reset = sigmoid(gates[t, first + r, 0, j] + parts[r, 0, j] + bias[0, j])
+                z = sigmoid(gates[t, first + r, 1, j] + parts[r, 1, j] + bias[1, j])
+                m = parts[r, 2, j] + bias[2, j]
+                fresh = tanh(gates[t, first + r, 2, j] + reset * m)
+                gates[t, first + r, 0, j], gates[t, first + r, 1, j] = reset, z
+                gates[t, first + r, 2, j], recalled[t, first + r, j] = fresh, m
+                h[r, j] = fresh + z * (h[r, j] - fresh)
+                y[t, first + r, j] = h[r, j]
+    y[steps, first:last] = h
+
+
+@compiled
+def _gru_back(g_y, gates, weight, before, recalled, of_x, of_h, dh0, first, last, reverse):
+    steps, _, size = before.shape
+    one = before.dtype.type(1)
+    dh = g_y[steps, first:last].copy()
+    through = numpy.empty_like(dh)
+    d = numpy.empty((last - first, weight.shape[0]), dh.dtype)
+    parts = d.reshape(last - first, 3, size)
+    for k in range(steps):
+        t = k if reverse else steps - 1 - k
+        for r in range(last - first):
+            for j in range(size):
+                reset, z = gates[t, first + r, 0, j], gates[t, first + r, 1, j]
+                fresh, m = gates[t, first + r, 2, j], recalled[t, first + r, j]
+                h_bar = dh[r, j] + g_y[t, first + r, j]  # from this step's output, and from the step after it
+                dn = h_bar * (one - z) * (one - fresh * fresh)
+                parts[r, 0, j] = dn * m * reset * (one - reset)
+                parts[r, 1, j] = h_bar * (before[t, first + r, j] - fresh) * z * (one - z)
+                parts[r, 2, j] = dn * reset
+                of_x[t, first + r, 2, j] = dn
+                dh[r, j] = h_bar * z
+            for j in range(size):
+                of_x[t, first + r, 0, j], of_x[t, first + r, 1, j] = parts[r, 0, j], parts[r, 1, j]
+                of_h[t, first + r, 0, j], of_h[t, first + r, 1, j] = parts[r, 0, j], parts[r, 1, j]
+                of_h[t, first + r, 2, j] = parts[r, 2, j]
+        numpy.dot(d, weight, through)
+        dh += through
+    dh0[first:last] = dh

@@ -1,0 +1,223 @@
+"""The compiled kernels: that they say what the operations say, of any layout, in threads, and after a fork."""
+
+import os
+import threading
+import warnings
+
+import numpy
+import pytest
+from cases import CASES
+from test_operations import each, ours
+
+from ichikara import nn, ops, optim
+from ichikara.arrays import kernels
+from ichikara.autodiff import asarray, operations
+
+pytest.importorskip("numba", reason="the kernels are compiled by Numba")
+from ichikara.arrays.kernels import compiled
+
+kernels.find("")  # loads them all
+EXACT = {"float64": {"rtol": 1e-9, "atol": 1e-10}, "float32": {"rtol": 2e-4, "atol": 2e-5}}
+
+
+@pytest.fixture
+def everywhere(monkeypatch):
+    """Kernels for arrays of any size; gives a function that turns them off, or on again."""
+
+    def use(on):
+        monkeypatch.setattr(kernels, "LARGE", 1 if on else 1 << 60)
+
+    use(True)
+    return use
+
+
+def layouts(arrays):
+    """The same numbers: as they are, column by column, and as every second element of larger arrays."""
+    yield arrays
+    yield [numpy.asfortranarray(a) if a.ndim else a for a in arrays]
+    yield [numpy.repeat(a, 2, axis=-1)[..., ::2] if a.ndim else a for a in arrays]
+
+
+def test_every_kernel_is_of_an_operation_with_rows_in_the_table():
+    rows = {case.name for case in CASES}
+    for name, functions in kernels._known.items():
+        if name.startswith("rules."):
+            continue
+        assert name in rows
+        assert set(functions) - {""} <= set(operations[name].inputs)
+
+
+@each([case for case in CASES if case.differentiable is True])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_kernels_give_what_the_operations_give(case, dtype, everywhere):
+    for shapes in (None, *case.shapes):
+        for arrays in layouts(case.sample(dtype, shapes)):
+            everywhere(True)
+            value, gradients = ours(case, arrays)
+            everywhere(False)
+            expected, expected_gradients = ours(case, arrays)
+            for found, wanted in zip((value, *gradients), (expected, *expected_gradients), strict=True):
+                assert found.shape == wanted.shape
+                assert found.dtype == wanted.dtype
+                numpy.testing.assert_allclose(found, wanted, **EXACT[dtype])
+
+
+def large(random, *shape):
+    return random.standard_normal(shape).astype("float32")
+
+
+LARGER = {
+    "relu": lambda r: (ops.relu, [large(r, 100, 333)]),
+    "tanh": lambda r: (ops.tanh, [large(r, 100, 333)]),
+    "sigmoid": lambda r: (ops.sigmoid, [large(r, 100, 333)]),
+    "gelu": lambda r: (lambda x: ops.gelu(x, approximate="tanh"), [large(r, 100, 333)]),
+    "softmax": lambda r: (ops.softmax, [large(r, 301, 77)]),
+    "log_softmax": lambda r: (lambda x: ops.log_softmax(x, axis=0), [large(r, 301, 77)]),
+    "layer_norm": lambda r: (
+        lambda x, w, b: ops.layer_norm(x, 129, w, b),
+        [large(r, 7, 31, 129), large(r, 129), large(r, 129)],
+    ),
+    "batch_norm": lambda r: (
+        lambda x, w, b: ops.batch_norm(x, None, None, w, b, training=True),
+        [large(r, 9, 5, 21, 23), large(r, 5), large(r, 5)],
+    ),
+    "conv2d": lambda r: (
+        lambda x, w, b: ops.conv2d(x, w, b, stride=2, padding=(1, 2)),
+        [large(r, 9, 5, 29, 27), large(r, 7, 5, 3, 4), large(r, 7)],
+    ),
+    "max_pool2d": lambda r: (lambda x: ops.max_pool2d(x, 3, 2), [large(r, 5, 9, 33, 31)]),
+    "attention": lambda r: (
+        lambda q, k, v: ops.scaled_dot_product_attention(q, k, v, is_causal=True),
+        [large(r, 3, 5, 37, 33), large(r, 3, 5, 37, 33), large(r, 3, 5, 37, 17)],
+    ),
+    "lstm": lambda r: (
+        ops.lstm,
+        [large(r, 31, 37, 17), large(r, 92, 17), large(r, 92, 23) / 5, large(r, 92), large(r, 92)],
+    ),
+    "gru": lambda r: (
+        ops.gru,
+        [large(r, 31, 37, 17), large(r, 69, 17), large(r, 69, 23) / 5, large(r, 69), large(r, 69)],
+    ),
+    "linear": lambda r: (ops.linear, [large(r, 5, 131, 127), large(r, 129, 127), large(r, 129)]),
+}
+
+
+def computed(name, dtype="float32"):
+    function, arrays = LARGER[name](numpy.random.default_rng(0))
+    leaves = [asarray(a.astype(dtype), requires_grad=True) for a in arrays]
+    value = function(*leaves)
+    value.backward(numpy.random.default_rng(1).standard_normal(value.shape).astype(dtype))
+    return [value.numpy(), *(leaf.grad.numpy() for leaf in leaves)]
+
+
+@pytest.mark.parametrize("name", LARGER)
+def test_large_inputs_shared_out_among_threads(name, everywhere, monkeypatch):
+    everywhere(False)
+    exact = computed(name, "float64")
+    everywhere(True)
+    found, again = computed(name), computed(name)
+    with pytest.importorskip("threadpoolctl").threadpool_limits(1):
+        alone = computed(name)
+    for a, b, c, d in zip(found, again, alone, exact, strict=True):
+        assert a.tobytes() == b.tobytes()  # the same from run to run
+        scale = 1e-5 * max(1.0, float(abs(d).max()))
+        numpy.testing.assert_allclose(a, c, rtol=1e-5, atol=scale)  # on one thread the same but for rounding
+        numpy.testing.assert_allclose(a, d, rtol=1e-4, atol=2 * scale)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_functions_of_a_number(dtype, everywhere):
+    x = numpy.concatenate(
+        [numpy.linspace(-100, 100, 20001), [0.0, -0.0, numpy.inf, -numpy.inf, numpy.nan, 1e-30, -1e-30]]
+    ).astype(dtype)
+    for kernel, exact in ((ops.tanh, numpy.tanh), (ops.relu, lambda x: numpy.maximum(x, 0))):
+        found = kernel(x).numpy()
+        numpy.testing.assert_allclose(found, exact(x.astype("float64")), rtol=1e-6 if dtype == "float32" else 1e-14)
+    with numpy.errstate(over="ignore"):
+        sigmoid = 1 / (1 + numpy.exp(-x.astype("float64")))
+    numpy.testing.assert_allclose(ops.sigmoid(x).numpy(), sigmoid, rtol=2e-6, atol=1e-37)
+
+
+def test_adam_takes_the_same_steps(everywhere):
+    steps = []
+    for on in (True, False):
+        everywhere(on)
+        random = numpy.random.default_rng(3)
+        w = asarray(large(random, 123, 457), requires_grad=True)
+        optimizer = optim.Adam([w], lr=0.01, weight_decay=0.1)
+        for _ in range(5):
+            w.grad = asarray(large(random, 123, 457))
+            optimizer.step()
+        steps.append((w.numpy(), *optimizer.state_dict()["state"][0].values()))
+    for found, wanted in zip(*steps, strict=True):
+        numpy.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
+
+
+def trained(seed):
+    """The weights of a small network after some steps in which every layer is large enough for a kernel."""
+    random = numpy.random.default_rng(seed)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 49, 32))
+    for i, p in enumerate(model.parameters()):
+        p.data = numpy.random.default_rng(i).standard_normal(p.shape).astype("float32") * 0.1
+    optimizer = optim.Adam(model.parameters(), lr=1e-3)
+    x, labels = large(random, 64, 1, 16, 16), random.integers(32, size=64)
+    for _ in range(10):
+        optimizer.zero_grad()
+        ops.cross_entropy(model(x), labels).backward()
+        optimizer.step()
+    return [p.numpy() for p in model.parameters()]
+
+
+def same(a, b):
+    return all(x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
+
+
+def test_two_trainings_at_once():
+    expected = [trained(seed) for seed in (0, 1)]
+    found = [None, None]
+
+    def train(seed):
+        found[seed] = trained(seed)
+
+    threads = [threading.Thread(target=train, args=(seed,)) for seed in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for a, b in zip(found, expected, strict=True):
+        for x, y in zip(a, b, strict=True):
+            numpy.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_after_kernels_have_run():
+    expected = trained(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python's, on forking beside threads
+        child = os.fork()
+    if not child:
+        os._exit(0 if same(trained(0), expected) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_cache_that_cannot_be_written_is_said_once(monkeypatch):
+    njit = compiled.numba.njit
+
+    def refusing(cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(**options)
+
+    monkeypatch.setattr(compiled.numba, "njit", refusing)
+    compiled._say_that_nothing_is_kept.cache_clear()
+    with pytest.warns(UserWarning, match="NUMBA_CACHE_DIR") as said:
+        functions = [compiled.compiled(lambda x: x + 1) for _ in range(3)]
+    assert len(said) == 1
+    assert functions[0](1) == 2
+
+
+def test_without_numba_everything_is_there(monkeypatch):
+    monkeypatch.setattr(kernels, "_known", {})
+    monkeypatch.setattr(kernels, "LARGE", 1)
+    assert kernels.find("relu") == {}
+    assert ops.relu([-1.0, 1.0]).tolist() == [0.0, 1.0]
