@@ -72,47 +72,70 @@ def _lstm(gates, weight, h0, c0, y, before, c_before, first, last, reverse):
         t = steps - 1 - k if reverse else k
         numpy.dot(h, weight, sums)
         for r in range(last - first):
+            row, seen, kept, out = gates[t, first + r], before[t, first + r], c_before[t, first + r], y[t, first + r]
             for j in range(size):
-                before[t, first + r, j], c_before[t, first + r, j] = h[r, j], c[r, j]
-                i = sigmoid(gates[t, first + r, 0, j] + parts[r, 0, j])
-                f = sigmoid(gates[t, first + r, 1, j] + parts[r, 1, j])
-                g = tanh(gates[t, first + r, 2, j] + parts[r, 2, j])
-                o = sigmoid(gates[t, first + r, 3, j] + parts[r, 3, j])
-                gates[t, first + r, 0, j], gates[t, first + r, 1, j] = i, f
-                gates[t, first + r, 2, j], gates[t, first + r, 3, j] = g, o
-                c[r, j] = f * c[r, j] + i * g
-                h[r, j] = o * tanh(c[r, j])
-                y[t, first + r, j] = h[r, j]
+                seen[j], kept[j] = h[r, j], c[r, j]
+            _add_and_squash(row, parts[r], 2)
+            for j in range(size):
+                c[r, j] = row[1, j] * c[r, j] + row[0, j] * row[2, j]
+            for j in range(size):
+                h[r, j] = row[3, j] * tanh(c[r, j])
+            for j in range(size):
+                out[j] = h[r, j]
     y[steps, first:last], y[steps + 1, first:last] = h, c
+
+
+@compiled
+def _add_and_squash(gates, sums, of_tanh):
+    """Gates of their weighted sums. Short loops of few arrays each: those the compiler does many numbers at a time."""
+    for q in range(gates.shape[0]):
+        if q == of_tanh:
+            for j in range(gates.shape[1]):
+                gates[q, j] = tanh(gates[q, j] + sums[q, j])
+        else:
+            for j in range(gates.shape[1]):
+                gates[q, j] = sigmoid(gates[q, j] + sums[q, j])
 
 
 @compiled
 def _lstm_back(g_y, gates, weight, c_before, sums, dh0, dc0, first, last, reverse):
     steps, _, size = c_before.shape
-    one = c_before.dtype.type(1)
     dh, dc = g_y[steps, first:last].copy(), g_y[steps + 1, first:last].copy()
     d = numpy.empty((last - first, weight.shape[0]), dh.dtype)
+    shown, c_bar = numpy.empty(size, dh.dtype), numpy.empty(size, dh.dtype)
     parts = d.reshape(last - first, 4, size)
     for k in range(steps):
         t = k if reverse else steps - 1 - k
         for r in range(last - first):
-            for j in range(size):
-                i, f = gates[t, first + r, 0, j], gates[t, first + r, 1, j]
-                g, o = gates[t, first + r, 2, j], gates[t, first + r, 3, j]
-                c = c_before[t, first + r, j]
-                shown = tanh(f * c + i * g)
-                h_bar = dh[r, j] + g_y[t, first + r, j]  # from this step's output, and from the step after it
-                c_bar = dc[r, j] + h_bar * o * (one - shown * shown)
-                parts[r, 0, j] = c_bar * g * i * (one - i)
-                parts[r, 1, j] = c_bar * c * f * (one - f)
-                parts[r, 2, j] = c_bar * i * (one - g * g)
-                parts[r, 3, j] = h_bar * shown * o * (one - o)
-                dc[r, j] = c_bar * f
+            row, part, c = gates[t, first + r], parts[r], c_before[t, first + r]
+            _lstm_gates_back(row, part, c, g_y[t, first + r], dh[r], dc[r], shown, c_bar)
             for q in range(4):
                 for j in range(size):
                     sums[t, first + r, q, j] = parts[r, q, j]
         numpy.dot(d, weight, dh)
     dh0[first:last], dc0[first:last] = dh, dc
+
+
+@compiled
+def _lstm_gates_back(row, part, c, g, dh, dc, shown, c_bar):
+    """The gradients of the four weighted sums of one sequence at one step; ``dc`` becomes that of the step before."""
+    one = row.dtype.type(1)
+    for j in range(c.size):
+        shown[j] = tanh(row[1, j] * c[j] + row[0, j] * row[2, j])
+    for j in range(c.size):
+        dh[j] += g[j]  # from this step's output, and from the step after it
+    for j in range(c.size):
+        c_bar[j] = dc[j] + dh[j] * row[3, j] * (one - shown[j] * shown[j])
+    for j in range(c.size):
+        part[0, j] = c_bar[j] * row[2, j] * row[0, j] * (one - row[0, j])
+    for j in range(c.size):
+        part[1, j] = c_bar[j] * c[j] * row[1, j] * (one - row[1, j])
+    for j in range(c.size):
+        part[2, j] = c_bar[j] * row[0, j] * (one - row[2, j] * row[2, j])
+    for j in range(c.size):
+        part[3, j] = dh[j] * shown[j] * row[3, j] * (one - row[3, j])
+    for j in range(c.size):
+        dc[j] = c_bar[j] * row[1, j]
 
 
 # --- gated recurrent unit ---------------------------------------------------------------------------------------------
@@ -153,23 +176,24 @@ def _gru(gates, weight, bias, h0, y, before, recalled, first, last, reverse):
         t = steps - 1 - k if reverse else k
         numpy.dot(h, weight, sums)
         for r in range(last - first):
+            row, kept, recall, out = gates[t, first + r], before[t, first + r], recalled[t, first + r], y[t, first + r]
             for j in range(size):
-                before[t, first + r, j] = h[r, j]
-                reset = sigmoid(gates[t, first + r, 0, j] + parts[r, 0, j] + bias[0, j])
-                z = sigmoid(gates[t, first + r, 1, j] + parts[r, 1, j] + bias[1, j])
-                m = parts[r, 2, j] + bias[2, j]
-                fresh = tanh(gates[t, first + r, 2, j] + reset * m)
-                gates[t, first + r, 0, j], gates[t, first + r, 1, j] = reset, z
-                gates[t, first + r, 2, j], recalled[t, first + r, j] = fresh, m
-                h[r, j] = fresh + z * (h[r, j] - fresh)
-                y[t, first + r, j] = h[r, j]
+                kept[j], recall[j] = h[r, j], parts[r, 2, j] + bias[2, j]
+            for q in range(2):
+                for j in range(size):
+                    row[q, j] = sigmoid(row[q, j] + (parts[r, q, j] + bias[q, j]))
+            for j in range(size):
+                row[2, j] = tanh(row[2, j] + row[0, j] * recall[j])
+            for j in range(size):
+                h[r, j] = row[2, j] + row[1, j] * (h[r, j] - row[2, j])
+            for j in range(size):
+                out[j] = h[r, j]
     y[steps, first:last] = h
 
 
 @compiled
 def _gru_back(g_y, gates, weight, before, recalled, of_x, of_h, dh0, first, last, reverse):
     steps, _, size = before.shape
-    one = before.dtype.type(1)
     dh = g_y[steps, first:last].copy()
     through = numpy.empty_like(dh)
     d = numpy.empty((last - first, weight.shape[0]), dh.dtype)
@@ -177,20 +201,32 @@ def _gru_back(g_y, gates, weight, before, recalled, of_x, of_h, dh0, first, last
     for k in range(steps):
         t = k if reverse else steps - 1 - k
         for r in range(last - first):
-            for j in range(size):
-                reset, z = gates[t, first + r, 0, j], gates[t, first + r, 1, j]
-                fresh, m = gates[t, first + r, 2, j], recalled[t, first + r, j]
-                h_bar = dh[r, j] + g_y[t, first + r, j]  # from this step's output, and from the step after it
-                dn = h_bar * (one - z) * (one - fresh * fresh)
-                parts[r, 0, j] = dn * m * reset * (one - reset)
-                parts[r, 1, j] = h_bar * (before[t, first + r, j] - fresh) * z * (one - z)
-                parts[r, 2, j] = dn * reset
-                of_x[t, first + r, 2, j] = dn
-                dh[r, j] = h_bar * z
-            for j in range(size):
-                of_x[t, first + r, 0, j], of_x[t, first + r, 1, j] = parts[r, 0, j], parts[r, 1, j]
-                of_h[t, first + r, 0, j], of_h[t, first + r, 1, j] = parts[r, 0, j], parts[r, 1, j]
-                of_h[t, first + r, 2, j] = parts[r, 2, j]
+            row, part, m = gates[t, first + r], parts[r], recalled[t, first + r]
+            _gru_gates_back(row, part, m, before[t, first + r], g_y[t, first + r], dh[r], of_x[t, first + r])
+            for q in range(3):
+                for j in range(size):
+                    of_h[t, first + r, q, j] = part[q, j]
         numpy.dot(d, weight, through)
         dh += through
     dh0[first:last] = dh
+
+
+@compiled
+def _gru_gates_back(row, part, m, before, g, dh, of_x):
+    """The gradients of the three weighted sums of one sequence at one step, by the input's and by the state's part."""
+    one = row.dtype.type(1)
+    for j in range(m.size):
+        dh[j] += g[j]  # from this step's output, and from the step after it
+    for j in range(m.size):
+        of_x[2, j] = dh[j] * (one - row[1, j]) * (one - row[2, j] * row[2, j])
+    for j in range(m.size):
+        part[0, j] = of_x[2, j] * m[j] * row[0, j] * (one - row[0, j])
+    for j in range(m.size):
+        part[1, j] = dh[j] * (before[j] - row[2, j]) * row[1, j] * (one - row[1, j])
+    for j in range(m.size):
+        part[2, j] = of_x[2, j] * row[0, j]
+    for q in range(2):
+        for j in range(m.size):
+            of_x[q, j] = part[q, j]
+    for j in range(m.size):
+        dh[j] *= row[1, j]

@@ -1,0 +1,133 @@
+"""Let libraries take turns at a workload, each in its own process, so that what slows the machine slows them all."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from .workloads import Workload
+
+ROOT = Path(__file__).parent.parent
+MODES = ("fused", "compile")  # of PyTorch, besides the eager one
+COMPILED = ("ichikara", "torch-compile")  # these keep compiled code on disk: their first start differs from the others
+SECONDS = 0.3  # of a round
+PAUSE = 0.03  # between two turns, for the threads of the one before to fall asleep
+PATIENCE = 600  # seconds until a worker that says nothing is given up
+
+
+def variants(workload: Workload) -> list[str]:
+    """The libraries of a workload, PyTorch in its modes."""
+    training = not workload.name.startswith("I")
+    modes = [mode for mode in (*MODES, *workload.modes) if training or mode != "fused"]
+    found = []
+    for library in workload.steps:
+        found.append(library)
+        if library == "torch":
+            found += [f"torch-{mode}" for mode in modes]
+    return found
+
+
+def environment(threads: int, cache: str = "") -> dict[str, str]:
+    """The variables that hold every library to so many threads, and what it compiles in a folder."""
+    names = ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM", "NUMEXPR")
+    return {
+        **os.environ,
+        **{f"{name}_NUM_THREADS": str(threads) for name in names},
+        "JAX_PLATFORMS": "cpu",
+        **({"NUMBA_CACHE_DIR": f"{cache}/numba", "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor"} if cache else {}),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
+    }
+
+
+def hold(threads: int) -> None:
+    """Keep this process to so many processors, where the system lets it; XLA has no variable for it."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+class Worker:
+    """A process of `benchmarks.worker`, and what it has said; ``failure`` says in a line why it is of no use."""
+
+    def __init__(self, workload: str, variant: str, threads: int, cache: str):
+        self.failure = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker", workload, variant],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+            env=environment(threads, cache),
+        )
+        self.began = self.read()
+
+    def read(self) -> dict[str, Any]:
+        """Its next line; empty where there is none, and ``failure`` says why."""
+        assert self.process.stdout
+        guard = threading.Timer(PATIENCE, self.process.kill)
+        guard.start()
+        line = self.process.stdout.readline()
+        guard.cancel()
+        said = json.loads(line) if line else {"error": f"ended with status {self.process.wait()} and no word"}
+        self.failure = said.get("error", "")
+        return {} if self.failure else said
+
+    def round(self, seconds: float) -> dict[str, Any]:
+        """A round: the time of a step and the memory so far."""
+        assert self.process.stdin
+        with suppress(BrokenPipeError):  # what went wrong is in its last line
+            print(seconds, file=self.process.stdin, flush=True)
+        return self.read()
+
+    def close(self) -> None:
+        """End the process; its input ends, and so does it, with the compilers that it may have started."""
+        try:
+            self.process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+
+
+def measure(
+    workload: Workload,
+    names: list[str],
+    rounds: int,
+    threads: int = 2,
+    seconds: float = SECONDS,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, dict[str, Any]]:
+    """What each library needs for a workload: lists of times by round, memory, start; or the error it gave."""
+    workers: dict[str, Worker] = {}
+    found: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            for name in names:
+                say(f"{workload.name}: starting {name}")
+                first: dict[str, Any] = {}
+                if name in COMPILED:
+                    cold = Worker(workload.name, name, threads, cache)
+                    cold.close()
+                    first = {"cold_s": cold.began.get("first_s")}
+                workers[name] = Worker(workload.name, name, threads, cache)
+                found[name] = {**workers[name].began, **first, "ms": []}
+            for number in range(rounds):
+                say(f"{workload.name}: round {number + 1} of {rounds}")
+                for name, worker in workers.items():
+                    if worker.failure:
+                        continue
+                    time.sleep(PAUSE)
+                    said = worker.round(seconds)
+                    if said:
+                        found[name]["ms"].append(said["ms"])
+                        found[name]["peak_mib"] = said["peak_mib"]
+        finally:
+            for worker in workers.values():
+                worker.close()
+    return {name: {"error": workers[name].failure} if workers[name].failure else found[name] for name in names}

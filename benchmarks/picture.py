@@ -1,0 +1,31 @@
+"""The time of a step against batch and width, as a picture."""
+
+from pathlib import Path
+from typing import Any
+
+from .figures import median
+
+LABELS = {"batch": "batch (width 512)", "width": "width of the hidden layers (batch 128)"}
+STYLES = {"ichikara": ("C3", "o-"), "torch": ("C7", "s--")}
+
+
+def draw(sweeps: dict[str, dict[str, Any]], path: Path) -> None:
+    """Write the picture: for each quantity that was changed a panel, for each library a line."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({"svg.hashsalt": "ichikara", "font.size": 9}):
+        figure = Figure(figsize=(8, 3.2), layout="constrained")
+        panels = figure.subplots(1, len(sweeps), squeeze=False)[0]
+        for panel, (quantity, points) in zip(panels, sweeps.items(), strict=True):
+            for library, (colour, style) in STYLES.items():
+                ran = {int(size): found[library]["ms"] for size, found in points.items() if found[library].get("ms")}
+                panel.plot(list(ran), [median(ms) for ms in ran.values()], style, color=colour, label=library)
+            panel.set(xscale="log", yscale="log", xlabel=LABELS[quantity], ylabel="ms for a step")
+            sizes = [int(size) for size in points]
+            panel.set_xticks(sizes, [str(size) for size in sizes])
+            panel.minorticks_off()
+            panel.grid(alpha=0.3)
+            panel.legend(frameon=False)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, metadata={"Date": None})
