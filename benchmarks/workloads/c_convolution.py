@@ -5,12 +5,10 @@ from typing import Any
 from . import cost
 from .common import (
     Workload,
-    ichikara_training,
+    classification,
     jax_convolution,
-    jax_training,
     labels,
     normal,
-    torch_training,
     weight,
 )
 
@@ -76,18 +74,6 @@ def jax_data(batch=BATCH) -> tuple[Any, Any]:
     return x.transpose(0, 2, 3, 1), y
 
 
-def ichikara_step(mode):
-    return ichikara_training(model, *data())
-
-
-def torch_step(mode):
-    return torch_training(model, *data(), mode)
-
-
-def jax_step(mode):
-    return jax_training(jax_forward, jax_parameters(), *jax_data())
-
-
 def dezero_step(mode):
     import dezero.functions as F
     import dezero.layers as L
@@ -115,7 +101,7 @@ WORKLOAD = Workload(
     "C",
     "convolutions 32, 64 on 28×28, batch 128",
     model,
-    {"ichikara": ichikara_step, "torch": torch_step, "jax": jax_step, "dezero": dezero_step},
+    {**classification(model, data, jax_forward, jax_parameters, jax_data), "dezero": dezero_step},
     cost.training(layers()),
     ("channels-last",),
 )

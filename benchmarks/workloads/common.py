@@ -101,6 +101,21 @@ def torch_optimizer(network, mode: str, optimizer: str = "Adam", lr: float = 1e-
     return getattr(torch.optim, optimizer)(network.parameters(), lr=lr, fused=mode == "fused" or None)
 
 
+def classification(
+    model, data, jax_forward, jax_parameters, jax_data=None, optimizer: str = "Adam", lr: float = 1e-3
+) -> dict[str, Callable[[str], Step]]:
+    """The steps of a classifier in ichikara, PyTorch and JAX; ``jax_data`` where JAX has the channels last."""
+
+    def in_jax(mode):
+        return jax_training(jax_forward, jax_parameters(), *(jax_data or data)(), optimizer.lower(), lr)
+
+    return {
+        "ichikara": lambda mode: ichikara_training(model, *data(), optimizer, lr),
+        "torch": lambda mode: torch_training(model, *data(), mode, optimizer, lr),
+        "jax": in_jax,
+    }
+
+
 # --- JAX --------------------------------------------------------------------------------------------------------------
 
 

@@ -5,13 +5,11 @@ from typing import Any
 from . import cost
 from .common import (
     Workload,
-    ichikara_training,
+    classification,
     jax_batch_norm,
     jax_convolution,
-    jax_training,
     labels,
     normal,
-    torch_training,
     weight,
 )
 
@@ -106,24 +104,17 @@ def jax_forward(parameters, x):
     return x.mean((1, 2)) @ w + b
 
 
-def ichikara_step(mode):
-    return ichikara_training(model, *data())
-
-
-def torch_step(mode):
-    return torch_training(model, *data(), mode)
-
-
-def jax_step(mode):
+def jax_data() -> tuple[Any, Any]:
+    """The images with the channels last."""
     x, y = data()
-    return jax_training(jax_forward, jax_parameters(), x.transpose(0, 2, 3, 1), y)
+    return x.transpose(0, 2, 3, 1), y
 
 
 WORKLOAD = Workload(
     "D",
     "ResNet-8 on 3×32×32, batch 64",
     model,
-    {"ichikara": ichikara_step, "torch": torch_step, "jax": jax_step},
+    classification(model, data, jax_forward, jax_parameters, jax_data),
     cost.training(layers()),
     ("channels-last",),
 )

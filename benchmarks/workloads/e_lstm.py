@@ -3,7 +3,7 @@
 from typing import Any
 
 from . import cost
-from .common import Workload, ichikara_training, jax_training, labels, normal, torch_training, weight
+from .common import Workload, classification, labels, normal, weight
 
 BATCH, TIME, INPUTS, HIDDEN = 64, 100, 32, 128
 
@@ -53,22 +53,10 @@ def jax_forward(parameters, x):
     return h @ w + b
 
 
-def ichikara_step(mode):
-    return ichikara_training(model, *data())
-
-
-def torch_step(mode):
-    return torch_training(model, *data(), mode)
-
-
-def jax_step(mode):
-    return jax_training(jax_forward, jax_parameters(), *data())
-
-
 WORKLOAD = Workload(
     "E",
     "LSTM 32-128, 100 steps, batch 64",
     model,
-    {"ichikara": ichikara_step, "torch": torch_step, "jax": jax_step},
+    classification(model, data, jax_forward, jax_parameters),
     cost.training([cost.recurrent(BATCH, TIME, INPUTS, HIDDEN, 4), cost.linear(BATCH, HIDDEN, 10)]),
 )

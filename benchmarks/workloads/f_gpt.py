@@ -3,7 +3,7 @@
 from typing import Any
 
 from . import cost
-from .common import Workload, ichikara_training, jax_training, labels, torch_training, weight
+from .common import Workload, classification, labels, weight
 
 BATCH, TIME, VOCABULARY, WIDTH, LAYERS, HEADS = 16, 128, 65, 128, 4, 4
 
@@ -131,22 +131,10 @@ def jax_forward(parameters, x):
     return linear(norm(h, parameters["norm"]), parameters["head"]).reshape(-1, VOCABULARY)
 
 
-def ichikara_step(mode):
-    return ichikara_training(model, *data())
-
-
-def torch_step(mode):
-    return torch_training(model, *data(), mode)
-
-
-def jax_step(mode):
-    return jax_training(jax_forward, jax_parameters(), *data())
-
-
 WORKLOAD = Workload(
     "F",
     "GPT width 128, 4 layers, 128 characters, batch 16",
     model,
-    {"ichikara": ichikara_step, "torch": torch_step, "jax": jax_step},
+    classification(model, data, jax_forward, jax_parameters),
     cost.training(layers()),
 )

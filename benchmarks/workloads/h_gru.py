@@ -3,7 +3,7 @@
 from typing import Any
 
 from . import cost
-from .common import Workload, ichikara_training, jax_training, labels, normal, torch_training, weight
+from .common import Workload, classification, labels, normal, weight
 
 BATCH, TIME, INPUTS, HIDDEN = 32, 50, 32, 128
 
@@ -65,18 +65,6 @@ def jax_forward(parameters, x):
     return states[-1] @ w + b
 
 
-def ichikara_step(mode):
-    return ichikara_training(model, *data())
-
-
-def torch_step(mode):
-    return torch_training(model, *data(), mode)
-
-
-def jax_step(mode):
-    return jax_training(jax_forward, jax_parameters(), *data())
-
-
 # The first layer's two directions as one layer, for neither passes a gradient on; likewise the second's.
 _FIRST, _SECOND = (cost.recurrent(BATCH, TIME, inputs, HIDDEN, 3) for inputs in (INPUTS, 2 * HIDDEN))
 
@@ -84,7 +72,7 @@ WORKLOAD = Workload(
     "H",
     "GRU 32-128, two layers, both directions, 50 steps, batch 32",
     model,
-    {"ichikara": ichikara_step, "torch": torch_step, "jax": jax_step},
+    classification(model, data, jax_forward, jax_parameters),
     cost.training(
         [cost.Layer(*(2 * number for number in _FIRST)), _SECOND, _SECOND, cost.linear(BATCH, 2 * HIDDEN, 10)]
     ),

@@ -16,14 +16,13 @@ from .dtypes import (
     uint8,
 )
 from .namespace import READY, dtype_name, is_array, is_floating, is_scalar, is_tensor, is_traced, namespace
-from .once import Back, Once
+from .once import Once
 from .random import Generator, choose_generator, default_generator, seed, using
 from .special import erf, is_basic_index, scatter_add
 from .workers import product
 
 __all__ = [
     "READY",
-    "Back",
     "Generator",
     "Once",
     "Window",

@@ -1,9 +1,9 @@
 """A way back that serves several inputs of an operation: what several rules need, computed once."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-__all__ = ["Back", "Once"]
+__all__ = ["Once"]
 
 
 class Once:
@@ -16,12 +16,3 @@ class Once:
         if self.g is not g:
             self.g, self.found = g, self.back(g)
         return self.found
-
-
-class Back(NamedTuple):
-    """What the way back through time finds."""
-
-    x: Any  # the gradients of the weighted sums of the inputs, (T, n, gates * size)
-    h: Any  # and of those of the hidden states: the same, but for the GRU
-    h0: Any
-    c0: Any = None

@@ -47,12 +47,15 @@ def share(work: Callable[[slice], Any], count: int, cost: int) -> list[Any]:
 
 
 def product(a: Any, b: Any) -> Any:
-    """The product of two matrices, its rows or its columns shared out. Shapes: (m, k), (k, n) -> (m, n)."""
-    if not (isinstance(a, numpy.ndarray) and isinstance(b, numpy.ndarray)) or a.dtype != b.dtype:
+    """The product of arrays; of two matrices the rows or the columns are shared out.
+
+    Shapes: (m, k), (k, n) -> (m, n), and as of ``@`` for others.
+    """
+    if not (isinstance(a, numpy.ndarray) and isinstance(b, numpy.ndarray) and a.ndim == b.ndim == 2):
         return a @ b
     rows, columns = a.shape[0], b.shape[1]
     cost = a.size * columns
-    if cost < _ALONE:
+    if cost < _ALONE or a.dtype != b.dtype:
         return a @ b
     y = numpy.empty((rows, columns), a.dtype)
     if rows >= columns:
@@ -67,16 +70,17 @@ class _Held:
 
     def __init__(self):
         self._lock, self._users, self._threads = threading.Lock(), 0, 1
-        self._libraries: list | None = None  # None: to be looked for before the next use
+        self._libraries: list = []
+        self._look = True  # for them, before the next use
         self._before: list[int] = []
         self._pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> int:
         with self._lock:
-            if self._libraries is None and not self._users:
-                self._libraries = _find_libraries()
             if not self._users:
-                self._before = [library.num_threads for library in self._libraries or ()]
+                if self._look:
+                    self._libraries, self._look = _find_libraries(), False
+                self._before = [library.num_threads for library in self._libraries]
                 self._threads = max(self._before, default=1)
                 if self._threads > 1:
                     self._set([1] * len(self._before))
@@ -90,10 +94,8 @@ class _Held:
                 self._set(self._before)
 
     def look_again(self):
-        """Another library has been loaded, and is to be held too."""
-        with self._lock:
-            if not self._users:
-                self._libraries = None
+        """Another library has been loaded, and is to be held too, as soon as nobody is sharing out."""
+        self._look = True
 
     def pool(self) -> ThreadPoolExecutor:
         """The threads, which are started when they are first needed."""
@@ -103,7 +105,7 @@ class _Held:
             return self._pool
 
     def _set(self, numbers):
-        for library, number in zip(self._libraries or (), numbers, strict=True):
+        for library, number in zip(self._libraries, numbers, strict=True):
             library.set_num_threads(number)
 
     def after_fork(self):

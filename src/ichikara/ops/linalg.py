@@ -15,7 +15,7 @@ def matmul(a, b, /):
 
     Shapes: (*n, i, k), (*n, k, j) -> (*n, i, j), the leading axes broadcast together.
     """
-    return namespace(a, b).matmul(a, b)
+    return product(a, b)
 
 
 def _as_matrices(g, a, b):
@@ -29,12 +29,12 @@ def _as_matrices(g, a, b):
 
 def _left(g, a, b):
     g, matrix, b = _as_matrices(g, a, b)
-    return namespace(g).reshape(sum_to(g @ b.mT, matrix.shape), a.shape)
+    return namespace(g).reshape(sum_to(product(g, b.mT), matrix.shape), a.shape)
 
 
 def _right(g, a, b):
     g, a, matrix = _as_matrices(g, a, b)
-    return namespace(g).reshape(sum_to(a.mT @ g, matrix.shape), b.shape)
+    return namespace(g).reshape(sum_to(product(a.mT, g), matrix.shape), b.shape)
 
 
 matmul.gradient(a=(r"\bar A = \bar Y B^\top", _left), b=(r"\bar B = A^\top \bar Y", _right))

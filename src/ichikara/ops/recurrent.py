@@ -7,10 +7,9 @@ the loop back. In the loops stays what must wait for the step before.
 
 from collections.abc import Callable
 
-from ..arrays import Back, Once, namespace
-from ..autodiff import op
-from ..errors import choose
-from .steps import (
+from ..arrays import Once, namespace
+from ..arrays.steps import (
+    Back,
     added,
     as_pages,
     bound,
@@ -26,6 +25,8 @@ from .steps import (
     start,
     weighted,
 )
+from ..autodiff import op
+from ..errors import choose
 
 __all__ = ["gru", "lstm", "rnn"]
 

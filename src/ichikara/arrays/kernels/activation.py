@@ -3,20 +3,15 @@ r"""What a neuron does with its weighted sum, number by number.
 Each kernel is one pass over the memory; written with NumPy, GELU's slope takes eighteen.
 """
 
-import numpy
-
 from . import kernel
-from .compiled import compiled, flat, share_flat, sigmoid, tanh
+from .compiled import compiled, mapped, sigmoid, tanh
 
 _SQRT_TWO_OVER_PI = 0.7978845608028654
 
 
 @kernel("relu")
 def relu(x):
-    x = numpy.ascontiguousarray(x)
-    y = numpy.empty_like(x)
-    share_flat(_relu, flat(x), flat(y), cost=1)
-    return y
+    return mapped(_relu, x, cost=1)
 
 
 @compiled
@@ -27,9 +22,7 @@ def _relu(x, y):
 
 @kernel("relu", of="x")
 def relu_x(g, y):
-    gx = numpy.empty_like(y)
-    share_flat(_relu_x, flat(g), flat(y), flat(gx), cost=1)
-    return gx
+    return mapped(_relu_x, g, y, cost=1)
 
 
 @compiled
@@ -40,10 +33,7 @@ def _relu_x(g, y, gx):
 
 @kernel("tanh")
 def tanh_(x):
-    x = numpy.ascontiguousarray(x)
-    y = numpy.empty_like(x)
-    share_flat(_tanh, flat(x), flat(y))
-    return y
+    return mapped(_tanh, x)
 
 
 @compiled
@@ -54,10 +44,7 @@ def _tanh(x, y):
 
 @kernel("sigmoid")
 def sigmoid_(x):
-    x = numpy.ascontiguousarray(x)
-    y = numpy.empty_like(x)
-    share_flat(_sigmoid, flat(x), flat(y))
-    return y
+    return mapped(_sigmoid, x)
 
 
 @compiled
@@ -70,10 +57,7 @@ def _sigmoid(x, y):
 def gelu(x, approximate):
     if approximate != "tanh":
         return NotImplemented
-    x = numpy.ascontiguousarray(x)
-    y = numpy.empty_like(x)
-    share_flat(_gelu, flat(x), flat(y), cost=10)
-    return y
+    return mapped(_gelu, x, cost=10)
 
 
 @compiled
@@ -88,10 +72,7 @@ def _gelu(x, y):
 
 @kernel("gelu", of="x")
 def gelu_x(g, x):
-    x = numpy.ascontiguousarray(x)
-    gx = numpy.empty_like(x)
-    share_flat(_gelu_x, flat(g), flat(x), flat(gx), cost=12)
-    return gx
+    return mapped(_gelu_x, g, x, cost=12)
 
 
 @compiled

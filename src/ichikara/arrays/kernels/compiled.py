@@ -15,7 +15,7 @@ from numba.extending import overload
 
 from ..workers import share
 
-__all__ = ["compiled", "exp", "flat", "share_flat", "share_rows", "sigmoid", "tanh"]
+__all__ = ["compiled", "exp", "flat", "mapped", "share_rows", "sigmoid", "tanh"]
 
 # Sums may be taken in another order and products fused with sums, so that the compiler can work on many numbers at
 # once; nan and infinity keep their meaning.
@@ -60,17 +60,6 @@ class _Saying(Listener):
 register("numba:compile", _Saying())
 
 
-def flat(array):
-    """An array as one row of elements, copied only where its layout needs it."""
-    return numpy.ascontiguousarray(array).reshape(-1)
-
-
-def share_flat(function, *arrays, cost=4):
-    """Run a compiled function on equal parts of flat arrays, side by side; ``cost`` is that of an element."""
-    count = arrays[0].size
-    share(lambda part: function(*[array[part] for array in arrays]), count, cost=count * cost)
-
-
 def share_rows(function, *arrays, cost=8):
     """Run a compiled function on equal parts of the rows of arrays; the largest array tells what there is to do."""
     share(
@@ -78,6 +67,18 @@ def share_rows(function, *arrays, cost=8):
         len(arrays[0]),
         cost=max(array.size for array in arrays) * cost,
     )
+
+
+def flat(array):
+    """An array as one row of elements, copied only where its layout needs it."""
+    return numpy.ascontiguousarray(array).reshape(-1)
+
+
+def mapped(function, *arrays, cost=4):
+    """A new array that a compiled function fills element by element; ``cost`` is that of an element."""
+    out = numpy.empty(arrays[0].shape, arrays[0].dtype)
+    share_rows(function, *map(flat, arrays), flat(out), cost=cost)
+    return out
 
 
 # --- functions of one number ------------------------------------------------------------------------------------------

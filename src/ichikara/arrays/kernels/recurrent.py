@@ -11,42 +11,26 @@ at once, as in the operations. Gates lie side by side: (steps, n, gate, size).
 
 import numpy
 
-from ..once import Back, Once
-from ..workers import product, share
+from ..once import Once
+from ..steps import Back, added, check, start, weighted
+from ..workers import share
 from . import kernel
 from .compiled import compiled, sigmoid, tanh
-
-
-def _weighted(x, weight, bias):
-    sums = product(x.reshape(-1, x.shape[2]), weight.T)
-    if bias is not None:
-        sums += bias
-    return sums
-
-
-def _start(state, x, size):
-    return numpy.zeros((x.shape[1], size), x.dtype) if state is None else numpy.ascontiguousarray(state)
-
-
-def _fits(x, w_hh, gates, w_ih, lengths):
-    shapes_fit = x.ndim == 3 and w_ih.shape == (len(w_hh), x.shape[2]) and len(w_hh) == gates * w_hh.shape[1]
-    return shapes_fit and len(x) and lengths is None
-
 
 # --- long short-term memory -------------------------------------------------------------------------------------------
 
 
 @kernel("lstm")
 def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
-    if not _fits(x, w_hh, 4, w_ih, lengths):
+    if lengths is not None:
         return NotImplemented
+    check("lstm", x, w_ih, w_hh, 4, lengths)
     x, w = numpy.ascontiguousarray(x), numpy.ascontiguousarray(w_hh)
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
-    bias = b_hh if b_ih is None else b_ih if b_hh is None else b_ih + b_hh
-    gates = _weighted(x, w_ih, bias).reshape(steps, n, 4, size)  # weighted sums, then the gates
+    gates = weighted(x, w_ih, added(b_ih, b_hh)).reshape(steps, n, 4, size)  # weighted sums, then the gates
     y = numpy.empty((steps + 2, n, size), x.dtype)
     before, c_before = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
-    h, c = _start(h0, x, size), _start(c0, x, size)
+    h, c = (numpy.ascontiguousarray(start(numpy, x, state, size)) for state in (h0, c0))
     transposed = numpy.ascontiguousarray(w.T)
     cost = steps * n * w.size
     share(lambda p: _lstm(gates, transposed, h, c, y, before, c_before, p.start, p.stop, reverse), n, cost)
@@ -143,14 +127,15 @@ def _lstm_gates_back(row, part, c, g, dh, dc, shown, c_bar):
 
 @kernel("gru")
 def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
-    if not _fits(x, w_hh, 3, w_ih, lengths):
+    if lengths is not None:
         return NotImplemented
+    check("gru", x, w_ih, w_hh, 3, lengths)
     x, w = numpy.ascontiguousarray(x), numpy.ascontiguousarray(w_hh)
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
-    gates = _weighted(x, w_ih, b_ih).reshape(steps, n, 3, size)  # weighted sums, then the gates
+    gates = weighted(x, w_ih, b_ih).reshape(steps, n, 3, size)  # weighted sums, then the gates
     y = numpy.empty((steps + 1, n, size), x.dtype)
     before, recalled = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
-    h = _start(h0, x, size)
+    h = numpy.ascontiguousarray(start(numpy, x, h0, size))
     bias = (numpy.zeros(3 * size, x.dtype) if b_hh is None else numpy.ascontiguousarray(b_hh)).reshape(3, size)
     transposed = numpy.ascontiguousarray(w.T)
     cost = steps * n * w.size

@@ -4,9 +4,13 @@ One text serves every kind of array: ``a += b`` works in place on NumPy's arrays
 `pages` are written to as a block of memory in NumPy, as a list elsewhere.
 """
 
-from ..arrays import namespace, product
+from typing import Any, NamedTuple
+
+from .namespace import namespace
+from .workers import product
 
 __all__ = [
+    "Back",
     "added",
     "as_pages",
     "bound",
@@ -97,6 +101,15 @@ def check(name, x, w_ih, w_hh, gates, lengths):
         )
     if lengths is not None and lengths.shape != (x.shape[1],):
         raise ValueError(f"{x.shape[1]} sequences have that many lengths, not {lengths.shape}")
+
+
+class Back(NamedTuple):
+    """What the way back through time finds."""
+
+    x: Any  # the gradients of the weighted sums of the inputs, (T, n, gates * size)
+    h: Any  # and of those of the hidden states: the same, but for the GRU
+    h0: Any
+    c0: Any = None
 
 
 def of_weight(sums, inputs):
