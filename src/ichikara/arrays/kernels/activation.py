@@ -31,6 +31,28 @@ def _relu_x(g, y, gx):
         gx[i] = g[i] * (y[i] > 0)
 
 
+@kernel("leaky_relu")
+def leaky_relu(x, negative_slope):
+    return mapped(_leaky_relu, x, cost=1, options=(x.dtype.type(negative_slope),))
+
+
+@compiled
+def _leaky_relu(x, y, slope):
+    for i in range(x.size):
+        y[i] = x[i] if x[i] > 0 else x[i] * slope
+
+
+@kernel("leaky_relu", of="x")
+def leaky_relu_x(g, x, negative_slope):
+    return mapped(_leaky_relu_x, g, x, cost=1, options=(x.dtype.type(negative_slope),))
+
+
+@compiled
+def _leaky_relu_x(g, x, gx, slope):
+    for i in range(g.size):
+        gx[i] = g[i] if x[i] > 0 else g[i] * slope
+
+
 @kernel("tanh")
 def tanh_(x):
     return mapped(_tanh, x)

@@ -60,10 +60,10 @@ class _Saying(Listener):
 register("numba:compile", _Saying())
 
 
-def share_rows(function, *arrays, cost=8):
+def share_rows(function, *arrays, cost=8, options=()):
     """Run a compiled function on equal parts of the rows of arrays; the largest array tells what there is to do."""
     share(
-        lambda part: function(*[array[part] for array in arrays]),
+        lambda part: function(*[array[part] for array in arrays], *options),
         len(arrays[0]),
         cost=max(array.size for array in arrays) * cost,
     )
@@ -74,10 +74,10 @@ def flat(array):
     return numpy.ascontiguousarray(array).reshape(-1)
 
 
-def mapped(function, *arrays, cost=4):
+def mapped(function, *arrays, cost=4, options=()):
     """A new array that a compiled function fills element by element; ``cost`` is that of an element."""
     out = numpy.empty(arrays[0].shape, arrays[0].dtype)
-    share_rows(function, *map(flat, arrays), flat(out), cost=cost)
+    share_rows(function, *map(flat, arrays), flat(out), cost=cost, options=options)
     return out
 
 

@@ -1,12 +1,13 @@
-r"""Convolution, image by image: laid out as columns that stay in the cache, then one product of matrices.
+r"""Convolution: some images at a time laid out as rows that stay in the cache, then one product of matrices.
 
-.. math:: Y_n = W\,\mathrm{columns}(x_n) + b, \qquad
-    \bar W = \textstyle\sum_n \bar Y_n\,\mathrm{columns}(x_n)^\top, \qquad
-    \bar x_n = \mathrm{columns}^\top(W^\top \bar Y_n)
+.. math:: Y = \mathrm{rows}(x)\,W^\top + b, \qquad
+    \bar W = \bar Y^\top\,\mathrm{rows}(x), \qquad
+    \bar x = \mathrm{rows}^\top(\bar Y\,W)
 
-A column holds what the window sees at one position, so the columns of an image of 32 channels have 9 times its size
-for a window of 3 x 3: too much to be written to memory for a whole batch, little enough for one image. The batch is
-shared out among threads, each with one buffer.
+A row holds what the window sees at one position. The rows of an image of 32 channels have 9 times its size for a window
+of 3 x 3: too much to be written to memory for a whole batch, little enough for a few images. For this the channels come
+last, so that what the window sees in one line of the image lies side by side, whatever the stride. The batch is shared
+out among threads, each with its own buffers.
 """
 
 import numpy
@@ -15,21 +16,19 @@ from ..workers import share
 from . import kernel
 from .compiled import compiled
 
+_ROWS = 256  # so many make a product of matrices that is worth its start; a small image has less
+
 
 @kernel("convolution")
 def convolution(x, weight, bias, window, groups):
     if groups != 1:
         return NotImplemented
-    x, places = numpy.ascontiguousarray(x), (*weight.shape[2:], *window.stride, *window.dilation)
+    x, places = numpy.ascontiguousarray(x), _places(weight.shape[1:], window)
     positions = window.positions(x.shape[2:], weight.shape[2:])
-    matrix = numpy.ascontiguousarray(weight).reshape(len(weight), -1)
     b = numpy.zeros(len(weight), x.dtype) if bias is None else numpy.ascontiguousarray(bias)
+    matrix = numpy.ascontiguousarray(_channels_last(weight).T)
     y = numpy.empty((len(x), len(weight), *positions), x.dtype)
-    share(
-        lambda part: _forward(x[part], matrix, b, y[part], window.padding, places),
-        len(x),
-        cost=y.size * matrix.shape[1],
-    )
+    share(lambda part: _forward(x[part], matrix, b, y[part], window.padding, places), len(x), y.size * len(matrix))
     return y
 
 
@@ -37,30 +36,26 @@ def convolution(x, weight, bias, window, groups):
 def convolution_weight(out, x, size, window, groups):
     if groups != 1:
         return NotImplemented
-    x, g, places = numpy.ascontiguousarray(x), numpy.ascontiguousarray(out), (*size, *window.stride, *window.dilation)
-    rows = x.shape[1] * size[0] * size[1]
+    x, g, places = numpy.ascontiguousarray(x), numpy.ascontiguousarray(out), _places((x.shape[1], *size), window)
+    shape = (out.shape[1], *size, x.shape[1])
 
     def work(part):
-        total = numpy.zeros((rows, out.shape[1]), x.dtype)
+        total = numpy.zeros((shape[0], size[0] * size[1] * x.shape[1]), x.dtype)
         _of_weight(g[part], x[part], total, window.padding, places)
         return total
 
-    total = sum(share(work, len(x), cost=g.size * rows))
-    return numpy.ascontiguousarray(total.T).reshape(out.shape[1], x.shape[1], *size)
+    total = sum(share(work, len(x), cost=g.size * size[0] * size[1] * x.shape[1]))
+    return numpy.ascontiguousarray(total.reshape(shape).transpose(0, 3, 1, 2))
 
 
 @kernel("convolution_image")
 def convolution_image(out, weight, size, window, groups):
     if groups != 1:
         return NotImplemented
-    g, places = numpy.ascontiguousarray(out), (*weight.shape[2:], *window.stride, *window.dilation)
-    matrix = numpy.ascontiguousarray(weight).reshape(len(weight), -1)
+    g, places = numpy.ascontiguousarray(out), _places(weight.shape[1:], window)
+    matrix = _channels_last(weight)
     x = numpy.empty((len(out), weight.shape[1], *size), out.dtype)
-    share(
-        lambda part: _of_image(g[part], matrix, x[part], window.padding, places),
-        len(out),
-        cost=g.size * matrix.shape[1],
-    )
+    share(lambda part: _of_image(g[part], matrix, x[part], window.padding, places), len(out), g.size * matrix.shape[1])
     return x
 
 
@@ -69,98 +64,159 @@ def convolution_bias(g):
     return g.sum(axis=(2, 3)).sum(axis=0)
 
 
+def _channels_last(weight):
+    """The weights of each output as a row, in the order in which `_lay_out` lays out what the window sees."""
+    return numpy.ascontiguousarray(weight.transpose(0, 2, 3, 1)).reshape(len(weight), -1)
+
+
+def _places(shape, window):
+    """Where the window looks, counted in lines of the image and in numbers of a line: its height; the pieces of a line
+    that it sees, and how long each is; its steps down and across; how far apart its lines and its pieces are.
+
+    A line of the window without gaps is one piece.
+    """
+    channels, height, width = shape
+    pieces, run = (1, width * channels) if window.dilation[1] == 1 else (width, channels)
+    down, across = window.stride
+    apart_down, apart_across = window.dilation
+    return height, pieces, run, down, across * channels, apart_down, apart_across * channels
+
+
 @compiled
 def _forward(x, weight, bias, y, padding, places):
+    area = y.shape[2] * y.shape[3]
+    together = _together(area, x.shape[0])
     padded = _room(x, padding)
-    columns = numpy.empty((weight.shape[1], y.shape[2], y.shape[3]), x.dtype)
-    for n in range(x.shape[0]):
-        _lay_out(_put_inside(x[n], padded, padding), columns, places)
-        out = y[n].reshape(y.shape[1], -1)
-        numpy.dot(weight, columns.reshape(columns.shape[0], -1), out)
-        for o in range(out.shape[0]):
-            for i in range(out.shape[1]):
-                out[o, i] += bias[o]
+    rows = numpy.empty((together * area, weight.shape[0]), x.dtype)
+    out = numpy.empty((together * area, y.shape[1]), x.dtype)
+    for n in range(0, x.shape[0], together):
+        images = x[n : n + together]
+        seen = rows[: images.shape[0] * area]
+        _lay_out(images, padded, seen, y.shape[3], padding, places)
+        numpy.dot(seen, weight, out[: seen.shape[0]])
+        _add_bias(out, bias, y[n : n + together])
 
 
 @compiled
 def _of_weight(g, x, total, padding, places):
+    area = g.shape[2] * g.shape[3]
+    together = _together(area, x.shape[0])
     padded = _room(x, padding)
-    columns = numpy.empty((total.shape[0], g.shape[2], g.shape[3]), x.dtype)
-    product = numpy.empty_like(total)
-    for n in range(x.shape[0]):
-        _lay_out(_put_inside(x[n], padded, padding), columns, places)
-        numpy.dot(columns.reshape(columns.shape[0], -1), g[n].reshape(g.shape[1], -1).T, product)
+    rows = numpy.empty((together * area, total.shape[1]), x.dtype)
+    room, product = numpy.empty(together * area * g.shape[1], x.dtype), numpy.empty_like(total)
+    for n in range(0, x.shape[0], together):
+        images = x[n : n + together]
+        seen = rows[: images.shape[0] * area]
+        _lay_out(images, padded, seen, g.shape[3], padding, places)
+        numpy.dot(_side_by_side(g[n : n + together], room), seen, product)
         total += product
 
 
 @compiled
 def _of_image(g, weight, x, padding, places):
+    area = g.shape[2] * g.shape[3]
+    together = _together(area, x.shape[0])
     padded = _room(x, padding)
-    (top, _), (left, _) = padding
-    columns = numpy.empty((weight.shape[1], g.shape[2], g.shape[3]), x.dtype)
-    for n in range(x.shape[0]):
-        numpy.dot(weight.T, g[n].reshape(g.shape[1], -1), columns.reshape(columns.shape[0], -1))
-        padded[:] = 0
-        _gather(columns, padded, places)
-        x[n] = padded[:, top : top + x.shape[2], left : left + x.shape[3]]
+    rows = numpy.empty((together * area, weight.shape[1]), x.dtype)
+    room = numpy.empty(together * area * g.shape[1], x.dtype)
+    for n in range(0, x.shape[0], together):
+        images = x[n : n + together]
+        seen = rows[: images.shape[0] * area]
+        numpy.dot(_side_by_side(g[n : n + together], room).T, weight, seen)
+        _gather(seen, padded, images, g.shape[3], padding, places)
+
+
+@compiled
+def _together(area, images):
+    """How many images are laid out together."""
+    return max(min(_ROWS // area, images), 1)
+
+
+@compiled
+def _side_by_side(images, room):
+    """Images beside each other, a row for each channel."""
+    count, channels = images.shape[0], images.shape[1]
+    area = images.shape[2] * images.shape[3]
+    beside = room[: channels * count * area].reshape(channels, count, area)
+    for n in range(count):
+        image = images[n].reshape(channels, area)
+        for c in range(channels):
+            for i in range(area):
+                beside[c, n, i] = image[c, i]
+    return beside.reshape(channels, count * area)
 
 
 @compiled
 def _room(x, padding):
-    """Room for one image with zeros around it."""
+    """Room for one image with its channels last and zeros around it; a line of it is one row."""
     (top, bottom), (left, right) = padding
-    return numpy.zeros((x.shape[1], top + x.shape[2] + bottom, left + x.shape[3] + right), x.dtype)
+    return numpy.zeros((top + x.shape[2] + bottom, (left + x.shape[3] + right) * x.shape[1]), x.dtype)
+
+
+@compiled
+def _add_bias(rows, bias, y):
+    outputs, area = y.shape[1], y.shape[2] * y.shape[3]
+    for n in range(y.shape[0]):
+        out, image = rows[n * area : (n + 1) * area], y[n].reshape(outputs, area)
+        for o in range(outputs):
+            for i in range(area):
+                image[o, i] = out[i, o] + bias[o]
+
+
+@compiled
+def _lay_out(images, padded, rows, across, padding, places):
+    """A row for each position of the window: what it sees there, line by line; ``across`` positions are side by side."""
+    height, pieces, run, step_down, step_across, apart_down, apart_across = places
+    area = rows.shape[0] // images.shape[0]
+    for n in range(images.shape[0]):
+        _put_inside(images[n], padded, padding)
+        for p in range(area):
+            top, left = p // across * step_down, p % across * step_across
+            for k in range(height):
+                for m in range(pieces):
+                    seen = padded[top + k * apart_down, left + m * apart_across :]
+                    row = rows[n * area + p, (k * pieces + m) * run :]
+                    for j in range(run):
+                        row[j] = seen[j]
+
+
+@compiled
+def _gather(rows, padded, images, across, padding, places):
+    """The transpose of `_lay_out`: every number is added to where it was read from."""
+    height, pieces, run, step_down, step_across, apart_down, apart_across = places
+    area = rows.shape[0] // images.shape[0]
+    for n in range(images.shape[0]):
+        padded[:] = 0
+        for p in range(area):
+            top, left = p // across * step_down, p % across * step_across
+            for k in range(height):
+                for m in range(pieces):
+                    seen = padded[top + k * apart_down, left + m * apart_across :]
+                    row = rows[n * area + p, (k * pieces + m) * run :]
+                    for j in range(run):
+                        seen[j] += row[j]
+        _take_out(padded, images[n], padding)
 
 
 @compiled
 def _put_inside(image, padded, padding):
-    """The image with its padding, where there is any; around it the zeros have stayed."""
-    if image.shape == padded.shape:
-        return image
+    """The image with its channels last; around it the zeros have stayed."""
     (top, _), (left, _) = padding
-    padded[:, top : top + image.shape[1], left : left + image.shape[2]] = image
-    return padded
-
-
-# Written with max(..., 0), an index is known to be at least 0. Where it might be below, it would count from the end,
-# and the compiler would have to ask at each element; as it is, the innermost loops copy many at a time.
-
-
-@compiled
-def _lay_out(image, columns, places):
-    """A row of the columns for each element of the window: the image, shifted by where the element is."""
-    height, width, down, across, apart_down, apart_across = places
-    row = 0
-    for c in range(image.shape[0]):
-        for k in range(height):
-            for m in range(width):
-                top, left = max(k * apart_down, 0), max(m * apart_across, 0)
-                for i in range(columns.shape[1]):
-                    h = max(i * down, 0) + top
-                    if across == 1:
-                        for j in range(columns.shape[2]):
-                            columns[row, i, j] = image[c, h, j + left]
-                    else:
-                        for j in range(columns.shape[2]):
-                            columns[row, i, j] = image[c, h, max(j * across, 0) + left]
-                row += 1
+    channels, height, width = image.shape
+    for i in range(height):
+        line = padded[top + i, left * channels : (left + width) * channels].reshape(width, channels)
+        for c in range(channels):
+            for j in range(width):
+                line[j, c] = image[c, i, j]
 
 
 @compiled
-def _gather(columns, image, places):
-    """The transpose of `_lay_out`: every element is added to where it was read from."""
-    height, width, down, across, apart_down, apart_across = places
-    row = 0
-    for c in range(image.shape[0]):
-        for k in range(height):
-            for m in range(width):
-                top, left = max(k * apart_down, 0), max(m * apart_across, 0)
-                for i in range(columns.shape[1]):
-                    h = max(i * down, 0) + top
-                    if across == 1:
-                        for j in range(columns.shape[2]):
-                            image[c, h, j + left] += columns[row, i, j]
-                    else:
-                        for j in range(columns.shape[2]):
-                            image[c, h, max(j * across, 0) + left] += columns[row, i, j]
-                row += 1
+def _take_out(padded, image, padding):
+    """The transpose of `_put_inside`."""
+    (top, _), (left, _) = padding
+    channels, height, width = image.shape
+    for i in range(height):
+        line = padded[top + i, left * channels : (left + width) * channels].reshape(width, channels)
+        for c in range(channels):
+            for j in range(width):
+                image[c, i, j] = line[j, c]
