@@ -119,8 +119,8 @@ def of_weight(sums, inputs):
 
 def of_bias(sums):
     """The gradient of a bias. Shapes: (T, n, k) -> (k)."""
-    xp = namespace(sums)
-    return xp.ones((sums.shape[0] * sums.shape[1],), dtype=sums.dtype) @ rows(sums)
+    ones = namespace(sums).ones((sums.shape[0] * sums.shape[1],), dtype=sums.dtype)
+    return product(ones, rows(sums))
 
 
 def of_inputs(sums, weight):

@@ -47,22 +47,33 @@ def share(work: Callable[[slice], Any], count: int, cost: int) -> list[Any]:
 
 
 def product(a: Any, b: Any) -> Any:
-    """The product of arrays; of two matrices the rows or the columns are shared out.
+    """The product of arrays; the rows, the columns or the matrices are shared out.
 
-    Shapes: (m, k), (k, n) -> (m, n), and as of ``@`` for others.
+    Shapes: as of ``@``.
     """
-    if not (isinstance(a, numpy.ndarray) and isinstance(b, numpy.ndarray) and a.ndim == b.ndim == 2):
+    if not (isinstance(a, numpy.ndarray) and isinstance(b, numpy.ndarray) and a.ndim and b.ndim):
         return a @ b
-    rows, columns = a.shape[0], b.shape[1]
-    cost = a.size * columns
+    columns = b.shape[-1] if b.ndim > 1 else 1
+    cost = max(a.size * columns, b.size)
     if cost < _ALONE or a.dtype != b.dtype:
         return a @ b
-    y = numpy.empty((rows, columns), a.dtype)
-    if rows >= columns:
-        share(lambda part: numpy.matmul(a[part], b, out=y[part]), rows, cost)
-    else:
-        share(lambda part: numpy.matmul(a, b[:, part], out=y[:, part]), columns, cost)
-    return y
+    if a.ndim == 1:
+        return product(a[None], b)[..., 0, :]
+    if b.ndim == 1:
+        return product(a, b[:, None])[..., 0]
+    rows = a.shape[-2]
+    if a.ndim == b.ndim == 2:
+        y = numpy.empty((rows, columns), a.dtype)
+        if rows >= columns:
+            share(lambda part: numpy.matmul(a[part], b, out=y[part]), rows, cost)
+        else:
+            share(lambda part: numpy.matmul(a, b[:, part], out=y[:, part]), columns, cost)
+        return y
+    if a.ndim == b.ndim and a.shape[:-2] == b.shape[:-2]:
+        y = numpy.empty((*a.shape[:-1], columns), a.dtype)
+        share(lambda part: numpy.matmul(a[part], b[part], out=y[part]), len(a), cost)
+        return y
+    return share(lambda part: a @ b, 1, cost)[0]
 
 
 class _Held:

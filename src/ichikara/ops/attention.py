@@ -2,7 +2,7 @@
 
 import math
 
-from ..arrays import Generator, Once, default_generator, dtype_name, namespace, sum_to
+from ..arrays import Generator, Once, default_generator, dtype_name, namespace, product, sum_to
 from ..autodiff import asarray, composed, op
 
 __all__ = ["attention", "scaled_dot_product_attention"]
@@ -12,7 +12,7 @@ _NOWHERE = -math.inf  # the score of a place that may not be looked at: its expo
 
 def _scores(xp, q, k, mask, is_causal, scale):
     """How much each query has to do with each key. Shapes: (*, l, e), (*, s, e) -> (*, l, s)."""
-    scores = (q * scale) @ k.mT
+    scores = product(q * scale, k.mT)
     if is_causal:
         past = xp.tril(xp.ones(scores.shape[-2:], dtype=scores.dtype)) > 0
         scores += xp.where(past, xp.zeros_like(past, dtype=scores.dtype), _NOWHERE)
@@ -54,11 +54,11 @@ def attention(q, k, v=None, mask=None, kept=None, /, is_causal=False, scale=1.0)
     p /= xp.where(total == 0, 1.0, total)
     y = p if kept is None else p * kept
     if v is not None:
-        y = y @ v
+        y = product(y, v)
 
     def of_scores(g):
         """A softmax's way back; the sum in it, of P̄ P over all keys, is that of ȳ y over the value's elements."""
-        s = 1 * g if v is None else g @ v.mT  # (*n, l, s), our own
+        s = 1 * g if v is None else product(g, v.mT)  # (*n, l, s), our own
         if kept is not None:
             s *= kept  # P̄
         s -= namespace(g, y).sum(g * y, axis=-1, keepdims=True)
@@ -69,17 +69,17 @@ def attention(q, k, v=None, mask=None, kept=None, /, is_causal=False, scale=1.0)
 
 
 def _of_values(g, p, v_shape, kept):
-    return sum_to((p if kept is None else p * kept).mT @ g, v_shape)
+    return sum_to(product((p if kept is None else p * kept).mT, g), v_shape)
 
 
 attention.gradient(
     q=(
         r"\bar Q = s\,\bar S K, \quad \bar S = P \circ (\bar P - \textstyle\sum_j \bar P_j P_j)",
-        lambda g, k, q_shape, scale, of_scores: sum_to(of_scores(g) @ (k * scale), q_shape),
+        lambda g, k, q_shape, scale, of_scores: sum_to(product(of_scores(g), k * scale), q_shape),
     ),
     k=(
         r"\bar K = s\,\bar S^\top Q",
-        lambda g, q, k_shape, scale, of_scores: sum_to(of_scores(g).mT @ (q * scale), k_shape),
+        lambda g, q, k_shape, scale, of_scores: sum_to(product(of_scores(g).mT, q * scale), k_shape),
     ),
     v=(r"\bar V = (P \circ D)^\top \bar Y, \quad \bar P = D \circ (\bar Y V^\top)", _of_values),
     mask=(r"\bar M = \bar S", lambda g, mask_shape, of_scores: sum_to(of_scores(g), mask_shape)),
