@@ -10,7 +10,7 @@ from cases import CASES
 from test_operations import each, ours
 
 from ichikara import nn, ops, optim
-from ichikara.arrays import kernels
+from ichikara.arrays import kernels, product
 from ichikara.autodiff import asarray, operations
 
 pytest.importorskip("numba", reason="the kernels are compiled by Numba")
@@ -198,6 +198,28 @@ def test_a_fork_after_kernels_have_run():
     if not child:
         os._exit(0 if same(trained(0), expected) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((700,), (700, 500)),  # few rows and many columns
+        ((500, 700), (700,)),
+        ((90, 300), (300, 80)),
+        ((6, 50, 60), (6, 60, 40)),
+        ((3, 2, 50, 60), (60, 70)),
+        ((50, 60), (5, 60, 70)),
+        ((4, 1, 50, 60), (3, 60, 70)),
+        ((300_000,), (300_000,)),
+        ((0, 400), (400, 700)),
+    ],
+)
+def test_a_product_that_is_shared_out_is_the_product(left, right):
+    drawn = numpy.random.default_rng(0)
+    a, b = drawn.normal(size=left), drawn.normal(size=right)
+    found, expected = product(a, b), a @ b
+    assert found.shape == expected.shape
+    numpy.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-10)
 
 
 def test_a_cache_that_cannot_be_written_is_said_once(monkeypatch):

@@ -57,10 +57,10 @@ def product(a: Any, b: Any) -> Any:
     cost = max(a.size * columns, b.size)
     if cost < _ALONE or a.dtype != b.dtype:
         return a @ b
-    if a.ndim == 1:
-        return product(a[None], b)[..., 0, :]
     if b.ndim == 1:
         return product(a, b[:, None])[..., 0]
+    if a.ndim == 1:
+        return product(a[None], b)[..., 0, :]
     rows = a.shape[-2]
     if a.ndim == b.ndim == 2:
         y = numpy.empty((rows, columns), a.dtype)

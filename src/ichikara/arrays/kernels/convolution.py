@@ -165,7 +165,7 @@ def _add_bias(rows, bias, y):
 
 @compiled
 def _lay_out(images, padded, rows, across, padding, places):
-    """A row for each position of the window: what it sees there, line by line; ``across`` positions are side by side."""
+    """A row for each position of the window: what it sees there, line by line; ``across`` of them are side by side."""
     height, pieces, run, step_down, step_across, apart_down, apart_across = places
     area = rows.shape[0] // images.shape[0]
     for n in range(images.shape[0]):
