@@ -5,7 +5,16 @@ from itertools import pairwise
 from typing import Any
 
 from . import cost
-from .common import Workload, ichikara_training, jax_training, labels, normal, torch_training, weight
+from .common import (
+    Workload,
+    dezero_training,
+    ichikara_training,
+    jax_training,
+    labels,
+    normal,
+    torch_training,
+    weight,
+)
 
 
 def model(nn: Any, width=512):
@@ -120,20 +129,9 @@ def adam(parameters, lr=1e-3, b1=0.9, b2=0.999, eps=1e-8):
 
 def dezero_network(sizes, x, y, activation, optimizer):
     """A step of DeZero."""
-    import dezero.functions as F
     from dezero.models import MLP
 
-    network = MLP(sizes[1:], activation=activation)
-    optimizer.setup(network)
-
-    def step():
-        loss = F.softmax_cross_entropy(network(x), y)
-        network.cleargrads()
-        loss.backward()
-        optimizer.update()
-        return loss.data
-
-    return step
+    return dezero_training(MLP(sizes[1:], activation=activation), x, y, optimizer)
 
 
 def tinygrad_network(sizes, x, y, activation, optimizer, lr):

@@ -6,6 +6,7 @@ from . import cost
 from .common import (
     Workload,
     classification,
+    dezero_training,
     jax_convolution,
     labels,
     normal,
@@ -84,17 +85,7 @@ def dezero_step(mode):
     network = Sequential(
         L.Conv2d(32, 3), F.relu, L.Conv2d(64, 3), F.relu, pool, F.flatten, L.Linear(128), F.relu, L.Linear(10)
     )
-    optimizer = Adam().setup(network)
-    x, y = data()
-
-    def step():
-        loss = F.softmax_cross_entropy(network(x), y)
-        network.cleargrads()
-        loss.backward()
-        optimizer.update()
-        return loss.data
-
-    return step
+    return dezero_training(network, *data(), Adam())
 
 
 WORKLOAD = Workload(

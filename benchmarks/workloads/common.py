@@ -116,6 +116,41 @@ def classification(
     }
 
 
+def reader(nn, cell, features: int):
+    """A network that reads with a recurrent cell and answers from what its last step gives."""
+
+    class Reader(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = cell
+            self.head = nn.Linear(features, 10)
+
+        def forward(self, x):
+            states, _ = self.cell(x)
+            return self.head(states[:, -1])
+
+    return Reader()
+
+
+# --- DeZero -----------------------------------------------------------------------------------------------------------
+
+
+def dezero_training(network, x, y, optimizer) -> Step:
+    """A step of classification in DeZero."""
+    from dezero.functions import softmax_cross_entropy
+
+    optimizer.setup(network)
+
+    def step():
+        loss = softmax_cross_entropy(network(x), y)
+        network.cleargrads()
+        loss.backward()
+        optimizer.update()
+        return loss.data
+
+    return step
+
+
 # --- JAX --------------------------------------------------------------------------------------------------------------
 
 

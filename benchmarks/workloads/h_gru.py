@@ -3,25 +3,14 @@
 from typing import Any
 
 from . import cost
-from .common import Workload, classification, labels, normal, weight
+from .common import Workload, classification, labels, normal, reader, weight
 
 BATCH, TIME, INPUTS, HIDDEN = 32, 50, 32, 128
 
 
 def model(nn: Any):
     """The network in ichikara's or PyTorch's layers."""
-
-    class Reader(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.cell = nn.GRU(INPUTS, HIDDEN, num_layers=2, batch_first=True, bidirectional=True)
-            self.head = nn.Linear(2 * HIDDEN, 10)
-
-        def forward(self, x):
-            states, _ = self.cell(x)
-            return self.head(states[:, -1])
-
-    return Reader()
+    return reader(nn, nn.GRU(INPUTS, HIDDEN, num_layers=2, batch_first=True, bidirectional=True), 2 * HIDDEN)
 
 
 def data() -> tuple[Any, Any]:

@@ -61,19 +61,16 @@ def product(a: Any, b: Any) -> Any:
         return product(a, b[:, None])[..., 0]
     if a.ndim == 1:
         return product(a[None], b)[..., 0, :]
-    rows = a.shape[-2]
-    if a.ndim == b.ndim == 2:
-        y = numpy.empty((rows, columns), a.dtype)
-        if rows >= columns:
-            share(lambda part: numpy.matmul(a[part], b, out=y[part]), rows, cost)
-        else:
-            share(lambda part: numpy.matmul(a, b[:, part], out=y[:, part]), columns, cost)
-        return y
-    if a.ndim == b.ndim and a.shape[:-2] == b.shape[:-2]:
-        y = numpy.empty((*a.shape[:-1], columns), a.dtype)
+    if a.shape[:-2] != b.shape[:-2]:  # broadcast: not shared out, but still kept to one thread
+        return share(lambda part: a @ b, 1, cost)[0]
+    y = numpy.empty((*a.shape[:-1], columns), a.dtype)
+    if a.ndim > 2:
         share(lambda part: numpy.matmul(a[part], b[part], out=y[part]), len(a), cost)
-        return y
-    return share(lambda part: a @ b, 1, cost)[0]
+    elif len(a) >= columns:
+        share(lambda part: numpy.matmul(a[part], b, out=y[part]), len(a), cost)
+    else:
+        share(lambda part: numpy.matmul(a, b[:, part], out=y[:, part]), columns, cost)
+    return y
 
 
 class _Held:

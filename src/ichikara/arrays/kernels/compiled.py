@@ -61,7 +61,10 @@ register("numba:compile", _Saying())
 
 
 def share_rows(function, *arrays, cost=8, options=()):
-    """Run a compiled function on equal parts of the rows of arrays; the largest array tells what there is to do."""
+    """Run a compiled function on equal parts of the rows of arrays; the largest array tells what there is to do.
+
+    ``options`` follow the arrays, the same for every part.
+    """
     share(
         lambda part: function(*[array[part] for array in arrays], *options),
         len(arrays[0]),

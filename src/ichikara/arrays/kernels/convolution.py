@@ -10,6 +10,8 @@ last, so that what the window sees in one line of the image lies side by side, w
 out among threads, each with its own buffers.
 """
 
+import math
+
 import numpy
 
 from ..workers import share
@@ -38,13 +40,14 @@ def convolution_weight(out, x, size, window, groups):
         return NotImplemented
     x, g, places = numpy.ascontiguousarray(x), numpy.ascontiguousarray(out), _places((x.shape[1], *size), window)
     shape = (out.shape[1], *size, x.shape[1])
+    seen = math.prod(shape[1:])
 
     def work(part):
-        total = numpy.zeros((shape[0], size[0] * size[1] * x.shape[1]), x.dtype)
+        total = numpy.zeros((shape[0], seen), x.dtype)
         _of_weight(g[part], x[part], total, window.padding, places)
         return total
 
-    total = sum(share(work, len(x), cost=g.size * size[0] * size[1] * x.shape[1]))
+    total = sum(share(work, len(x), cost=g.size * seen))
     return numpy.ascontiguousarray(total.reshape(shape).transpose(0, 3, 1, 2))
 
 
@@ -85,9 +88,7 @@ def _places(shape, window):
 @compiled
 def _forward(x, weight, bias, y, padding, places):
     area = y.shape[2] * y.shape[3]
-    together = _together(area, x.shape[0])
-    padded = _room(x, padding)
-    rows = numpy.empty((together * area, weight.shape[0]), x.dtype)
+    together, padded, rows = _buffers(x, area, weight.shape[0], padding)
     out = numpy.empty((together * area, y.shape[1]), x.dtype)
     for n in range(0, x.shape[0], together):
         images = x[n : n + together]
@@ -100,9 +101,7 @@ def _forward(x, weight, bias, y, padding, places):
 @compiled
 def _of_weight(g, x, total, padding, places):
     area = g.shape[2] * g.shape[3]
-    together = _together(area, x.shape[0])
-    padded = _room(x, padding)
-    rows = numpy.empty((together * area, total.shape[1]), x.dtype)
+    together, padded, rows = _buffers(x, area, total.shape[1], padding)
     room, product = numpy.empty(together * area * g.shape[1], x.dtype), numpy.empty_like(total)
     for n in range(0, x.shape[0], together):
         images = x[n : n + together]
@@ -115,9 +114,7 @@ def _of_weight(g, x, total, padding, places):
 @compiled
 def _of_image(g, weight, x, padding, places):
     area = g.shape[2] * g.shape[3]
-    together = _together(area, x.shape[0])
-    padded = _room(x, padding)
-    rows = numpy.empty((together * area, weight.shape[1]), x.dtype)
+    together, padded, rows = _buffers(x, area, weight.shape[1], padding)
     room = numpy.empty(together * area * g.shape[1], x.dtype)
     for n in range(0, x.shape[0], together):
         images = x[n : n + together]
@@ -127,9 +124,14 @@ def _of_image(g, weight, x, padding, places):
 
 
 @compiled
-def _together(area, images):
-    """How many images are laid out together."""
-    return max(min(_ROWS // area, images), 1)
+def _buffers(x, area, seen, padding):
+    """How many images are laid out together; room for one, its channels last, with zeros around it, a row for each of
+    its lines; and room for the rows of what the window sees in all of them.
+    """
+    (top, bottom), (left, right) = padding
+    together = max(min(_ROWS // area, x.shape[0]), 1)
+    padded = numpy.zeros((top + x.shape[2] + bottom, (left + x.shape[3] + right) * x.shape[1]), x.dtype)
+    return together, padded, numpy.empty((together * area, seen), x.dtype)
 
 
 @compiled
@@ -144,13 +146,6 @@ def _side_by_side(images, room):
             for i in range(area):
                 beside[c, n, i] = image[c, i]
     return beside.reshape(channels, count * area)
-
-
-@compiled
-def _room(x, padding):
-    """Room for one image with its channels last and zeros around it; a line of it is one row."""
-    (top, bottom), (left, right) = padding
-    return numpy.zeros((top + x.shape[2] + bottom, (left + x.shape[3] + right) * x.shape[1]), x.dtype)
 
 
 @compiled

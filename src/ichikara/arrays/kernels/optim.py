@@ -23,7 +23,7 @@ def adam(parameter, gradient, state, *, lr, betas, eps, weight_decay=0.0, amsgra
     rates = (lr / first, 1 / math.sqrt(second), eps, weight_decay)
     numbers = [number(x) for x in (betas[0], rests[0], betas[1], rests[1], *rates)]
     arrays = [flat(array) for array in (parameter, gradient, *before, new, m, v)]
-    share_rows(lambda *parts: _adam(*parts, *numbers), *arrays, cost=8)
+    share_rows(_adam, *arrays, cost=8, options=numbers)
     return new, {"step": step, "exp_avg": m, "exp_avg_sq": v}
 
 

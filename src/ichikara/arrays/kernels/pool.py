@@ -25,7 +25,8 @@ def max_pooling(x, kernel, window):
 
 @compiled
 def _largest(x, y, winners, height, width, down, across, apart_down, apart_across):
-    # As in convolution, max(..., 0) tells the compiler that an index does not count from the end.
+    # An index that might be below 0 would count from the end, and the compiler would have to ask at each element.
+    # With max(..., 0) it need not.
     for n in range(y.shape[0]):
         for i in range(y.shape[1]):
             for j in range(y.shape[2]):
