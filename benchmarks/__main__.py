@@ -99,7 +99,8 @@ def show(result: dict[str, Any], console: Console) -> None:
         table.add_section()
     console.print(table)
     console.print("* the fastest of the others; 'limits' is how many times the machine's limit a step takes")
-    for text in (page.mean_line(result["rows"]), page.failures(result["rows"])):
+    rows = result["rows"]
+    for text in (page.mean_line(rows), page.disturbances(rows), page.failures(rows)):
         if text:
             console.print(text.replace("**", ""), markup=False)
 

@@ -12,13 +12,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from .workloads import Workload
 
 ROOT = Path(__file__).parent.parent
 MODES = ("fused", "compile")  # of PyTorch, besides the eager one
 COMPILED = ("ichikara", "torch-compile")  # these keep compiled code on disk: their first start differs from the others
 SECONDS = 0.3  # of a round
-PAUSE = 0.03  # between two turns, for the threads of the one before to fall asleep
+PAUSE = 0.1  # between two turns, for the threads of the one before to fall asleep
+BUSY = 20.0  # percent of the processors; where others use more of them, a turn waits
+REST = 3.0  # seconds that it waits at most
 PATIENCE = 600  # seconds until a worker that says nothing is given up
 
 
@@ -44,6 +48,15 @@ def environment(threads: int, cache: str = "") -> dict[str, str]:
         **({"NUMBA_CACHE_DIR": f"{cache}/numba", "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor"} if cache else {}),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
     }
+
+
+def come_to_rest() -> bool:
+    """Wait until nothing else works on the machine, for a while; whether it came to that."""
+    end = time.monotonic() + REST
+    while psutil.cpu_percent(PAUSE) > BUSY:
+        if time.monotonic() > end:
+            return False
+    return True
 
 
 def hold(threads: int) -> None:
@@ -116,13 +129,13 @@ def measure(
                     cold.close()
                     first = {"cold_s": cold.began.get("first_s")}
                 workers[name] = Worker(workload.name, name, threads, cache)
-                found[name] = {**workers[name].began, **first, "ms": []}
+                found[name] = {**workers[name].began, **first, "ms": [], "disturbed": 0}
             for number in range(rounds):
                 say(f"{workload.name}: round {number + 1} of {rounds}")
                 for name, worker in workers.items():
                     if worker.failure:
                         continue
-                    time.sleep(PAUSE)
+                    found[name]["disturbed"] += not come_to_rest()
                     said = worker.round(seconds)
                     if said:
                         found[name]["ms"].append(said["ms"])

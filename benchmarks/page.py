@@ -34,6 +34,7 @@ def text(result: dict[str, Any], notes: str, picture: str | None) -> str:
         "Milliseconds for a step: the median of all rounds, and in brackets the quartiles. The libraries of a row\n"
         "took turns, a round each, every one in a process of its own.",
         times(result["rows"]),
+        disturbances(result["rows"]),
         "## Ratios",
         "Our time in theirs, taken in each round and then the median: below 1 we are faster. In brackets\n"
         "the quartiles.",
@@ -101,6 +102,13 @@ def machine(result: dict[str, Any]) -> str:
 
 def times(rows: dict[str, Any]) -> str:
     return by_library(rows, libraries(rows), lambda found, library: with_range(found[library]["ms"]))
+
+
+def disturbances(rows: dict[str, Any]) -> str:
+    """How many turns began while other programs were at work."""
+    turns = [found for row in rows.values() for found in row["found"].values() if found.get("ms")]
+    disturbed, all_turns = sum(found["disturbed"] for found in turns), sum(len(found["ms"]) for found in turns)
+    return f"Turns that began while other programs kept the machine busy: {disturbed} of {all_turns}."
 
 
 def ratio_table(rows: dict[str, Any]) -> str:

@@ -77,6 +77,16 @@ def test_libraries_take_turns_and_one_that_fails_is_a_line(monkeypatch):
     assert found["no-such-library"] == {"error": "KeyError: 'no-such-library'"}
 
 
+def test_a_turn_waits_for_other_work_and_counts_itself_disturbed_where_it_stays(monkeypatch):
+    busy = iter([90.0, 90.0, 5.0])
+    monkeypatch.setattr(measure.psutil, "cpu_percent", lambda pause: next(busy))
+    assert measure.come_to_rest()
+    assert not list(busy)
+    monkeypatch.setattr(measure.psutil, "cpu_percent", lambda pause: 90.0)
+    monkeypatch.setattr(measure, "REST", 0.0)
+    assert not measure.come_to_rest()
+
+
 def test_a_worker_that_says_nothing_is_given_up(monkeypatch):
     monkeypatch.setattr(measure, "PATIENCE", 0.01)
     found = measure.measure(named("A"), ["autograd"], rounds=1)
@@ -90,7 +100,15 @@ def test_a_round_has_at_least_three_steps():
 
 
 def library(*ms, **more):
-    return {"ms": list(ms), "import_s": 0.5, "first_s": 1.0, "imported_mib": 30.0, "peak_mib": 50.0, **more}
+    return {
+        "ms": list(ms),
+        "import_s": 0.5,
+        "first_s": 1.0,
+        "imported_mib": 30.0,
+        "peak_mib": 50.0,
+        "disturbed": 0,
+        **more,
+    }
 
 
 @pytest.fixture
@@ -129,6 +147,7 @@ def test_the_page_has_all_figures_and_keeps_the_notes(result, tmp_path):
     assert "**1**" in text  # half and twice
     assert "1 (4)" in text  # warm and cold
     assert "- dezero (B): Gone: why" in text
+    assert "busy: 0 of 15." in text
 
     path.write_text(text.replace(page.NOTES, "\nFloat16 did not pay.\n"), encoding="utf-8")
     page.write(result, path, "pictures/performance.svg")
