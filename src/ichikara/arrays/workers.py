@@ -18,7 +18,7 @@ import numpy
 
 __all__ = ["look_again", "product", "share"]
 
-_SMALL = 2_000_000  # so many multiplications are done before a thread has been woken up
+_SMALL = 10_000_000  # below so many multiplications another thread saves less time than it takes to wake it up
 _ALONE = 200_000  # up to so many OpenBLAS uses one thread of its own accord
 
 
