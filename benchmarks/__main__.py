@@ -124,6 +124,8 @@ def options_of(words: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"unknown workloads: {', '.join(unknown)}; there are {', '.join(LETTERS)}")
     if options.rounds < 1 or options.threads < 1:
         parser.error("rounds and threads are at least 1")
+    if options.from_json and not options.from_json.is_file():
+        parser.error(f"there is no file {options.from_json} to take figures from; --json FILE writes one")
     return options
 
 

@@ -53,7 +53,7 @@ def text(result: dict[str, Any], notes: str, picture: str | None) -> str:
     failed = failures(result["rows"])
     if failed:
         parts += ["## What did not run", failed]
-    parts += ["## What was tried and what did not pay", f"{BEGIN}{notes}{END}"]
+    parts += ["## What paid, what did not, and what holds it back", f"{BEGIN}{notes}{END}"]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

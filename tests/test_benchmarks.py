@@ -173,3 +173,6 @@ def test_the_command_says_what_is_wrong(capsys):
     with pytest.raises(SystemExit):
         command.options_of(["xyz"])
     assert "unknown workloads: X, Y, Z" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        command.options_of(["--from-json", "gone.json"])
+    assert "there is no file gone.json" in capsys.readouterr().err
