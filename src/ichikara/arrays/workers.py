@@ -18,22 +18,23 @@ import numpy
 
 __all__ = ["look_again", "product", "share"]
 
-_SMALL = 10_000_000  # below so many multiplications another thread saves less time than it takes to wake it up
+_SMALL = 2_000_000  # so many multiplications of a loop are done before a thread has been woken up
+_SMALL_PRODUCT = 10_000_000  # and so many of a product of matrices, which does several at a time
 _ALONE = 200_000  # up to so many OpenBLAS uses one thread of its own accord
 
 
-def share(work: Callable[[slice], Any], count: int, cost: int) -> list[Any]:
+def share(work: Callable[[slice], Any], count: int, cost: int, small: int = _SMALL) -> list[Any]:
     """What the work gives for each part of a batch; the parts are done side by side.
 
     There are as many parts as the linear algebra library may use threads: ``OPENBLAS_NUM_THREADS=1`` makes it one.
 
     Arguments: ``work``, a function of a slice of the batch, which works with NumPy alone; ``count``, the length of the
-    batch; ``cost``, about how many multiplications it takes.
+    batch; ``cost``, about how many multiplications it takes; ``small``, below how many of them it is not divided.
     """
     if count < 1 or cost < _ALONE:
         return [work(slice(0, count))]
     with _held as threads:
-        parts = min(threads, count) if cost >= _SMALL else 1
+        parts = min(threads, count) if cost >= small else 1
         edges = [count * i // parts for i in range(parts + 1)]
         first, *others = (slice(edges[i], edges[i + 1]) for i in range(parts))
         # A copy of the context, so that numpy.errstate holds in the threads too.
@@ -65,11 +66,11 @@ def product(a: Any, b: Any) -> Any:
         return share(lambda part: a @ b, 1, cost)[0]
     y = numpy.empty((*a.shape[:-1], columns), a.dtype)
     if a.ndim > 2:
-        share(lambda part: numpy.matmul(a[part], b[part], out=y[part]), len(a), cost)
+        share(lambda part: numpy.matmul(a[part], b[part], out=y[part]), len(a), cost, _SMALL_PRODUCT)
     elif len(a) >= columns:
-        share(lambda part: numpy.matmul(a[part], b, out=y[part]), len(a), cost)
+        share(lambda part: numpy.matmul(a[part], b, out=y[part]), len(a), cost, _SMALL_PRODUCT)
     else:
-        share(lambda part: numpy.matmul(a, b[:, part], out=y[:, part]), columns, cost)
+        share(lambda part: numpy.matmul(a, b[:, part], out=y[:, part]), columns, cost, _SMALL_PRODUCT)
     return y
 
 
