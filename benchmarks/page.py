@@ -106,7 +106,7 @@ def times(rows: dict[str, Any]) -> str:
 
 def disturbances(rows: dict[str, Any]) -> str:
     """How many turns began while other programs were at work."""
-    turns = [found for row in rows.values() for found in row["found"].values() if found.get("ms")]
+    turns = [row["found"][name] for row in rows.values() for name in ran(row)]
     disturbed, all_turns = sum(found["disturbed"] for found in turns), sum(len(found["ms"]) for found in turns)
     return f"Turns that began while other programs kept the machine busy: {disturbed} of {all_turns}."
 

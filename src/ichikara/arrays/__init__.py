@@ -15,13 +15,24 @@ from .dtypes import (
     int64,
     uint8,
 )
-from .namespace import READY, dtype_name, is_array, is_floating, is_scalar, is_tensor, is_traced, namespace
+from .namespace import (
+    PYTHON_NUMBERS,
+    READY,
+    dtype_name,
+    is_array,
+    is_floating,
+    is_scalar,
+    is_tensor,
+    is_traced,
+    namespace,
+)
 from .once import Once
 from .random import Generator, choose_generator, default_generator, seed, using
 from .special import erf, is_basic_index, scatter_add
 from .workers import product
 
 __all__ = [
+    "PYTHON_NUMBERS",
     "READY",
     "Generator",
     "Once",

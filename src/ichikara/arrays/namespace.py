@@ -11,13 +11,26 @@ from typing import Any
 
 import numpy
 
-__all__ = ["READY", "dtype_name", "is_array", "is_floating", "is_scalar", "is_tensor", "is_traced", "namespace"]
+__all__ = [
+    "PYTHON_NUMBERS",
+    "READY",
+    "dtype_name",
+    "is_array",
+    "is_floating",
+    "is_scalar",
+    "is_tensor",
+    "is_traced",
+    "namespace",
+]
 
 # How strongly a type claims the computation: a Tensor among NumPy arrays makes it ichikara's, a JAX array JAX's.
 _RANK_PLAIN, _RANK_NUMPY, _RANK_JAX, _RANK_TENSOR = range(4)
 _ranks: dict[type, int] = {}
 
-READY = frozenset((numpy.ndarray, int, float, bool, type(None)))
+PYTHON_NUMBERS = frozenset((int, float, bool))
+"""The types of numbers that take the type of the arrays beside them."""
+
+READY = PYTHON_NUMBERS | {numpy.ndarray, type(None)}
 """The types of values that NumPy computes with as they are."""
 
 

@@ -66,11 +66,12 @@ def product(a: Any, b: Any) -> Any:
         return share(lambda part: a @ b, 1, cost)[0]
     y = numpy.empty((*a.shape[:-1], columns), a.dtype)
     if a.ndim > 2:
-        share(lambda part: numpy.matmul(a[part], b[part], out=y[part]), len(a), cost, _SMALL_PRODUCT)
+        count, work = len(a), lambda part: numpy.matmul(a[part], b[part], out=y[part])
     elif len(a) >= columns:
-        share(lambda part: numpy.matmul(a[part], b, out=y[part]), len(a), cost, _SMALL_PRODUCT)
+        count, work = len(a), lambda part: numpy.matmul(a[part], b, out=y[part])
     else:
-        share(lambda part: numpy.matmul(a, b[:, part], out=y[:, part]), columns, cost, _SMALL_PRODUCT)
+        count, work = columns, lambda part: numpy.matmul(a, b[:, part], out=y[:, part])
+    share(work, count, cost, _SMALL_PRODUCT)
     return y
 
 

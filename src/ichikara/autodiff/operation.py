@@ -22,7 +22,7 @@ from functools import update_wrapper
 from itertools import count
 from typing import Any, NamedTuple
 
-from ..arrays import READY, as_array, harmonise, is_array, is_floating, is_scalar
+from ..arrays import PYTHON_NUMBERS, READY, as_array, harmonise, is_array, is_floating, is_scalar
 from ..arrays.kernels import fitting
 from .modes import mode
 from .tensor import OPERATORS, Node, Tensor, bind, wrap
@@ -33,7 +33,6 @@ operations: dict[str, "Operation | Composition"] = {}
 """Every operation by its name."""
 
 _order = count(1)
-_PYTHON_NUMBERS = frozenset((int, float, bool))
 
 
 class Gradient(NamedTuple):
@@ -169,7 +168,7 @@ class Operation:
                 output, _ = self._compute(values)
                 return output[0] if self.keeps else output
             for i in self._range:
-                if values[i].__class__ in _PYTHON_NUMBERS:
+                if values[i].__class__ in PYTHON_NUMBERS:
                     values[i] = as_array(values[i])
         if self._promotes:
             harmonise(values, self._promotes, self.floating)

@@ -22,13 +22,10 @@ and pulls at the parameter itself (Loshchilov and Hutter 2019).
 import math
 from functools import wraps
 
-from ..arrays import int32, namespace
+from ..arrays import PYTHON_NUMBERS, int32, namespace
 from ..arrays.kernels import fitting
 
 __all__ = ["adagrad", "adam", "adamw", "rmsprop", "sgd"]
-
-
-_PLAIN = frozenset((float, int, bool))  # numbers that widen no array
 
 
 def _rule(update):
@@ -39,14 +36,13 @@ def _rule(update):
     @wraps(update)
     def updated(parameter, gradient, state, **options):
         xp, dtype = namespace(parameter, gradient, *state.values()), parameter.dtype
-        if not _PLAIN.issuperset(map(type, options.values())):
+        if not PYTHON_NUMBERS.issuperset(map(type, options.values())):
             options = {name: _number(value, dtype) for name, value in options.items()}
         gradient = xp.asarray(gradient, dtype=dtype)
         fast = fitting(name, [parameter, gradient], (1,)).get("")
         found = fast(parameter, gradient, state, **options) if fast else NotImplemented
         parameter, new = update(parameter, gradient, state, **options) if found is NotImplemented else found
-        if new:
-            new = {name: xp.asarray(value, dtype=int32 if name == "step" else dtype) for name, value in new.items()}
+        new = {name: xp.asarray(value, dtype=int32 if name == "step" else dtype) for name, value in new.items()}
         return xp.asarray(parameter), {**state, **new}
 
     return updated
@@ -54,7 +50,7 @@ def _rule(update):
 
 def _number(value, dtype):
     """An option as a number that does not widen arrays of this type: Python's own, or an array of the type itself."""
-    if value.__class__ in _PLAIN:
+    if value.__class__ in PYTHON_NUMBERS:
         return value
     if isinstance(value, tuple | list):
         return tuple(_number(part, dtype) for part in value)
@@ -63,7 +59,7 @@ def _number(value, dtype):
 
 def _on(strength):
     """Whether a term takes part: not if its strength is a plain 0. A traced strength always does."""
-    return not (strength.__class__ in _PLAIN and strength == 0)
+    return not (strength.__class__ in PYTHON_NUMBERS and strength == 0)
 
 
 def _penalised(parameter, gradient, weight_decay, l1, maximize):
