@@ -39,6 +39,29 @@ def test_sequential_is_a_row():
     assert nn.Sequential()([1.0]).tolist() == [1.0]
 
 
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.LeakyReLU(0.3)])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_normalisation_and_its_activation_in_one_pass_are_what_they_are_one_after_the_other(activation, training):
+    drawn = np.random.default_rng(0)
+    values, weights = drawn.normal(size=(6, 3, 4, 5)), drawn.normal(size=(6, 3, 4, 5))
+    results = []
+    for looked_at in (False, True):
+        norm = nn.BatchNorm2d(3, dtype="float64").train(training)
+        norm.weight.data, norm.bias.data = [1.0, -2.0, 0.5], [0.1, 0.2, -0.3]
+        net = nn.Sequential(norm, activation)
+        seen = []
+        if looked_at:  # a hook sees what is between them, and keeps them apart
+            norm.register_forward_hook(lambda module, args, output, seen=seen: seen.append(output.numpy()))
+        x = ichikara.asarray(values, requires_grad=True)
+        y = net(x)
+        (y * weights).sum().backward()
+        results.append([y.numpy(), *(t.grad.numpy() for t in (x, norm.weight, norm.bias)), norm.running_var.numpy()])
+        assert bool(seen) is looked_at
+        assert not looked_at or seen[0].min() < 0
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-13)
+
+
 @pytest.mark.parametrize("kind", [dict, OrderedDict])
 def test_sequential_takes_names(kind):
     net = nn.Sequential(kind([("hidden", nn.Linear(2, 3)), ("act", nn.ReLU())]))

@@ -101,11 +101,14 @@ class _BatchNorm(_Running):
         self._make(num_features, eps, momentum, affine, track_running_stats, dtype, bias)
 
     def forward(self, input: Tensor) -> Tensor:
+        return self.forward_leaky(input, 1.0)
+
+    def forward_leaky(self, input: Tensor, leak: float) -> Tensor:
+        """The layer and an activation after it that leaves this part of a negative number, in one pass over memory."""
         self._check(input, 1)
         statistics: dict[str, Any] = {}
-        y = ops.batch_norm(
-            input, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.eps, statistics
-        )
+        running = self.running_mean, self.running_var
+        y = ops.batch_norm(input, *running, self.weight, self.bias, self.training, self.eps, statistics, leak)
         if self.training and self.track_running_stats:
             self.num_batches_tracked = self.num_batches_tracked + 1
             momentum = self.momentum

@@ -9,6 +9,7 @@ import math
 from ..arrays import Once, default_float, is_floating, namespace, sum_to
 from ..autodiff import asarray, composed, op, raw
 from ..errors import UserError
+from .activation import leaky_relu, relu
 from .shape import reshape
 from .window import sizes
 
@@ -24,19 +25,21 @@ __all__ = [
 
 
 @op(
-    r"y = w\,\hat x + b, \quad \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}",
+    r"y = a(w\,\hat x + b), \quad \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}},"
+    r" \quad a(u) = u \text{ or } \lambda u \text{ below } 0",
     floating=True,
     keeps=("mean", "slope", "back"),
 )
-def normalise(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5, into=None):
-    r"""Mean 0 and variance 1 along axes, then scaled and shifted.
+def normalise(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5, into=None, leak=1.0):
+    r"""Mean 0 and variance 1 along axes, then scaled and shifted; and an activation, for which the numbers are at hand.
 
     .. math:: \mu = \frac1n \sum_i x_i, \qquad \sigma^2 = \frac1n \sum_i (x_i - \mu)^2
 
     Shapes: (\*), and a weight and a bias that broadcast to it -> (\*).
 
     Arguments: ``axes``, along which mean and variance are taken; ``eps``, ε, which keeps the division from overflowing;
-    ``into``, a dictionary to put the ``mean`` and the ``var`` into, with length 1 along the axes.
+    ``into``, a dictionary to put the ``mean`` and the ``var`` into, with length 1 along the axes; ``leak``, λ, what is
+    left of a negative result: 1 all of it, which is no activation, 0 nothing, which is ReLU.
 
     Source: S. Ioffe and C. Szegedy, "Batch Normalization" (2015).
     """
@@ -52,10 +55,15 @@ def normalise(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5, into=None):
         y *= weight
     if bias is not None:
         y += bias
+    above = None if leak == 1 else y > 0
+    if above is not None:
+        y = xp.where(above, y, leak * y)
 
     def back(g):
         """The gradients of x, the weight and the bias; they share x̂ and the product with the weight."""
         xp = namespace(g, x)
+        if above is not None:
+            g = xp.where(above, g, leak * g)
         normal = (x - mean) * slope
         weight_bar = g * normal
         gw = g if weight is None else g * weight
@@ -71,11 +79,12 @@ def normalise(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5, into=None):
 normalise.gradient(
     x=(
         r"\bar x = \frac{1}{\sqrt{\sigma^2 + \varepsilon}}"
-        r" \bigl(w \bar y - \tfrac1n \textstyle\sum w \bar y - \hat x\,\tfrac1n \sum w \bar y \hat x\bigr)",
+        r" \bigl(w \bar u - \tfrac1n \textstyle\sum w \bar u - \hat x\,\tfrac1n \sum w \bar u \hat x\bigr),"
+        r" \quad \bar u = \bar y\,a'(u)",
         lambda g, back: back(g)[0],
     ),
-    weight=(r"\bar w = \sum \bar y\,\hat x", lambda g, back, weight_shape: sum_to(back(g)[1], weight_shape)),
-    bias=(r"\bar b = \sum \bar y", lambda g, back, bias_shape: sum_to(back(g)[2], bias_shape)),
+    weight=(r"\bar w = \sum \bar u\,\hat x", lambda g, back, weight_shape: sum_to(back(g)[1], weight_shape)),
+    bias=(r"\bar b = \sum \bar u", lambda g, back, bias_shape: sum_to(back(g)[2], bias_shape)),
 )
 
 
@@ -122,14 +131,17 @@ rms_normalise.gradient(
 
 
 @composed(r"y_{n c i} = w_c\,\frac{x_{n c i} - \mu_c}{\sqrt{\sigma_c^2 + \varepsilon}} + b_c")
-def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, /, training=False, eps=1e-5, into=None):
+def batch_norm(
+    x, running_mean=None, running_var=None, weight=None, bias=None, /, training=False, eps=1e-5, into=None, leak=1.0
+):
     """Each channel normalised over the batch and its positions; in evaluation with the mean and variance given.
 
     Shapes: (n, c, \\*), and four times (c) or None -> (n, c, \\*).
 
     Arguments: ``running_mean`` and ``running_var``, used unless ``training``, or taken from the batch if they are None;
-    ``eps``, ε; ``into``, a dictionary to put the batch's ``mean`` and ``var`` into, of shape (1, c, 1, ...). Nothing is
-    changed: to keep running statistics up to date is the layer's work.
+    ``eps``, ε; ``into``, a dictionary to put the batch's ``mean`` and ``var`` into, of shape (1, c, 1, ...); ``leak``,
+    what an activation leaves of a negative result, 1 for none, 0 for ReLU. Nothing is changed: to keep running
+    statistics up to date is the layer's work.
 
     Raises UserError where a batch has a single value for each channel, which has no variance.
 
@@ -144,12 +156,13 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, /
                 f"batch_norm of an input of shape {x.shape} has {values} value for each channel, and a variance is of "
                 "two or more; use a larger batch, leave out a last one that is short (drop_last), or call eval()"
             )
-        return normalise(x, weight, bias, (0, *range(2, x.ndim)), eps, into)
+        return normalise(x, weight, bias, (0, *range(2, x.ndim)), eps, into, leak)
     mean, var = (raw(_of_channels("batch_norm", x, given)) for given in (running_mean, running_var))
     slope = 1 / namespace(var).sqrt(var + eps)
     scale = slope if weight is None else weight * slope
     shift = -(mean * scale) if bias is None else bias - mean * scale
-    return x * scale + shift
+    y = x * scale + shift
+    return y if leak == 1 else leaky_relu(y, leak) if leak else relu(y)
 
 
 def _of_channels(name, x, given):

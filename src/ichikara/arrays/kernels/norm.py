@@ -1,11 +1,12 @@
-r"""Normalisation: mean and variance in one reading, and all three gradients in two.
+r"""Normalisation: mean and variance in one reading of channels, two of rows, and all three gradients in two.
 
 .. math:: y = w\,\hat x + b, \quad \hat x = (x - \mu)\,s, \quad
     \bar x = s\,\bigl(w \bar y - \tfrac1n \textstyle\sum w \bar y - \hat x\,\tfrac1n \sum w \bar y \hat x\bigr), \quad
     \bar w = \sum \bar y\,\hat x, \quad \bar b = \sum \bar y
 
 Two layouts serve all kinds: *channels*, (a, c, p), with one mean for each c and one weight for each c (batch norm), and
-*rows*, (r, k), with one mean for each row and one weight for each column (layer norm).
+*rows*, (r, k), with one mean for each row and one weight for each column (layer norm). An activation that leaves a
+part of what is below 0 (ReLU none of it) is done in the same pass; with a ``leak`` of 1 there is none.
 """
 
 import math
@@ -46,11 +47,12 @@ def _shaped(found, given):
 
 
 @kernel("normalise")
-def normalise(x, weight, bias, axes, eps, into):
+def normalise(x, weight, bias, axes, eps, into, leak):
     found = _layout(x, weight, bias, axes)
     if found is None:
         return NotImplemented
     shape, channels = found
+    leak = x.dtype.type(leak)
     x = numpy.ascontiguousarray(x)
     kept = tuple(1 if axis in {a % x.ndim for a in axes} else n for axis, n in enumerate(x.shape))
     y, mean, var = numpy.empty_like(x), numpy.empty(kept, x.dtype), numpy.empty(kept, x.dtype)
@@ -58,7 +60,7 @@ def normalise(x, weight, bias, axes, eps, into):
     w, b = _filled(weight, count, 1, x.dtype), _filled(bias, count, 0, x.dtype)
     xs, ys, means, variances = x.reshape(shape), y.reshape(shape), mean.reshape(-1), var.reshape(-1)
     work = _channels if channels else _rows
-    share(lambda part: work(xs, w, b, eps, ys, means, variances, part.start, part.stop), means.size, x.size * 4)
+    share(lambda part: work(xs, w, b, eps, leak, ys, means, variances, part.start, part.stop), means.size, x.size * 4)
     slope = 1 / numpy.sqrt(var + x.dtype.type(eps))
     if into is not None:
         into["mean"], into["var"] = mean, var
@@ -71,14 +73,14 @@ def normalise(x, weight, bias, axes, eps, into):
             gw, gb = numpy.empty_like(w), numpy.empty_like(w)
 
             def work(part):
-                _channels_back(gs, xs, w, means, slopes, gxs, gw, gb, part.start, part.stop)
+                _channels_back(gs, xs, w, b, leak, means, slopes, gxs, gw, gb, part.start, part.stop)
 
             share(work, means.size, x.size * 8)
             return gx, _shaped(gw, weight), _shaped(gb, bias)
 
         def work_rows(part):
             sums = numpy.zeros((2, count), x.dtype)
-            _rows_back(gs, xs, w, means, slopes, gxs, sums[0], sums[1], part.start, part.stop)
+            _rows_back(gs, xs, w, b, leak, means, slopes, gxs, sums[0], sums[1], part.start, part.stop)
             return sums
 
         gw, gb = sum(share(work_rows, means.size, x.size * 8))
@@ -88,52 +90,66 @@ def normalise(x, weight, bias, axes, eps, into):
 
 
 @compiled
-def _channels(x, w, b, eps, y, mean, var, first, last):
+def _channels(x, w, b, eps, leak, y, mean, var, first, last):
+    # Mean and variance in one reading, from the differences d to a number near the mean, that of the first example:
+    # mean = near + mean d, variance = mean d^2 - (mean d)^2. What is subtracted is at most n times the variance, so no
+    # more than the digits of n are lost, and the sums over the examples have digits to spare.
     n, _, p = x.shape
     number = x.dtype.type
-    one, count = number(1), number(n * p)
+    one, count = number(1), n * p
     for c in range(first, last):
-        total = number(0)
+        near = number(0)
+        for i in range(p):
+            near += x[0, c, i]
+        near /= number(p)
+        total, square = 0.0, 0.0
         for a in range(n):
+            of_one, square_of_one = number(0), number(0)
             for i in range(p):
-                total += x[a, c, i]
-        mu = total / count
-        square = number(0)
-        for a in range(n):
-            for i in range(p):
-                d = x[a, c, i] - mu
-                square += d * d
-        mean[c], var[c] = mu, square / count
+                d = x[a, c, i] - near
+                of_one += d
+                square_of_one += d * d
+            total += of_one
+            square += square_of_one
+        mu = number(near + total / count)
+        mean[c], var[c] = mu, max((square - total * total / count) / count, 0.0)
         scale = w[c] * (one / number(math.sqrt(var[c] + number(eps))))
         shift = b[c] - mu * scale
         for a in range(n):
             for i in range(p):
-                y[a, c, i] = x[a, c, i] * scale + shift
+                v = x[a, c, i] * scale + shift
+                y[a, c, i] = v if v > 0 else leak * v
 
 
 @compiled
-def _channels_back(g, x, w, mean, slope, gx, gw, gb, first, last):
+def _channels_back(g, x, w, b, leak, mean, slope, gx, gw, gb, first, last):
     n, _, p = x.shape
     number = x.dtype.type
     count = number(n * p)
     for c in range(first, last):
         mu, s = mean[c], slope[c]
-        total, product = number(0), number(0)
+        scale = w[c] * s
+        shift = b[c] - mu * scale  # as on the way there, for the sign of what the activation was given
+        total, product = 0.0, 0.0
         for a in range(n):
+            of_one, product_of_one = number(0), number(0)
             for i in range(p):
-                total += g[a, c, i]
-                product += g[a, c, i] * (x[a, c, i] - mu)
+                d = g[a, c, i] if x[a, c, i] * scale + shift > 0 else g[a, c, i] * leak
+                of_one += d
+                product_of_one += d * (x[a, c, i] - mu)
+            total += of_one
+            product += product_of_one
         gb[c], gw[c] = total, product * s
         # The formula above, with what belongs to the channel taken together.
-        scale = w[c] * s
-        of_mean, of_var = total / count, s * s * product / count
+        of_mean, of_var = number(total) / count, s * s * number(product) / count
         for a in range(n):
             for i in range(p):
-                gx[a, c, i] = scale * (g[a, c, i] - of_mean - (x[a, c, i] - mu) * of_var)
+                d = g[a, c, i] if x[a, c, i] * scale + shift > 0 else g[a, c, i] * leak
+                gx[a, c, i] = scale * (d - of_mean - (x[a, c, i] - mu) * of_var)
 
 
 @compiled
-def _rows(x, w, b, eps, y, mean, var, first, last):
+def _rows(x, w, b, eps, leak, y, mean, var, first, last):
     k = x.shape[1]
     number = x.dtype.type
     one, count = number(1), number(k)
@@ -149,11 +165,12 @@ def _rows(x, w, b, eps, y, mean, var, first, last):
         mean[r], var[r] = mu, square / count
         s = one / number(math.sqrt(var[r] + number(eps)))
         for i in range(k):
-            y[r, i] = (x[r, i] - mu) * s * w[i] + b[i]
+            v = (x[r, i] - mu) * s * w[i] + b[i]
+            y[r, i] = v if v > 0 else leak * v
 
 
 @compiled
-def _rows_back(g, x, w, mean, slope, gx, gw, gb, first, last):
+def _rows_back(g, x, w, b, leak, mean, slope, gx, gw, gb, first, last):
     k = x.shape[1]
     number = x.dtype.type
     count = number(k)
@@ -162,10 +179,13 @@ def _rows_back(g, x, w, mean, slope, gx, gw, gb, first, last):
         total, product = number(0), number(0)
         for i in range(k):
             normal = (x[r, i] - mu) * s
-            total += g[r, i] * w[i]
-            product += g[r, i] * w[i] * normal
-            gw[i] += g[r, i] * normal
-            gb[i] += g[r, i]
+            d = g[r, i] if normal * w[i] + b[i] > 0 else g[r, i] * leak
+            total += d * w[i]
+            product += d * w[i] * normal
+            gw[i] += d * normal
+            gb[i] += d
         of_mean, of_var = total / count, product / count
         for i in range(k):
-            gx[r, i] = s * (g[r, i] * w[i] - of_mean - (x[r, i] - mu) * s * of_var)
+            normal = (x[r, i] - mu) * s
+            d = g[r, i] if normal * w[i] + b[i] > 0 else g[r, i] * leak
+            gx[r, i] = s * (d * w[i] - of_mean - normal * of_var)
