@@ -8,7 +8,6 @@ from typing import Any
 
 import numba
 import numpy
-import scipy.linalg.cython_blas  # noqa: F401  (the products of matrices that are compiled are of this library)
 from numba import types
 from numba.core.event import Listener, register
 from numba.extending import overload
