@@ -16,7 +16,7 @@ from ..once import Once
 from ..workers import held, together
 from . import kernel
 from .blas import multiply_add
-from .compiled import compiled, exp
+from .compiled import compiled, exp, inner
 from .team import share_out
 
 _BLOCK = 32  # queries at a time
@@ -100,36 +100,43 @@ def _attend(team, q, k, v, y, p, places, drops, masked, dropped, is_causal, scal
     share_out(team, q.shape[0] * q.shape[1], 0, _attend_some, arguments)
 
 
-@compiled
+@inner
 def _attend_some(first, last, q, k, v, y, p, places, drops, masked, dropped, is_causal, scale):
-    heads, queries, keys = p.shape[1:]
-    kept = numpy.empty((_BLOCK, keys), p.dtype)
+    kept = numpy.empty((_BLOCK, k.shape[2]), p.dtype)
     for n in range(first, last):
-        i, h = n // heads, n % heads
-        for start in range(0, queries, _BLOCK):
-            stop = min(start + _BLOCK, queries)
-            seen = min(stop, keys) if is_causal else keys
-            weights = p[i, h, start:stop]
-            multiply_add(q[i, h, start:stop], k[i, h, :seen].T, 0, weights[:, :seen])
-            if masked:
-                _hide(weights, places[i, h, start:stop], seen)
-            _softmax(weights, scale, start if is_causal else keys)
-            counted = weights[:, :seen]
-            if dropped:
-                counted = kept[: stop - start, :seen]
-                _times(counted, weights, drops[i, h, start:stop])
-            multiply_add(counted, v[i, h, :seen], 0, y[i, h, start:stop])
+        i, h = n // q.shape[1], n % q.shape[1]
+        matrices = (q[i, h], k[i, h], v[i, h], y[i, h], p[i, h], places[i, h], drops[i, h])
+        _attend_one(*matrices, masked, dropped, is_causal, scale, kept)
 
 
-@compiled
-def _hide(scores, places, seen):
+@inner
+def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale, kept):
+    queries, keys = p.shape
+    for start in range(0, queries, _BLOCK):
+        stop = min(start + _BLOCK, queries)
+        seen = min(stop, keys) if is_causal else keys
+        weights = p[start:stop, :seen]
+        multiply_add(q[start:stop], k[:seen].T, 0, weights)
+        if masked:
+            _hide(weights, places[start:stop])
+        _softmax(weights, scale, start if is_causal else keys)
+        p[start:stop, seen:] = 0
+        if dropped:
+            kept_now = kept[: stop - start, :seen]
+            _times(kept_now, weights, drops[start:stop])
+            weights = kept_now
+        multiply_add(weights, v[:seen], 0, y[start:stop])
+
+
+@inner
+def _hide(scores, places):
     for r in range(scores.shape[0]):
-        for j in range(seen):
+        for j in range(scores.shape[1]):
             if not places[r, j]:
                 scores[r, j] = -numpy.inf
 
 
-@compiled
+@inner
 def _softmax(s, scale, before):
     """The softmax of each row, in place, of what lies before its own place, the first row's being ``before``."""
     for r in range(s.shape[0]):
@@ -150,7 +157,7 @@ def _softmax(s, scale, before):
             s[r, i] = 0
 
 
-@compiled
+@inner
 def _times(out, a, b):
     for r in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -166,30 +173,36 @@ def _attend_back(team, q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, 
     share_out(team, q.shape[0] * q.shape[1], 0, _attend_some_back, arguments)
 
 
-@compiled
+@inner
 def _attend_some_back(first, last, q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, scale):
-    heads, queries, keys = p.shape[1:]
-    room, kept = numpy.empty((_BLOCK, keys), p.dtype), numpy.empty((_BLOCK, keys), p.dtype)
+    room, kept = numpy.empty((_BLOCK, k.shape[2]), p.dtype), numpy.empty((_BLOCK, k.shape[2]), p.dtype)
     for n in range(first, last):
-        i, h = n // heads, n % heads
-        g_k[i, h], g_v[i, h] = 0, 0
-        for start in range(0, queries, _BLOCK):
-            stop = min(start + _BLOCK, queries)
-            seen = min(stop, keys) if is_causal else keys
-            mine, weights = slice(start, stop), p[i, h, start:stop]
-            s, counted = room[: stop - start, :seen], weights[:, :seen]
-            multiply_add(g[i, h, mine], v[i, h, :seen].T, 0, s)
-            if dropped:
-                _times(s, s, drops[i, h, mine])
-                counted = kept[: stop - start, :seen]
-                _times(counted, weights, drops[i, h, mine])
-            _of_scores(s, weights, scale)
-            multiply_add(s, k[i, h, :seen], 0, g_q[i, h, mine])
-            multiply_add(s.T, q[i, h, mine], 1, g_k[i, h, :seen])
-            multiply_add(counted.T, g[i, h, mine], 1, g_v[i, h, :seen])
+        i, h = n // q.shape[1], n % q.shape[1]
+        matrices = (q[i, h], k[i, h], v[i, h], g[i, h], g_q[i, h], g_k[i, h], g_v[i, h], p[i, h], drops[i, h])
+        _attend_one_back(*matrices, dropped, is_causal, scale, room, kept)
 
 
-@compiled
+@inner
+def _attend_one_back(q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, scale, room, kept):
+    queries, keys = p.shape
+    g_k[:], g_v[:] = 0, 0
+    for start in range(0, queries, _BLOCK):
+        stop = min(start + _BLOCK, queries)
+        seen = min(stop, keys) if is_causal else keys
+        weights, s = p[start:stop, :seen], room[: stop - start, :seen]
+        kept_now = weights
+        multiply_add(g[start:stop], v[:seen].T, 0, s)
+        if dropped:
+            _times(s, s, drops[start:stop])
+            kept_now = kept[: stop - start, :seen]
+            _times(kept_now, weights, drops[start:stop])
+        _of_scores(s, weights, scale)
+        multiply_add(s, k[:seen], 0, g_q[start:stop])
+        multiply_add(s.T, q[start:stop], 1, g_k[:seen])
+        multiply_add(kept_now.T, g[start:stop], 1, g_v[:seen])
+
+
+@inner
 def _of_scores(s, p, scale):
     """What the gradient of the weights becomes as that of the products of queries and keys, in place."""
     for r in range(s.shape[0]):

@@ -18,7 +18,7 @@ from numba.extending import intrinsic, overload
 
 from ..workers import held, together
 from . import kernel
-from .compiled import compiled
+from .compiled import compiled, inner
 from .team import share_out
 
 __all__ = ["multiply_add"]
@@ -102,7 +102,7 @@ def _choose(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like
     return call
 
 
-@compiled
+@inner
 def _lies(matrix):
     """How a matrix lies for CBLAS, and the distance of its rows, or of its columns where it is transposed."""
     size = matrix.itemsize
@@ -111,7 +111,7 @@ def _lies(matrix):
     return _TURNED, max(matrix.strides[1] // size, matrix.shape[0], 1)
 
 
-@compiled
+@inner
 def multiply_add(a, b, beta, c):
     """Add the product of two matrices to ``beta`` times a third, in place; with a ``beta`` of 0 only it counts.
 
@@ -147,7 +147,7 @@ def _product(team, a, a_turned, b, b_turned, c):
     share_out(team, max(c.shape), 0, _product_part, (a, a_turned, b, b_turned, c, by_rows))
 
 
-@compiled
+@inner
 def _product_part(first, last, a, a_turned, b, b_turned, c, by_rows):
     """Some rows or some columns of a product. The others are beside them, so a place and a size tell which."""
     m, n = c.shape

@@ -31,10 +31,10 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing import signature
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
 from .. import workers
-from .compiled import compiled
+from .compiled import compiled, inner
 
 __all__ = ["share_out"]
 
@@ -110,37 +110,6 @@ _ranged = signature(types.none, types.intp, types.intp, types.intp)  # f(address
 
 
 @intrinsic
-def _pack(typing, function, arguments):
-    """The address of a compiled function of a range that calls this one, and that of a copy of its arguments.
-
-    The copy is on the stack of the function that packs, which must wait until nobody needs it any more.
-    """
-
-    def code(context, builder, sig, args):
-        @intrinsic
-        def unpacked(typing, address):
-            def load(context, builder, sig, args):
-                kept = context.data_model_manager[arguments].get_value_type()
-                value = builder.load(builder.inttoptr(args[0], kept.as_pointer()))
-                context.nrt.incref(builder, arguments, value)  # what an intrinsic returns is the caller's to release
-                return value
-
-            return arguments(types.intp), load
-
-        kernel = function.dispatcher
-
-        def work(address, first, last):
-            kernel(first, last, *unpacked(address))
-
-        found = context.compile_subroutine(builder, work, _ranged, caching=False)
-        address = builder.ptrtoint(context.declare_function(builder.module, found.fndesc), ir.IntType(64))
-        kept = cgutils.alloca_once_value(builder, args[1])
-        return context.make_tuple(builder, sig.return_type, [address, builder.ptrtoint(kept, ir.IntType(64))])
-
-    return types.UniTuple(types.intp, 2)(function, arguments), code
-
-
-@intrinsic
 def _note(typing, numbers):
     """The address of a copy of some numbers, which is on the stack like that of `_pack`."""
 
@@ -163,7 +132,7 @@ def _call(typing, work, arguments, first, last):
     return types.boolean(types.intp, types.intp, types.intp, types.intp), code
 
 
-@compiled
+@inner
 def _do_pieces(job):
     work, arguments, count, step = _load(job + _WORK), _load(job + _ARGUMENTS), _load(job + _COUNT), _load(job + _STEP)
     first = _add(job + _NEXT, step)
@@ -173,7 +142,7 @@ def _do_pieces(job):
         first = _add(job + _NEXT, step)
 
 
-@compiled
+@inner
 def _spread(team, count, pieces, work, arguments):
     """Do a job together; when this ends, nobody works on it any more. Whether it succeeded."""
     pieces = max(pieces, len(team) + 1)
@@ -212,18 +181,38 @@ def serve(box):
 workers.let_serve(serve)
 
 
-def share_out(team, count, pieces, function, arguments):
+@intrinsic
+def share_out(typing, team, count, pieces, function, arguments):
     """Call ``function(first, last, *arguments)`` for ranges that together are ``range(count)``; in compiled code only.
 
     Arguments: ``team``, the boxes of those who help; ``pieces``, how many ranges there are, 0 for as few as do.
     """
 
+    def code(context, builder, sig, args):
+        # The arguments are put on the stack of the function that shares out, which waits until nobody needs them; what
+        # is passed on is where they are, and a function that fetches them from there and calls the other.
+        kernel, kept = function.dispatcher, cgutils.alloca_once_value(builder, args[4])
 
-@overload(share_out, inline="never")
-def _share_out(team, count, pieces, function, arguments):
-    def shared(team, count, pieces, function, arguments):
-        work, kept = _pack(function, arguments)
-        if not _spread(team, count, pieces, work, kept):
-            raise MemoryError("a kernel has failed on one of its threads, most likely for want of memory")
+        @intrinsic
+        def fetched(typing, address):
+            def load(context, builder, sig, args):
+                value = builder.load(builder.inttoptr(args[0], kept.type))
+                context.nrt.incref(builder, arguments, value)  # what an intrinsic returns is its caller's to release
+                return value
 
-    return shared
+            return arguments(types.intp), load
+
+        def work(address, first, last):
+            kernel(first, last, *fetched(address))
+
+        def spread(team, count, pieces, work, kept):
+            if not _spread(team, count, pieces, work, kept):
+                raise MemoryError("a kernel has failed on one of its threads, most likely for want of memory")
+
+        found = context.compile_subroutine(builder, work, _ranged, caching=False)
+        function_at = builder.ptrtoint(context.declare_function(builder.module, found.fndesc), ir.IntType(64))
+        spread_of = types.void(team, types.intp, types.intp, types.intp, types.intp)
+        kept_at = builder.ptrtoint(kept, ir.IntType(64))
+        return context.compile_internal(builder, spread, spread_of, [*args[:3], function_at, kept_at])
+
+    return types.void(team, types.intp, types.intp, function, arguments), code
