@@ -27,9 +27,9 @@ from .namespace import (
     namespace,
 )
 from .once import Once
+from .product import product
 from .random import Generator, choose_generator, default_generator, seed, using
 from .special import erf, is_basic_index, scatter_add
-from .workers import product
 
 __all__ = [
     "PYTHON_NUMBERS",

@@ -7,7 +7,7 @@ One text serves every kind of array: ``a += b`` works in place on NumPy's arrays
 from typing import Any, NamedTuple
 
 from .namespace import namespace
-from .workers import product
+from .product import product
 
 __all__ = [
     "Back",

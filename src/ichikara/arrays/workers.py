@@ -5,22 +5,27 @@ after every product, and where another program takes one of the processors for a
 the batch instead, the threads meet once, at the end. And OpenBLAS's threads stay awake for some milliseconds after a
 product, to be quick at the next one: there they took the processor from our own, and a training step of a small
 convolutional network took 2.4 times as long. So a product of matrices is shared out here too.
+
+`share` is for work that is written in Python, `together` for compiled work that shares itself out (`kernels.team`).
 """
 
+import atexit
+import contextlib
+import ctypes
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import Context, copy_context
+from queue import SimpleQueue
 from typing import Any
 
 import numpy
 
-__all__ = ["look_again", "product", "share"]
+__all__ = ["held", "let_serve", "look_again", "share", "together"]
 
 _SMALL = 2_000_000  # so many multiplications of a loop are done before a thread has been woken up
-_SMALL_PRODUCT = 10_000_000  # and so many of a product of matrices, which does several at a time
 _ALONE = 200_000  # up to so many OpenBLAS uses one thread of its own accord
+_SMALL_TOGETHER = 200_000  # so many are worth a worker that is awake
 
 
 def share(work: Callable[[slice], Any], count: int, cost: int, small: int = _SMALL) -> list[Any]:
@@ -33,46 +38,171 @@ def share(work: Callable[[slice], Any], count: int, cost: int, small: int = _SMA
     """
     if count < 1 or cost < _ALONE:
         return [work(slice(0, count))]
-    with _held as threads:
+    with held as threads:
         parts = min(threads, count) if cost >= small else 1
+        if parts == 1:
+            return [work(slice(0, count))]
         edges = [count * i // parts for i in range(parts + 1)]
-        first, *others = (slice(edges[i], edges[i + 1]) for i in range(parts))
-        # A copy of the context, so that numpy.errstate holds in the threads too.
-        jobs = [_held.pool().submit(copy_context().run, work, part) for part in others]
+        job = _Job(work, [slice(edges[i], edges[i + 1]) for i in range(parts)])
+        helpers = _hire(parts - 1)
         try:
-            found = [work(first)]
+            for helper in helpers:
+                helper.call(job)
+            return job.finish()
         finally:
-            for job in jobs:
-                job.exception()  # waits: nobody may write on when the caller goes on
-        return found + [job.result() for job in jobs]
+            _idle.extend(helpers)
 
 
-def product(a: Any, b: Any) -> Any:
-    """The product of arrays; the rows, the columns or the matrices are shared out.
+def together(function: Callable, cost: int, *arguments: Any, small: int = _SMALL_TOGETHER) -> Any:
+    """What a compiled function gives that shares its work out among a team: ``function(team, *arguments)``.
 
-    Shapes: as of ``@``.
+    It does no products of matrices; one that does is called ``with held``.
+
+    Arguments: ``cost``, about how many multiplications it takes; ``small``, below how many of them it has no team.
     """
-    if not (isinstance(a, numpy.ndarray) and isinstance(b, numpy.ndarray) and a.ndim and b.ndim):
-        return a @ b
-    columns = b.shape[-1] if b.ndim > 1 else 1
-    cost = max(a.size * columns, b.size)
-    if cost < _ALONE or a.dtype != b.dtype:
-        return a @ b
-    if b.ndim == 1:
-        return product(a, b[:, None])[..., 0]
-    if a.ndim == 1:
-        return product(a[None], b)[..., 0, :]
-    if a.shape[:-2] != b.shape[:-2]:  # broadcast: not shared out, but still kept to one thread
-        return share(lambda part: a @ b, 1, cost)[0]
-    y = numpy.empty((*a.shape[:-1], columns), a.dtype)
-    if a.ndim > 2:
-        count, work = len(a), lambda part: numpy.matmul(a[part], b[part], out=y[part])
-    elif len(a) >= columns:
-        count, work = len(a), lambda part: numpy.matmul(a[part], b, out=y[part])
-    else:
-        count, work = columns, lambda part: numpy.matmul(a, b[:, part], out=y[:, part])
-    share(work, count, cost, _SMALL_PRODUCT)
-    return y
+    threads = held.threads() if cost >= small else 1
+    if threads == 1:
+        return function(_NOBODY, *arguments)
+    helpers = _hire(threads - 1)
+    try:
+        for helper in helpers:
+            helper.wake()
+        if len(helpers) == 1:
+            return function(helpers[0].alone, *arguments)
+        return function(numpy.array([helper.address for helper in helpers], numpy.int64), *arguments)
+    finally:
+        _idle.extend(helpers)
+
+
+class _Job:
+    """Parts of a batch that whoever is there takes one by one, and what has been found."""
+
+    def __init__(self, work: Callable[[slice], Any], parts: list[slice]):
+        self._work, self._parts = work, parts
+        self._found: list[Any] = [None] * len(parts)
+        self._errors: list[BaseException | None] = [None] * len(parts)
+        self._left = list(range(len(parts)))[::-1]
+        self._ended: SimpleQueue[None] = SimpleQueue()
+        self._context = copy_context()  # so that numpy.errstate holds in the threads too
+
+    def _take_part(self, run: Callable[[Callable, slice], Any]) -> bool:
+        """Do one of the parts, if there is one left."""
+        try:
+            i = self._left.pop()
+        except IndexError:
+            return False
+        try:
+            self._found[i] = run(self._work, self._parts[i])
+        except BaseException as error:
+            self._errors[i] = error
+        self._ended.put(None)
+        return True
+
+    def help(self) -> None:
+        """Do what is left of it, in another thread."""
+        context: Context = self._context.copy()
+        while self._take_part(context.run):
+            pass
+
+    def finish(self) -> list[Any]:
+        """Do what is left of it, wait for those who have begun a part, and give what was found."""
+        while self._take_part(lambda work, part: work(part)):
+            pass
+        for _ in self._parts:
+            self._ended.get()
+        for error in self._errors:
+            if error:
+                raise error
+        return self._found
+
+
+# --- the threads ------------------------------------------------------------------------------------------------------
+
+_STATE, _AWAKE = 0, 1  # the places of a box, and one of its states; the others are the business of `kernels.team`
+_FREE, _CALLED = 0, 3
+
+
+class _Worker:
+    """A thread that sleeps until there is work; once it has done some that is compiled, it stays awake for a moment.
+
+    Whoever has hired it is the only one to give it work. ``address`` is that of its box, where compiled work is left.
+    """
+
+    def __init__(self):
+        self._orders: SimpleQueue[_Job | str] = SimpleQueue()
+        self._box = numpy.zeros(16, numpy.int64)
+        self.address = self._box.ctypes.data
+        self.alone = numpy.array([self.address], numpy.int64)
+        self._thread = threading.Thread(target=self._live, name="ichikara", daemon=True)
+        self._thread.start()
+
+    def _live(self):
+        while (order := self._orders.get()) != "end":
+            if order == "serve":
+                _serve(self.address)
+            else:
+                order.help()
+                del order
+
+    def wake(self) -> None:
+        """Let it look into its box."""
+        if not self._box[_AWAKE]:
+            self._box[:2] = _FREE, 1
+            self._orders.put("serve")
+
+    def call(self, job: "_Job") -> None:
+        """Let it help with a job."""
+        self._order(job)
+
+    def end(self) -> None:
+        """Let it go, and wait for that."""
+        self._order("end")
+        self._thread.join(1)
+
+    def _order(self, order):
+        if self._box[_AWAKE]:
+            self._box[_STATE] = _CALLED
+        self._orders.put(order)
+
+
+def _serve(address: int) -> None:
+    """What a worker does while it is awake; `kernels.team` has it compiled."""
+
+
+def let_serve(function: Callable[[int], Any]) -> None:
+    """Say what a worker does while it is awake, which is compiled."""
+    global _serve
+    _serve = function
+
+
+def _hire(count: int) -> list[_Worker]:
+    """So many workers, or those that nobody else has; who hired them puts them among the idle again."""
+    hired: list[_Worker] = []
+    while len(hired) < count:
+        try:
+            hired.append(_idle.pop())
+        except IndexError:
+            with _growing:
+                if len(_workers) >= (os.cpu_count() or 1):
+                    break
+                _workers.append(_Worker())
+                hired.append(_workers[-1])
+    return hired
+
+
+_NOBODY = numpy.empty(0, numpy.int64)
+_workers: list[_Worker] = []
+_idle: list[_Worker] = []
+_growing = threading.Lock()
+
+
+@atexit.register
+def _end_all():
+    while _workers:
+        _workers.pop().end()
+
+
+# --- the libraries ----------------------------------------------------------------------------------------------------
 
 
 class _Held:
@@ -80,61 +210,88 @@ class _Held:
 
     def __init__(self):
         self._lock, self._users, self._threads = threading.Lock(), 0, 1
-        self._libraries: list = []
+        self._libraries: list[tuple[Callable[[], int], Callable[[int], Any]]] = []
         self._look = True  # for them, before the next use
         self._before: list[int] = []
-        self._pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> int:
         with self._lock:
             if not self._users:
-                if self._look:
-                    self._libraries, self._look = _find_libraries(), False
-                self._before = [library.num_threads for library in self._libraries]
-                self._threads = max(self._before, default=1)
+                self._threads = self._count()
                 if self._threads > 1:
-                    self._set([1] * len(self._before))
+                    for _, set_threads in self._libraries:
+                        set_threads(1)
             self._users += 1
             return self._threads
+
+    def threads(self) -> int:
+        """How many threads the libraries may use, or might before they were held."""
+        with self._lock:
+            return self._threads if self._users else self._count()
+
+    def _count(self):
+        if self._look:
+            self._libraries, self._look = _find_libraries(), False
+        self._before = [threads() for threads, _ in self._libraries]
+        return max(self._before, default=1)
 
     def __exit__(self, *exception):
         with self._lock:
             self._users -= 1
-            if not self._users and self._threads > 1:
-                self._set(self._before)
+            if not self._users:
+                self._give_back()
+
+    def _give_back(self):
+        if self._threads > 1:
+            for (_, set_threads), number in zip(self._libraries, self._before, strict=True):
+                set_threads(number)
 
     def look_again(self):
         """Another library has been loaded, and is to be held too, as soon as nobody is sharing out."""
         self._look = True
 
-    def pool(self) -> ThreadPoolExecutor:
-        """The threads, which are started when they are first needed."""
-        with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="ichikara")
-            return self._pool
-
-    def _set(self, numbers):
-        for library, number in zip(self._libraries, numbers, strict=True):
-            library.set_num_threads(number)
-
     def after_fork(self):
         """In the child of a fork there are no threads but one, and nobody is sharing out."""
-        if self._users and self._threads > 1:
-            self._set(self._before)
-        self._lock, self._users, self._pool = threading.Lock(), 0, None
+        if self._users:
+            self._give_back()
+        self._lock, self._users = threading.Lock(), 0
 
 
-def _find_libraries() -> list:
+def _find_libraries() -> list[tuple[Callable[[], int], Callable[[int], Any]]]:
+    """For each library, the function that tells and the one that sets how many threads it may use."""
     try:
         from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
     except ImportError:
         return []
     found = ThreadpoolController().select(user_api="blas").lib_controllers
-    return [library for library in found if library.num_threads]
+    return [_threads_of(library) for library in found if library.num_threads]
 
 
-_held = _Held()
-look_again = _held.look_again
+def _threads_of(library: Any) -> tuple[Callable[[], int], Callable[[int], Any]]:
+    """OpenBLAS's own functions, called without a detour; for another library those of threadpoolctl."""
+    if library.internal_api == "openblas" and getattr(library, "threading_layer", "") == "pthreads":
+        own = ctypes.PyDLL(library.filepath)  # they take no time, so Python's lock is kept
+        for prefix in ("", "scipy_"):
+            for suffix in ("", "64_", "_64"):
+                with contextlib.suppress(AttributeError):
+                    return (
+                        getattr(own, f"{prefix}openblas_get_num_threads{suffix}"),
+                        getattr(own, f"{prefix}openblas_set_num_threads{suffix}"),
+                    )
+    return library.get_num_threads, library.set_num_threads
+
+
+held = _Held()
+look_again = held.look_again
+
+
+def _after_fork():
+    global _growing
+    held.after_fork()
+    _growing = threading.Lock()
+    _workers.clear()
+    _idle.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_held.after_fork)
+    os.register_at_fork(after_in_child=_after_fork)

@@ -74,7 +74,7 @@ def _load():
     global _loaded
     keep_freed()
     try:
-        from . import activation, attention, convolution, norm, optim, pool, recurrent, softmax  # noqa: F401
+        from . import activation, attention, blas, convolution, norm, optim, pool, recurrent, softmax  # noqa: F401
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("numba", "llvmlite"):
             raise

@@ -8,14 +8,13 @@ from typing import Any
 
 import numba
 import numpy
-import scipy.linalg.cython_blas  # noqa: F401  (the products of matrices that are compiled are of this library)
 from numba import types
 from numba.core.event import Listener, register
 from numba.extending import overload
 
 from ..workers import share
 
-__all__ = ["compiled", "exp", "flat", "mapped", "share_rows", "sigmoid", "tanh"]
+__all__ = ["compiled", "exp", "flat", "inner", "mapped", "share_rows", "sigmoid", "tanh"]
 
 # Sums may be taken in another order and products fused with sums, so that the compiler can work on many numbers at
 # once; nan and infinity keep their meaning.
@@ -24,7 +23,7 @@ _MATHS = {"reassoc", "contract", "nsz", "arcp"}
 
 def compiled(function):
     """Decorator: compile with Numba, to run without Python's lock, and keep the result on disk for the next time."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": _MATHS, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "fastmath": _MATHS, "error_model": "numpy", "no_cfunc_wrapper": True}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError as error:
@@ -32,6 +31,11 @@ def compiled(function):
             raise
         _say_that_nothing_is_kept()
         return numba.njit(**options)(function)
+
+
+def inner(function):
+    """Decorator: compile what only other compiled functions call; it is kept on disk as a part of those."""
+    return numba.njit(fastmath=_MATHS, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)(function)
 
 
 @cache

@@ -13,6 +13,7 @@ out among threads, each with its own buffers.
 import math
 
 import numpy
+import scipy.linalg.cython_blas  # noqa: F401  (numpy.dot is this library's in compiled code)
 
 from ..workers import share
 from . import kernel

@@ -1,0 +1,165 @@
+r"""Products of matrices in compiled code, by the linear algebra library that NumPy brings along.
+
+.. math:: C \leftarrow A B + \beta C
+
+Numba's own ``numpy.dot`` is another library's, SciPy's: older, with threads of its own, and it takes a tenth of a
+second to import. Where NumPy was built on something else, whose functions have another form, one of the same form is
+made of ``numpy.dot``.
+"""
+
+import ctypes
+from pathlib import Path
+
+import llvmlite.binding
+import numpy
+from llvmlite import ir
+from numba import carray, cfunc, types
+from numba.extending import intrinsic, overload
+
+from ..workers import held, together
+from . import kernel
+from .compiled import compiled, inner
+from .team import share_out
+
+__all__ = ["multiply_add"]
+
+_BY_ROWS, _PLAIN, _TURNED = 101, 111, 112  # CBLAS's numbers: matrices lie row by row; one is as it is; or transposed
+
+
+def _form(number, pointer):
+    """The form of ``cblas_sgemm`` or ``cblas_dgemm`` with sizes of 64 bits."""
+    lies, size = types.int32, types.int64
+    a, b, c = ((pointer, size),) * 3  # each with the distance of its rows
+    return types.void(lies, lies, lies, size, size, size, number, *a, *b, number, *c)
+
+
+# In compiled code a pointer is a whole number.
+_sgemm = types.ExternalFunction("ichikara_sgemm", _form(types.float32, types.intp))
+_dgemm = types.ExternalFunction("ichikara_dgemm", _form(types.float64, types.intp))
+_kept = []  # what must not go, for only its address is known elsewhere
+
+
+def _name_products():
+    """Give the library's functions the names by which kernels call them, those on disk too."""
+    library = _library()
+    for letter, number in (("s", types.float32), ("d", types.float64)):
+        found = getattr(library, f"scipy_cblas_{letter}gemm64_", None)
+        address = ctypes.cast(found, ctypes.c_void_p).value if found else _made_of_dot(number)
+        llvmlite.binding.add_symbol(f"ichikara_{letter}gemm", address)
+
+
+def _library():
+    """The OpenBLAS that lies in NumPy's own folders, or None."""
+    package = Path(numpy.__file__).parent
+    for folder in (package.with_name("numpy.libs"), package / ".dylibs"):
+        for path in folder.glob("*openblas64*"):
+            try:
+                return ctypes.CDLL(str(path))
+            except OSError:
+                continue
+    return None
+
+
+def _made_of_dot(number):
+    """The address of a function of the same form."""
+
+    def gemm(order, a_lies, b_lies, m, n, k, alpha, a, a_step, b, b_step, beta, c, c_step):
+        left = carray(a, (k, a_step))[:, :m].T if a_lies == _TURNED else carray(a, (m, a_step))[:, :k]
+        right = carray(b, (n, b_step))[:, :k].T if b_lies == _TURNED else carray(b, (k, b_step))[:, :n]
+        found, out = numpy.dot(left.copy(), right.copy()), carray(c, (m, c_step))
+        for i in range(m):
+            for j in range(n):
+                out[i, j] = alpha * found[i, j] + (beta * out[i, j] if beta else number(0))
+
+    _kept.append(cfunc(_form(number, types.CPointer(number)), cache=True)(gemm))
+    return _kept[-1].address
+
+
+_name_products()
+
+
+@intrinsic
+def _address(typing, array):
+    """Where an array's numbers begin."""
+
+    def code(context, builder, sig, args):
+        return builder.ptrtoint(context.make_array(array)(context, builder, args[0]).data, ir.IntType(64))
+
+    return types.intp(array), code
+
+
+def _gemm(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
+    """The library's function for numbers of the type of an array ``like`` this."""
+
+
+@overload(_gemm)
+def _choose(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
+    gemm, number = (_sgemm, numpy.float32) if like.dtype == types.float32 else (_dgemm, numpy.float64)
+
+    def call(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
+        gemm(_BY_ROWS, a_lies, b_lies, m, n, k, number(1), a, a_step, b, b_step, number(beta), c, c_step)
+
+    return call
+
+
+@inner
+def _lies(matrix):
+    """How a matrix lies for CBLAS, and the distance of its rows, or of its columns where it is transposed."""
+    size = matrix.itemsize
+    if matrix.strides[1] == size or matrix.shape[1] == 1:
+        return _PLAIN, max(matrix.strides[0] // size, matrix.shape[1], 1)
+    return _TURNED, max(matrix.strides[1] // size, matrix.shape[0], 1)
+
+
+@inner
+def multiply_add(a, b, beta, c):
+    """Add the product of two matrices to ``beta`` times a third, in place; with a ``beta`` of 0 only it counts.
+
+    In each of them the elements of a row, or in the first two those of a column, lie side by side; in compiled code.
+    Shapes: (m, k), (k, n), (m, n).
+    """
+    m, k = a.shape
+    n = b.shape[1]
+    if m and n:
+        (a_lies, a_step), (b_lies, b_step), (_, c_step) = _lies(a), _lies(b), _lies(c)
+        _gemm(a_lies, b_lies, m, n, k, _address(a), a_step, _address(b), b_step, beta, _address(c), c_step, c)
+
+
+# --- one product, shared out ------------------------------------------------------------------------------------------
+
+
+@kernel("product")
+def product(a, b, cost):
+    """The product of two matrices that are large; None if they lie in a way that the library does not know."""
+    a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous
+    a, b = a.T if a_turned else a, b.T if b_turned else b
+    if not (a.flags.carray and b.flags.carray):  # with gaps, or not to be written to: another type for the compiler
+        return None
+    c = numpy.empty((a.shape[a_turned], b.shape[not b_turned]), a.dtype)
+    with held:
+        together(_product, cost, a, a_turned, b, b_turned, c)
+    return c
+
+
+@compiled
+def _product(team, a, a_turned, b, b_turned, c):
+    by_rows = c.shape[0] >= c.shape[1]
+    share_out(team, max(c.shape), 0, _product_part, (a, a_turned, b, b_turned, c, by_rows))
+
+
+@inner
+def _product_part(first, last, a, a_turned, b, b_turned, c, by_rows):
+    """Some rows or some columns of a product. The others are beside them, so a place and a size tell which."""
+    m, n = c.shape
+    k = a.shape[0] if a_turned else a.shape[1]
+    at_a, at_b, at_c, size = _address(a), _address(b), _address(c), c.itemsize
+    if by_rows:
+        m = last - first
+        at_a += first * size * (1 if a_turned else k)
+        at_c += first * size * n
+    else:
+        n = last - first
+        at_b += first * size * (k if b_turned else 1)
+        at_c += first * size
+    lies_a, lies_b = _TURNED if a_turned else _PLAIN, _TURNED if b_turned else _PLAIN
+    _gemm(lies_a, lies_b, m, n, k, at_a, a.shape[1], at_b, b.shape[1], 0, at_c, c.shape[1], c)

@@ -1,0 +1,218 @@
+"""Compiled work shared out among threads that need no lock of Python's.
+
+A thread that sleeps is woken in some 50 µs, and one that runs Python waits for Python's lock; in that time a processor
+does ten million multiplications. So the workers of `arrays.workers` stay awake for a moment after their last work, in
+a compiled loop, and watch their *box*: a place in memory where the next job is left. Only atomic reads and writes pass
+between the threads.
+
+A kernel is a function of a range, ``f(first, last, *arrays)``, and a second function, of a team, shares it out::
+
+    @compiled
+    def _double(first, last, x, y):
+        for i in range(first, last):
+            y[i] = 2 * x[i]
+
+    @compiled
+    def _double_all(team, x, y):
+        share_out(team, x.size, 0, _double, (x, y))
+
+    together(_double_all, cost, x, y)
+
+Nobody is waited for who has not begun: the pieces of a job are taken one by one by whoever is there, and when there are
+none left, the job is taken back from the boxes of those who have slept all the time.
+"""
+
+import ctypes
+import os
+import sys
+
+import llvmlite.binding
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typing import signature
+from numba.extending import intrinsic
+
+from .. import workers
+from .compiled import compiled, inner
+
+__all__ = ["share_out"]
+
+# --- what passes between threads --------------------------------------------------------------------------------------
+# All of it are numbers of 64 bits at an address, read and written whole and in order.
+
+
+def _place(builder, address):
+    return builder.inttoptr(address, ir.IntType(64).as_pointer())
+
+
+@intrinsic
+def _load(typing, address):
+    def code(context, builder, sig, args):
+        return builder.load_atomic(_place(builder, args[0]), "seq_cst", 8)
+
+    return types.intp(types.intp), code
+
+
+@intrinsic
+def _store(typing, address, number):
+    def code(context, builder, sig, args):
+        builder.store_atomic(args[1], _place(builder, args[0]), "seq_cst", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp), code
+
+
+@intrinsic
+def _add(typing, address, number):
+    """Add to what is there, and tell what was there before."""
+
+    def code(context, builder, sig, args):
+        return builder.atomic_rmw("add", _place(builder, args[0]), args[1], "seq_cst")
+
+    return types.intp(types.intp, types.intp), code
+
+
+@intrinsic
+def _replace(typing, address, old, new):
+    """Put the new number in the place of the old one; whether that was there."""
+
+    def code(context, builder, sig, args):
+        place, old, new = _place(builder, args[0]), *args[1:]
+        return builder.extract_value(builder.cmpxchg(place, old, new, "seq_cst", "seq_cst"), 1)
+
+    return types.boolean(types.intp, types.intp, types.intp), code
+
+
+_step_aside = types.ExternalFunction("ichikara_step_aside", types.int32())
+
+
+def _name_step_aside():
+    """Give the system's function that lets other threads run first a name that compiled code can call."""
+    name = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
+    library = ctypes.WinDLL("kernel32") if sys.platform == "win32" else ctypes.CDLL(None)
+    llvmlite.binding.add_symbol("ichikara_step_aside", ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
+
+
+_name_step_aside()
+
+# --- a job ------------------------------------------------------------------------------------------------------------
+
+# Where things are, in a box (`workers.Worker`) and in a job, in bytes.
+_STATE, _AWAKE, _JOB = 0, 8, 16
+_WORK, _ARGUMENTS, _COUNT, _STEP, _NEXT, _FAILED = 0, 8, 16, 24, 32, 40
+_FREE, _POSTED, _RUNNING, _CALLED = range(4)  # the states of a box
+
+_GLANCES = 64  # at a box before others are let run, a tenth of a microsecond
+_PATIENCE = 1000  # times that they are let run before a worker goes to sleep, a few tenths of a millisecond
+
+_ranged = signature(types.none, types.intp, types.intp, types.intp)  # f(address of the arguments, first, last)
+
+
+@intrinsic
+def _note(typing, numbers):
+    """The address of a copy of some numbers, which is on the stack like that of `_pack`."""
+
+    def code(context, builder, sig, args):
+        return builder.ptrtoint(cgutils.alloca_once_value(builder, args[0]), ir.IntType(64))
+
+    return types.intp(numbers), code
+
+
+@intrinsic
+def _call(typing, work, arguments, first, last):
+    """Call a packed function; whether it failed."""
+
+    def code(context, builder, sig, args):
+        kind = context.call_conv.get_function_type(_ranged.return_type, _ranged.args)
+        function = builder.inttoptr(args[0], kind.as_pointer())
+        status, _ = context.call_conv.call_function(builder, function, types.none, _ranged.args, args[1:])
+        return status.is_error
+
+    return types.boolean(types.intp, types.intp, types.intp, types.intp), code
+
+
+@inner
+def _do_pieces(job):
+    work, arguments, count, step = _load(job + _WORK), _load(job + _ARGUMENTS), _load(job + _COUNT), _load(job + _STEP)
+    first = _add(job + _NEXT, step)
+    while first < count:
+        if _call(work, arguments, first, min(first + step, count)):
+            _store(job + _FAILED, 1)
+        first = _add(job + _NEXT, step)
+
+
+@inner
+def _spread(team, count, pieces, work, arguments):
+    """Do a job together; when this ends, nobody works on it any more. Whether it succeeded."""
+    pieces = max(pieces, len(team) + 1)
+    job = _note((work, arguments, count, (count + pieces - 1) // pieces, 0, 0))
+    for box in team:
+        _store(box + _JOB, job)
+        _store(box + _STATE, _POSTED)
+    _do_pieces(job)
+    for box in team:
+        glances = 0
+        if not _replace(box + _STATE, _POSTED, _FREE):
+            while _load(box + _STATE) == _RUNNING:
+                glances += 1
+                if glances % _GLANCES == 0:
+                    _step_aside()
+    return _load(job + _FAILED) == 0
+
+
+@compiled
+def serve(box):
+    """What a worker does while it is awake: job by job, until it is called or nothing has come for a while."""
+    glances = 0
+    while glances < _GLANCES * _PATIENCE:
+        if _replace(box + _STATE, _POSTED, _RUNNING):
+            _do_pieces(_load(box + _JOB))
+            _store(box + _STATE, _FREE)
+            glances = 0
+        elif _replace(box + _STATE, _CALLED, _FREE):
+            break
+        glances += 1
+        if glances % _GLANCES == 0:
+            _step_aside()
+    _store(box + _AWAKE, 0)
+
+
+workers.let_serve(serve)
+
+
+@intrinsic
+def share_out(typing, team, count, pieces, function, arguments):
+    """Call ``function(first, last, *arguments)`` for ranges that together are ``range(count)``; in compiled code only.
+
+    Arguments: ``team``, the boxes of those who help; ``pieces``, how many ranges there are, 0 for as few as do.
+    """
+
+    def code(context, builder, sig, args):
+        # The arguments are put on the stack of the function that shares out, which waits until nobody needs them; what
+        # is passed on is where they are, and a function that fetches them from there and calls the other.
+        kernel, kept = function.dispatcher, cgutils.alloca_once_value(builder, args[4])
+
+        @intrinsic
+        def fetched(typing, address):
+            def load(context, builder, sig, args):
+                value = builder.load(builder.inttoptr(args[0], kept.type))
+                context.nrt.incref(builder, arguments, value)  # what an intrinsic returns is its caller's to release
+                return value
+
+            return arguments(types.intp), load
+
+        def work(address, first, last):
+            kernel(first, last, *fetched(address))
+
+        def spread(team, count, pieces, work, kept):
+            if not _spread(team, count, pieces, work, kept):
+                raise MemoryError("a kernel has failed on one of its threads, most likely for want of memory")
+
+        found = context.compile_subroutine(builder, work, _ranged, caching=False)
+        function_at = builder.ptrtoint(context.declare_function(builder.module, found.fndesc), ir.IntType(64))
+        spread_of = types.void(team, types.intp, types.intp, types.intp, types.intp)
+        kept_at = builder.ptrtoint(kept, ir.IntType(64))
+        return context.compile_internal(builder, spread, spread_of, [*args[:3], function_at, kept_at])
+
+    return types.void(team, types.intp, types.intp, function, arguments), code
