@@ -1,17 +1,18 @@
-r"""Convolution: each element of the window sees the whole image, shifted; the shifted images are weighed and added up.
+r"""Convolution: a product of matrices of which one is never made.
 
-.. math:: y_o[p] = b_o + \sum_{c, k} w_{o c k}\, x_c[p + d_k]
+.. math:: Y = X\,W^\top + b, \qquad \bar W = \bar Y^\top X, \qquad X_{p k} = x[\mathrm{row}_p + \mathrm{column}_k]
 
-An image with zeros around it lies in memory line after line, so that a shift in two directions is a distance d_k in
-one, and an output at all places p is a sum of vectors read at such distances. At the end of a line p is no place of
-the window: what is computed there is thrown away. The zeros to the right of a line are those to the left of the next.
+Row p of X holds what the window sees at position p, and column k what its element k sees at every position. In an image
+with zeros around it the two are a distance each: number (p, k) lies at the sum of where the position begins and how far
+from there the element is. So two short lists of numbers stand for all of X, whatever the stride and the dilation, and
+X is read where the image lies.
 
-A window of stride s sees of each s-th line and column: the image is first taken apart into *phases*, each of them an
-image that the window passes in steps of one. The gradient of the image is the same sum with the roles exchanged: each
-phase of it is what the elements of the window that belong to the phase see of the outputs, from the other side. That of
-the weight multiplies the same vectors and adds along p.
+The gradient of the image is the same sum with the roles exchanged: an image of a window of stride s falls into s times
+s *phases*, and each sees the outputs through those elements of the window that reach it, in steps of one. The gradient
+of the weight is the same too, with positions and elements exchanged, for X is then multiplied from the other side.
 
-Only as many images as the cache holds are put between zeros at a time. The batch is shared out among threads.
+The outputs lie side by side in vectors, and the sums stay in registers (`tile`). The images of a batch are shared out
+among threads; where there are few, so are the positions.
 """
 
 from functools import lru_cache
@@ -22,53 +23,33 @@ import numpy
 from ..workers import share
 from . import kernel
 from .compiled import compiled
-from .tile import BYTES, add_inner, add_outer, add_sums, spread, store, zeros
+from .tile import BYTES, add_products, load, store, turn
 
-_CACHE = 1 << 18  # so many bytes of images stay in the cache, beside what is made of them
-_FOUR, _ONE = (0, 1, 2, 3), (0,)  # the rows of a tile are outputs
-_THREE, _TWO = (0, 1, 2), (0, 1)  # its columns are places, or elements of the window
+_SIX, _TWELVE = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)  # rows of a tile
+_ONE, _TWO = (0,), (0, 1)  # its columns
+_ROWS = len(_TWELVE)  # a list of rows is filled up to a multiple of this, so that all tiles are whole
+_TOGETHER = 96  # so many rows are computed at a time, for all outputs: what they see stays in the fastest cache
+_DEEP = 320  # and so many of their columns
 
 
-class _Lines(NamedTuple):
-    """How an image lies in memory: place (i, j) of phase q is the image's number at ``starts[q] + step (i, j)``, or 0.
+class _Seen(NamedTuple):
+    """What is seen of images: of which size they are with their zeros, how many of these come before, and the lists."""
 
-    ``pitch`` is the distance from a line to the next and ``plane`` that from a channel to the next.
-    """
-
-    starts: Any
-    step: tuple[int, int]
-    pitch: int
-    plane: int
+    padded: tuple[int, int]
+    before: tuple[int, int]
+    rows: Any
+    columns: Any
+    targets: Any
+    """Which number of a channel of the result is computed from each row."""
 
 
 @kernel("convolution")
 def convolution(x, weight, bias, window, groups):
-    positions = window.positions(x.shape[2:], weight.shape[2:])
-    lines, distances = _seen(x.shape[1:], weight.shape[1:], window)
-    x = numpy.ascontiguousarray(x)
-    b = numpy.zeros(len(weight), x.dtype) if bias is None else numpy.ascontiguousarray(bias)
-    w = _in_tiles(weight.reshape(groups, len(weight) // groups, -1))
-    y = numpy.empty((len(x), len(weight), *positions), x.dtype)
-    target = _Lines(numpy.zeros((1, 2), numpy.intp), (1, 1), lines.pitch, 0)
-
-    def work(part):
-        _correlate(x[part], w, b, y[part], groups, lines, distances, target)
-
-    share(work, len(x), y.size * distances.size)
+    seen = _seen(x.shape[1:], weight.shape[1:], window)
+    y = numpy.empty((len(x), len(weight), *window.positions(x.shape[2:], weight.shape[2:])), x.dtype)
+    w = _panels(weight.reshape(groups, len(weight) // groups, -1))
+    _correlate(numpy.ascontiguousarray(x), w, bias, y, seen)
     return y
-
-
-@kernel("convolution_weight")
-def convolution_weight(out, x, size, window, groups):
-    lines, distances = _seen(x.shape[1:], (x.shape[1] // groups, *size), window)
-    x, g = numpy.ascontiguousarray(x), numpy.ascontiguousarray(out)
-
-    def work(part):
-        total = numpy.zeros((g.shape[1], distances.size), x.dtype)
-        _of_weight(g[part], x[part], total, groups, lines, distances)
-        return total
-
-    return sum(share(work, len(x), g.size * distances.size)).reshape(g.shape[1], x.shape[1] // groups, *size)
 
 
 @kernel("convolution_image")
@@ -76,18 +57,28 @@ def convolution_image(out, weight, size, window, groups):
     g = numpy.ascontiguousarray(out)
     parted = weight.reshape(groups, len(weight) // groups, *weight.shape[1:]).swapaxes(1, 2)
     x = numpy.empty((len(g), groups * weight.shape[1], *size), g.dtype)
-    nothing = numpy.zeros(x.shape[1], x.dtype)
-    phases = [
-        (_in_tiles(parted[..., i, j].reshape(*parted.shape[:2], distances.size)), lines, distances, target)
-        for (i, j), lines, distances, target in _seen_from_outputs(x.shape[2:], parted.shape[2:], out.shape[2:], window)
-    ]
+    for (i, j), seen in _seen_from_outputs(x.shape[2:], parted.shape[2:], out.shape[2:], window):
+        _correlate(g, _panels(parted[..., i, j].reshape(*parted.shape[:2], -1)), None, x, seen)
+    return x
+
+
+@kernel("convolution_weight")
+def convolution_weight(out, x, size, window, groups):
+    x, g = numpy.ascontiguousarray(x), numpy.ascontiguousarray(out)
+    channels, outputs = x.shape[1] // groups, out.shape[1] // groups
+    seen = _seen(x.shape[1:], (channels, *size), window)
+    elements = channels * size[0] * size[1]
+    width = _width(outputs, x.itemsize)
+    shape = (groups, -(-outputs // width), _filled(seen.columns).size, width)
 
     def work(part):
-        for w, lines, distances, target in phases:
-            _correlate(g[part], w, nothing, x[part], groups, lines, distances, target)
+        total = numpy.zeros(shape, x.dtype)
+        _of_weight(x[part], g[part], total, *seen[:2], seen.rows[: seen.targets.size], _filled(seen.columns))
+        return total
 
-    share(work, len(g), g.size * weight[0].size)
-    return x
+    total = sum(share(work, len(x), g.size * elements))[:, :, :elements]
+    weight = total.swapaxes(2, 3).reshape(groups, shape[1] * width, elements)[:, :outputs]
+    return weight.reshape(g.shape[1], channels, *size)
 
 
 @kernel("convolution", of="bias")
@@ -95,227 +86,183 @@ def convolution_bias(g):
     return g.sum(axis=(2, 3)).sum(axis=0)
 
 
+def _correlate(images, panels, bias, y, seen):
+    b = numpy.zeros(panels.shape[0] * panels.shape[1] * panels.shape[3], y.dtype).reshape(panels.shape[0], -1)
+    if bias is not None:
+        b[:, : y.shape[1] // len(b)] = bias.reshape(len(b), -1)
+    bands = -(-seen.targets.size // _TOGETHER)
+    share(
+        lambda part: _products(images, panels, b, y, part.start, part.stop, *seen),
+        len(images) * bands,
+        len(images) * seen.targets.size * panels.size,
+    )
+
+
 # --- where things lie -------------------------------------------------------------------------------------------------
 
 
 @lru_cache(256)
 def _seen(shape, seen, window):
-    """How images lie so that a window takes steps of one, and how far away the numbers are that an output sees.
-
-    Arguments: ``shape`` of an image; ``seen``, that of the weight of one output.
-    """
-    positions = window.positions(shape[1:], seen[1:])
-    sees = [[d * k for k in range(length)] for d, length in zip(window.dilation, seen[1:], strict=True)]
-    phases = [sorted({k % s for k in ks}) for s, ks in zip(window.stride, sees, strict=True)]
+    """What a window sees of an image. Arguments: ``shape`` of an image; ``seen``, of the weight of one output."""
     (top, _), (left, _) = window.padding
-    starts = [(a - top, b - left) for a in phases[0] for b in phases[1]]
-    extent = [n + ks[-1] // s for n, s, ks in zip(positions, window.stride, sees, strict=True)]
-    lines = _lines(starts, window.stride, extent, shape[1:], positions[1])
-    (down, across), number = window.stride, {start: q for q, start in enumerate(starts)}
-    distances = [
-        (number[i % down - top, j % across - left] * shape[0] + c) * lines.plane + i // down * lines.pitch + j // across
-        for c in range(seen[0])
-        for i in sees[0]
-        for j in sees[1]
-    ]
-    return lines, numpy.array(distances, numpy.intp)
+    padded, (down, across) = window.padded(shape[1:]), window.positions(shape[1:], seen[1:])
+    rows = _places(padded, 1, numpy.arange(down) * window.stride[0], numpy.arange(across) * window.stride[1])
+    elements = [numpy.arange(length) * d for length, d in zip(seen[1:], window.dilation, strict=True)]
+    return _Seen(padded, (top, left), _filled(rows), _places(padded, seen[0], *elements), numpy.arange(rows.size))
 
 
 @lru_cache(256)
 def _seen_from_outputs(size, weighed, positions, window):
-    """For each phase of an image: the elements of the window that see it; how outputs lie so that it sees them in steps
-    of one, and how far away the numbers are that it sees; and how it lies in the image.
+    """For each phase of an image the elements of the window that reach it, and what it sees of the outputs.
 
     Arguments: ``size`` of the image; ``weighed``, the shape of the weight of one channel; ``positions`` of the window.
     """
-    # Place s m + a of the image is seen by element k of the output at m + e, where s (m + e) + d k = s m + a + p.
-    counts, from_where = [], []
-    for n, length, s, (p, _), d in zip(
-        size, weighed[1:], window.stride, window.padding, window.dilation, strict=True
-    ):
-        counts.append([len(range(a, n, s)) for a in range(min(s, n))])
-        from_where.append([
-            [(k, (a + p - d * k) // s) for k in range(length) if (a + p - d * k) % s == 0] for a in range(min(s, n))
-        ])
-    reach = [[(m + e, e) for m, ks in zip(ms, seen, strict=True) for _, e in ks]
-             for ms, seen in zip(counts, from_where, strict=True)]
-    before = [max([0, *(-e for _, e in ends)]) for ends in reach]
-    extent = [max([1, *(end for end, _ in ends)]) + b for ends, b in zip(reach, before, strict=True)]
-    lines = _lines([(-before[0], -before[1])], (1, 1), extent, positions, max(counts[1], default=1))
-    phases = []
-    for a, down in enumerate(from_where[0]):
-        for b, across in enumerate(from_where[1]):
-            pairs = [(i, j, (before[0] + e) * lines.pitch + before[1] + f) for i, e in down for j, f in across]
-            elements = numpy.array([pair[:2] for pair in pairs], numpy.intp).reshape(-1, 2).T
-            distances = [o * lines.plane + pair[2] for o in range(weighed[0]) for pair in pairs]
-            target = _Lines(numpy.array([(a, b)], numpy.intp), window.stride, lines.pitch, 0)
-            phases.append((elements, lines, numpy.array(distances, numpy.intp), target))
-    return phases
+    # Place s m + a of the image is reached from position m + e by element k, where s (m + e) + d k = s m + a + p.
+    reach = []
+    for n, length, s, (p, _), d in zip(size, weighed[1:], window.stride, window.padding, window.dilation, strict=True):
+        ways = [[(k, (a + p - d * k) // s) for k in range(length) if (a + p - d * k) % s == 0] for a in range(min(s, n))]
+        reach.append([(a, numpy.arange(len(range(a, n, s))), numpy.array(way).reshape(-1, 2).T) for a, way in enumerate(ways)])
+    before = tuple(max([0, *(-e.min() for _, _, (_, e) in phases if e.size)]) for phases in reach)
+    padded = tuple(
+        b + max([n, *(m.size + e.max() for _, m, (_, e) in phases if e.size)])
+        for b, n, phases in zip(before, positions, reach, strict=True)
+    )
+    found = []
+    for a, m, (i, e) in reach[0]:
+        for b, n, (j, f) in reach[1]:
+            targets = _places(size, 1, a + window.stride[0] * m, b + window.stride[1] * n)
+            columns = _places(padded, weighed[0], before[0] + e, before[1] + f)
+            elements = i.astype(numpy.intp)[:, None], j.astype(numpy.intp)[None, :]
+            found.append((elements, _Seen(padded, before, _filled(_places(padded, 1, m, n)), columns, targets)))
+    return found
 
 
-def _lines(starts, step, extent, size, across):
-    """How phases of an image lie of which so many lines and columns are seen, from ``across`` places of a line."""
-    rows, seen = extent
-    first = min(max(0, -(left // step[1])) for _, left in starts)
-    last = min(max((size[1] - 1 - left) // step[1] for _, left in starts), seen - 1)
-    if last < first:  # nothing but zeros
-        first, last = 0, -1
-    pitch = max(last + 1, seen - first, across)
-    return _Lines(numpy.array(starts, numpy.intp), step, pitch, rows * pitch)
+def _places(size, channels, lines, columns):
+    """Where numbers lie in images of this size: those at some lines and columns of each channel, in this order."""
+    c = numpy.arange(channels) * (size[0] * size[1])
+    return (c[:, None, None] + lines[:, None] * size[1] + columns).reshape(-1).astype(numpy.intp)
 
 
-def _in_tiles(weight):
-    """The weights in the order in which they are used: those of four outputs side by side, the rest output by output.
+def _filled(places):
+    """The list with its last number repeated up to a multiple of a tile's rows."""
+    return numpy.pad(places, (0, -places.size % _ROWS), "edge" if places.size else "constant")
 
-    Shapes: (groups, outputs, seen) -> (groups outputs seen).
+
+def _width(outputs, size):
+    """How many outputs lie side by side: one vector of them, or two."""
+    lanes = BYTES // size
+    return lanes if outputs <= lanes else 2 * lanes
+
+
+def _panels(weight):
+    """The weights in the order in which they are used: those of some outputs side by side, element by element.
+
+    Shapes: (groups, outputs, elements) -> (groups, panels, elements, width).
     """
-    groups, outputs, seen = weight.shape
-    fours = outputs // 4 * 4
-    tiles = weight[:, :fours].reshape(groups, outputs // 4, 4, seen).swapaxes(2, 3)
-    return numpy.concatenate([tiles.reshape(groups, fours * seen), weight[:, fours:].reshape(groups, -1)], 1).reshape(-1)
-
-
-@compiled
-def _room(images, lines, lanes):
-    """Zeros for as many images as the cache holds. A vector may begin at the last number, and a line end in the next."""
-    size = lines.starts.shape[0] * images.shape[1] * lines.plane + lines.pitch + lanes
-    together = max(min(_CACHE // (size * images.itemsize), images.shape[0]), 1)
-    return numpy.zeros((together, size), images.dtype)
-
-
-@compiled
-def _put(images, source, lines):
-    """Put images between zeros, each phase by itself, channel after channel."""
-    (down, across), pitch, plane = lines.step, lines.pitch, lines.plane
-    channels, height, width = images.shape[1:]
-    for q in range(lines.starts.shape[0]):
-        top, left = lines.starts[q, 0], lines.starts[q, 1]
-        first, end = max(0, -(left // across)), min(pitch, (width - 1 - left) // across + 1)
-        above, below = max(0, -(top // down)), min(-(-plane // pitch), (height - 1 - top) // down + 1)
-        for n in range(images.shape[0]):
-            for c in range(channels):
-                for i in range(above, below):
-                    line = source[n, (q * channels + c) * plane + i * pitch :]
-                    seen = images[n, c, top + i * down]
-                    for j in range(first, end):
-                        line[j] = seen[left + j * across]
-
-
-@compiled
-def _take(out, length, image, lines):
-    """Take from each row what is an output, and leave what lies between the lines."""
-    (down, across), pitch = lines.step, lines.pitch
-    top, left = lines.starts[0, 0], lines.starts[0, 1]
-    height, width = (image.shape[1] - top + down - 1) // down, (image.shape[2] - left + across - 1) // across
-    for o in range(image.shape[0]):
-        for i in range(height):
-            line, here = out[o * length + i * pitch :], image[o, top + i * down]
-            for j in range(width):
-                here[left + j * across] = line[j]
+    groups, outputs, elements = weight.shape
+    width = _width(outputs, weight.itemsize)
+    count = -(-outputs // width)
+    panels = numpy.zeros((groups, count * width, elements), weight.dtype)
+    panels[:, :outputs] = weight
+    return numpy.ascontiguousarray(panels.reshape(groups, count, width, elements).swapaxes(2, 3))
 
 
 # --- the sums ---------------------------------------------------------------------------------------------------------
 
 
 @compiled
-def _vectors(image, lines, lanes):
-    """How many vectors reach from the first to the last place of an image that lies in lines."""
-    (down, across), top, left = lines.step, lines.starts[0, 0], lines.starts[0, 1]
-    height, width = (image.shape[1] - top + down - 1) // down, (image.shape[2] - left + across - 1) // across
-    return ((height - 1) * lines.pitch + width + lanes - 1) // lanes
-
-
-@compiled
-def _correlate(images, weight, bias, y, groups, lines, distances, target):
-    """Each number of ``y`` that lies in the target's lines: the numbers at the distances from it, weighed and added."""
-    channels, outputs = images.shape[1] // groups, y.shape[1] // groups
-    lanes = BYTES // images.itemsize
-    vectors = _vectors(y[0], target, lanes)
-    length = vectors * lanes
-    source, out = _room(images, lines, lanes), numpy.empty(len(_FOUR) * length, y.dtype)
-    for n in range(0, images.shape[0], source.shape[0]):
-        some = images[n : n + source.shape[0]]
-        _put(some, source, lines)
+def _products(images, panels, bias, y, start, stop, padded, before, rows, columns, targets):
+    """The rows of some bands of images times the panels: ``start`` and ``stop`` count bands of ``_TOGETHER`` rows."""
+    bands = -(-targets.size // _TOGETHER)
+    groups, width = panels.shape[0], panels.shape[3]
+    outputs, plane = y.shape[1] // groups, padded[0] * padded[1]
+    image = numpy.zeros(images.shape[1] * plane, images.dtype)
+    out, turned = numpy.empty((_TOGETHER, width), y.dtype), numpy.empty((width, _TOGETHER), y.dtype)
+    for band in range(start, stop):
+        n, first = band // bands, band % bands * _TOGETHER
+        last = min(first + _TOGETHER, rows.size)
+        if band == start or not first:
+            _put(images[n], image, padded, before)
+        result = y[n].reshape(y.shape[1], y.shape[2] * y.shape[3])
         for group in range(groups):
-            first = group * channels * lines.plane
-            o, end = group * outputs, (group + 1) * outputs
-            while o < end:
-                rows = len(_FOUR) if end - o >= len(_FOUR) else 1
-                for m in range(some.shape[0]):
-                    if rows == 1:
-                        _row(_ONE, source[m, first:], weight, bias, o, distances, out, vectors)
-                    else:
-                        _row(_FOUR, source[m, first:], weight, bias, o, distances, out, vectors)
-                    _take(out, length, y[n + m, o : o + rows], target)
-                o += rows
+            seen = image[group * (images.shape[1] // groups) * plane :]
+            for panel in range(panels.shape[1]):
+                o = panel * width
+                out[:] = bias[group, o : o + width]
+                _add(seen, rows[first:last], columns, panels[group, panel], out)
+                _take(out, turned, result[group * outputs + o : group * outputs + min(outputs, o + width)], targets[first:last])
 
 
 @compiled
-def _row(rows, image, weight, bias, o, distances, out, vectors):
-    """All places of some outputs, three vectors at a time or two."""
-    length, p = vectors * (BYTES // image.itemsize), 0
-    while vectors == 3 or vectors > 4:
-        p = _tile(rows, _THREE, image, weight, bias, o, distances, out, length, p)
-        vectors -= 3
-    while vectors > 1:
-        p = _tile(rows, _TWO, image, weight, bias, o, distances, out, length, p)
-        vectors -= 2
-    if vectors:
-        _tile(rows, _ONE, image, weight, bias, o, distances, out, length, p)
-
-
-@compiled
-def _tile(rows, columns, image, weight, bias, o, distances, out, length, p):
-    tile, at = spread(rows, columns, bias, o), o * distances.size
-    for k in range(distances.size):
-        tile = add_outer(tile, weight, at + k * len(rows), image, p + distances[k])
-    store(tile, out, p, length)
-    return p + len(columns) * (BYTES // image.itemsize)
-
-
-@compiled
-def _of_weight(g, x, total, groups, lines, distances):
-    """Add to each weight the products of what it has weighed and what has become of it."""
-    channels, outputs = x.shape[1] // groups, g.shape[1] // groups
-    lanes = BYTES // x.itemsize
-    straight = _Lines(numpy.zeros((1, 2), numpy.intp), (1, 1), lines.pitch, 0)
-    length = _vectors(g[0], straight, lanes) * lanes
-    straight = _Lines(straight.starts, (1, 1), lines.pitch, length)
-    source, out = _room(x, lines, lanes), _room(g, straight, lanes)
-    together = min(source.shape[0], out.shape[0])
-    for n in range(0, x.shape[0], together):
-        some = x[n : n + together]
-        _put(some, source, lines)
-        _put(g[n : n + together], out, straight)
-        seen, made = source[: some.shape[0]], out[: some.shape[0]]
+def _of_weight(x, g, total, padded, before, positions, elements):
+    groups, width = total.shape[0], total.shape[3]
+    outputs, plane = g.shape[1] // groups, padded[0] * padded[1]
+    image = numpy.zeros(x.shape[1] * plane, x.dtype)
+    area = positions.size
+    lanes = BYTES // g.itemsize
+    v, rows = numpy.empty((-(-area // lanes) * lanes, width), g.dtype), numpy.zeros((width, -(-area // lanes) * lanes), g.dtype)
+    for n in range(x.shape[0]):
+        _put(x[n], image, padded, before)
+        out = g[n].reshape(g.shape[1], area)
         for group in range(groups):
-            first = group * channels * lines.plane
-            o, end = group * outputs, (group + 1) * outputs
-            while o + len(_FOUR) <= end:
-                _weights(_FOUR, seen[:, first:], made[:, o * length :], length, total[o:], distances)
-                o += len(_FOUR)
-            while o < end:
-                _weights(_ONE, seen[:, first:], made[:, o * length :], length, total[o:], distances)
-                o += 1
+            seen = image[group * (x.shape[1] // groups) * plane :]
+            for panel in range(total.shape[1]):
+                o = panel * width
+                for r in range(min(outputs - o, width)):
+                    for p in range(area):
+                        rows[r, p] = out[group * outputs + o + r, p]
+                for p in range(0, v.shape[0], lanes):
+                    for r in range(0, width, lanes):
+                        turn(rows, r * v.shape[0] + p, v.shape[0], v, p * width + r, width)
+                _add(seen, elements, positions, v, total[group, panel])
 
 
 @compiled
-def _weights(rows, seen, made, length, total, distances):
-    """All weights of some outputs, three at a time."""
-    k = 0
-    while k + len(_THREE) <= distances.size:
-        _products(rows, _THREE, seen, made, length, total, distances, k)
-        k += len(_THREE)
-    while k < distances.size:
-        _products(rows, _ONE, seen, made, length, total, distances, k)
-        k += 1
+def _put(image, out, padded, before):
+    """Put an image between zeros."""
+    for c in range(image.shape[0]):
+        for i in range(image.shape[1]):
+            line, start = image[c, i], ((c * padded[0]) + before[0] + i) * padded[1] + before[1]
+            to = out[start : start + line.size]
+            for j in range(line.size):
+                to[j] = line[j]
 
 
 @compiled
-def _products(rows, columns, seen, made, length, total, distances, k):
-    tile = zeros(rows, columns, seen)
-    for n in range(seen.shape[0]):
-        here, x = made[n], seen[n]
-        for p in range(0, length, BYTES // seen.itemsize):
-            tile = add_inner(tile, here, p, length, x, distances, k, p)
-    add_sums(tile, total.reshape(-1), k, distances.size)
+def _take(out, turned, y, targets):
+    """Put rows of outputs where they belong in the images of the outputs."""
+    lanes = BYTES // y.itemsize
+    for p in range(0, out.shape[0], lanes):
+        for o in range(0, out.shape[1], lanes):
+            turn(out, p * out.shape[1] + o, out.shape[1], turned, o * out.shape[0] + p, out.shape[0])
+    if targets[-1] - targets[0] == targets.size - 1:
+        for o in range(y.shape[0]):
+            line, to = turned[o], y[o, targets[0] : targets[-1] + 1]
+            for p in range(to.size):
+                to[p] = line[p]
+    else:
+        for o in range(y.shape[0]):
+            line, to = turned[o], y[o]
+            for p in range(targets.size):
+                to[targets[p]] = line[p]
+
+
+@compiled
+def _add(x, rows, columns, v, out):
+    """Add to each row of ``out`` the product of that row of X with the matrix ``v``."""
+    if out.shape[1] * out.itemsize == BYTES:
+        _add_in_tiles(_TWELVE, _ONE, x, rows, columns, v, out)
+    else:
+        _add_in_tiles(_SIX, _TWO, x, rows, columns, v, out)
+
+
+@compiled
+def _add_in_tiles(tile_rows, tile_columns, x, rows, columns, v, out):
+    width = v.shape[1]
+    for first in range(0, columns.size, _DEEP):
+        last = min(first + _DEEP, columns.size)
+        for i in range(0, rows.size, len(tile_rows)):
+            tile = load(tile_rows, tile_columns, out, i * width, width)
+            for k in range(first, last):
+                tile = add_products(tile, x, rows, i, columns, k, v, k * width)
+            store(tile, out, i * width, width)

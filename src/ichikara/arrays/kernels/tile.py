@@ -2,26 +2,26 @@ r"""Tiles of vectors: what stays in the processor's registers while many product
 
 A processor computes with a *vector* of numbers at once. The compiler finds the vectors of a loop over elements; in
 sums of products it does not find that each number, once loaded, should be used several times. So these sums are
-written in *tiles*: some rows of some vectors side by side, few enough to stay in registers. Each vector that is loaded
-is used in every row, and a row's number in every column.
+written in *tiles*: some rows of one vector or two. Each vector that is loaded is used in every row, and each number of
+a row in every vector.
 
-The number of rows and of columns is known to the compiler, because it is the length of a tuple: a tile with
-``rows = (0, 1, 2, 3)`` and ``columns = (0, 1, 2)`` has twelve vectors, which AVX2 and AVX-512 can hold.
+How many rows and columns there are the compiler knows from the length of a tuple: a tile with ``rows = (0, 1, 2, 3, 4,
+5)`` and ``columns = (0, 1)`` has twelve vectors, for which every processor with vectors has room.
 
-Nothing here looks where an array ends: the caller has to leave room for whole vectors.
+Nothing here looks where an array ends: the caller has to leave room for whole vectors, and arrays are without gaps.
 """
 
 from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["BYTES", "add_inner", "add_outer", "add_sums", "spread", "store", "zeros"]
+__all__ = ["BYTES", "add_products", "load", "store", "turn"]
 
 BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
 """The size of a vector: 16 or 8 numbers of float32, half as many of float64."""
 
 _INT = ir.IntType(32)
-_FAST = ("contract", "reassoc", "nsz")
+_FAST = ("contract", "nsz")
 
 
 class Tile(types.Type):
@@ -29,7 +29,7 @@ class Tile(types.Type):
 
     def __init__(self, number, rows, columns):
         self.number, self.rows, self.columns = number, rows, columns
-        self.lanes = BYTES * 8 // number.bitwidth
+        self.lanes = _lanes(number)
         super().__init__(f"Tile({number}, {rows}, {columns})")
 
     @property
@@ -46,122 +46,115 @@ class _Model(models.PrimitiveModel):
 
 
 @intrinsic
-def zeros(typing, rows, columns, like):
-    """A tile of zeros, of the numbers of an array."""
+def load(typing, rows, columns, out, i, step):
+    """The tile that lies in an array: its row r from ``out[i + r step]`` on."""
+    tile = Tile(out.dtype, rows.count, columns.count)
 
     def build(context, builder, signature, arguments):
-        return ir.Constant(context.get_value_type(signature.return_type), None)
+        at = _Reader(context, builder, signature, arguments)
+        value = ir.Constant(context.get_value_type(tile), ir.Undefined)
+        for r, c in tile.places:
+            value = builder.insert_value(value, at.vector(2, at.row(3, 4, r), c * tile.lanes), (r, c))
+        return value
 
-    return Tile(like.dtype, rows.count, columns.count)(rows, columns, like), build
-
-
-@intrinsic
-def spread(typing, rows, columns, numbers, i):
-    """A tile whose row r is ``numbers[i + r]`` all along."""
-    result = Tile(numbers.dtype, rows.count, columns.count)
-
-    def build(context, builder, signature, arguments):
-        at = _reader(context, builder, signature, arguments)
-        tile = ir.Constant(context.get_value_type(result), ir.Undefined)
-        along = [_along(builder, at.number(2, arguments[3], r), result.lanes) for r in range(result.rows)]
-        for r, c in result.places:
-            tile = builder.insert_value(tile, along[r], (r, c))
-        return tile
-
-    return result(rows, columns, numbers, types.intp), build
-
-
-@intrinsic
-def add_outer(typing, tile, numbers, i, x, j):
-    """The tile, and to its row r added ``numbers[i + r]`` times the vectors from ``x[j]`` on."""
-
-    def build(context, builder, signature, arguments):
-        at = _reader(context, builder, signature, arguments)
-        rows = [_along(builder, at.number(1, arguments[2], r), tile.lanes) for r in range(tile.rows)]
-        columns = [at.vector(3, arguments[4], c * tile.lanes, tile) for c in range(tile.columns)]
-        return _add_products(builder, tile, arguments[0], rows, columns)
-
-    return tile(tile, numbers, types.intp, x, types.intp), build
-
-
-@intrinsic
-def add_inner(typing, tile, x, i, step, y, places, k, j):
-    """The tile, and to row r and column c added the vector at ``x[i + r step]`` times that at ``y[places[k + c] + j]``."""
-
-    def build(context, builder, signature, arguments):
-        at = _reader(context, builder, signature, arguments)
-        rows = [
-            at.vector(1, builder.add(arguments[2], builder.mul(arguments[3], arguments[3].type(r))), 0, tile)
-            for r in range(tile.rows)
-        ]
-        columns = [
-            at.vector(4, builder.add(at.number(5, arguments[6], c), arguments[7]), 0, tile)
-            for c in range(tile.columns)
-        ]
-        return _add_products(builder, tile, arguments[0], rows, columns)
-
-    return tile(tile, x, types.intp, types.intp, y, places, types.intp, types.intp), build
+    return tile(rows, columns, out, types.intp, types.intp), build
 
 
 @intrinsic
 def store(typing, tile, out, i, step):
-    """Put the tile into an array: its row r from ``out[i + r step]`` on."""
+    """Put a tile where `load` finds it."""
 
     def build(context, builder, signature, arguments):
-        at = _reader(context, builder, signature, arguments)
+        at = _Reader(context, builder, signature, arguments)
         for r, c in tile.places:
-            i = builder.add(arguments[2], builder.mul(arguments[3], arguments[3].type(r)))
-            at.put_vector(builder.extract_value(arguments[0], (r, c)), 1, i, c * tile.lanes, tile)
+            at.put_vector(builder.extract_value(arguments[0], (r, c)), 1, at.row(2, 3, r), c * tile.lanes)
         return context.get_dummy_value()
 
     return types.void(tile, out, types.intp, types.intp), build
 
 
 @intrinsic
-def add_sums(typing, tile, out, i, step):
-    """Add the sum of each vector, in row r and column c, to ``out[i + r step + c]``."""
+def add_products(typing, tile, x, rows, i, columns, k, v, j):
+    """The tile, and to its row r added ``x[rows[i + r] + columns[k]]`` times the vectors from ``v[j]`` on."""
 
     def build(context, builder, signature, arguments):
-        at = _reader(context, builder, signature, arguments)
-        for r, c in tile.places:
-            i = builder.add(arguments[2], builder.mul(arguments[3], arguments[3].type(r)))
-            place = at.place(1, i, c)
-            part = _sum(builder, builder.extract_value(arguments[0], (r, c)), tile.lanes)
-            builder.store(builder.fadd(builder.load(place), part, flags=_FAST), place)
+        at = _Reader(context, builder, signature, arguments)
+        value, column = arguments[0], builder.load(at.place(4, arguments[5]))
+        vectors = [at.vector(6, arguments[7], c * tile.lanes) for c in range(tile.columns)]
+        for r in range(tile.rows):
+            row = builder.load(at.place(2, arguments[3], r))
+            number = _along(builder, builder.load(builder.gep(at.place(1, row), [column])), tile.lanes)
+            for c, vector in enumerate(vectors):
+                product = builder.fmul(number, vector, flags=_FAST)
+                total = builder.fadd(builder.extract_value(value, (r, c)), product, flags=_FAST)
+                value = builder.insert_value(value, total, (r, c))
+        return value
+
+    return tile(tile, x, rows, types.intp, columns, types.intp, v, types.intp), build
+
+
+@intrinsic
+def turn(typing, x, i, step, out, j, out_step):
+    """Turn a square of as many rows as a vector has numbers: ``out[j + c out_step + r]`` is ``x[i + r step + c]``."""
+    lanes = _lanes(x.dtype)
+
+    def build(context, builder, signature, arguments):
+        at = _Reader(context, builder, signature, arguments)
+        rows = [at.vector(0, at.row(1, 2, r)) for r in range(lanes)]
+        apart = lanes // 2
+        while apart:  # of each two rows so far apart, halves change places; then quarters of nearer ones, and so on
+            for r in range(lanes):
+                if not r & apart:
+                    rows[r], rows[r + apart] = _exchanged(builder, rows[r], rows[r + apart], apart)
+            apart //= 2
+        for r, row in enumerate(rows):
+            at.put_vector(row, 3, at.row(4, 5, r))
         return context.get_dummy_value()
 
-    return types.void(tile, out, types.intp, types.intp), build
+    return types.void(x, types.intp, types.intp, out, types.intp, types.intp), build
 
 
 # --- instructions of LLVM, the compiler below Numba -------------------------------------------------------------------
 
 
-class _reader:
-    """Where the arrays among the arguments of an intrinsic lie."""
+def _lanes(number):
+    return BYTES * 8 // number.bitwidth
+
+
+class _Reader:
+    """Where numbers of the arrays among an intrinsic's arguments lie; arrays and indices are named by position."""
 
     def __init__(self, context, builder, signature, arguments):
-        self.builder = builder
+        self.builder, self.arguments = builder, arguments
         self.data = {
             n: context.make_array(kind)(context, builder, value).data
             for n, (kind, value) in enumerate(zip(signature.args, arguments, strict=True))
             if isinstance(kind, types.Array)
         }
 
-    def place(self, array, i, offset):
+    def row(self, i, step, r):
+        """The index at which a row begins."""
+        return self.builder.add(self.arguments[i], self.builder.mul(self.arguments[step], self.arguments[step].type(r)))
+
+    def place(self, array, i, offset=0):
         return self.builder.gep(self.data[array], [self.builder.add(i, i.type(offset))])
 
-    def number(self, array, i, offset):
-        return self.builder.load(self.place(array, i, offset))
+    def vector(self, array, i, offset=0):
+        place = self._of_vector(array, i, offset)
+        return self.builder.load(place, align=_bits(place.type.pointee.element) // 8)
 
-    def vector(self, array, i, offset, tile):
-        return self.builder.load(self._vector(array, i, offset, tile), align=tile.number.bitwidth // 8)
+    def put_vector(self, value, array, i, offset=0):
+        place = self._of_vector(array, i, offset)
+        self.builder.store(value, place, align=_bits(value.type.element) // 8)
 
-    def put_vector(self, value, array, i, offset, tile):
-        self.builder.store(value, self._vector(array, i, offset, tile), align=tile.number.bitwidth // 8)
-
-    def _vector(self, array, i, offset, tile):
+    def _of_vector(self, array, i, offset):
         place = self.place(array, i, offset)
-        return self.builder.bitcast(place, ir.VectorType(place.type.pointee, tile.lanes).as_pointer())
+        number = place.type.pointee
+        return self.builder.bitcast(place, ir.VectorType(number, BYTES * 8 // _bits(number)).as_pointer())
+
+
+def _bits(number):
+    return 64 if number == ir.DoubleType() else 32
 
 
 def _along(builder, number, lanes):
@@ -173,20 +166,9 @@ def _along(builder, number, lanes):
     )
 
 
-def _add_products(builder, tile, value, rows, columns):
-    for r, c in tile.places:
-        product = builder.fmul(rows[r], columns[c], flags=_FAST)
-        value = builder.insert_value(value, builder.fadd(product, builder.extract_value(value, (r, c)), flags=_FAST), (r, c))
-    return value
-
-
-def _sum(builder, vector, lanes):
-    """The sum of a vector's numbers: its halves are added until one number is left."""
-    while lanes > 1:
-        lanes //= 2
-        low, high = (ir.Constant(ir.VectorType(_INT, lanes), list(range(n, n + lanes))) for n in (0, lanes))
-        nothing = ir.Constant(vector.type, ir.Undefined)
-        vector = builder.fadd(
-            builder.shuffle_vector(vector, nothing, low), builder.shuffle_vector(vector, nothing, high), flags=_FAST
-        )
-    return builder.extract_element(vector, _INT(0))
+def _exchanged(builder, a, b, apart):
+    """Two vectors after the numbers of ``a`` at places with the bit ``apart`` and those of ``b`` without have moved."""
+    lanes = a.type.count
+    kept = [n if not n & apart else lanes + (n ^ apart) for n in range(lanes)]
+    moved = [n ^ apart if not n & apart else lanes + n for n in range(lanes)]
+    return (builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT, lanes), mask)) for mask in (kept, moved))
