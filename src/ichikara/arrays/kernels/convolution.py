@@ -25,9 +25,9 @@ from . import kernel
 from .compiled import compiled
 from .tile import BYTES, add_products, load, store, turn
 
-_SIX, _TWELVE = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)  # rows of a tile
+_SIX = (0, 1, 2, 3, 4, 5)  # rows of a tile
 _ONE, _TWO = (0,), (0, 1)  # its columns
-_ROWS = len(_TWELVE)  # a list of rows is filled up to a multiple of this, so that all tiles are whole
+_ROWS = len(_SIX)  # a list of rows is filled up to a multiple of this, so that all tiles are whole
 _TOGETHER = 96  # so many rows are computed at a time, for all outputs: what they see stays in the fastest cache
 _DEEP = 320  # and so many of their columns
 
@@ -251,7 +251,7 @@ def _take(out, turned, y, targets):
 def _add(x, rows, columns, v, out):
     """Add to each row of ``out`` the product of that row of X with the matrix ``v``."""
     if out.shape[1] * out.itemsize == BYTES:
-        _add_in_tiles(_TWELVE, _ONE, x, rows, columns, v, out)
+        _add_in_tiles(_SIX, _ONE, x, rows, columns, v, out)
     else:
         _add_in_tiles(_SIX, _TWO, x, rows, columns, v, out)
 
