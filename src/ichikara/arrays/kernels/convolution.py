@@ -83,7 +83,8 @@ def convolution_weight(out, x, size, window, groups):
 
 @kernel("convolution", of="bias")
 def convolution_bias(g):
-    return g.sum(axis=(2, 3)).sum(axis=0)
+    planes = numpy.ascontiguousarray(g).reshape(*g.shape[:2], -1)
+    return sum(share(lambda part: _sum_planes(planes[part]), len(planes), planes.size))
 
 
 def _correlate(images, panels, bias, y, seen):
@@ -215,6 +216,18 @@ def _of_weight(x, g, total, padded, before, positions, elements):
                     for r in range(0, width, lanes):
                         turn(rows, r * v.shape[0] + p, v.shape[0], v, p * width + r, width)
                 _add(seen, elements, positions, v, total[group, panel])
+
+
+@compiled
+def _sum_planes(planes):
+    total = numpy.zeros(planes.shape[1], planes.dtype)
+    for n in range(planes.shape[0]):
+        for o in range(planes.shape[1]):
+            plane, found = planes[n, o], planes.dtype.type(0)
+            for p in range(plane.size):
+                found += plane[p]
+            total[o] += found
+    return total
 
 
 @compiled
