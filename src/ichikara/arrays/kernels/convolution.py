@@ -1,16 +1,22 @@
-r"""Convolution: some images at a time laid out as rows that stay in the cache, then one product of matrices.
+r"""Convolution: a product of matrices of which one is never made.
 
-.. math:: Y = \mathrm{rows}(x)\,W^\top + b, \qquad
-    \bar W = \bar Y^\top\,\mathrm{rows}(x), \qquad
-    \bar x = \mathrm{rows}^\top(\bar Y\,W)
+.. math:: Y = X\,W^\top + b, \qquad \bar W = \bar Y^\top X, \qquad X_{p k} = x[\mathrm{row}_p + \mathrm{column}_k]
 
-A row holds what the window sees at one position. The rows of an image of 32 channels have 9 times its size for a window
-of 3 x 3: too much to be written to memory for a whole batch, little enough for a few images. For this the channels come
-last, so that what the window sees in one line of the image lies side by side, whatever the stride. The batch is shared
-out among threads, each with its own buffers.
+Row p of X holds what the window sees at position p, and column k what its element k sees at every position. In an image
+with zeros around it the two are a distance each: number (p, k) lies at the sum of where the position begins and how far
+from there the element is. So two short lists of numbers stand for all of X, whatever the stride and the dilation, and
+X is read where the image lies.
+
+The gradient of the image is the same sum with the roles exchanged: an image of a window of stride s falls into s times
+s *phases*, and each sees the outputs through those elements of the window that reach it, in steps of one. The gradient
+of the weight is the same too, with positions and elements exchanged, for X is then multiplied from the other side.
+
+The outputs lie side by side in vectors, and the sums stay in registers (`tile`). The images of a batch are shared out
+among threads; where there are few, so are the positions.
 """
 
-import math
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy
 import scipy.linalg.cython_blas  # noqa: F401  (numpy.dot is this library's in compiled code)
@@ -18,201 +24,259 @@ import scipy.linalg.cython_blas  # noqa: F401  (numpy.dot is this library's in c
 from ..workers import share
 from . import kernel
 from .compiled import compiled
+from .tile import BYTES, add_products, load, store, turn
 
-_ROWS = 256  # so many make a product of matrices that is worth its start; a small image has less
+_SIX = (0, 1, 2, 3, 4, 5)  # rows of a tile
+_ONE, _TWO = (0,), (0, 1)  # its columns
+_ROWS = len(_SIX)  # a list of rows is filled up to a multiple of this, so that all tiles are whole
+_TOGETHER = 96  # so many rows are computed at a time, for all outputs: what they see stays in the fastest cache
+_DEEP = 320  # and so many of their columns
+
+
+class _Seen(NamedTuple):
+    """What is seen of images: of which size they are with their zeros, how many of these come before, and the lists."""
+
+    padded: tuple[int, int]
+    before: tuple[int, int]
+    rows: Any
+    columns: Any
+    targets: Any
+    """Which number of a channel of the result is computed from each row."""
 
 
 @kernel("convolution")
 def convolution(x, weight, bias, window, groups):
-    if groups != 1:
-        return NotImplemented
-    x, places = numpy.ascontiguousarray(x), _places(weight.shape[1:], window)
-    positions = window.positions(x.shape[2:], weight.shape[2:])
-    b = numpy.zeros(len(weight), x.dtype) if bias is None else numpy.ascontiguousarray(bias)
-    matrix = numpy.ascontiguousarray(_channels_last(weight).T)
-    y = numpy.empty((len(x), len(weight), *positions), x.dtype)
-    share(lambda part: _forward(x[part], matrix, b, y[part], window.padding, places), len(x), y.size * len(matrix))
+    seen = _seen(x.shape[1:], weight.shape[1:], window)
+    y = numpy.empty((len(x), len(weight), *window.positions(x.shape[2:], weight.shape[2:])), x.dtype)
+    w = _panels(weight.reshape(groups, len(weight) // groups, -1))
+    _correlate(numpy.ascontiguousarray(x), w, bias, y, seen)
     return y
-
-
-@kernel("convolution_weight")
-def convolution_weight(out, x, size, window, groups):
-    if groups != 1:
-        return NotImplemented
-    x, g, places = numpy.ascontiguousarray(x), numpy.ascontiguousarray(out), _places((x.shape[1], *size), window)
-    shape = (out.shape[1], *size, x.shape[1])
-    seen = math.prod(shape[1:])
-
-    def work(part):
-        total = numpy.zeros((shape[0], seen), x.dtype)
-        _of_weight(g[part], x[part], total, window.padding, places)
-        return total
-
-    total = sum(share(work, len(x), cost=g.size * seen))
-    return numpy.ascontiguousarray(total.reshape(shape).transpose(0, 3, 1, 2))
 
 
 @kernel("convolution_image")
 def convolution_image(out, weight, size, window, groups):
-    if groups != 1:
-        return NotImplemented
-    g, places = numpy.ascontiguousarray(out), _places(weight.shape[1:], window)
-    matrix = _channels_last(weight)
-    x = numpy.empty((len(out), weight.shape[1], *size), out.dtype)
-    share(lambda part: _of_image(g[part], matrix, x[part], window.padding, places), len(out), g.size * matrix.shape[1])
+    g = numpy.ascontiguousarray(out)
+    parted = weight.reshape(groups, len(weight) // groups, *weight.shape[1:]).swapaxes(1, 2)
+    x = numpy.empty((len(g), groups * weight.shape[1], *size), g.dtype)
+    for (i, j), seen in _seen_from_outputs(x.shape[2:], parted.shape[2:], out.shape[2:], window):
+        _correlate(g, _panels(parted[..., i, j].reshape(*parted.shape[:2], -1)), None, x, seen)
     return x
+
+
+@kernel("convolution_weight")
+def convolution_weight(out, x, size, window, groups):
+    x, g = numpy.ascontiguousarray(x), numpy.ascontiguousarray(out)
+    channels, outputs = x.shape[1] // groups, out.shape[1] // groups
+    seen = _seen(x.shape[1:], (channels, *size), window)
+    elements = channels * size[0] * size[1]
+    width = _width(outputs, x.itemsize)
+    shape = (groups, -(-outputs // width), _filled(seen.columns).size, width)
+
+    def work(part):
+        total = numpy.zeros(shape, x.dtype)
+        _of_weight(x[part], g[part], total, *seen[:2], seen.rows[: seen.targets.size], _filled(seen.columns))
+        return total
+
+    total = sum(share(work, len(x), g.size * elements))[:, :, :elements]
+    weight = total.swapaxes(2, 3).reshape(groups, shape[1] * width, elements)[:, :outputs]
+    return weight.reshape(g.shape[1], channels, *size)
 
 
 @kernel("convolution", of="bias")
 def convolution_bias(g):
-    return g.sum(axis=(2, 3)).sum(axis=0)
+    planes = numpy.ascontiguousarray(g).reshape(*g.shape[:2], -1)
+    return sum(share(lambda part: _sum_planes(planes[part]), len(planes), planes.size))
 
 
-def _channels_last(weight):
-    """The weights of each output as a row, in the order in which `_lay_out` lays out what the window sees."""
-    return numpy.ascontiguousarray(weight.transpose(0, 2, 3, 1)).reshape(len(weight), -1)
+def _correlate(images, panels, bias, y, seen):
+    b = numpy.zeros(panels.shape[0] * panels.shape[1] * panels.shape[3], y.dtype).reshape(panels.shape[0], -1)
+    if bias is not None:
+        b[:, : y.shape[1] // len(b)] = bias.reshape(len(b), -1)
+    bands = -(-seen.targets.size // _TOGETHER)
+    share(
+        lambda part: _products(images, panels, b, y, part.start, part.stop, *seen),
+        len(images) * bands,
+        len(images) * seen.targets.size * panels.size,
+    )
 
 
-def _places(shape, window):
-    """Where the window looks, counted in lines of the image and in numbers of a line: its height; the pieces of a line
-    that it sees, and how long each is; its steps down and across; how far apart its lines and its pieces are.
+# --- where things lie -------------------------------------------------------------------------------------------------
 
-    A line of the window without gaps is one piece.
+
+@lru_cache(256)
+def _seen(shape, seen, window):
+    """What a window sees of an image. Arguments: ``shape`` of an image; ``seen``, of the weight of one output."""
+    (top, _), (left, _) = window.padding
+    padded, (down, across) = window.padded(shape[1:]), window.positions(shape[1:], seen[1:])
+    rows = _places(padded, 1, numpy.arange(down) * window.stride[0], numpy.arange(across) * window.stride[1])
+    elements = [numpy.arange(length) * d for length, d in zip(seen[1:], window.dilation, strict=True)]
+    return _Seen(padded, (top, left), _filled(rows), _places(padded, seen[0], *elements), numpy.arange(rows.size))
+
+
+@lru_cache(256)
+def _seen_from_outputs(size, weighed, positions, window):
+    """For each phase of an image the elements of the window that reach it, and what it sees of the outputs.
+
+    Arguments: ``size`` of the image; ``weighed``, the shape of the weight of one channel; ``positions`` of the window.
     """
-    channels, height, width = shape
-    pieces, run = (1, width * channels) if window.dilation[1] == 1 else (width, channels)
-    down, across = window.stride
-    apart_down, apart_across = window.dilation
-    return height, pieces, run, down, across * channels, apart_down, apart_across * channels
+    # Place s m + a of the image is reached from position m + e by element k, where s (m + e) + d k = s m + a + p.
+    reach = []
+    for n, length, s, (p, _), d in zip(size, weighed[1:], window.stride, window.padding, window.dilation, strict=True):
+        ways = [[(k, (a + p - d * k) // s) for k in range(length) if (a + p - d * k) % s == 0] for a in range(min(s, n))]
+        reach.append([(a, numpy.arange(len(range(a, n, s))), numpy.array(way).reshape(-1, 2).T) for a, way in enumerate(ways)])
+    before = tuple(max([0, *(-e.min() for _, _, (_, e) in phases if e.size)]) for phases in reach)
+    padded = tuple(
+        b + max([n, *(m.size + e.max() for _, m, (_, e) in phases if e.size)])
+        for b, n, phases in zip(before, positions, reach, strict=True)
+    )
+    found = []
+    for a, m, (i, e) in reach[0]:
+        for b, n, (j, f) in reach[1]:
+            targets = _places(size, 1, a + window.stride[0] * m, b + window.stride[1] * n)
+            columns = _places(padded, weighed[0], before[0] + e, before[1] + f)
+            elements = i.astype(numpy.intp)[:, None], j.astype(numpy.intp)[None, :]
+            found.append((elements, _Seen(padded, before, _filled(_places(padded, 1, m, n)), columns, targets)))
+    return found
 
 
-@compiled
-def _forward(x, weight, bias, y, padding, places):
-    area = y.shape[2] * y.shape[3]
-    together, padded, rows = _buffers(x, area, weight.shape[0], padding)
-    out = numpy.empty((together * area, y.shape[1]), x.dtype)
-    for n in range(0, x.shape[0], together):
-        images = x[n : n + together]
-        seen = rows[: images.shape[0] * area]
-        _lay_out(images, padded, seen, y.shape[3], padding, places)
-        numpy.dot(seen, weight, out[: seen.shape[0]])
-        _add_bias(out, bias, y[n : n + together])
+def _places(size, channels, lines, columns):
+    """Where numbers lie in images of this size: those at some lines and columns of each channel, in this order."""
+    c = numpy.arange(channels) * (size[0] * size[1])
+    return (c[:, None, None] + lines[:, None] * size[1] + columns).reshape(-1).astype(numpy.intp)
 
 
-@compiled
-def _of_weight(g, x, total, padding, places):
-    area = g.shape[2] * g.shape[3]
-    together, padded, rows = _buffers(x, area, total.shape[1], padding)
-    room, product = numpy.empty(together * area * g.shape[1], x.dtype), numpy.empty_like(total)
-    for n in range(0, x.shape[0], together):
-        images = x[n : n + together]
-        seen = rows[: images.shape[0] * area]
-        _lay_out(images, padded, seen, g.shape[3], padding, places)
-        numpy.dot(_side_by_side(g[n : n + together], room), seen, product)
-        total += product
+def _filled(places):
+    """The list with its last number repeated up to a multiple of a tile's rows."""
+    return numpy.pad(places, (0, -places.size % _ROWS), "edge" if places.size else "constant")
 
 
-@compiled
-def _of_image(g, weight, x, padding, places):
-    area = g.shape[2] * g.shape[3]
-    together, padded, rows = _buffers(x, area, weight.shape[1], padding)
-    room = numpy.empty(together * area * g.shape[1], x.dtype)
-    for n in range(0, x.shape[0], together):
-        images = x[n : n + together]
-        seen = rows[: images.shape[0] * area]
-        numpy.dot(_side_by_side(g[n : n + together], room).T, weight, seen)
-        _gather(seen, padded, images, g.shape[3], padding, places)
+def _width(outputs, size):
+    """How many outputs lie side by side: one vector of them, or two."""
+    lanes = BYTES // size
+    return lanes if outputs <= lanes else 2 * lanes
 
 
-@compiled
-def _buffers(x, area, seen, padding):
-    """How many images are laid out together; room for one, its channels last, with zeros around it, a row for each of
-    its lines; and room for the rows of what the window sees in all of them.
+def _panels(weight):
+    """The weights in the order in which they are used: those of some outputs side by side, element by element.
+
+    Shapes: (groups, outputs, elements) -> (groups, panels, elements, width).
     """
-    (top, bottom), (left, right) = padding
-    together = max(min(_ROWS // area, x.shape[0]), 1)
-    padded = numpy.zeros((top + x.shape[2] + bottom, (left + x.shape[3] + right) * x.shape[1]), x.dtype)
-    return together, padded, numpy.empty((together * area, seen), x.dtype)
+    groups, outputs, elements = weight.shape
+    width = _width(outputs, weight.itemsize)
+    count = -(-outputs // width)
+    panels = numpy.zeros((groups, count * width, elements), weight.dtype)
+    panels[:, :outputs] = weight
+    return numpy.ascontiguousarray(panels.reshape(groups, count, width, elements).swapaxes(2, 3))
+
+
+# --- the sums ---------------------------------------------------------------------------------------------------------
 
 
 @compiled
-def _side_by_side(images, room):
-    """Images beside each other, a row for each channel."""
-    count, channels = images.shape[0], images.shape[1]
-    area = images.shape[2] * images.shape[3]
-    beside = room[: channels * count * area].reshape(channels, count, area)
-    for n in range(count):
-        image = images[n].reshape(channels, area)
-        for c in range(channels):
-            for i in range(area):
-                beside[c, n, i] = image[c, i]
-    return beside.reshape(channels, count * area)
+def _products(images, panels, bias, y, start, stop, padded, before, rows, columns, targets):
+    """The rows of some bands of images times the panels: ``start`` and ``stop`` count bands of ``_TOGETHER`` rows."""
+    bands = -(-targets.size // _TOGETHER)
+    groups, width = panels.shape[0], panels.shape[3]
+    outputs, plane = y.shape[1] // groups, padded[0] * padded[1]
+    image = numpy.zeros(images.shape[1] * plane, images.dtype)
+    out, turned = numpy.empty((_TOGETHER, width), y.dtype), numpy.empty((width, _TOGETHER), y.dtype)
+    for band in range(start, stop):
+        n, first = band // bands, band % bands * _TOGETHER
+        last = min(first + _TOGETHER, rows.size)
+        if band == start or not first:
+            _put(images[n], image, padded, before)
+        result = y[n].reshape(y.shape[1], y.shape[2] * y.shape[3])
+        for group in range(groups):
+            seen = image[group * (images.shape[1] // groups) * plane :]
+            for panel in range(panels.shape[1]):
+                o = panel * width
+                out[:] = bias[group, o : o + width]
+                _add(seen, rows[first:last], columns, panels[group, panel], out)
+                _take(out, turned, result[group * outputs + o : group * outputs + min(outputs, o + width)], targets[first:last])
 
 
 @compiled
-def _add_bias(rows, bias, y):
-    outputs, area = y.shape[1], y.shape[2] * y.shape[3]
-    for n in range(y.shape[0]):
-        out, image = rows[n * area : (n + 1) * area], y[n].reshape(outputs, area)
-        for o in range(outputs):
-            for i in range(area):
-                image[o, i] = out[i, o] + bias[o]
+def _of_weight(x, g, total, padded, before, positions, elements):
+    groups, width = total.shape[0], total.shape[3]
+    outputs, plane = g.shape[1] // groups, padded[0] * padded[1]
+    image = numpy.zeros(x.shape[1] * plane, x.dtype)
+    area = positions.size
+    lanes = BYTES // g.itemsize
+    v, rows = numpy.empty((-(-area // lanes) * lanes, width), g.dtype), numpy.zeros((width, -(-area // lanes) * lanes), g.dtype)
+    for n in range(x.shape[0]):
+        _put(x[n], image, padded, before)
+        out = g[n].reshape(g.shape[1], area)
+        for group in range(groups):
+            seen = image[group * (x.shape[1] // groups) * plane :]
+            for panel in range(total.shape[1]):
+                o = panel * width
+                for r in range(min(outputs - o, width)):
+                    for p in range(area):
+                        rows[r, p] = out[group * outputs + o + r, p]
+                for p in range(0, v.shape[0], lanes):
+                    for r in range(0, width, lanes):
+                        turn(rows, r * v.shape[0] + p, v.shape[0], v, p * width + r, width)
+                _add(seen, elements, positions, v, total[group, panel])
 
 
 @compiled
-def _lay_out(images, padded, rows, across, padding, places):
-    """A row for each position of the window: what it sees there, line by line; ``across`` of them are side by side."""
-    height, pieces, run, step_down, step_across, apart_down, apart_across = places
-    area = rows.shape[0] // images.shape[0]
-    for n in range(images.shape[0]):
-        _put_inside(images[n], padded, padding)
-        for p in range(area):
-            top, left = p // across * step_down, p % across * step_across
-            for k in range(height):
-                for m in range(pieces):
-                    seen = padded[top + k * apart_down, left + m * apart_across :]
-                    row = rows[n * area + p, (k * pieces + m) * run :]
-                    for j in range(run):
-                        row[j] = seen[j]
+def _sum_planes(planes):
+    total = numpy.zeros(planes.shape[1], planes.dtype)
+    for n in range(planes.shape[0]):
+        for o in range(planes.shape[1]):
+            plane, found = planes[n, o], planes.dtype.type(0)
+            for p in range(plane.size):
+                found += plane[p]
+            total[o] += found
+    return total
 
 
 @compiled
-def _gather(rows, padded, images, across, padding, places):
-    """The transpose of `_lay_out`: every number is added to where it was read from."""
-    height, pieces, run, step_down, step_across, apart_down, apart_across = places
-    area = rows.shape[0] // images.shape[0]
-    for n in range(images.shape[0]):
-        padded[:] = 0
-        for p in range(area):
-            top, left = p // across * step_down, p % across * step_across
-            for k in range(height):
-                for m in range(pieces):
-                    seen = padded[top + k * apart_down, left + m * apart_across :]
-                    row = rows[n * area + p, (k * pieces + m) * run :]
-                    for j in range(run):
-                        seen[j] += row[j]
-        _take_out(padded, images[n], padding)
+def _put(image, out, padded, before):
+    """Put an image between zeros."""
+    for c in range(image.shape[0]):
+        for i in range(image.shape[1]):
+            line, start = image[c, i], ((c * padded[0]) + before[0] + i) * padded[1] + before[1]
+            to = out[start : start + line.size]
+            for j in range(line.size):
+                to[j] = line[j]
 
 
 @compiled
-def _put_inside(image, padded, padding):
-    """The image with its channels last; around it the zeros have stayed."""
-    (top, _), (left, _) = padding
-    channels, height, width = image.shape
-    for i in range(height):
-        line = padded[top + i, left * channels : (left + width) * channels].reshape(width, channels)
-        for c in range(channels):
-            for j in range(width):
-                line[j, c] = image[c, i, j]
+def _take(out, turned, y, targets):
+    """Put rows of outputs where they belong in the images of the outputs."""
+    lanes = BYTES // y.itemsize
+    for p in range(0, out.shape[0], lanes):
+        for o in range(0, out.shape[1], lanes):
+            turn(out, p * out.shape[1] + o, out.shape[1], turned, o * out.shape[0] + p, out.shape[0])
+    if targets[-1] - targets[0] == targets.size - 1:
+        for o in range(y.shape[0]):
+            line, to = turned[o], y[o, targets[0] : targets[-1] + 1]
+            for p in range(to.size):
+                to[p] = line[p]
+    else:
+        for o in range(y.shape[0]):
+            line, to = turned[o], y[o]
+            for p in range(targets.size):
+                to[targets[p]] = line[p]
 
 
 @compiled
-def _take_out(padded, image, padding):
-    """The transpose of `_put_inside`."""
-    (top, _), (left, _) = padding
-    channels, height, width = image.shape
-    for i in range(height):
-        line = padded[top + i, left * channels : (left + width) * channels].reshape(width, channels)
-        for c in range(channels):
-            for j in range(width):
-                image[c, i, j] = line[j, c]
+def _add(x, rows, columns, v, out):
+    """Add to each row of ``out`` the product of that row of X with the matrix ``v``."""
+    if out.shape[1] * out.itemsize == BYTES:
+        _add_in_tiles(_SIX, _ONE, x, rows, columns, v, out)
+    else:
+        _add_in_tiles(_SIX, _TWO, x, rows, columns, v, out)
+
+
+@compiled
+def _add_in_tiles(tile_rows, tile_columns, x, rows, columns, v, out):
+    width = v.shape[1]
+    for first in range(0, columns.size, _DEEP):
+        last = min(first + _DEEP, columns.size)
+        for i in range(0, rows.size, len(tile_rows)):
+            tile = load(tile_rows, tile_columns, out, i * width, width)
+            for k in range(first, last):
+                tile = add_products(tile, x, rows, i, columns, k, v, k * width)
+            store(tile, out, i * width, width)

@@ -1,6 +1,9 @@
 r"""Pooling by the largest, window by window.
 
 .. math:: y_{n c i} = \max_k x_{n c (s i + k)}
+
+The compiler knows how large the window is and how far it steps across, because they are lengths of tuples: it then
+compares the elements of many windows at once.
 """
 
 import numpy
@@ -18,31 +21,9 @@ def max_pooling(x, kernel, window):
     shape = (*x.shape[:2], *window.positions(x.shape[2:], kernel))
     y, winners = numpy.empty(shape, x.dtype), numpy.empty(shape, numpy.uint8)
     planes = [array.reshape(-1, *array.shape[2:]) for array in (x, y, winners)]
-    sizes = (*kernel, *window.stride, *window.dilation)
+    sizes = (*map(_counted, (*kernel, window.stride[1])), window.stride[0], *window.dilation)
     share(lambda part: _largest(*[p[part] for p in planes], *sizes), len(planes[0]), y.size * kernel[0] * kernel[1])
     return y, winners
-
-
-@compiled
-def _largest(x, y, winners, height, width, down, across, apart_down, apart_across):
-    # An index that might be below 0 would count from the end, and the compiler would have to ask at each element.
-    # With max(..., 0) it need not.
-    for n in range(y.shape[0]):
-        for i in range(y.shape[1]):
-            for j in range(y.shape[2]):
-                y[n, i, j] = x[n, max(i * down, 0), max(j * across, 0)]
-                winners[n, i, j] = 0
-            number = 0
-            for k in range(height):
-                row = max(i * down + k * apart_down, 0)
-                for m in range(width):
-                    column = max(m * apart_across, 0)
-                    if number:
-                        for j in range(y.shape[2]):
-                            value = x[n, row, max(j * across, 0) + column]
-                            if value > y[n, i, j] or value != value:
-                                y[n, i, j], winners[n, i, j] = value, number
-                    number += 1
 
 
 @kernel("max_unpooling")
@@ -50,11 +31,57 @@ def max_unpooling(out, winners, size, kernel, window):
     if any(map(any, window.padding)) or winners.dtype != numpy.uint8:
         return NotImplemented
     out, winners = numpy.ascontiguousarray(out), numpy.ascontiguousarray(winners)
-    x = numpy.zeros((*out.shape[:2], *size), out.dtype)
+    side_by_side = window.stride == tuple(kernel) and window.dilation == (1, 1)
+    x = (numpy.empty if side_by_side else numpy.zeros)((*out.shape[:2], *size), out.dtype)
     planes = [array.reshape(-1, *array.shape[2:]) for array in (out, winners, x)]
-    sizes = (kernel[1], *window.stride, *window.dilation)
-    share(lambda part: _put_back(*[p[part] for p in planes], *sizes), len(planes[0]), x.size * 2)
+
+    def work(part):
+        if side_by_side:
+            _put_beside(*[p[part] for p in planes], *map(_counted, kernel))
+        else:
+            _put_back(*[p[part] for p in planes], kernel[1], *window.stride, *window.dilation)
+
+    share(work, len(planes[0]), x.size)
     return x
+
+
+def _counted(n):
+    return (0,) * n
+
+
+# An index that might be below 0 would count from the end, and the compiler would have to ask at each element. With
+# max(..., 0) it need not.
+
+
+@compiled
+def _largest(x, y, winners, lines, columns, steps, down, apart_down, apart_across):
+    for n in range(y.shape[0]):
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
+                best, winner = x[n, max(i * down, 0), max(j * len(steps), 0)], numpy.int32(0)
+                for k in range(len(lines)):
+                    for m in range(len(columns)):
+                        value = x[n, max(i * down + k * apart_down, 0), max(j * len(steps) + m * apart_across, 0)]
+                        # Which of two is larger cannot be foreseen: sums and products are quicker than a branch.
+                        larger = numpy.int32(value > best) | numpy.int32(value != value)
+                        winner += larger * (numpy.int32(k * len(columns) + m) - winner)
+                        best = max(value, best) if best == best else best
+                y[n, i, j], winners[n, i, j] = best, winner
+
+
+@compiled
+def _put_beside(out, winners, x, lines, columns):
+    """Windows that lie side by side: each is emptied and its winner put there."""
+    x[:, out.shape[1] * len(lines) :] = 0
+    x[:, :, out.shape[2] * len(columns) :] = 0
+    for n in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            for j in range(out.shape[2]):
+                top, left, number = i * len(lines), j * len(columns), winners[n, i, j]
+                for k in range(len(lines)):
+                    for m in range(len(columns)):
+                        x[n, max(top + k, 0), max(left + m, 0)] = 0
+                x[n, max(top + number // len(columns), 0), max(left + number % len(columns), 0)] = out[n, i, j]
 
 
 @compiled

@@ -1,0 +1,174 @@
+r"""Tiles of vectors: what stays in the processor's registers while many products are added up.
+
+A processor computes with a *vector* of numbers at once. The compiler finds the vectors of a loop over elements; in
+sums of products it does not find that each number, once loaded, should be used several times. So these sums are
+written in *tiles*: some rows of one vector or two. Each vector that is loaded is used in every row, and each number of
+a row in every vector.
+
+How many rows and columns there are the compiler knows from the length of a tuple: a tile with ``rows = (0, 1, 2, 3, 4,
+5)`` and ``columns = (0, 1)`` has twelve vectors, for which every processor with vectors has room.
+
+Nothing here looks where an array ends: the caller has to leave room for whole vectors, and arrays are without gaps.
+"""
+
+from llvmlite import binding, ir
+from numba import types
+from numba.extending import intrinsic, models, register_model
+
+__all__ = ["BYTES", "add_products", "load", "store", "turn"]
+
+BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
+"""The size of a vector: 16 or 8 numbers of float32, half as many of float64."""
+
+_INT = ir.IntType(32)
+_FAST = ("contract", "nsz")
+
+
+class Tile(types.Type):
+    """The type of a tile, for the compiler: of which numbers, and how many rows and columns of vectors."""
+
+    def __init__(self, number, rows, columns):
+        self.number, self.rows, self.columns = number, rows, columns
+        self.lanes = _lanes(number)
+        super().__init__(f"Tile({number}, {rows}, {columns})")
+
+    @property
+    def places(self):
+        """The row and column of each vector."""
+        return [(r, c) for r in range(self.rows) for c in range(self.columns)]
+
+
+@register_model(Tile)
+class _Model(models.PrimitiveModel):
+    def __init__(self, manager, tile):
+        vector = ir.VectorType(manager[tile.number].get_value_type(), tile.lanes)
+        super().__init__(manager, tile, ir.ArrayType(ir.ArrayType(vector, tile.columns), tile.rows))
+
+
+@intrinsic
+def load(typing, rows, columns, out, i, step):
+    """The tile that lies in an array: its row r from ``out[i + r step]`` on."""
+    tile = Tile(out.dtype, rows.count, columns.count)
+
+    def build(context, builder, signature, arguments):
+        at = _Reader(context, builder, signature, arguments)
+        value = ir.Constant(context.get_value_type(tile), ir.Undefined)
+        for r, c in tile.places:
+            value = builder.insert_value(value, at.vector(2, at.row(3, 4, r), c * tile.lanes), (r, c))
+        return value
+
+    return tile(rows, columns, out, types.intp, types.intp), build
+
+
+@intrinsic
+def store(typing, tile, out, i, step):
+    """Put a tile where `load` finds it."""
+
+    def build(context, builder, signature, arguments):
+        at = _Reader(context, builder, signature, arguments)
+        for r, c in tile.places:
+            at.put_vector(builder.extract_value(arguments[0], (r, c)), 1, at.row(2, 3, r), c * tile.lanes)
+        return context.get_dummy_value()
+
+    return types.void(tile, out, types.intp, types.intp), build
+
+
+@intrinsic
+def add_products(typing, tile, x, rows, i, columns, k, v, j):
+    """The tile, and to its row r added ``x[rows[i + r] + columns[k]]`` times the vectors from ``v[j]`` on."""
+
+    def build(context, builder, signature, arguments):
+        at = _Reader(context, builder, signature, arguments)
+        value, column = arguments[0], builder.load(at.place(4, arguments[5]))
+        vectors = [at.vector(6, arguments[7], c * tile.lanes) for c in range(tile.columns)]
+        for r in range(tile.rows):
+            row = builder.load(at.place(2, arguments[3], r))
+            number = _along(builder, builder.load(builder.gep(at.place(1, row), [column])), tile.lanes)
+            for c, vector in enumerate(vectors):
+                product = builder.fmul(number, vector, flags=_FAST)
+                total = builder.fadd(builder.extract_value(value, (r, c)), product, flags=_FAST)
+                value = builder.insert_value(value, total, (r, c))
+        return value
+
+    return tile(tile, x, rows, types.intp, columns, types.intp, v, types.intp), build
+
+
+@intrinsic
+def turn(typing, x, i, step, out, j, out_step):
+    """Turn a square of as many rows as a vector has numbers: ``out[j + c out_step + r]`` is ``x[i + r step + c]``."""
+    lanes = _lanes(x.dtype)
+
+    def build(context, builder, signature, arguments):
+        at = _Reader(context, builder, signature, arguments)
+        rows = [at.vector(0, at.row(1, 2, r)) for r in range(lanes)]
+        apart = lanes // 2
+        while apart:  # of each two rows so far apart, halves change places; then quarters of nearer ones, and so on
+            for r in range(lanes):
+                if not r & apart:
+                    rows[r], rows[r + apart] = _exchanged(builder, rows[r], rows[r + apart], apart)
+            apart //= 2
+        for r, row in enumerate(rows):
+            at.put_vector(row, 3, at.row(4, 5, r))
+        return context.get_dummy_value()
+
+    return types.void(x, types.intp, types.intp, out, types.intp, types.intp), build
+
+
+# --- instructions of LLVM, the compiler below Numba -------------------------------------------------------------------
+
+
+def _lanes(number):
+    return BYTES * 8 // number.bitwidth
+
+
+class _Reader:
+    """Where numbers of the arrays among an intrinsic's arguments lie; arrays and indices are named by position."""
+
+    def __init__(self, context, builder, signature, arguments):
+        self.builder, self.arguments = builder, arguments
+        self.data = {
+            n: context.make_array(kind)(context, builder, value).data
+            for n, (kind, value) in enumerate(zip(signature.args, arguments, strict=True))
+            if isinstance(kind, types.Array)
+        }
+
+    def row(self, i, step, r):
+        """The index at which a row begins."""
+        return self.builder.add(self.arguments[i], self.builder.mul(self.arguments[step], self.arguments[step].type(r)))
+
+    def place(self, array, i, offset=0):
+        return self.builder.gep(self.data[array], [self.builder.add(i, i.type(offset))])
+
+    def vector(self, array, i, offset=0):
+        place = self._of_vector(array, i, offset)
+        return self.builder.load(place, align=_bits(place.type.pointee.element) // 8)
+
+    def put_vector(self, value, array, i, offset=0):
+        place = self._of_vector(array, i, offset)
+        self.builder.store(value, place, align=_bits(value.type.element) // 8)
+
+    def _of_vector(self, array, i, offset):
+        place = self.place(array, i, offset)
+        number = place.type.pointee
+        return self.builder.bitcast(place, ir.VectorType(number, BYTES * 8 // _bits(number)).as_pointer())
+
+
+def _bits(number):
+    return 64 if number == ir.DoubleType() else 32
+
+
+def _along(builder, number, lanes):
+    """A vector with the same number in each place."""
+    vector = ir.VectorType(number.type, lanes)
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), number, _INT(0))
+    return builder.shuffle_vector(
+        first, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(_INT, lanes), None)
+    )
+
+
+def _exchanged(builder, a, b, apart):
+    """Two vectors after the numbers of ``a`` at places with the bit ``apart`` and those of ``b`` without have moved."""
+    lanes = a.type.count
+    kept = [n if not n & apart else lanes + (n ^ apart) for n in range(lanes)]
+    moved = [n ^ apart if not n & apart else lanes + n for n in range(lanes)]
+    return (builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT, lanes), mask)) for mask in (kept, moved))
