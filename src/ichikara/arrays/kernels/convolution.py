@@ -122,8 +122,12 @@ def _seen_from_outputs(size, weighed, positions, window):
     # Place s m + a of the image is reached from position m + e by element k, where s (m + e) + d k = s m + a + p.
     reach = []
     for n, length, s, (p, _), d in zip(size, weighed[1:], window.stride, window.padding, window.dilation, strict=True):
-        ways = [[(k, (a + p - d * k) // s) for k in range(length) if (a + p - d * k) % s == 0] for a in range(min(s, n))]
-        reach.append([(a, numpy.arange(len(range(a, n, s))), numpy.array(way).reshape(-1, 2).T) for a, way in enumerate(ways)])
+        ways = [
+            [(k, (a + p - d * k) // s) for k in range(length) if (a + p - d * k) % s == 0] for a in range(min(s, n))
+        ]
+        reach.append(
+            [(a, numpy.arange(len(range(a, n, s))), numpy.array(way).reshape(-1, 2).T) for a, way in enumerate(ways)]
+        )
     before = tuple(max([0, *(-e.min() for _, _, (_, e) in phases if e.size)]) for phases in reach)
     padded = tuple(
         b + max([n, *(m.size + e.max() for _, m, (_, e) in phases if e.size)])
@@ -192,7 +196,12 @@ def _products(images, panels, bias, y, start, stop, padded, before, rows, column
                 o = panel * width
                 out[:] = bias[group, o : o + width]
                 _add(seen, rows[first:last], columns, panels[group, panel], out)
-                _take(out, turned, result[group * outputs + o : group * outputs + min(outputs, o + width)], targets[first:last])
+                _take(
+                    out,
+                    turned,
+                    result[group * outputs + o : group * outputs + min(outputs, o + width)],
+                    targets[first:last],
+                )
 
 
 @compiled
@@ -202,7 +211,10 @@ def _of_weight(x, g, total, padded, before, positions, elements):
     image = numpy.zeros(x.shape[1] * plane, x.dtype)
     area = positions.size
     lanes = BYTES // g.itemsize
-    v, rows = numpy.empty((-(-area // lanes) * lanes, width), g.dtype), numpy.zeros((width, -(-area // lanes) * lanes), g.dtype)
+    v, rows = (
+        numpy.empty((-(-area // lanes) * lanes, width), g.dtype),
+        numpy.zeros((width, -(-area // lanes) * lanes), g.dtype),
+    )
     for n in range(x.shape[0]):
         _put(x[n], image, padded, before)
         out = g[n].reshape(g.shape[1], area)
