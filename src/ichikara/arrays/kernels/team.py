@@ -23,7 +23,6 @@ none left, the job is taken back from the boxes of those who have slept all the 
 """
 
 import ctypes
-import os
 import sys
 
 import llvmlite.binding
