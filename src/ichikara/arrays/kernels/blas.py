@@ -36,7 +36,7 @@ def _form(number, pointer):
 # In compiled code a pointer is a whole number.
 _sgemm = types.ExternalFunction("ichikara_sgemm", _form(types.float32, types.intp))
 _dgemm = types.ExternalFunction("ichikara_dgemm", _form(types.float64, types.intp))
-_kept = []  # what must not go, for only its address is known elsewhere
+_kept: list = []  # what must not go, for only its address is known elsewhere
 
 
 def _name_products():
