@@ -140,7 +140,7 @@ class _Worker:
         while (order := self._orders.get()) != "end":
             if order == "serve":
                 _serve(self.address)
-            else:
+            elif isinstance(order, _Job):
                 order.help()
                 del order
 
@@ -165,8 +165,11 @@ class _Worker:
         self._orders.put(order)
 
 
-def _serve(address: int) -> None:
+def _nothing(address: int) -> None:
     """What a worker does while it is awake; `kernels.team` has it compiled."""
+
+
+_serve: Callable[[int], Any] = _nothing
 
 
 def let_serve(function: Callable[[int], Any]) -> None:

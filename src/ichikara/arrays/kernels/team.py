@@ -77,8 +77,8 @@ def _replace(typing, address, old, new):
     """Put the new number in the place of the old one; whether that was there."""
 
     def code(context, builder, sig, args):
-        place, old, new = _place(builder, args[0]), *args[1:]
-        return builder.extract_value(builder.cmpxchg(place, old, new, "seq_cst", "seq_cst"), 1)
+        found = builder.cmpxchg(_place(builder, args[0]), args[1], args[2], "seq_cst", "seq_cst")
+        return builder.extract_value(found, 1)
 
     return types.boolean(types.intp, types.intp, types.intp), code
 
@@ -89,7 +89,7 @@ _step_aside = types.ExternalFunction("ichikara_step_aside", types.int32())
 def _name_step_aside():
     """Give the system's function that lets other threads run first a name that compiled code can call."""
     name = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
-    library = ctypes.WinDLL("kernel32") if sys.platform == "win32" else ctypes.CDLL(None)
+    library = ctypes.CDLL("kernel32" if sys.platform == "win32" else None)
     llvmlite.binding.add_symbol("ichikara_step_aside", ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
 
 
