@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from ..arrays import as_array, int32, namespace, read_only
+from ..arrays import as_array, int32, namespace, read_only, recording, run
 from ..autodiff import Tensor, enable_grad, raw
 from ..errors import UserError, choose
 
@@ -90,18 +90,26 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        run(self._update, *[raw(parameter.grad) for parameter in self._parameters()])
+        if recording.recorder is not None:
+            recording.recorder.updated(self)
+        return loss
+
+    def _update(self, *gradients: Any) -> None:
+        """Change the parameters by these gradients, None for those that have none."""
+        given = iter(gradients)
+        rule = type(self).rule
         for group in self.param_groups:
             options = {name: group[name] for name in self.defaults}
             for parameter in group["params"]:
-                gradient = parameter.grad
+                gradient = next(given)
                 if gradient is None:
                     continue
                 state = self.state.get(parameter, {})
-                parameter._data, state = type(self).rule(parameter._data, raw(gradient), state, **options)
+                parameter._data, state = rule(parameter._data, gradient, state, **options)
                 parameter.touch()
                 if state:
                     self.state[parameter] = state
-        return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, so that the next `backward` starts from nothing.
