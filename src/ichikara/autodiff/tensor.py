@@ -353,9 +353,6 @@ OPERATORS = {
     "~": ("__invert__",),
 }
 
-_BINDABLE = "an operation, a method or an operator of this name is bound to Tensor already: "
-
-
 def bind(*names: str) -> Callable:
     """Decorator: make a function of a floor above a method or an operator (``__add__``) of Tensor.
 
@@ -365,7 +362,7 @@ def bind(*names: str) -> Callable:
     def decorate(function):
         for name in names:
             if name in vars(Tensor) and name not in ("__eq__", "__ne__"):
-                raise ValueError(_BINDABLE + name)
+                raise ValueError(f"an operation, a method or an operator is bound to Tensor already: {name}")
             setattr(Tensor, name, function)
         return function
 

@@ -9,7 +9,7 @@ import gc
 import weakref
 from collections.abc import Callable
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy
@@ -267,8 +267,7 @@ class Recorder:
 # --- functions that stand in programs ---------------------------------------------------------------------------------
 
 
-def _numbers(tensor):
-    return tensor._data
+_numbers = attrgetter("_data")
 
 
 def _numbers_found(holder, tensor_of):
