@@ -187,12 +187,11 @@ def _categorical_nll(u, labels, /, ignore_index=None, reduction="none"):
 
     Arguments: ``ignore_index``, the label of rows that do not count.
     """
-    xp = namespace(u)
-    logp = log_softmax.forward(u)
+    logp = log_softmax.forward(u, 1)
     counted = _counted(labels, u.shape[1], ignore_index)
-    losses = -xp.take_along_axis(logp, _zero_unless(counted, labels)[:, None], axis=1)[:, 0]
+    losses = -logp[namespace(labels).arange(u.shape[0]), _zero_unless(counted, labels)]
     if counted is not None:
-        losses = xp.where(counted, losses, 0.0)  # not times 0: the loss may be infinite
+        losses = namespace(u).where(counted, losses, 0.0)  # not times 0: the loss may be infinite
     if reduction != "none":
         losses = losses.sum()
     return losses if reduction != "mean" else losses / _count(labels, counted, u.dtype), logp, counted
@@ -209,14 +208,12 @@ def _count(labels, counted, dtype):
 
 def _towards_labels(g, logp, labels, counted, reduction):
     xp = namespace(g, logp)
+    slope = xp.exp(logp) - (xp.arange(logp.shape[1]) == _zero_unless(counted, labels)[:, None])
+    if counted is not None:
+        slope = xp.where(counted[:, None], slope, 0.0)
     if reduction == "mean":
         g = g / _count(labels, counted, logp.dtype)
-    if reduction != "none":
-        g = xp.broadcast_to(g, labels.shape)
-    if counted is not None:
-        g = xp.where(counted, g, 0.0)
-    is_label = xp.arange(logp.shape[1]) == _zero_unless(counted, labels)[:, None]
-    return g[:, None] * (xp.exp(logp) - is_label)
+    return slope * (g[:, None] if reduction == "none" else g)
 
 
 _categorical_nll.gradient(

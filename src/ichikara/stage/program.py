@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ..arrays import generator_in_use
 from ..autodiff import wrap
+from ..autodiff.modes import mode
 
 __all__ = ["Guards", "Instruction", "Outcome", "Program"]
 
@@ -87,8 +88,12 @@ class Program:
         """Do the step with these arrays as its arguments."""
         values = self._values.copy()
         values[: self._inputs] = inputs
-        for function, take, place in self._code:
-            values[place] = function(*take(values))
+        before, mode.in_rule = mode.in_rule, True  # operations that a rule calls answer arrays with arrays
+        try:
+            for function, take, place in self._code:
+                values[place] = function(*take(values))
+        finally:
+            mode.in_rule = before
         result, returned, grads, buffers = self.outcome
         for leaf, slot in grads:
             leaf.grad = None if slot is None else wrap(values[slot], None)

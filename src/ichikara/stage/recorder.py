@@ -34,7 +34,8 @@ class Recorder:
         self._made: list[weakref.ref] = []
         self._seen: dict[int, tuple[Tensor, Recorded]] = {}  # tensors from outside, by identity
         self._found: dict[int, tuple[Any, Callable, Tensor]] = {}  # those that lie where others may come to lie
-        self._grads: dict[Leaf, None] = {}  # leaves whose gradients were replaced
+        self._begin = Leaf((), None).order  # leaves of a lower order are made by the step
+        self._grads: dict[Leaf, None] = {}  # the others whose gradients were looked at or replaced
         self._buffers: dict[tuple[int, str], dict] = {}  # where a buffer was assigned
         self._guards = Guards([], [], [], [], [])
         self._guarded: set = set()
@@ -145,7 +146,7 @@ class Recorder:
 
     def grad_of(self, leaf: Any, replaced: bool = False) -> None:
         """A leaf's gradient is looked at, or ``replaced`` without a look."""
-        if type(leaf) is not Leaf or leaf in self._grads:
+        if type(leaf) is not Leaf or leaf in self._grads or leaf.order < self._begin:
             return
         if not replaced:
             if leaf.grad is not None:
