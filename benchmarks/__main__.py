@@ -98,7 +98,7 @@ def show(result: dict[str, Any], console: Console) -> None:
             )
         table.add_section()
     console.print(table)
-    console.print("* the fastest of ours and of the others, which are compared; 'limits' is how many times the machine's limit a step takes")
+    console.print("* the fastest of ours and of the others; 'limits' is how often the machine's limit goes into a step")
     rows = result["rows"]
     for text in (page.mean_line(rows), page.disturbances(rows), page.failures(rows)):
         if text:

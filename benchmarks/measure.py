@@ -18,7 +18,8 @@ from .workloads import Workload
 
 ROOT = Path(__file__).parent.parent
 MODES = ("fused", "compile")  # of PyTorch, besides the eager one
-COMPILED = ("ichikara", "ichikara-stage", "torch-compile")  # these keep compiled code on disk: their first start differs from the others
+# These keep compiled code on disk, so that their very first start differs from the others.
+COMPILED = ("ichikara", "ichikara-stage", "torch-compile")
 SECONDS = 0.3  # of a round
 PAUSE = 0.1  # between two turns, for the threads of the one before to fall asleep
 BUSY = 20.0  # percent of the processors; where others use more of them, a turn waits

@@ -128,11 +128,11 @@ class Recorded(NDArrayOperatorsMixin):
         return self._noted(numpy.copy, (self,))
 
     @property
-    def mT(self):  # noqa: N802 - the array API's name
+    def mT(self):
         return self._noted(numpy.matrix_transpose, (self,))
 
     @property
-    def T(self):  # noqa: N802
+    def T(self):
         return self._noted(numpy.transpose, (self,))
 
     def sum(self, axis=None, keepdims=False):

@@ -353,6 +353,7 @@ OPERATORS = {
     "~": ("__invert__",),
 }
 
+
 def bind(*names: str) -> Callable:
     """Decorator: make a function of a floor above a method or an operator (``__add__``) of Tensor.
 

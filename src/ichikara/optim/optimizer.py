@@ -123,7 +123,7 @@ class Optimizer:
                 if state:
                     self.state[parameter] = state
 
-    def _update_row(self, number: int, together: list[tuple], options: Mapping[str, Any]) -> bool:
+    def _update_row(self, number: int, together: list[tuple], options: dict[str, Any]) -> bool:
         """Change small parameters of a group as one; whether that can be done."""
         parameters, gradients = map(list, zip(*together, strict=True))
         states = [self.state.get(parameter, _NOTHING) for parameter in parameters]

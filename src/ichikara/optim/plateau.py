@@ -79,7 +79,7 @@ class ReduceLROnPlateau(LRScheduler):
         raise UserError("ReduceLROnPlateau goes by the losses that it is shown, so no step's rate is known beforehand")
 
     @effect
-    def step(self, metrics: Any) -> None:  # type: ignore[override]
+    def step(self, metrics: Any) -> None:
         """Take a loss (or score) into account, and cut the rate if it has stood still for too long.
 
         Arguments: ``metrics``, a single number; one that is not a number counts as no better.

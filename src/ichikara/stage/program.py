@@ -28,7 +28,7 @@ class Guards(NamedTuple):
 
     modules: list[tuple[Any, bool]]  # those that were called, and whether they were training
     places: list[tuple[dict, str, Any]]  # where parameters were found, and which
-    sources: list[tuple[Any, Callable, tuple]]  # tensors that were read: what gives them now, and their layout then
+    sources: list[tuple[Any, Callable | None, tuple]]  # tensors that were read: what gives them, and their layout
     grads: list[tuple[Any, bool]]  # leaves whose gradients were asked for before one was there, and whether it was None
     optimizers: list[tuple[Any, list[int]]]  # those that took a step, and their parameters
 
@@ -72,9 +72,9 @@ class Program:
         for held, name, tensor in places:
             if held.get(name) is not tensor:
                 return False
-        for holder, tensor_of, layout in sources:
+        for holder, tensor_of, then in sources:
             tensor = holder if tensor_of is None else tensor_of(holder)
-            if tensor is None or _layout(tensor) != layout:
+            if tensor is None or layout(tensor) != then:
                 return False
         for leaf, absent in grads:
             if (leaf.grad is None) is not absent:
@@ -103,12 +103,9 @@ class Program:
 
 
 def layout(tensor: Any) -> tuple:
-    """The shape, the type and the strides of a tensor's array."""
+    """The shape, the type and the strides of a tensor's array, and where its gradient goes."""
     array = tensor._data
-    return array.shape, array.dtype, array.strides
-
-
-_layout = layout
+    return array.shape, array.dtype, array.strides, tensor._node
 
 
 def _taker(slots: tuple[int, ...]) -> Callable:

@@ -107,11 +107,11 @@ class Recorder:
                 )
             holder, tensor_of, _ = self._found.get(id(tensor), (tensor, None, tensor))
             self._guards.sources.append((holder, tensor_of, layout(tensor)))
-            seen = self._seen[id(tensor)] = tensor, self._note(
-                _numbers if tensor_of is None else _numbers_found,
-                tuple(map(self._constant, (holder,) if tensor_of is None else (holder, tensor_of))),
-                array,
-            )
+            if tensor_of is None:
+                noted = self._note(_numbers, (self._constant(tensor),), array)
+            else:
+                noted = self._note(_numbers_found, (self._constant(holder), self._constant(tensor_of)), array)
+            seen = self._seen[id(tensor)] = tensor, noted
         return seen[1]
 
     def changed(self, tensor: Tensor) -> None:
@@ -230,11 +230,12 @@ class Recorder:
                 places.append(k)
                 leaf = wrap(value.value, None) if tensor else value.value
             finished.append(leaf)
+        buffers = [(held, name) for (_, name), held in self._buffers.items() if held[name] is not None]
         outcome = Outcome(
             _rebuilding(rebuild, finished, places),
             returned,
             [(leaf, None if leaf.grad is None else self._slot_of(leaf.grad)) for leaf in self._grads],
-            [(held, name, self._slot_of(held[name])) for (_, name), held in self._buffers.items() if held[name] is not None],
+            [(held, name, self._slot_of(held[name])) for held, name in buffers],
         )
         self._make_plain()
         # Where a parameter was lent to a module for a call, the loan is over.
