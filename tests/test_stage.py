@@ -434,6 +434,22 @@ CHANGES = {
 }
 
 
+def test_a_layer_whose_forward_another_calls_counts_too():
+    class Held(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(3)
+
+        def forward(self, x):
+            return self.norm.forward(x)
+
+    model = Held()
+    step, x = stage(model), asarray(batches(4, 3)(0)[0])
+    step(x)
+    model.norm.eval()
+    same([step(x).numpy()], [model(x).detach().numpy()])
+
+
 def in_double(data):
     return lambda number: (data(number)[0].astype("float64"), data(number)[1])
 

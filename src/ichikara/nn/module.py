@@ -179,6 +179,7 @@ class Module:
             held = fields.get(kind)
             if held is not None and name in held:
                 if recording.recorder is not None and kind != "_modules":
+                    recording.recorder.called(self)  # or its forward() is, by the module that holds it
                     recording.recorder.found(held, name, kind == "_buffers")
                 return held[name]
         if hasattr(type(self), name):

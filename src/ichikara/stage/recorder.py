@@ -126,7 +126,7 @@ class Recorder:
         self._guard(self._guards.optimizers, optimizer, list(map(id, parameters)))
 
     def called(self, module: Any) -> None:
-        """A module was called."""
+        """A module takes part."""
         self._guard(self._guards.modules, module, module.training)
 
     def found(self, held: dict, name: str, changing: bool) -> None:
