@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import limits, measure, page, picture
-from .figures import LIBRARIES, OURS, best_rival, limit_ms, median, ratio
+from .figures import LIBRARIES, best_of_ours, best_rival, is_ours, limit_ms, median, ratio
 from .workloads import LETTERS, SWEEPS, WORKLOADS
 
 DOCS = measure.ROOT / "docs"
@@ -90,15 +90,15 @@ def show(result: dict[str, Any], console: Console) -> None:
             against = ratio(found, library)
             table.add_row(
                 name,
-                library + " *" * (library == fastest),
+                library + " *" * (library in (best_of_ours(found), fastest)),
                 page.with_range(ms),
-                "" if against is None or library == OURS else f"{against:.2f}",
+                "" if against is None or is_ours(library) else f"{against:.2f}",
                 page.number(median(ms) / least),
                 f"{found[library]['peak_mib']:.0f}",
             )
         table.add_section()
     console.print(table)
-    console.print("* the fastest of the others; 'limits' is how many times the machine's limit a step takes")
+    console.print("* the fastest of ours and of the others; 'limits' is how often the machine's limit goes into a step")
     rows = result["rows"]
     for text in (page.mean_line(rows), page.disturbances(rows), page.failures(rows)):
         if text:

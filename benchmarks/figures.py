@@ -6,9 +6,9 @@ from typing import Any
 
 OURS = "ichikara"
 
-# All libraries, PyTorch in its modes, in the order in which they are shown.
+# All libraries, PyTorch and ours in their modes, in the order in which they are shown.
 LIBRARIES = (
-    *(OURS, "torch", "torch-fused", "torch-channels-last", "torch-compile"),
+    *(OURS, f"{OURS}-stage", "torch", "torch-fused", "torch-channels-last", "torch-compile"),
     *("jax", "scikit-learn", "autograd", "dezero", "tinygrad"),
 )
 
@@ -31,22 +31,32 @@ def ratios(ours: list[float], theirs: list[float]) -> list[float]:
     return [a / b for a, b in zip(ours, theirs, strict=True)]
 
 
-def rivals(row: dict[str, dict[str, Any]]) -> dict[str, list[float]]:
-    """The times of the other libraries that ran, by name."""
-    return {name: found["ms"] for name, found in row.items() if name != OURS and found.get("ms")}
+def is_ours(name: str) -> bool:
+    """Whether a library is ours, in one of its modes."""
+    return name.partition("-")[0] == OURS
+
+
+def _fastest(row: dict[str, dict[str, Any]], ours: bool) -> str | None:
+    times = {name: found["ms"] for name, found in row.items() if is_ours(name) is ours and found.get("ms")}
+    return min(times, key=lambda name: median(times[name]), default=None)
+
+
+def best_of_ours(row: dict[str, dict[str, Any]]) -> str | None:
+    """The faster of our modes."""
+    return _fastest(row, ours=True)
 
 
 def best_rival(row: dict[str, dict[str, Any]]) -> str | None:
-    """The fastest of the other libraries."""
-    others = rivals(row)
-    return min(others, key=lambda name: median(others[name]), default=None)
+    """The fastest of the other libraries, in its fastest mode."""
+    return _fastest(row, ours=False)
 
 
 def ratio(row: dict[str, dict[str, Any]], rival: str | None) -> float | None:
-    """The median of our time in a rival's, where both ran."""
-    if not rival or not row.get(OURS, {}).get("ms") or not row.get(rival, {}).get("ms"):
+    """The median of our time, in the faster mode, in a rival's, where both ran."""
+    ours = best_of_ours(row)
+    if not ours or not rival or not row.get(rival, {}).get("ms"):
         return None
-    return median(ratios(row[OURS]["ms"], row[rival]["ms"]))
+    return median(ratios(row[ours]["ms"], row[rival]["ms"]))
 
 
 def geometric_mean(values: list[float]) -> float:

@@ -18,7 +18,8 @@ from .workloads import Workload
 
 ROOT = Path(__file__).parent.parent
 MODES = ("fused", "compile")  # of PyTorch, besides the eager one
-COMPILED = ("ichikara", "torch-compile")  # these keep compiled code on disk: their first start differs from the others
+# These keep compiled code on disk, so that their very first start differs from the others.
+COMPILED = ("ichikara", "ichikara-stage", "torch-compile")
 SECONDS = 0.3  # of a round
 PAUSE = 0.1  # between two turns, for the threads of the one before to fall asleep
 BUSY = 20.0  # percent of the processors; where others use more of them, a turn waits
@@ -27,12 +28,14 @@ PATIENCE = 600  # seconds until a worker that says nothing is given up
 
 
 def variants(workload: Workload) -> list[str]:
-    """The libraries of a workload, PyTorch in its modes."""
+    """The libraries of a workload, PyTorch and ours in their modes."""
     training = not workload.name.startswith("I")
     modes = [mode for mode in (*MODES, *workload.modes) if training or mode != "fused"]
     found = []
     for library in workload.steps:
         found.append(library)
+        if library == "ichikara":
+            found.append("ichikara-stage")
         if library == "torch":
             found += [f"torch-{mode}" for mode in modes]
     return found

@@ -66,7 +66,7 @@ def measure(step, seconds: float) -> float:
 
 def start(name: str, variant: str) -> tuple[Any, dict[str, float]]:
     """Build the step, do it once; the step and what that took, in seconds and MiB."""
-    library, _, mode = variant.partition("-") if variant.startswith("torch-") else (variant, "", "")
+    library, _, mode = variant.partition("-") if variant.startswith(("torch-", "ichikara-")) else (variant, "", "")
     begin = time.perf_counter()
     import_library(library)
     imported, memory = time.perf_counter(), peak()
@@ -76,6 +76,10 @@ def start(name: str, variant: str) -> tuple[Any, dict[str, float]]:
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     built = time.perf_counter()
     step = named(name).steps[library](mode)
+    if library == "ichikara" and mode == "stage":
+        import ichikara
+
+        step = ichikara.stage.stage(step)
     step()
     first = time.perf_counter() - built
     return step, {"import_s": imported - begin, "first_s": first, "imported_mib": memory}

@@ -65,8 +65,19 @@ def test_names_are_found_again():
 
 
 def test_pytorch_has_the_modes_that_make_sense():
-    assert measure.variants(named("G"))[1:5] == ["torch", "torch-fused", "torch-compile", "torch-channels-last"]
+    assert measure.variants(named("G"))[2:6] == ["torch", "torch-fused", "torch-compile", "torch-channels-last"]
     assert "torch-fused" not in measure.variants(named("I-C-1"))
+
+
+def test_ours_is_measured_eager_and_staged_and_the_faster_counts():
+    assert measure.variants(named("A"))[:2] == ["ichikara", "ichikara-stage"]
+    row = {"ichikara": library(2.0), "ichikara-stage": library(1.0), "torch": library(4.0), "torch-fused": library(5.0)}
+    assert figures.best_of_ours(row) == "ichikara-stage"
+    assert figures.ratio(row, figures.best_rival(row)) == 0.25
+    step, took = worker.start("A", "ichikara-stage")
+    assert numpy.isfinite(step().item())
+    assert step.recordings == 1
+    assert took["first_s"] > 0
 
 
 def test_libraries_take_turns_and_one_that_fails_is_a_line(monkeypatch):

@@ -32,7 +32,7 @@ from .ops import *  # noqa: F403 - the operations are the package's functions
 __version__ = "0.1.0.dev0"
 
 # Floors that are imported when they are first named, so that `import ichikara` stays light.
-_FLOORS = ("arrays", "autodiff", "cli", "data", "nn", "ops", "optim", "plot", "recipes", "train", "zoo")
+_FLOORS = ("arrays", "autodiff", "cli", "data", "nn", "ops", "optim", "plot", "recipes", "stage", "train", "zoo")
 
 __all__ = [
     *_ops.__all__,

@@ -28,7 +28,8 @@ from .namespace import (
 )
 from .once import Once
 from .product import product
-from .random import Generator, choose_generator, default_generator, seed, using
+from .random import Generator, choose_generator, default_generator, generator_in_use, seed, using
+from .recorded import Recorded, effect, plain, recording, refuse, run
 from .special import erf, is_basic_index, scatter_add
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "READY",
     "Generator",
     "Once",
+    "Recorded",
     "Window",
     "add_into",
     "as_array",
@@ -48,11 +50,13 @@ __all__ = [
     "default_float",
     "default_generator",
     "dtype_name",
+    "effect",
     "erf",
     "float16",
     "float32",
     "float64",
     "format_array",
+    "generator_in_use",
     "harmonise",
     "int32",
     "int64",
@@ -64,8 +68,12 @@ __all__ = [
     "is_traced",
     "namespace",
     "normalise_axes",
+    "plain",
     "product",
     "read_only",
+    "recording",
+    "refuse",
+    "run",
     "scatter_add",
     "seed",
     "size_along",

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy
 
+from .recorded import Recorded
+
 __all__ = [
     "PYTHON_NUMBERS",
     "READY",
@@ -36,7 +38,7 @@ READY = PYTHON_NUMBERS | {numpy.ndarray, type(None)}
 
 def _rank(kind: type) -> int:
     """How strongly values of this type claim the computation, remembered per type."""
-    if issubclass(kind, numpy.ndarray | numpy.generic):
+    if issubclass(kind, numpy.ndarray | numpy.generic | Recorded):
         rank = _RANK_NUMPY
     elif any(base.__module__.partition(".")[0] in ("jax", "jaxlib") for base in kind.__mro__):
         rank = _RANK_JAX
@@ -84,7 +86,9 @@ def is_array(value: Any) -> bool:
 
 
 def is_traced(value: Any) -> bool:
-    """Whether the value is a JAX tracer: it has a shape and a type, and no numbers yet."""
+    """Whether the value is a JAX tracer or recorded: it has a shape and a type, and no numbers to be looked at."""
+    if value.__class__ is Recorded:
+        return True
     if _rank_of(value) != _RANK_JAX:
         return False
     import jax

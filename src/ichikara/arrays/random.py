@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy
 
-__all__ = ["Generator", "choose_generator", "default_generator", "seed", "using"]
+from .recorded import effect, refuse
+
+__all__ = ["Generator", "choose_generator", "default_generator", "generator_in_use", "seed", "using"]
 
 
 class Generator:
@@ -30,12 +32,14 @@ class Generator:
             raise ValueError(f"a seed is a whole number of at least 0, not {seed!r}")
         self._stream = numpy.random.Generator(numpy.random.PCG64(seed))
 
+    @effect
     def normal(self, shape=(), mean=0.0, std=1.0, dtype="float32"):
         """Normal numbers with the given mean and standard deviation. Shapes: -> shape."""
         kind: Any = dtype if dtype in ("float32", "float64") else "float64"
         numbers = self._stream.standard_normal(shape, dtype=kind)
         return numpy.asarray(numbers * numpy.asarray(std, kind) + numpy.asarray(mean, kind)).astype(dtype, copy=False)
 
+    @effect
     def uniform(self, shape=(), low=0.0, high=1.0, dtype="float32"):
         """Uniform numbers in [low, high). Shapes: -> shape."""
         kind: Any = dtype if dtype in ("float32", "float64") else "float64"
@@ -43,24 +47,29 @@ class Generator:
         scale = numpy.asarray(high - low, kind)
         return numpy.asarray(numbers * scale + numpy.asarray(low, kind)).astype(dtype, copy=False)
 
+    @effect
     def bernoulli(self, probability, shape=()):
         """True with the given probability, else False. Shapes: -> shape."""
         return numpy.asarray(self._stream.random(shape, dtype="float32") < probability)
 
+    @effect
     def integers(self, high, shape=(), low=0):
         """Whole numbers in [low, high). Shapes: -> shape."""
         return numpy.asarray(self._stream.integers(low, high, shape))
 
+    @effect
     def permutation(self, n):
         """The numbers 0 … n-1 in random order. Shapes: -> (n,)."""
         return self._stream.permutation(n)
 
+    @effect
     def choice(self, n, shape=(), probabilities=None):
         """Indices below n drawn with replacement, evenly or with the given probabilities. Shapes: -> shape."""
         return numpy.asarray(self._stream.choice(n, shape, p=probabilities))
 
     def spawn(self) -> "Generator":
         """A new stream, seeded with a number drawn from this one."""
+        refuse("Generator.spawn()")
         return Generator(int(self._stream.integers(2**63)))
 
     @property
@@ -70,6 +79,7 @@ class Generator:
 
     @state.setter
     def state(self, state: dict[str, Any]):
+        refuse("setting a generator's state")
         self._stream.bit_generator.state = state
 
     def __repr__(self):
@@ -78,6 +88,11 @@ class Generator:
 
 _default: Generator | None = None  # made at first use: numpy.random takes a while to import
 _in_use: ContextVar[Generator | None] = ContextVar("ichikara_generator", default=None)
+
+
+def generator_in_use() -> Generator | None:
+    """The generator of the block of `using` that we are in, None outside of one."""
+    return _in_use.get()
 
 
 def default_generator() -> Generator:

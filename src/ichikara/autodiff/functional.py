@@ -11,7 +11,7 @@ from typing import Any
 from ..arrays import namespace
 from .modes import enable_grad, mode
 from .sweep import alias, seed, sweep
-from .tensor import Leaf, Node, Tensor, asarray, wrap
+from .tensor import Leaf, Node, Tensor, asarray, raw, wrap
 from .tree import flatten, tree_map
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -217,7 +217,7 @@ def _variables(trees: tuple) -> tuple[list[Tensor], Callable]:
 def _variable(x: Tensor) -> Tensor:
     if x.requires_grad:
         return alias(x)  # what made x stays reachable, for a derivative of the derivative
-    return asarray(x._data, requires_grad=True)
+    return asarray(raw(x), requires_grad=True)
 
 
 def _traced(tree) -> bool:

@@ -22,10 +22,10 @@ from functools import update_wrapper
 from itertools import count
 from typing import Any, NamedTuple
 
-from ..arrays import PYTHON_NUMBERS, READY, as_array, harmonise, is_array, is_floating, is_scalar
+from ..arrays import PYTHON_NUMBERS, READY, as_array, harmonise, is_array, is_floating, is_scalar, plain, recording
 from ..arrays.kernels import fitting
 from .modes import mode
-from .tensor import OPERATORS, Node, Tensor, bind, wrap
+from .tensor import OPERATORS, Node, Tensor, bind, raw, wrap
 
 __all__ = ["Composition", "Gradient", "Operation", "composed", "op", "operations", "verify"]
 
@@ -143,6 +143,7 @@ class Operation:
         if self.sequence:
             return self._call_sequence(args)
         values = list(args)
+        recorder = recording.recorder
         tensors = False
         wanted = 0
         edges: list | tuple = ()
@@ -150,7 +151,7 @@ class Operation:
             value = values[i]
             if isinstance(value, Tensor):
                 tensors = True
-                values[i] = value._data
+                values[i] = value._data if recorder is None else recorder.read(value)
                 node = value._node
                 if node is not None and self._wanted[i]:
                     if wanted:
@@ -180,7 +181,7 @@ class Operation:
         if mode.in_rule and not any(isinstance(item, Tensor) for item in items):
             return self.forward(items, *args[1:])
         edges = [item._node if isinstance(item, Tensor) else None for item in items]
-        arrays = [item._data if isinstance(item, Tensor) else item for item in items]
+        arrays = [raw(item) for item in items]
         harmonise(arrays, range(len(arrays)), self.floating)
         wanted = self._wanted[0] if mode.recording and any(edge is not None for edge in edges) else 0
         output = self._apply([arrays, *args[1:]], wanted, edges)
@@ -190,6 +191,11 @@ class Operation:
 
     def _compute(self, values):
         """What the kernel for these values gives, or else the function; and the kernels that are to be used."""
+        recorder = recording.recorder
+        if recorder is not None:
+            fast = fitting(self.name, [plain(value) for value in values], self._promotes)
+            output = recorder.run(fast.get("", self.forward), values)
+            return (recorder.run(self.forward, values), {}) if output is NotImplemented else (output, fast)
         fast = fitting(self.name, values, self._promotes)
         output = fast[""](*values) if "" in fast else self.forward(*values)
         if output is NotImplemented:  # there is no kernel for these options, or this layout

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Any
 
-from ..arrays import is_floating, namespace, sum_to
+from ..arrays import is_floating, namespace, recording, sum_to
 from .modes import enable_grad, mode
 from .operation import op
 from .tensor import Leaf, Node, Tensor, asarray, bind, raw, wrap
@@ -88,7 +88,10 @@ def _run(root, gradient, wanted, differentiate, release):
 def _differentiate(node, g, leads):
     """The gradients of the node's wanted inputs, by its rules, on arrays."""
     plan, edges = _usable(node)
-    return _by_rules(plan, plan.quick, edges, (g, *node.saved), leads)
+    quick, recorder = plan.quick, recording.recorder
+    if recorder is not None:
+        quick = [(recorder.function(rule), needs) for rule, needs in quick]
+    return _by_rules(plan, quick, edges, (g, *node.saved), leads)
 
 
 def _by_rules(plan, rules, edges, slots, leads):
@@ -212,8 +215,11 @@ def backward(self: Tensor, grad=None, retain_graph: bool = False, create_graph: 
     start = seed(self, grad, create_graph)
     found = sweep(self, start, retain_graph=retain_graph or create_graph, create_graph=create_graph)
     leaf: Any
+    recorder = recording.recorder
     for leaf, g in found.items():
         g = g if create_graph else wrap(g, None)
+        if recorder is not None:
+            recorder.grad_of(leaf)
         leaf.grad = g if leaf.grad is None else leaf.grad + g
 
 

@@ -4,7 +4,18 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ..arrays import as_array, as_dtype, default_float, format_array, is_floating, is_traced, read_only, to_numpy
+from ..arrays import (
+    as_array,
+    as_dtype,
+    default_float,
+    format_array,
+    is_floating,
+    is_traced,
+    read_only,
+    recording,
+    run,
+    to_numpy,
+)
 
 __all__ = ["OPERATORS", "Leaf", "Node", "Tensor", "asarray", "bind", "raw", "wrap"]
 
@@ -104,13 +115,18 @@ class Tensor:
     @property
     def data(self):
         """The numbers as the array that holds them, read-only; assign another array to replace them."""
-        return read_only(self._data)
+        return read_only(raw(self))
 
     @data.setter
     def data(self, value):
-        array = asarray(value, dtype=self.dtype)._data
+        array = raw(asarray(value, dtype=self.dtype))
         if array.shape != self.shape:
             raise ValueError(f"these numbers have shape {array.shape}, the tensor has {self.shape}")
+        run(self._replace, array)
+        if recording.recorder is not None:
+            recording.recorder.changed(self)
+
+    def _replace(self, array):
         # A copy: the tensor's array must not change when the giver changes theirs.
         self._data = array.copy()
         self.touch()
@@ -149,6 +165,7 @@ class Tensor:
 
     def tolist(self):
         """The numbers as nested Python lists."""
+        self._refuse_traced("tolist()")
         return to_numpy(self._data).tolist()
 
     def __float__(self):
@@ -171,7 +188,7 @@ class Tensor:
         return int(self.item())
 
     def _refuse_traced(self, wanted):
-        if is_traced(self._data):
+        if is_traced(self._data) or recording.recorder is not None:
             raise TypeError(
                 f"{wanted} was asked of a traced tensor (shape {self.shape}), which has no numbers yet: "
                 "inside a staged function use where() instead of if, and return the tensor to read it outside"
@@ -206,6 +223,8 @@ class Tensor:
     @property
     def grad(self) -> "Tensor | None":
         """The gradient that `backward` has added up here, or None. Leaves only."""
+        if recording.recorder is not None:
+            recording.recorder.grad_of(self._node)
         return self._node.grad if type(self._node) is Leaf else None
 
     @grad.setter
@@ -218,11 +237,13 @@ class Tensor:
             value = asarray(value)
             if value.shape != self.shape:
                 raise ValueError(f"a gradient has its tensor's shape {self.shape}, not {value.shape}")
+        if recording.recorder is not None:
+            recording.recorder.grad_of(self._node, replaced=True)
         self._node.grad = value
 
     def detach(self) -> "Tensor":
         """The same numbers, cut from the graph: nothing flows back through the result."""
-        return wrap(self._data, None)
+        return wrap(raw(self), None)
 
     # --- how it behaves as a Python object ----------------------------------------------------------------------------
 
@@ -254,13 +275,13 @@ class Tensor:
         return format(self.item(), spec) if spec else str(self)
 
     def __copy__(self):
-        return wrap(self._data, self._node)
+        return wrap(raw(self), self._node)
 
     def __deepcopy__(self, memo):
         if not self.is_leaf:
             raise ValueError("an operation made this tensor; copy its detach()")
         copy = type(self).__new__(type(self))
-        copy._data = self._data.copy()
+        copy._data = raw(self).copy()
         copy._node = Leaf(self.shape, self.dtype) if self.requires_grad else None
         memo[id(self)] = copy
         return copy
@@ -300,7 +321,10 @@ def wrap(array, node) -> Tensor:
 
 def raw(value):
     """The array inside a Tensor; anything else as it is."""
-    return value._data if isinstance(value, Tensor) else value
+    if not isinstance(value, Tensor):
+        return value
+    recorder = recording.recorder
+    return value._data if recorder is None else recorder.read(value)
 
 
 # Which methods of Tensor answer to an operator; the second is the one with its sides exchanged.
@@ -329,8 +353,6 @@ OPERATORS = {
     "~": ("__invert__",),
 }
 
-_BINDABLE = "an operation, a method or an operator of this name is bound to Tensor already: "
-
 
 def bind(*names: str) -> Callable:
     """Decorator: make a function of a floor above a method or an operator (``__add__``) of Tensor.
@@ -341,7 +363,7 @@ def bind(*names: str) -> Callable:
     def decorate(function):
         for name in names:
             if name in vars(Tensor) and name not in ("__eq__", "__ne__"):
-                raise ValueError(_BINDABLE + name)
+                raise ValueError(f"an operation, a method or an operator is bound to Tensor already: {name}")
             setattr(Tensor, name, function)
         return function
 
@@ -370,7 +392,7 @@ def asarray(obj, dtype=None, requires_grad=False, copy=None) -> Tensor:
         if not requires_grad:
             same = dtype is None or as_dtype(dtype) == obj.dtype
             return obj if same and not copy else obj.astype(dtype or obj.dtype, copy=True)
-        obj = obj._data
+        obj = raw(obj)
     wanted = None if dtype is None else as_dtype(dtype)
     tensor = wrap(as_array(obj, wanted, copy=copy or requires_grad), None)
     if requires_grad:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Self
 
-from ..arrays import as_dtype, is_array, is_scalar
+from ..arrays import as_dtype, is_array, is_scalar, recording
 from ..autodiff import Tensor, asarray
 from ..autodiff.tree import is_numbers
 from .hooks import HookHandle, add_hook
@@ -62,6 +62,8 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} cannot be called: it defines no forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if recording.recorder is not None:
+            recording.recorder.called(self)
         args = tuple([value if isinstance(value, Tensor) else _as_input(value) for value in args])
         if kwargs:
             kwargs = {name: _as_input(value) for name, value in kwargs.items()}
@@ -165,6 +167,8 @@ class Module:
                         + ("to it" if kind == "_modules" else f"to it; to change its numbers: {name}.data = array")
                     )
                 held[name] = value
+                if kind == "_buffers" and recording.recorder is not None:
+                    recording.recorder.assigned(held, name)
                 return
         object.__setattr__(self, name, value)
 
@@ -174,6 +178,9 @@ class Module:
         for kind in _KINDS:
             held = fields.get(kind)
             if held is not None and name in held:
+                if recording.recorder is not None and kind != "_modules":
+                    recording.recorder.called(self)  # or its forward() is, by the module that holds it
+                    recording.recorder.found(held, name, kind == "_buffers")
                 return held[name]
         if hasattr(type(self), name):
             return object.__getattribute__(self, name)  # a property that failed: its own error says more than ours
@@ -251,6 +258,8 @@ class Module:
             for name, tensor in module.__dict__[kind].items():
                 if tensor is not None and not (remove_duplicate and id(tensor) in seen):
                     seen.add(id(tensor))
+                    if recording.recorder is not None:
+                        recording.recorder.found(module.__dict__[kind], name, kind == "_buffers")
                     yield (f"{place}.{name}" if place else name), tensor
 
     def get_submodule(self, target: str) -> "Module":

@@ -190,13 +190,13 @@ def log_softmax(x, /, axis=-1):
     if not x.size:
         return x  # nothing has no largest
     xp = namespace(x)
-    shifted = x - xp.max(x, axis=axis, keepdims=True)
-    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+    shifted = x - x.max(axis=axis, keepdims=True)
+    return shifted - xp.log(xp.exp(shifted).sum(axis=axis, keepdims=True))
 
 
 log_softmax.gradient(
     x=(
         r"\bar x_i = \bar y_i - e^{y_i} \textstyle\sum_j \bar y_j",
-        lambda g, y, axis: g - namespace(g).exp(y) * namespace(g).sum(g, axis=axis, keepdims=True),
+        lambda g, y, axis: g - namespace(g).exp(y) * g.sum(axis=axis, keepdims=True),
     )
 )

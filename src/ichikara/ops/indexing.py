@@ -1,6 +1,6 @@
 """Choosing elements by position, and putting gradients back where they were chosen from."""
 
-from ..arrays import namespace, normalise_axes, scatter_add
+from ..arrays import is_traced, namespace, normalise_axes, scatter_add
 from ..autodiff import Tensor, composed, op, raw
 from ..autodiff.tensor import bind
 
@@ -118,7 +118,7 @@ def one_hot(labels, /, num_classes=-1, dtype="float32"):
     xp = namespace(array)
     if array.dtype.kind not in "iu":
         raise ValueError(f"class labels are whole numbers, not {array.dtype}")
-    if xp.__name__ == "numpy" and array.size:
+    if xp.__name__ == "numpy" and array.size and not is_traced(array):
         highest = int(array.max())
         if num_classes == -1:
             num_classes = highest + 1

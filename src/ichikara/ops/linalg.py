@@ -49,7 +49,7 @@ def linear(x, weight, bias=None, /):
     y = product(_rows(x), weight.mT)
     if bias is not None:
         y += bias
-    return namespace(y).reshape(y, (*x.shape[:-1], weight.shape[0]))
+    return _as_before(y, x)
 
 
 def _rows(x):
@@ -57,13 +57,15 @@ def _rows(x):
     return x if x.ndim == 2 else namespace(x).reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
+def _as_before(rows, x):
+    """Rows with the leading axes of x again."""
+    return rows if x.ndim == 2 else namespace(rows).reshape(rows, (*x.shape[:-1], rows.shape[-1]))
+
+
 linear.gradient(
-    x=(
-        r"\bar X = \bar Y W",
-        lambda g, weight: namespace(g).reshape(product(_rows(g), weight), (*g.shape[:-1], weight.shape[1])),
-    ),
+    x=(r"\bar X = \bar Y W", lambda g, weight: _as_before(product(_rows(g), weight), g)),
     weight=(r"\bar W = \bar Y^\top X", lambda g, x: product(_rows(g).mT, _rows(x))),
-    bias=(r"\bar b = \sum_i \bar Y_i", lambda g: namespace(g).sum(_rows(g), axis=0)),
+    bias=(r"\bar b = \sum_i \bar Y_i", lambda g: _rows(g).sum(axis=0)),
 )
 
 

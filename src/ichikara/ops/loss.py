@@ -1,6 +1,6 @@
 """How far a prediction is from what it should have been."""
 
-from ..arrays import namespace
+from ..arrays import namespace, run
 from ..autodiff import asarray, composed, op, raw
 from ..errors import choose
 from .activation import log_softmax, sigmoid
@@ -98,14 +98,17 @@ def binary_cross_entropy(input, target, /, weight=None, reduction="mean"):
     Raises ValueError for a probability outside of [0, 1].
     """
     _difference(input, target)
-    p = raw(input)
+    run(_check_probabilities, raw(input))
+    losses = _bernoulli_nll(input, target)
+    return _reduce(losses if weight is None else losses * weight, reduction)
+
+
+def _check_probabilities(p):
     if namespace(p).__name__ == "numpy" and p.size and not (p.min() >= 0 and p.max() <= 1):
         raise ValueError(
             f"binary_cross_entropy is of probabilities from 0 to 1, and these go from {p.min()} to {p.max()}; "
             "apply sigmoid, or use binary_cross_entropy_with_logits"
         )
-    losses = _bernoulli_nll(input, target)
-    return _reduce(losses if weight is None else losses * weight, reduction)
 
 
 @op(r"l = \ln(1 + e^u) - y u", name="logistic_nll", floating=True)
@@ -148,31 +151,69 @@ def _class_weights(weight, logp, classes):
     return weight
 
 
-def _check_labels(labels, shape, classes, ignore_index):
+def _check_labels(labels, shape):
     """Raise where class indices do not fit predictions of this shape."""
     if labels.dtype.kind not in "iu":
         raise ValueError(f"class labels are whole numbers, not {labels.dtype}; or give probabilities of shape {shape}")
     expected = (shape[0], *shape[2:]) if len(shape) > 1 else ()
     if labels.shape != expected:
         raise ValueError(f"predictions of shape {shape} have labels of shape {expected}, not {labels.shape}")
-    if namespace(labels).__name__ != "numpy":
-        return
-    wrong = labels[((labels < 0) | (labels >= classes)) & (labels != ignore_index)]
-    if wrong.size:
-        raise ValueError(f"label {wrong.reshape(-1)[0]} was given for {classes} classes, 0 to {classes - 1}")
 
 
-@op(r"l_i = \ln \sum_k e^{u_{ik}} - u_{i y_i}", name="categorical_nll", floating=True, promotes=(0,), keeps=("logp",))
-def _categorical_nll(u, labels, /):
-    """The elements of `cross_entropy` with labels, from weighted sums. Shapes: (n, c), (n) -> (n)."""
-    logp = log_softmax.forward(u)
-    return -namespace(logp).take_along_axis(logp, labels[:, None], axis=1)[:, 0], logp
+def _counted(labels, classes, ignore_index):
+    """Which labels count; None for all of them. Raise where one is no class."""
+    if namespace(labels).__name__ == "numpy":
+        # Looked at once, as is nearly always enough: read without its sign a negative number is a large one.
+        if not labels.size or int(labels.view(f"u{labels.dtype.itemsize}").max()) < classes:
+            ignores = ignore_index is not None and 0 <= ignore_index < classes
+            return labels != ignore_index if ignores else None
+        wrong = labels[((labels < 0) | (labels >= classes)) & (labels != ignore_index)]
+        if wrong.size:
+            raise ValueError(f"label {wrong[0]} was given for {classes} classes, 0 to {classes - 1}")
+    return None if ignore_index is None else labels != ignore_index
 
 
-def _towards_labels(g, logp, labels):
+@op(
+    r"l_i = \ln \sum_k e^{u_{ik}} - u_{i y_i}",
+    name="categorical_nll",
+    floating=True,
+    promotes=(0,),
+    keeps=("logp", "counted"),
+)
+def _categorical_nll(u, labels, /, ignore_index=None, reduction="none"):
+    """The elements of `cross_entropy` with labels, from weighted sums; or their sum, or mean.
+
+    Shapes: (n, c), (n) -> (n), or ().
+
+    Arguments: ``ignore_index``, the label of rows that do not count.
+    """
+    logp = log_softmax.forward(u, 1)
+    counted = _counted(labels, u.shape[1], ignore_index)
+    losses = -logp[namespace(labels).arange(u.shape[0]), _zero_unless(counted, labels)]
+    if counted is not None:
+        losses = namespace(u).where(counted, losses, 0.0)  # not times 0: the loss may be infinite
+    if reduction != "none":
+        losses = losses.sum()
+    return losses if reduction != "mean" else losses / _count(labels, counted, u.dtype), logp, counted
+
+
+def _zero_unless(counted, labels):
+    return labels if counted is None else namespace(labels).where(counted, labels, 0)
+
+
+def _count(labels, counted, dtype):
+    """How many rows count."""
+    return labels.shape[0] if counted is None else namespace(counted).astype(counted, dtype).sum()
+
+
+def _towards_labels(g, logp, labels, counted, reduction):
     xp = namespace(g, logp)
-    is_label = xp.arange(logp.shape[1]) == labels[:, None]
-    return g[:, None] * (xp.exp(logp) - is_label)
+    slope = xp.exp(logp) - (xp.arange(logp.shape[1]) == _zero_unless(counted, labels)[:, None])
+    if counted is not None:
+        slope = xp.where(counted[:, None], slope, 0.0)
+    if reduction == "mean":
+        g = g / _count(labels, counted, logp.dtype)
+    return slope * (g[:, None] if reduction == "none" else g)
 
 
 _categorical_nll.gradient(
@@ -206,16 +247,17 @@ def _label_loss(values, target, weight, ignore_index, reduction, nll, smoothing=
     axis = 1 if values.ndim > 1 else 0
     classes = values.shape[axis]
     labels = raw(target)
-    _check_labels(labels, values.shape, classes, ignore_index)
+    _check_labels(labels, values.shape)
     xp = namespace(labels)
     rows = values if values.ndim == 2 else moveaxis(values, axis, -1)
     if rows.ndim != 2:
         rows = reshape(rows, (-1, classes)) if values.size else reshape(values, (0, classes))
         labels = xp.reshape(labels, (-1,))
+    if nll is _categorical_nll and weight is None and values.size:
+        losses = nll(rows, labels, ignore_index, reduction)
+        return reshape(losses, target.shape) if reduction == "none" else losses
+    run(_counted, labels, classes, ignore_index)
     counted = labels != ignore_index
-    if weight is None and not smoothing and values.size and xp.__name__ == "numpy" and counted.all():
-        losses = nll(rows, labels)  # as nearly always: every position counts, and as much as the others
-        return reshape(losses, target.shape) if reduction == "none" else _reduce(losses, reduction)
     labels = xp.where(counted, labels, xp.zeros_like(labels))
     weights = xp.astype(counted, values.dtype)
     if weight is not None:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from ..arrays import namespace
+from ..arrays import namespace, run
 from ..autodiff import Tensor, raw, wrap
 from ..errors import UserError
 from .checks import at_least_0, number
@@ -61,6 +61,14 @@ def clip_grad_norm_(
     if not tensors:
         return Tensor(0.0)
     gradients = [raw(parameter.grad) for parameter in tensors]
+    total, *shortened = run(_shortened, gradients, max_norm, norm_type, error_if_nonfinite)
+    for parameter, gradient in zip(tensors, shortened, strict=True):
+        parameter.grad = wrap(gradient, None)
+    return wrap(total, None)
+
+
+def _shortened(gradients, max_norm, norm_type, error_if_nonfinite):
+    """The length of these arrays together, and after it the arrays, shortened."""
     xp = namespace(*gradients)
     norms = xp.stack([_norm(xp, gradient, norm_type) for gradient in gradients])
     total = xp.asarray(_norm(xp, norms, norm_type))
@@ -70,10 +78,7 @@ def clip_grad_norm_(
             "finite. Look for the operation that made it (a logarithm of 0, a division by 0, a learning rate too large)"
         )
     scale = xp.minimum(xp.asarray(max_norm, dtype=total.dtype) / (total + 1e-6), 1.0)
-    for parameter, gradient in zip(tensors, gradients, strict=True):
-        scaled = xp.asarray(gradient * xp.asarray(scale, dtype=gradient.dtype))
-        parameter.grad = wrap(scaled, None)
-    return wrap(total, None)
+    return total, *(xp.asarray(gradient * xp.asarray(scale, dtype=gradient.dtype)) for gradient in gradients)
 
 
 def _norm(xp, x, p):
@@ -111,5 +116,9 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     at_least_0("clip_value", clip_value)
     for parameter in _with_gradient(parameters):
         gradient = raw(parameter.grad)
-        clipped = namespace(gradient).clip(gradient, -clip_value, clip_value)
-        parameter.grad = wrap(namespace(gradient).asarray(clipped), None)
+        parameter.grad = wrap(run(_cut, gradient, clip_value), None)
+
+
+def _cut(gradient, size):
+    xp = namespace(gradient)
+    return xp.asarray(xp.clip(gradient, -size, size))

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from ..arrays import as_array, int32, namespace, read_only
+from ..arrays import as_array, int32, namespace, read_only, recording, run
 from ..autodiff import Tensor, enable_grad, raw
 from ..errors import UserError, choose
+from . import row
 
 __all__ = ["Optimizer"]
 
@@ -13,6 +14,8 @@ __all__ = ["Optimizer"]
 _CARRIED = ("initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "param_names")
 # PyTorch's choices of how to compute the same numbers: accepted from its state dictionaries, and dropped.
 _OF_PYTORCH = ("foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay")
+
+_NOTHING: dict[str, Any] = {}  # what is remembered of a parameter before its first step
 
 
 def _is_state(given: Any) -> bool:
@@ -68,6 +71,7 @@ class Optimizer:
         self.defaults = self._checked(defaults)
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
+        self._rows: dict[int, row.Row] = {}  # by the number of the group
         given = self._as_list(params)
         if not given:
             raise UserError(
@@ -90,18 +94,48 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for group in self.param_groups:
+        run(self._update, *[raw(parameter.grad) for parameter in self._parameters()])
+        if recording.recorder is not None:
+            recording.recorder.updated(self)
+        return loss
+
+    def _update(self, *gradients: Any) -> None:
+        """Change the parameters by these gradients, None for those that have none."""
+        given = iter(gradients)
+        for number, group in enumerate(self.param_groups):
             options = {name: group[name] for name in self.defaults}
+            together, alone, size = [], [], 0
             for parameter in group["params"]:
-                gradient = parameter.grad
+                gradient = next(given)
                 if gradient is None:
                     continue
+                if size + gradient.size < row.MOST and row.fits(parameter._data, gradient):
+                    size += gradient.size
+                    together.append((parameter, gradient))
+                else:
+                    alone.append((parameter, gradient))
+            if together and not self._update_row(number, together, options):
+                alone += together
+            for parameter, gradient in alone:
                 state = self.state.get(parameter, {})
-                parameter._data, state = type(self).rule(parameter._data, raw(gradient), state, **options)
+                parameter._data, state = type(self).rule(parameter._data, gradient, state, **options)
                 parameter.touch()
                 if state:
                     self.state[parameter] = state
-        return loss
+
+    def _update_row(self, number: int, together: list[tuple], options: dict[str, Any]) -> bool:
+        """Change small parameters of a group as one; whether that can be done."""
+        parameters, gradients = map(list, zip(*together, strict=True))
+        states = [self.state.get(parameter, _NOTHING) for parameter in parameters]
+        held = self._rows.get(number)
+        if held is None or not held.holds(parameters, states):
+            if len(parameters) < 2 or not row.alike(states) or len({p.dtype for p in parameters}) > 1:
+                return False
+            held = self._rows[number] = row.Row(parameters, states)
+        held.update(type(self).rule, gradients, options)
+        if held.states[0]:
+            self.state.update(zip(parameters, held.states, strict=True))
+        return True
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, so that the next `backward` starts from nothing.

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from ..arrays import effect
 from ..checks import whole_number
 from ..errors import UserError, choose
 from .checks import at_least_0, number
@@ -77,7 +78,8 @@ class ReduceLROnPlateau(LRScheduler):
         """Refused: the rate depends on losses to come."""
         raise UserError("ReduceLROnPlateau goes by the losses that it is shown, so no step's rate is known beforehand")
 
-    def step(self, metrics: Any) -> None:  # type: ignore[override]
+    @effect
+    def step(self, metrics: Any) -> None:
         """Take a loss (or score) into account, and cut the rate if it has stood still for too long.
 
         Arguments: ``metrics``, a single number; one that is not a number counts as no better.

@@ -1,0 +1,88 @@
+"""Small parameters side by side in one array, to be updated as one.
+
+A rule computes each element for itself, so the numbers are the same; but NumPy needs as long to begin with an array as
+to compute some thousand elements, and a small network is made of many arrays that are smaller than that.
+"""
+
+from collections.abc import Callable
+from operator import is_
+from typing import Any
+
+from ..arrays import READY, namespace
+
+__all__ = ["MOST", "Row", "alike", "fits"]
+
+SMALL = 1 << 12
+"""Up to so many elements a parameter is small."""
+
+MOST = 1 << 14
+"""So many elements make a row at the most: beyond it the parameters are as well off by themselves."""
+
+
+def fits(array: Any, gradient: Any) -> bool:
+    """Whether a parameter with this gradient may lie in a row."""
+    return (
+        array.__class__ in READY
+        and gradient.__class__ in READY
+        and array.size <= SMALL
+        and gradient.dtype == array.dtype
+        and gradient.shape == array.shape
+    )
+
+
+class Row:
+    """Parameters of one type, with what is remembered of them; ``arrays`` and ``states`` are views of the row's own."""
+
+    def __init__(self, parameters: list, states: list[dict]):
+        self.parameters = parameters
+        self.shapes = [parameter.shape for parameter in parameters]
+        ends, self.parts = 0, []
+        for parameter in parameters:
+            self.parts.append(slice(ends, ends + parameter.size))
+            ends += parameter.size
+        self.arrays = [parameter._data for parameter in parameters]
+        self.states = states
+        self._array = _joined(self.arrays)
+        self._state = {
+            name: states[0][name] if name == "step" else _joined([state[name] for state in states])
+            for name in states[0]
+        }
+
+    def holds(self, parameters: list, states: list[dict]) -> bool:
+        """Whether these are its parameters, and nobody has replaced their numbers or what is remembered of them."""
+        return (
+            len(parameters) == len(self.parameters)
+            and all(map(is_, parameters, self.parameters))
+            and all(map(is_, states, self.states))
+            and all(parameter._data is array for parameter, array in zip(parameters, self.arrays, strict=True))
+        )
+
+    def update(self, rule: Callable, gradients: list, options: dict[str, Any]) -> None:
+        """Change all parameters by a rule."""
+        self._array, self._state = rule(self._array, _joined(gradients), self._state, **options)
+        self.arrays = self._parted(self._array)
+        for parameter, array in zip(self.parameters, self.arrays, strict=True):
+            parameter._data = array
+            parameter.touch()
+        if self._state:
+            parted = {name: self._parted(value) if value.ndim else value for name, value in self._state.items()}
+            self.states = [
+                {name: value[k] if value.__class__ is list else value for name, value in parted.items()}
+                for k in range(len(self.parameters))
+            ]
+
+    def _parted(self, array: Any) -> list:
+        """The parts of the row that are the parameters'."""
+        return [array[part].reshape(shape) for part, shape in zip(self.parts, self.shapes, strict=True)]
+
+
+def alike(states: list[dict]) -> bool:
+    """Whether the same is remembered of all parameters, for as many steps."""
+    first = states[0]
+    return all(
+        state.keys() == first.keys() and ("step" not in first or state["step"] == first["step"]) for state in states
+    )
+
+
+def _joined(arrays: list) -> Any:
+    return namespace(arrays[0]).concat([array.reshape(-1) for array in arrays])

@@ -1,0 +1,352 @@
+"""The recorder: notes what a step does with arrays while the step is done.
+
+The floors below tell it what they do, as long as it is `recording.recorder`: they let it `run` each function of arrays,
+ask it to `read` the numbers of a tensor, and say where they look and what they assign. It knows which values were made
+by what, since it hands out `Recorded` ones; so whatever is not recorded was there before, or is a constant.
+"""
+
+import gc
+import weakref
+from collections.abc import Callable
+from functools import partial
+from operator import attrgetter, itemgetter
+from typing import Any
+
+import numpy
+
+from ..arrays import Recorded, recording
+from ..autodiff import Tensor, wrap
+from ..autodiff.tensor import Leaf, Node
+from ..autodiff.tree import flatten
+from .program import LARGE, Guards, Instruction, Outcome, Program, layout
+
+__all__ = ["Recorder"]
+
+
+class Recorder:
+    """Records one call of a function."""
+
+    def __init__(self):
+        self._code: list[Instruction] = []
+        self._values: list = []  # by slot: the constants, and None for what is computed
+        self._constants: dict[int, int] = {}  # the slots of constants, by their identity
+        self._large: set[int] = set()
+        self._made: list[weakref.ref] = []
+        self._seen: dict[int, tuple[Tensor, Recorded]] = {}  # tensors from outside, by identity
+        self._found: dict[int, tuple[Any, Callable, Tensor]] = {}  # those that lie where others may come to lie
+        self._begin = Leaf((), None).order  # leaves of a lower order are made by the step
+        self._grads: dict[Leaf, None] = {}  # the others whose gradients were looked at or replaced
+        self._buffers: dict[tuple[int, str], dict] = {}  # where a buffer was assigned
+        self._guards = Guards([], [], [], [], [])
+        self._guarded: set = set()
+
+    def record(self, step: Callable, args: tuple, kwargs: dict, arrays: list) -> tuple[Any, Program]:
+        """Do the step; what it returns, and the program. ``arrays`` are those among the arguments, in their order."""
+        inputs = iter([self._give(self._slot(), array) for array in arrays])
+        args, kwargs = _with_inputs((args, kwargs), inputs)
+        recording.recorder = self
+        try:
+            result = step(*args, **kwargs)
+            del args, kwargs, inputs
+            result, outcome = self._finish(result)
+        except BaseException:
+            self._make_plain()
+            raise
+        finally:
+            recording.recorder = None
+            self._seen.clear()
+        self._refuse_kept()
+        program = Program(self._code, self._values, len(arrays), self._large, outcome, self._guards)
+        return result, program
+
+    # --- what the floors below call -----------------------------------------------------------------------------------
+
+    def run(self, function: Callable, args: Any, options: dict | None = None, effect: bool = False) -> Any:
+        """The value of a function, which the replays will call too; NotImplemented is handed on and not recorded."""
+        if options:
+            function, args = _positional(function, args, options)
+        before = len(self._code)
+        recording.recorder = None
+        try:
+            taken = [self._take(arg) for arg in args]
+            output = function(*[value for value, _ in taken])
+        finally:
+            recording.recorder = self
+        if output is NotImplemented:
+            del self._code[before:]
+            return output
+        slots = tuple(slot for _, slot in taken)
+        for position, arg in enumerate(args):
+            if arg.__class__ is dict:  # a place for further results
+                into = taken[position][0]
+                function, output = _gathering(function, position, tuple(into)), (output, *into.values())
+                output, *others = self._note(function, slots, output, effect)
+                arg.update(zip(into, others, strict=True))
+                return output
+        return self._note(function, slots, output, effect)
+
+    def function(self, function: Callable) -> Callable:
+        """A function of arrays whose calls are recorded."""
+        return lambda *args: self.run(function, args)
+
+    def read(self, tensor: Tensor) -> Any:
+        """The numbers of a tensor as they are in each replay."""
+        array = tensor._data
+        if array.__class__ is Recorded:
+            if array.recorder is not self:
+                raise RuntimeError(
+                    f"a tensor of shape {tensor.shape} comes from inside a staged function; return it to use it outside"
+                )
+            return array
+        seen = self._seen.get(id(tensor))
+        if seen is None:
+            if type(tensor._node) is Node:
+                raise RuntimeError(
+                    f"a tensor of shape {tensor.shape} that requires a gradient was made outside of the staged "
+                    "function; make it inside, or give it as detach()"
+                )
+            holder, tensor_of, _ = self._found.get(id(tensor), (tensor, None, tensor))
+            self._guards.sources.append((holder, tensor_of, layout(tensor)))
+            if tensor_of is None:
+                noted = self._note(_numbers, (self._constant(tensor),), array)
+            else:
+                noted = self._note(_numbers_found, (self._constant(holder), self._constant(tensor_of)), array)
+            seen = self._seen[id(tensor)] = tensor, noted
+        return seen[1]
+
+    def changed(self, tensor: Tensor) -> None:
+        """The numbers of a tensor from outside were replaced."""
+        self._seen.pop(id(tensor), None)
+
+    def updated(self, optimizer: Any) -> None:
+        """An optimiser has changed its parameters."""
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        for parameter in parameters:
+            self.changed(parameter)
+        self._guard(self._guards.optimizers, optimizer, list(map(id, parameters)))
+
+    def called(self, module: Any) -> None:
+        """A module takes part."""
+        self._guard(self._guards.modules, module, module.training)
+
+    def found(self, held: dict, name: str, changing: bool) -> None:
+        """A tensor was taken from where a module holds it; ``changing`` where steps put others there."""
+        tensor = held[name]
+        if tensor is None or isinstance(tensor._data, Recorded) or (id(held), name) in self._buffers:
+            return
+        if changing:
+            self._found.setdefault(id(tensor), ((held, name), _held, tensor))
+        elif (id(held), name) not in self._guarded:
+            self._guarded.add((id(held), name))
+            self._guards.places.append((held, name, tensor))
+
+    def assigned(self, held: dict, name: str) -> None:
+        """A buffer was assigned."""
+        self._buffers[id(held), name] = held
+
+    def grad_of(self, leaf: Any, replaced: bool = False) -> None:
+        """A leaf's gradient is looked at, or ``replaced`` without a look."""
+        if type(leaf) is not Leaf or leaf in self._grads or leaf.order < self._begin:
+            return
+        if not replaced:
+            if leaf.grad is not None:
+                self._found.setdefault(id(leaf.grad), (leaf, _grad, leaf.grad))
+            self._guards.grads.append((leaf, leaf.grad is None))
+        self._grads[leaf] = None
+
+    # --- slots --------------------------------------------------------------------------------------------------------
+
+    def _guard(self, guards: list, thing: Any, value: Any) -> None:
+        if id(thing) not in self._guarded:
+            self._guarded.add(id(thing))
+            guards.append((thing, value))
+
+    def _slot(self) -> int:
+        self._values.append(None)
+        return len(self._values) - 1
+
+    def _constant(self, value: Any) -> int:
+        """The slot of a constant."""
+        if id(value) not in self._constants:
+            self._constants[id(value)] = slot = self._slot()
+            self._values[slot] = value
+        return self._constants[id(value)]
+
+    def _take(self, arg: Any) -> tuple[Any, int]:
+        """What a function is called with for an argument, and its slot."""
+        kind = arg.__class__
+        if kind is Recorded:
+            if arg.recorder is not self:
+                arg._noted(None, ())  # which says what is wrong
+            return arg.value, arg.slot
+        if isinstance(arg, Tensor):
+            value, slot = self._take(self.read(arg))
+            return wrap(value, None), self._noted(_as_tensor, (slot,))
+        if kind is dict:
+            return {}, self._constant(None)
+        if kind in (tuple, list):
+            parts = [self._take(part) for part in arg]
+            if any(self._values[slot] is None and part is not None for part, slot in parts):
+                slot = self._noted(_as_list if kind is list else _as_tuple, tuple(slot for _, slot in parts))
+                self._large.add(slot)
+                return kind(part for part, _ in parts), slot
+        return arg, self._constant(arg)
+
+    def _noted(self, function: Callable, takes: tuple[int, ...], effect: bool = False) -> int:
+        slot = self._slot()
+        self._code.append(Instruction(function, takes, slot, effect))
+        return slot
+
+    def _note(self, function: Callable, takes: tuple[int, ...], output: Any, effect: bool = False) -> Any:
+        """Note an instruction; its value, recorded, or a row of recorded values."""
+        slot = self._noted(function, takes, effect)
+        if not isinstance(output, tuple | list):
+            return self._give(slot, output)
+        self._large.add(slot)
+        parts = [self._give(self._noted(itemgetter(k), (slot,)), part) for k, part in enumerate(output)]
+        return parts if isinstance(output, list) else tuple(parts)
+
+    def _give(self, slot: int, value: Any) -> Any:
+        """A value for the step to go on with."""
+        if value is None:
+            return None
+        if getattr(value, "nbytes", LARGE) >= LARGE:
+            self._large.add(slot)
+        recorded = Recorded(self, slot, value)
+        self._made.append(weakref.ref(recorded))
+        return recorded
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def _finish(self, result: Any) -> tuple[Any, Outcome]:
+        """What the step returned, with plain arrays; and the slots of all that is left behind."""
+        leaves, rebuild = flatten(result)
+        returned, places, finished = [], [], []
+        for k, leaf in enumerate(leaves):
+            tensor = isinstance(leaf, Tensor)
+            value = leaf._data if tensor else leaf
+            if isinstance(value, Recorded):
+                returned.append((value.slot, tensor))
+                places.append(k)
+                leaf = wrap(value.value, None) if tensor else value.value
+            finished.append(leaf)
+        buffers = [(held, name) for (_, name), held in self._buffers.items() if held[name] is not None]
+        outcome = Outcome(
+            _rebuilding(rebuild, finished, places),
+            returned,
+            [(leaf, None if leaf.grad is None else self._slot_of(leaf.grad)) for leaf in self._grads],
+            [(held, name, self._slot_of(held[name])) for held, name in buffers],
+        )
+        self._make_plain()
+        # Where a parameter was lent to a module for a call, the loan is over.
+        self._guards.places[:] = [place for place in self._guards.places if place[0].get(place[1]) is place[2]]
+        return rebuild(finished), outcome
+
+    def _slot_of(self, tensor: Tensor) -> int:
+        data = tensor._data
+        return data.slot if isinstance(data, Recorded) else self._constant(data)
+
+    def _make_plain(self) -> None:
+        """Gradients and buffers stay, with plain arrays."""
+        tensors = [leaf.grad for leaf in self._grads] + [held[name] for (_, name), held in self._buffers.items()]
+        for tensor in tensors:
+            if tensor is not None and isinstance(tensor._data, Recorded):
+                tensor._data, tensor._node = tensor._data.value, None
+
+    def _refuse_kept(self) -> None:
+        """Raise RuntimeError where the step has kept a value, which would be an old one after a replay."""
+        self._found.clear()
+        if any(ref() is not None for ref in self._made):
+            gc.collect()
+            kept = next((value for ref in self._made if (value := ref()) is not None), None)
+            if kept is not None:
+                raise RuntimeError(
+                    f"{kept!r} was kept by a staged function (in a list, or as an attribute that is no buffer), and "
+                    "no replay would renew it; return it from the function instead"
+                )
+
+
+# --- functions that stand in programs ---------------------------------------------------------------------------------
+
+
+_numbers = attrgetter("_data")
+
+
+def _numbers_found(holder, tensor_of):
+    return tensor_of(holder)._data
+
+
+def _held(place):
+    held, name = place
+    return held.get(name)
+
+
+def _grad(leaf):
+    return leaf.grad
+
+
+def _as_tensor(array):
+    return wrap(array, None)
+
+
+def _as_list(*parts):
+    return list(parts)
+
+
+def _as_tuple(*parts):
+    return parts
+
+
+def _positional(function: Callable, args: Any, options: dict) -> tuple[Callable, tuple]:
+    """A function and its arguments without options; those that are recorded come first among the new arguments."""
+    fixed = {name: value for name, value in options.items() if not isinstance(value, Recorded)}
+    function = partial(function, **fixed) if fixed else function
+    moving = tuple(name for name in options if name not in fixed)
+    if not moving:
+        return function, tuple(args)
+    count = len(args)
+    named = lambda *given: function(*given[:count], **dict(zip(moving, given[count:], strict=True)))
+    return named, (*args, *(options[name] for name in moving))
+
+
+def _gathering(function: Callable, position: int, names: tuple) -> Callable:
+    """A function that puts results into a dictionary, as one that returns them."""
+
+    def gathered(*args):
+        into: dict = {}
+        output = function(*args[:position], into, *args[position + 1 :])
+        return output, *(into[name] for name in names)
+
+    return gathered
+
+
+def _rebuilding(rebuild: Callable, leaves: list, places: list[int]) -> Callable:
+    """The function that makes what a step returns, of what is others in each replay."""
+    if not places:
+        constant = rebuild(leaves)
+        return lambda moving: constant
+    template = list(leaves)
+    for place in places:
+        template[place] = None
+
+    def result(moving):
+        filled = template.copy()
+        for place, value in zip(places, moving, strict=True):
+            filled[place] = value
+        return rebuild(filled)
+
+    return result
+
+
+def _with_inputs(tree: Any, inputs: Any) -> Any:
+    """The arguments, with recorded values in the place of arrays and of tensors without a gradient."""
+    if isinstance(tree, Tensor):
+        return tree if tree.requires_grad else wrap(next(inputs), None)
+    if type(tree) is numpy.ndarray:
+        return next(inputs)
+    if type(tree) is dict:
+        return {key: _with_inputs(value, inputs) for key, value in tree.items()}
+    if isinstance(tree, tuple | list):
+        parts = [_with_inputs(value, inputs) for value in tree]
+        return type(tree)._make(parts) if hasattr(tree, "_make") else type(tree)(parts)
+    return tree

@@ -1,0 +1,678 @@
+"""Steps that are recorded once and replayed: the same numbers as eager ones, or a clear word why not."""
+
+import threading
+import warnings
+
+import numpy
+import pytest
+from cases import CASES
+
+import ichikara
+from ichikara import nn, optim
+from ichikara.autodiff import Tensor, asarray
+from ichikara.stage import stage
+from ichikara.zoo import GPT
+
+# --- every operation --------------------------------------------------------------------------------------------------
+
+LOOK_AT_NUMBERS = {"one_hot-1": "num_classes must be given"}  # rows that count what they are given
+
+
+def others(case, seed):
+    """Inputs of a row with other numbers than those of `Case.sample`."""
+    random = numpy.random.default_rng(seed)
+    arrays = [sampler(random) for sampler in case.samplers]
+    return [array.astype("float64") if array.dtype.kind == "f" else array for array in arrays]
+
+
+def value_and_gradients(case):
+    """A row as a step: its value, and the gradients of the sum of its squares."""
+    function = case.function()
+
+    def step(*arrays):
+        tensors = [asarray(a, requires_grad=a.dtype.kind == "f") for a in arrays]
+        value = function(*tensors)
+        if not value.requires_grad:
+            return value
+        (value * value).sum().backward()
+        return value, [t.grad for t in tensors if t.requires_grad]
+
+    return step
+
+
+def numbers(result):
+    leaves, _ = ichikara.autodiff.flatten(result)
+    return [leaf.detach().numpy() for leaf in leaves if isinstance(leaf, Tensor)]
+
+
+def same(ours, theirs):
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.dtype == b.dtype
+        assert a.shape == b.shape
+        numpy.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_a_row_of_the_table_replayed_is_the_row(case):
+    step = value_and_gradients(case)
+    staged = stage(step)
+    if case.id in LOOK_AT_NUMBERS:
+        with pytest.raises(ValueError, match=LOOK_AT_NUMBERS[case.id]):
+            staged(*others(case, 0))
+        return
+    for seed in range(3):
+        arrays = others(case, seed)
+        same(numbers(staged(*arrays)), numbers(step(*arrays)))
+    assert staged.recordings == 1
+
+
+@pytest.mark.parametrize("name", ["tanh", "matmul", "normalise", "lstm", "max_pooling"])
+def test_second_derivatives_are_replayed(name):
+    case = next(case for case in CASES if case.name == name)
+    function = case.function()
+
+    def step(*arrays):
+        tensors = [asarray(a, requires_grad=a.dtype.kind == "f") for a in arrays]
+        wanted = [t for t in tensors if t.requires_grad]
+        (function(*tensors) ** 2).sum().backward(create_graph=True)
+        slopes = [t.grad for t in wanted]
+        for t in wanted:
+            t.grad = None
+        sum((slope * slope).sum() for slope in slopes).backward()
+        return slopes, [t.grad for t in wanted]
+
+    staged = stage(step)
+    for seed in range(3):
+        arrays = others(case, seed)
+        same(numbers(staged(*arrays)), numbers(step(*arrays)))
+    assert staged.recordings == 1
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+class Training:
+    """A network, an optimiser and batches, always the same ones; ``step`` is eager or staged."""
+
+    def __init__(self, build, optimizer, data, staged, loss=None, before_update=None, after=None):
+        ichikara.seed(0)
+        self.model = build()
+        self.optimizer = optimizer(self.model.parameters())
+        loss_of = loss or nn.CrossEntropyLoss()
+
+        def step(x, y):
+            self.optimizer.zero_grad()
+            loss = loss_of(self.model(x), y)
+            loss.backward()
+            if before_update:
+                before_update(self.model)
+            self.optimizer.step()
+            if after:
+                after(self)
+            return loss
+
+        self.eager = step
+        self.step = stage(step) if staged else step
+        self.data = data
+
+    def run(self, steps):
+        return [self.step(*map(asarray, self.data(number))).detach().numpy() for number in range(steps)]
+
+    def everything(self):
+        """Every number that the training depends on."""
+        state = [tensor.numpy() for tensor in self.model.state_dict().values()]
+        grads = [p.grad.numpy() for p in self.model.parameters() if p.grad is not None]
+        memory = [numpy.asarray(a) for of in self.optimizer.state.values() for _, a in sorted(of.items())]
+        return [*state, *grads, *memory]
+
+
+def batches(*shape, classes=3):
+    def batch(number):
+        random = numpy.random.default_rng(number)
+        x = random.standard_normal(shape).astype("float32")
+        return x, random.integers(0, classes, shape[0])
+
+    return batch
+
+
+def words(number):
+    random = numpy.random.default_rng(number)
+    return random.integers(0, 11, (4, 8)), random.integers(0, 11, (4, 8))
+
+
+def mlp():
+    return nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+
+
+def vision():
+    return nn.Sequential(
+        nn.Conv2d(2, 6, 3, padding=1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Dropout(0.3),
+        nn.Flatten(),
+        nn.Linear(6 * 3 * 3, 3),
+    )
+
+
+class Reader(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.LSTM(5, 7, num_layers=2, batch_first=True, dropout=0.2)
+        self.head = nn.Linear(7, 3)
+
+    def forward(self, x):
+        states, _ = self.cell(x)
+        return self.head(states[:, -1])
+
+
+def gpt():
+    return GPT(11, 8, width=12, layers=2, heads=2, dropout=0.1)
+
+
+def of_words(logits, y):
+    return ichikara.cross_entropy(ichikara.reshape(logits, (-1, 11)), ichikara.reshape(y, (-1,)))
+
+
+TRAININGS = {
+    "sgd": {"build": mlp, "optimizer": lambda p: optim.SGD(p, lr=0.1), "data": batches(6, 5)},
+    "momentum": {"build": mlp, "optimizer": lambda p: optim.SGD(p, lr=0.1, momentum=0.9), "data": batches(6, 5)},
+    "adam": {"build": mlp, "optimizer": lambda p: optim.Adam(p, lr=0.01), "data": batches(6, 5)},
+    "adamw": {"build": mlp, "optimizer": lambda p: optim.AdamW(p, lr=0.01), "data": batches(6, 5)},
+    "rmsprop": {"build": mlp, "optimizer": lambda p: optim.RMSprop(p, lr=0.01), "data": batches(6, 5)},
+    "adagrad": {"build": mlp, "optimizer": lambda p: optim.Adagrad(p, lr=0.01), "data": batches(6, 5)},
+    "vision": {"build": vision, "optimizer": lambda p: optim.Adam(p, lr=0.01), "data": batches(4, 2, 6, 6)},
+    "lstm": {"build": Reader, "optimizer": lambda p: optim.Adam(p, lr=0.01), "data": batches(4, 6, 5)},
+    "gpt": {"build": gpt, "optimizer": lambda p: optim.AdamW(p, lr=0.01), "data": words, "loss": of_words},
+    "clipped": {
+        "build": mlp,
+        "optimizer": lambda p: optim.SGD(p, lr=0.1),
+        "data": batches(6, 5),
+        "before_update": lambda model: optim.clip_grad_norm_(model.parameters(), 0.1),
+    },
+    "cut": {
+        "build": mlp,
+        "optimizer": lambda p: optim.SGD(p, lr=0.1),
+        "data": batches(6, 5),
+        "before_update": lambda model: optim.clip_grad_value_(model.parameters(), 0.01),
+    },
+}
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_a_staged_training_is_the_eager_one_bit_for_bit(name):
+    eager = Training(**TRAININGS[name], staged=False)
+    expected = eager.run(5), eager.everything()
+    staged = Training(**TRAININGS[name], staged=True)
+    same(staged.run(5), expected[0])
+    same(staged.everything(), expected[1])
+    assert staged.step.recordings == 1
+
+
+def test_eager_and_staged_steps_may_take_turns():
+    expected = Training(**TRAININGS["vision"], staged=False)
+    expected.run(6)
+    turns = Training(**TRAININGS["vision"], staged=True)
+    for number in range(6):
+        (turns.step, turns.eager)[number % 2](*map(asarray, turns.data(number)))
+    same(turns.everything(), expected.everything())
+    assert turns.step.recordings == 1
+
+
+@pytest.mark.parametrize("where", ["inside", "outside"])
+def test_a_schedule_moves_a_staged_step(where):
+    def train(staged):
+        made = Training(
+            **TRAININGS["momentum"], staged=staged, after=lambda made: where == "inside" and schedule.step()
+        )
+        schedule = optim.ExponentialLR(made.optimizer, gamma=0.5)
+        for number in range(5):
+            made.step(*map(asarray, made.data(number)))
+            if where == "outside":
+                schedule.step()
+        assert made.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * 0.5**5)
+        return made
+
+    eager, staged = train(False), train(True)
+    same(staged.everything(), eager.everything())
+    assert staged.step.recordings == 1
+
+
+def test_gradients_that_are_not_forgotten_add_up():
+    def train(staged):
+        ichikara.seed(0)
+        model = mlp()
+
+        def step(x):
+            model(x).sum().backward()
+
+        step = stage(step) if staged else step
+        for number in range(4):
+            step(asarray(batches(6, 5)(number)[0]))
+        return [p.grad.numpy() for p in model.parameters()], step
+
+    expected, _ = train(False)
+    found, step = train(True)
+    same(found, expected)
+    assert step.recordings == 2  # the first one found no gradient
+
+
+def test_two_optimisers_in_one_step():
+    """As of a GAN: the second network sees what the first one's step made of its parameters."""
+
+    def train(staged):
+        ichikara.seed(0)
+        first, second = nn.Linear(3, 3), nn.Linear(3, 1)
+        one, two = optim.Adam(first.parameters(), lr=0.1), optim.SGD(second.parameters(), lr=0.1)
+
+        def step(x):
+            one.zero_grad()
+            second(first(x)).sum().backward()
+            one.step()
+            two.zero_grad()
+            loss = (second(first(x)) ** 2).mean()
+            loss.backward()
+            two.step()
+            return loss, second(first(x))
+
+        step = stage(step) if staged else step
+        return [step(asarray(batches(4, 3)(number)[0])) for number in range(4)]
+
+    same(numbers(train(True)), numbers(train(False)))
+
+
+def test_numbers_replaced_inside_a_step_are_replaced_in_each_replay():
+    def train(staged):
+        w = asarray([1.0, -2.0, 3.0], requires_grad=True)
+
+        def step(x):
+            w.data = ichikara.clip(w.detach() + x, -2.0, 2.0)
+            return w * 2
+
+        step = stage(step) if staged else step
+        return [step(asarray([0.5, number, -1.0])) for number in range(4)], w
+
+    (expected, w), (found, v) = train(False), train(True)
+    same(numbers(found), numbers(expected))
+    same([v.numpy()], [w.numpy()])
+
+
+def test_kernels_are_replayed():
+    """Sizes at which every operation of the network has its kernel."""
+
+    def build():
+        return nn.Sequential(
+            nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+            nn.Linear(16 * 64, 64), nn.GELU(), nn.Linear(64, 3),
+        )  # fmt: skip
+
+    made = {"build": build, "optimizer": lambda p: optim.Adam(p, lr=0.01), "data": batches(24, 3, 16, 16)}
+    eager, staged = Training(**made, staged=False), None
+    expected = eager.run(3), eager.everything()
+    staged = Training(**made, staged=True)
+    same(staged.run(3), expected[0])
+    same(staged.everything(), expected[1])
+
+
+# --- use --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_network_in_use():
+    model = vision().eval()
+
+    @stage
+    def predict(x):
+        with ichikara.no_grad():
+            return {"scores": model(x), "by": "the network"}
+
+    for number in range(3):
+        x = asarray(batches(4, 2, 6, 6)(number)[0])
+        found = predict(x)
+        assert found["by"] == "the network"
+        same([found["scores"].numpy()], [model(x).detach().numpy()])
+    assert predict.recordings == 1
+
+
+def test_arrays_come_back_as_arrays_and_may_be_given_by_name():
+    @stage
+    def step(x, *, scale):
+        return x * scale, numpy.sum(x, axis=0), [3, None]
+
+    for number in range(2):
+        x = numpy.full((2, 3), float(number))
+        product, total, rest = step(x, scale=numpy.arange(3.0))
+        assert type(product) is type(total) is numpy.ndarray
+        numpy.testing.assert_array_equal(product, x * numpy.arange(3.0))
+        numpy.testing.assert_array_equal(total, x.sum(axis=0))
+        assert rest == [3, None]
+    assert step.recordings == 1
+
+
+def test_shapes_types_layouts_and_words_have_recordings_of_their_own():
+    @stage
+    def step(x, how="sum"):
+        return x.sum() if how == "sum" else x.mean()
+
+    x = numpy.arange(6.0).reshape(2, 3)
+    for given in (x, x[:1], x.astype("float32"), numpy.asfortranarray(x)):
+        for how in ("sum", "mean"):
+            for _ in range(2):
+                assert step(asarray(given), how).item() == pytest.approx(getattr(given, how)())
+    assert step.recordings == 8
+
+
+def test_no_grad_is_part_of_a_recording():
+    w = asarray(2.0, requires_grad=True)
+    step = stage(lambda x: (w * x).requires_grad)
+    x = asarray(1.0)
+    assert step(x) is True
+    with ichikara.no_grad():
+        assert step(x) is False
+    assert step(x) is True
+
+
+def test_a_method_can_be_staged_and_a_staged_function_used_in_another():
+    class Net:
+        def __init__(self, w):
+            self.w = asarray(w, requires_grad=True)
+
+        @stage
+        def double(self, x):
+            """Twice."""
+            return self.w * x * 2
+
+    one, two = Net(1.0), Net(10.0)
+    outer = stage(lambda x: one.double(x) + two.double(x))
+    assert Net.double.__doc__ == "Twice."
+    for x in (1.0, 2.0):
+        assert one.double(asarray(x)).item() == 2 * x
+        assert two.double(asarray(x)).item() == 20 * x
+        assert outer(asarray(x)).item() == 22 * x
+
+
+def test_the_package_can_be_called():
+    assert ichikara.stage(lambda x: x + 1)(asarray(1.0)).item() == 2.0
+    with pytest.raises(TypeError, match="a function can be staged"):
+        ichikara.stage(3)
+
+
+def test_many_recordings_are_warned_of():
+    step = stage(lambda x, number: x * number)
+    x = asarray(1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [step(x, number).item() for number in range(16)] == list(range(16))
+    with pytest.warns(UserWarning, match="give what changes from call to call as a tensor"):
+        step(x, 16)
+
+
+# --- what a recording depends on --------------------------------------------------------------------------------------
+
+
+def trained(staged, between):
+    """A training during which something happens to it."""
+    made = Training(**TRAININGS["vision"], staged=staged)
+    made.run(2)
+    between(made)
+    made.run(3)
+    return made
+
+
+# What happens, and how many recordings there are in the end; the gradient of a parameter that no optimiser has adds up.
+CHANGES = {
+    "rate": (lambda made: made.optimizer.param_groups[0].update(lr=0.5), 1),
+    "evaluation": (lambda made: made.model.eval(), 2),
+    "loaded": (lambda made: made.model.load_state_dict(vision().state_dict()), 1),
+    "optimiser loaded": (lambda made: made.optimizer.load_state_dict(made.optimizer.state_dict()), 1),
+    "buffers anew": (lambda made: made.model[1].reset_running_stats(), 1),
+    "numbers": (lambda made: setattr(made.model[0].weight, "data", numpy.ones((6, 2, 3, 3))), 1),
+    "frozen": (lambda made: made.model[0].requires_grad_(False), 2),
+    "parameter": (lambda made: setattr(made.model[6], "bias", nn.Parameter(ichikara.ones(3))), 3),
+    "double": (lambda made: made.model.to("float64") and setattr(made, "data", in_double(made.data)), 2),
+}
+
+
+def test_a_layer_whose_forward_another_calls_counts_too():
+    class Held(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(3)
+
+        def forward(self, x):
+            return self.norm.forward(x)
+
+    model = Held()
+    step, x = stage(model), asarray(batches(4, 3)(0)[0])
+    step(x)
+    model.norm.eval()
+    same([step(x).numpy()], [model(x).detach().numpy()])
+
+
+def in_double(data):
+    return lambda number: (data(number)[0].astype("float64"), data(number)[1])
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_changes_between_steps_counts(name):
+    between, recordings = CHANGES[name]
+    ichikara.seed(1)
+    eager = trained(False, between)
+    ichikara.seed(1)
+    staged = trained(True, between)
+    same(staged.everything(), eager.everything())
+    assert staged.step.recordings == recordings
+
+
+def test_another_group_of_parameters_is_another_recording():
+    def train(staged):
+        ichikara.seed(0)
+        first, second = nn.Linear(3, 3), nn.Linear(3, 1)
+        optimizer = optim.SGD(first.parameters(), lr=0.1)
+
+        def step(x):
+            loss = second(first(x)).sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step = stage(step) if staged else step
+        x = asarray(batches(4, 3)(0)[0])
+        step(x)
+        optimizer.add_param_group({"params": second.parameters(), "lr": 0.01})
+        for _ in range(3):
+            step(x)
+        return [p.numpy() for p in (*first.parameters(), *second.parameters())]
+
+    same(train(True), train(False))
+
+
+def test_draws_are_from_the_generator_that_is_in_use():
+    drop = nn.Dropout(0.5)
+    step = stage(lambda x: drop(x))
+    x = ichikara.ones((50,))
+    for seed in (1, 2, 1):
+        with ichikara.arrays.using(ichikara.Generator(seed)):
+            found = [step(x).numpy() for _ in range(3)]
+        with ichikara.arrays.using(ichikara.Generator(seed)):
+            same(found, [drop(x).numpy() for _ in range(3)])
+
+
+# --- misuse -----------------------------------------------------------------------------------------------------------
+
+KEPT: list = []
+
+
+def branches(x):
+    return x if x.sum() > 0 else -x
+
+
+def appends(x):
+    KEPT.append(x * 2)
+
+
+def assigns(x):
+    appends.last = x * 2
+
+
+def changes_in_place(x):
+    x += 1
+    return x
+
+
+def sets(x):
+    x[0] = 1.0
+    return x
+
+
+MISUSES = {
+    "float": (lambda x: float(x.sum()), TypeError, "return the tensor to read it outside"),
+    "item": (lambda x: x.sum().item(), TypeError, "return the tensor to read it outside"),
+    "if": (branches, TypeError, r"use where\(\) instead of if"),
+    "numpy": (lambda x: x.numpy(), TypeError, "return the tensor to read it outside"),
+    "tolist": (lambda x: x.tolist(), TypeError, "return the tensor to read it outside"),
+    "asarray": (lambda x: numpy.asarray(x), TypeError, "return the tensor to read it outside"),
+    "kept in a list": (appends, RuntimeError, "was kept by a staged function"),
+    "kept as an attribute": (assigns, RuntimeError, "was kept by a staged function"),
+    "an index": (lambda x: list(range(3))[x.argmax()], TypeError, "return the tensor to read it outside"),
+    "a new stream": (lambda x: ichikara.default_generator().spawn(), TypeError, "spawn.*cannot be replayed"),
+}
+
+
+@pytest.mark.parametrize("name", MISUSES)
+def test_what_cannot_be_replayed_is_an_error(name):
+    function, kind, words = MISUSES[name]
+    with pytest.raises(kind, match=words):
+        stage(function)(asarray([3.0, -1.0]))
+    KEPT.clear()
+    vars(appends).clear()
+
+
+ARRAY_MISUSES = {
+    "float": (lambda x: float(x[0]), TypeError, "numbers of a value"),
+    "if": (branches, TypeError, "instead of if"),
+    "asarray": (lambda x: numpy.asarray(x, dtype="float32"), TypeError, "numbers of a value"),
+    "array": (lambda x: numpy.array([x, x]), TypeError, "numbers of a value"),
+    "in place": (changes_in_place, TypeError, r"x = x \+ y instead of x \+= y"),
+    "an element": (sets, TypeError, "cannot be changed in place"),
+    "kept": (appends, RuntimeError, "was kept"),
+    "unknown": (lambda x: x.ctypes, AttributeError, "ctypes"),
+}
+
+
+@pytest.mark.parametrize("name", ARRAY_MISUSES)
+def test_what_cannot_be_replayed_of_an_array_is_an_error(name):
+    function, kind, words = ARRAY_MISUSES[name]
+    with pytest.raises(kind, match=words):
+        stage(function)(numpy.array([3.0, -1.0]))
+    KEPT.clear()
+
+
+def test_a_value_that_escaped_is_of_no_use_outside():
+    with pytest.raises(RuntimeError, match="kept"):
+        stage(appends)(asarray([1.0]))
+    with pytest.raises(RuntimeError, match="return it"):
+        KEPT[0] + 1
+    with pytest.raises(RuntimeError, match="return it"):
+        stage(lambda x: x + KEPT[0])(asarray([1.0]))
+    KEPT.clear()
+
+
+def test_a_graph_from_outside_is_an_error():
+    w = asarray(2.0, requires_grad=True)
+    y = w * 3
+    with pytest.raises(RuntimeError, match="made outside of the staged function"):
+        stage(lambda x: (x * y).backward())(asarray(1.0))
+
+
+def test_the_loss_of_a_plateau_cannot_be_looked_at_inside():
+    w = asarray([2.0], requires_grad=True)
+    schedule = optim.ReduceLROnPlateau(optim.SGD([w], lr=0.1))
+    step = stage(lambda x: schedule.step((w * x).sum()))
+    for _ in range(3):
+        step(asarray([1.0]))  # replayed as a whole, with the loss of each call
+    assert schedule.last_epoch == 3
+
+
+def test_an_error_leaves_everything_usable():
+    made = Training(**TRAININGS["vision"], staged=False)
+    x, y = map(asarray, made.data(0))
+
+    @stage
+    def fails(x, y):
+        made.eager(x, y)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails(x, y)
+    assert all(type(p.grad.numpy()) is numpy.ndarray for p in made.model.parameters())
+    assert type(made.model[1].running_mean.numpy()) is numpy.ndarray
+    made.run(2)
+
+
+def test_labels_are_checked_in_each_replay():
+    step = stage(lambda x, y: ichikara.cross_entropy(x, y))
+    x = asarray([[1.0, 2.0], [0.0, 1.0]])
+    assert step(x, asarray([0, 1])).item() == pytest.approx(ichikara.cross_entropy(x, [0, 1]).item())
+    assert step(x, asarray([-100, 1])).item() == pytest.approx(ichikara.cross_entropy(x, [-100, 1]).item())
+    with pytest.raises(ValueError, match="label -1 was given for 2 classes"):
+        step(x, asarray([-1, 1]))
+
+
+def test_two_trainings_in_threads():
+    expected = {}
+    for seed, name in enumerate(("adam", "vision")):
+        made = Training(**TRAININGS[name], staged=False)
+        generator = ichikara.Generator(seed)
+        with ichikara.arrays.using(generator):
+            made.run(20)
+        expected[name] = made.everything()
+    trainings = {name: Training(**TRAININGS[name], staged=True) for name in expected}
+
+    def run(seed, name):
+        with ichikara.arrays.using(ichikara.Generator(seed)):
+            trainings[name].run(20)
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(expected)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name, training in trainings.items():
+        same(training.everything(), expected[name])
+
+
+def test_one_network_may_be_used_in_one_thread_while_another_records():
+    model = mlp()
+    x = asarray(batches(6, 5)(0)[0])
+    expected = model(x).detach().numpy()
+    begun, done = threading.Event(), threading.Event()
+
+    def slow(x):
+        y = model(x)
+        begun.set()
+        assert done.wait(10)
+        return model(x) + y
+
+    thread = threading.Thread(target=stage(slow), args=(x,))
+    thread.start()
+    assert begun.wait(10)
+    same([model(x).detach().numpy()], [expected])
+    done.set()
+    thread.join()
+
+
+def test_a_replay_holds_no_more_than_it_needs():
+    """Large values are let go of when they have been used for the last time."""
+    size = 1 << 14
+    chain = stage(lambda x: ((((x + 1.0) * 2.0).tanh() + 1.0) * 2.0).tanh().sum())
+    x = asarray(numpy.zeros(size, "float32"))
+    chain(x)
+    import tracemalloc
+
+    tracemalloc.start()
+    chain(x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * x.numpy().nbytes
