@@ -8,8 +8,6 @@ not copied, and the results lie like what they belong to, so that they are put t
 causal query does not look at what comes after it: its block's products leave most of that out.
 """
 
-import math
-
 import numpy
 
 from ..once import Once

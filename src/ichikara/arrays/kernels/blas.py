@@ -9,17 +9,21 @@ made of ``numpy.dot``.
 
 import ctypes
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding
 import numpy
 from llvmlite import ir
 from numba import carray, cfunc, types
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic as _intrinsic
+from numba.extending import overload
 
 from ..workers import held, together
 from . import kernel
 from .compiled import compiled, inner
 from .team import share_out
+
+intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
 __all__ = ["multiply_add"]
 

@@ -23,18 +23,20 @@ none left, the job is taken back from the boxes of those who have slept all the 
 """
 
 import ctypes
-import os
 import sys
+from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing import signature
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _intrinsic
 
 from .. import workers
 from .compiled import compiled, inner
+
+intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
 __all__ = ["share_out"]
 
