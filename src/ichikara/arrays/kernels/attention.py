@@ -77,7 +77,7 @@ def _fits(x):
 
 def _alike(*arrays):
     """Arrays of one kind of layout, for which one function is compiled: all with gaps, or all without."""
-    return arrays if all(map(_fits, arrays)) else [numpy.require(x, requirements="CW") for x in arrays]
+    return arrays if all(map(_fits, arrays)) else [numpy.require(x, requirements=["C", "W"]) for x in arrays]
 
 
 def _like(y, x):

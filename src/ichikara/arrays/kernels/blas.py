@@ -11,7 +11,7 @@ import ctypes
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding
+import llvmlite.binding  # type: ignore[import-untyped]
 import numpy
 from llvmlite import ir
 from numba import carray, cfunc, types
@@ -40,7 +40,7 @@ def _form(number, pointer):
 # In compiled code a pointer is a whole number.
 _sgemm = types.ExternalFunction("ichikara_sgemm", _form(types.float32, types.intp))
 _dgemm = types.ExternalFunction("ichikara_dgemm", _form(types.float64, types.intp))
-_kept = []  # what must not go, for only its address is known elsewhere
+_kept: list = []  # what must not go, for only its address is known elsewhere
 
 
 def _name_products():
@@ -98,6 +98,7 @@ def _gemm(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
 
 @overload(_gemm)
 def _choose(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
+    gemm: Any
     gemm, number = (_sgemm, numpy.float32) if like.dtype == types.float32 else (_dgemm, numpy.float64)
 
     def call(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
@@ -132,7 +133,7 @@ def multiply_add(a, b, beta, c):
 # --- one product, shared out ------------------------------------------------------------------------------------------
 
 
-@kernel("product")
+@kernel("arrays.product")
 def product(a, b, cost):
     """The product of two matrices that are large; None if they lie in a way that the library does not know."""
     a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous

@@ -11,7 +11,19 @@ from .team import share_out
 
 
 @kernel("rules.adam")
-def adam(parameter, gradient, state, *, lr, betas, eps, weight_decay=0.0, amsgrad=False, maximize=False, l1=0.0):
+def adam(
+    parameter,
+    gradient,
+    state,
+    *,
+    lr=1e-3,
+    betas=(0.9, 0.999),
+    eps=1e-8,
+    weight_decay=0.0,
+    amsgrad=False,
+    maximize=False,
+    l1=0.0,
+):
     if amsgrad or maximize or l1 or not all(isinstance(option, float | int) for option in (lr, *betas, eps)):
         return NotImplemented
     number = parameter.dtype.type
