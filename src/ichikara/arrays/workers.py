@@ -138,11 +138,11 @@ class _Worker:
 
     def _live(self):
         while (order := self._orders.get()) != "end":
-            if order == "serve":
-                _serve(self.address)
-            elif isinstance(order, _Job):
+            if isinstance(order, _Job):
                 order.help()
                 del order
+            else:
+                _serve(self.address)
 
     def wake(self) -> None:
         """Let it look into its box."""
@@ -165,15 +165,11 @@ class _Worker:
         self._orders.put(order)
 
 
-def _nothing(address: int) -> None:
-    """What a worker does while it is awake; `kernels.team` has it compiled."""
-
-
-_serve: Callable[[int], Any] = _nothing
+_serve: Callable[[int], Any] = lambda address: None  # what a worker does while it is awake
 
 
 def let_serve(function: Callable[[int], Any]) -> None:
-    """Say what a worker does while it is awake, which is compiled."""
+    """Say what a worker does while it is awake; `kernels.team` has it compiled."""
     global _serve
     _serve = function
 

@@ -24,16 +24,19 @@ none left, the job is taken back from the boxes of those who have slept all the 
 
 import ctypes
 import sys
+from typing import Any
 
-import llvmlite.binding
+import llvmlite.binding  # type: ignore[import-untyped]
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing import signature
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _intrinsic
 
 from .. import workers
 from .compiled import compiled, inner
+
+intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
 __all__ = ["share_out"]
 
@@ -77,8 +80,8 @@ def _replace(typing, address, old, new):
     """Put the new number in the place of the old one; whether that was there."""
 
     def code(context, builder, sig, args):
-        found = builder.cmpxchg(_place(builder, args[0]), args[1], args[2], "seq_cst", "seq_cst")
-        return builder.extract_value(found, 1)
+        place = _place(builder, args[0])
+        return builder.extract_value(builder.cmpxchg(place, *args[1:], "seq_cst", "seq_cst"), 1)
 
     return types.boolean(types.intp, types.intp, types.intp), code
 
@@ -88,9 +91,9 @@ _step_aside = types.ExternalFunction("ichikara_step_aside", types.int32())
 
 def _name_step_aside():
     """Give the system's function that lets other threads run first a name that compiled code can call."""
-    name = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
-    library = ctypes.CDLL("kernel32" if sys.platform == "win32" else None)
-    llvmlite.binding.add_symbol("ichikara_step_aside", ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
+    windows = sys.platform == "win32"
+    function = getattr(ctypes.CDLL("kernel32" if windows else None), "SwitchToThread" if windows else "sched_yield")
+    llvmlite.binding.add_symbol("ichikara_step_aside", ctypes.cast(function, ctypes.c_void_p).value)
 
 
 _name_step_aside()
