@@ -1,6 +1,8 @@
 """Work shared out among threads: nothing is lost, nothing is left behind, and the libraries get their threads back."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -129,6 +131,51 @@ def test_compiled_work_is_done_once_by_several_callers_at_once():
         thread.join(60)
     assert not any(thread.is_alive() for thread in callers)
     assert not wrong
+
+
+KERNELS = """
+import sys
+import numpy
+from ichikara.arrays.kernels.compiled import compiled, inner
+from ichikara.arrays.kernels.team import share_out
+from ichikara.arrays.workers import together
+
+@inner
+def add_some(first, last, x, y):
+    for i in range(first, last):
+        y[i] = x[i] + 2
+
+@compiled
+def add(team, x, y):
+    share_out(team, x.size, 0, add_some, (x, y))
+
+@inner
+def take_some(first, last, x, y):
+    for i in range(first, last):
+        y[i] = x[i] - 2
+
+@compiled
+def take(team, x, y):
+    share_out(team, x.size, 0, take_some, (x, y))
+
+for name in sys.argv[1:]:
+    x = numpy.arange(10.0)
+    y = numpy.zeros(10)
+    together(globals()[name], 10**9, x, y)
+    assert (y == x + {"add": 2, "take": -2}[name]).all(), (name, y)
+"""
+
+
+def test_kernels_that_were_compiled_in_different_processes_are_told_apart(tmp_path):
+    pytest.importorskip("numba")
+    (tmp_path / "two.py").write_text(KERNELS)
+    for names in (["add"], ["take"], ["add", "take"]):
+        environment = {
+            **os.environ,
+            "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        subprocess.run([sys.executable, "two.py", *names], cwd=tmp_path, env=environment, check=True, timeout=120)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -67,9 +67,11 @@ def together(function: Callable, cost: int, *arguments: Any, small: int = _SMALL
     try:
         for helper in helpers:
             helper.wake()
-        if len(helpers) == 1:
+        if len(helpers) == 1 == threads - 1:
             return function(helpers[0].alone, *arguments)
-        return function(numpy.array([helper.address for helper in helpers], numpy.int64), *arguments)
+        # Places for those whom somebody else has, so that the work is divided, and rounded, in the same way.
+        absent = [0] * (threads - 1 - len(helpers))
+        return function(numpy.array([helper.address for helper in helpers] + absent, numpy.int64), *arguments)
     finally:
         _idle.extend(helpers)
 

@@ -23,6 +23,7 @@ none left, the job is taken back from the boxes of those who have slept all the 
 """
 
 import ctypes
+import hashlib
 import sys
 from typing import Any
 
@@ -150,12 +151,13 @@ def _spread(team, count, pieces, work, arguments):
     pieces = max(pieces, len(team) + 1)
     job = _note((work, arguments, count, (count + pieces - 1) // pieces, 0, 0))
     for box in team:
-        _store(box + _JOB, job)
-        _store(box + _STATE, _POSTED)
+        if box:
+            _store(box + _JOB, job)
+            _store(box + _STATE, _POSTED)
     _do_pieces(job)
     for box in team:
         glances = 0
-        if not _replace(box + _STATE, _POSTED, _FREE):
+        if box and not _replace(box + _STATE, _POSTED, _FREE):
             while _load(box + _STATE) == _RUNNING:
                 glances += 1
                 if glances % _GLANCES == 0:
@@ -187,7 +189,8 @@ workers.let_serve(serve)
 def share_out(typing, team, count, pieces, function, arguments):
     """Call ``function(first, last, *arguments)`` for ranges that together are ``range(count)``; in compiled code only.
 
-    Arguments: ``team``, the boxes of those who help; ``pieces``, how many ranges there are, 0 for as few as do.
+    Arguments: ``team``, the boxes of those who help, 0 for one who is not there; ``pieces``, how many ranges there are,
+    0 for as few as do.
     """
 
     def code(context, builder, sig, args):
@@ -206,6 +209,11 @@ def share_out(typing, team, count, pieces, function, arguments):
 
         def work(address, first, last):
             kernel(first, last, *fetched(address))
+
+        # Code that was compiled in other processes and kept on disk comes together in this one, and what has one name
+        # there is taken for one function.
+        told_apart = hashlib.sha256(str(arguments).encode()).hexdigest()
+        work.__qualname__ = f"{kernel.__module__}.{kernel.__qualname__}.shared_{told_apart}"
 
         def spread(team, count, pieces, work, kept):
             if not _spread(team, count, pieces, work, kept):
