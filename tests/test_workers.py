@@ -1,6 +1,8 @@
 """Work shared out among threads: nothing is lost, nothing is left behind, and the libraries get their threads back."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -10,7 +12,9 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from ichikara import ops
+from ichikara.arrays import product
 from ichikara.arrays.workers import share
+from ichikara.optim import rules
 
 LARGE = 10**9
 
@@ -83,14 +87,108 @@ def test_the_callers_errstate_holds_in_every_part():
         assert share(lambda part: float(np.ones(1)[0] / np.zeros(1)[0]), 2, LARGE) == [np.inf, np.inf]
 
 
+PRODUCTS = [(300, 200, 100), (100, 200, 300), (257, 129, 65), (1, 700, 900), (900, 700, 1)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sizes", PRODUCTS)
+@pytest.mark.parametrize("turned", [(False, False), (True, False), (False, True), (True, True)])
+def test_a_product_is_numpys_however_its_matrices_lie(sizes, turned, dtype):
+    (m, k, n), drawn = sizes, np.random.default_rng(0)
+    a, b = drawn.normal(size=(m, k)).astype(dtype), drawn.normal(size=(k, n)).astype(dtype)
+    a, b = (np.asfortranarray(x) if turn else x for x, turn in zip((a, b), turned, strict=True))
+    read_only = a.copy(order="K")
+    read_only.flags.writeable = False
+    wide = np.zeros((m, 2 * k), dtype)
+    wide[:, ::2] = a
+    expected = a @ b
+    for left in (a, read_only, wide[:, ::2]):
+        y = product(left, b)
+        assert y.dtype == dtype
+        np.testing.assert_allclose(y, expected, rtol=1e-4 if dtype == np.float32 else 1e-12, atol=1e-4)
+    assert blas_threads() == 2
+
+
+def test_compiled_work_is_done_once_by_several_callers_at_once():
+    pytest.importorskip("numba")
+    rules.adam(*[np.zeros(1 << 14)] * 2, {})  # compiled before the others start
+    wrong = []
+
+    def caller(seed):
+        drawn = np.random.default_rng(seed)
+        for n in (1 << 14, (1 << 17) + 1, 300_001):
+            w, g = drawn.normal(size=n), drawn.normal(size=n)
+            for _ in range(20):
+                new, _ = rules.adam(w, g, {}, lr=0.1)
+                if not np.allclose(new, w - 0.1 * np.sign(g), atol=1e-3):
+                    wrong.append(n)
+            share(lambda part: None, 2, LARGE)  # another kind of work for the same threads
+
+    callers = [threading.Thread(target=caller, args=(seed,)) for seed in range(3)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in callers)
+    assert not wrong
+
+
+KERNELS = """
+import sys
+import numpy
+from ichikara.arrays.kernels.compiled import compiled, inner
+from ichikara.arrays.kernels.team import share_out
+from ichikara.arrays.workers import together
+
+@inner
+def add_some(first, last, x, y):
+    for i in range(first, last):
+        y[i] = x[i] + 2
+
+@compiled
+def add(team, x, y):
+    share_out(team, x.size, 0, add_some, (x, y))
+
+@inner
+def take_some(first, last, x, y):
+    for i in range(first, last):
+        y[i] = x[i] - 2
+
+@compiled
+def take(team, x, y):
+    share_out(team, x.size, 0, take_some, (x, y))
+
+for name in sys.argv[1:]:
+    x = numpy.arange(10.0)
+    y = numpy.zeros(10)
+    together(globals()[name], 10**9, x, y)
+    assert (y == x + {"add": 2, "take": -2}[name]).all(), (name, y)
+"""
+
+
+def test_kernels_that_were_compiled_in_different_processes_are_told_apart(tmp_path):
+    pytest.importorskip("numba")
+    (tmp_path / "two.py").write_text(KERNELS)
+    for names in (["add"], ["take"], ["add", "take"]):
+        environment = {
+            **os.environ,
+            "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        subprocess.run([sys.executable, "two.py", *names], cwd=tmp_path, env=environment, check=True, timeout=120)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*fork:RuntimeWarning")
 def test_a_fork_after_threads_have_run_works():
+    large = np.ones((400, 400))
+    expected = product(large, large)
     share(lambda part: None, 2, LARGE)
     child = os.fork()
     if not child:
         done = share(lambda part: part.stop - part.start, 4, LARGE)
-        os._exit(0 if sum(done) == 4 else 1)
+        same = np.array_equal(product(large, large), expected)
+        os._exit(0 if sum(done) == 4 and same else 1)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         pid, status = os.waitpid(child, os.WNOHANG)

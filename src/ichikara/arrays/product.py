@@ -31,7 +31,7 @@ def product(a: Any, b: Any) -> Any:
     if a.shape[:-2] != b.shape[:-2]:  # broadcast: not shared out, but still kept to one thread
         return share(lambda part: a @ b, 1, cost)[0]
     if a.ndim == 2 and a.dtype.char in "fd":
-        fast = kernels.find("product").get("")
+        fast = kernels.find("arrays.product").get("")
         if fast and a.shape[1] == b.shape[0]:
             y = fast(a, b, cost)
             if y is not None:

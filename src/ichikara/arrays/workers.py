@@ -67,9 +67,11 @@ def together(function: Callable, cost: int, *arguments: Any, small: int = _SMALL
     try:
         for helper in helpers:
             helper.wake()
-        if len(helpers) == 1:
+        if len(helpers) == 1 == threads - 1:
             return function(helpers[0].alone, *arguments)
-        return function(numpy.array([helper.address for helper in helpers], numpy.int64), *arguments)
+        # Places for those whom somebody else has, so that the work is divided, and rounded, in the same way.
+        absent = [0] * (threads - 1 - len(helpers))
+        return function(numpy.array([helper.address for helper in helpers] + absent, numpy.int64), *arguments)
     finally:
         _idle.extend(helpers)
 
@@ -138,11 +140,11 @@ class _Worker:
 
     def _live(self):
         while (order := self._orders.get()) != "end":
-            if order == "serve":
-                _serve(self.address)
-            elif isinstance(order, _Job):
+            if isinstance(order, _Job):
                 order.help()
                 del order
+            else:
+                _serve(self.address)
 
     def wake(self) -> None:
         """Let it look into its box."""
@@ -165,15 +167,11 @@ class _Worker:
         self._orders.put(order)
 
 
-def _nothing(address: int) -> None:
-    """What a worker does while it is awake; `kernels.team` has it compiled."""
-
-
-_serve: Callable[[int], Any] = _nothing
+_serve: Callable[[int], Any] = lambda address: None  # what a worker does while it is awake
 
 
 def let_serve(function: Callable[[int], Any]) -> None:
-    """Say what a worker does while it is awake, which is compiled."""
+    """Say what a worker does while it is awake; `kernels.team` has it compiled."""
     global _serve
     _serve = function
 

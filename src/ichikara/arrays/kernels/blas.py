@@ -9,17 +9,21 @@ made of ``numpy.dot``.
 
 import ctypes
 from pathlib import Path
+from typing import Any
 
-import llvmlite.binding
+import llvmlite.binding  # type: ignore[import-untyped]
 import numpy
 from llvmlite import ir
 from numba import carray, cfunc, types
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic as _intrinsic
+from numba.extending import overload
 
 from ..workers import held, together
 from . import kernel
 from .compiled import compiled, inner
 from .team import share_out
+
+intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
 __all__ = ["multiply_add"]
 
@@ -94,6 +98,7 @@ def _gemm(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
 
 @overload(_gemm)
 def _choose(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
+    gemm: Any
     gemm, number = (_sgemm, numpy.float32) if like.dtype == types.float32 else (_dgemm, numpy.float64)
 
     def call(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
@@ -128,7 +133,7 @@ def multiply_add(a, b, beta, c):
 # --- one product, shared out ------------------------------------------------------------------------------------------
 
 
-@kernel("product")
+@kernel("arrays.product")
 def product(a, b, cost):
     """The product of two matrices that are large; None if they lie in a way that the library does not know."""
     a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous

@@ -35,7 +35,8 @@ def compiled(function):
 
 def inner(function):
     """Decorator: compile what only other compiled functions call; it is kept on disk as a part of those."""
-    return numba.njit(fastmath=_MATHS, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)(function)
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(fastmath=_MATHS, error_model="numpy", **options)(function)
 
 
 @cache

@@ -4,12 +4,26 @@ import math
 
 import numpy
 
+from ..workers import together
 from . import kernel
-from .compiled import compiled, flat, share_rows
+from .compiled import compiled, flat, inner
+from .team import share_out
 
 
 @kernel("rules.adam")
-def adam(parameter, gradient, state, *, lr, betas, eps, weight_decay=0.0, amsgrad=False, maximize=False, l1=0.0):
+def adam(
+    parameter,
+    gradient,
+    state,
+    *,
+    lr=1e-3,
+    betas=(0.9, 0.999),
+    eps=1e-8,
+    weight_decay=0.0,
+    amsgrad=False,
+    maximize=False,
+    l1=0.0,
+):
     if amsgrad or maximize or l1 or not all(isinstance(option, float | int) for option in (lr, *betas, eps)):
         return NotImplemented
     number = parameter.dtype.type
@@ -23,16 +37,22 @@ def adam(parameter, gradient, state, *, lr, betas, eps, weight_decay=0.0, amsgra
     rates = (lr / first, 1 / math.sqrt(second), eps, weight_decay)
     numbers = [number(x) for x in (betas[0], rests[0], betas[1], rests[1], *rates)]
     arrays = [flat(array) for array in (parameter, gradient, *before, new, m, v)]
-    share_rows(_adam, *arrays, cost=8, options=numbers)
+    together(_adam, 8 * parameter.size, *arrays, tuple(numbers))
     return new, {"step": step, "exp_avg": m, "exp_avg_sq": v}
 
 
 @compiled
-def _adam(p, g, m, v, new, new_m, new_v, beta1, rest1, beta2, rest2, rate, root, eps, decay):
+def _adam(team, p, g, m, v, new, new_m, new_v, numbers):
+    share_out(team, p.size, 0, _adam_some, (p, g, m, v, new, new_m, new_v, numbers))
+
+
+@inner
+def _adam_some(first, last, p, g, m, v, new, new_m, new_v, numbers):
     # m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2,  p <- p - lr m^ / (sqrt(v^) + eps),
     # where rest is 1 - b, taken before b is rounded, rate is lr over the share of m that has been filled, and root is
     # one over the root of that of v.
-    for i in range(p.size):
+    beta1, rest1, beta2, rest2, rate, root, eps, decay = numbers
+    for i in range(first, last):
         slope = g[i] + decay * p[i]
         mean = beta1 * m[i] + rest1 * slope
         square = beta2 * v[i] + rest2 * slope * slope

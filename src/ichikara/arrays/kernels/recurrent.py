@@ -13,9 +13,11 @@ import numpy
 
 from ..once import Once
 from ..steps import Back, added, check, start, weighted
-from ..workers import share
+from ..workers import held, together
 from . import kernel
-from .compiled import compiled, sigmoid, tanh
+from .blas import multiply_add
+from .compiled import compiled, inner, sigmoid, tanh
+from .team import share_out
 
 # --- long short-term memory -------------------------------------------------------------------------------------------
 
@@ -31,35 +33,39 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     y = numpy.empty((steps + 2, n, size), x.dtype)
     before, c_before = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
     h, c = (numpy.ascontiguousarray(start(numpy, x, state, size)) for state in (h0, c0))
-    transposed = numpy.ascontiguousarray(w.T)
     cost = steps * n * w.size
-    share(lambda p: _lstm(gates, transposed, h, c, y, before, c_before, p.start, p.stop, reverse), n, cost)
+    with held:
+        together(_lstm, cost, gates, gates.reshape(steps, n, -1), w, h, c, y, before, c_before, reverse)
 
     def back(g):
         g = numpy.ascontiguousarray(g)
         sums = numpy.empty_like(gates)
         dh, dc = numpy.empty((n, size), x.dtype), numpy.empty((n, size), x.dtype)
-        share(lambda p: _lstm_back(g, gates, w, c_before, sums, dh, dc, p.start, p.stop, reverse), n, cost)
         flat = sums.reshape(steps, n, 4 * size)
+        with held:
+            together(_lstm_back, cost, g, gates, w, c_before, sums, flat, dh, dc, reverse)
         return Back(flat, flat, dh, dc)
 
     return y, before, x, Once(back)
 
 
 @compiled
-def _lstm(gates, weight, h0, c0, y, before, c_before, first, last, reverse):
+def _lstm(team, gates, flat, weight, h0, c0, y, before, c_before, reverse):
+    share_out(team, h0.shape[0], 0, _lstm_some, (gates, flat, weight, h0, c0, y, before, c_before, reverse))
+
+
+@inner
+def _lstm_some(first, last, gates, flat, weight, h0, c0, y, before, c_before, reverse):
     steps, size = before.shape[0], before.shape[2]
     h, c = h0[first:last].copy(), c0[first:last].copy()
-    sums = numpy.empty((last - first, weight.shape[1]), h.dtype)
-    parts = sums.reshape(last - first, 4, size)
     for k in range(steps):
         t = steps - 1 - k if reverse else k
-        numpy.dot(h, weight, sums)
+        multiply_add(h, weight.T, 1, flat[t, first:last])
         for r in range(last - first):
             row, seen, kept, out = gates[t, first + r], before[t, first + r], c_before[t, first + r], y[t, first + r]
             for j in range(size):
                 seen[j], kept[j] = h[r, j], c[r, j]
-            _add_and_squash(row, parts[r], 2)
+            _squash(row, 2)
             for j in range(size):
                 c[r, j] = row[1, j] * c[r, j] + row[0, j] * row[2, j]
             for j in range(size):
@@ -69,38 +75,38 @@ def _lstm(gates, weight, h0, c0, y, before, c_before, first, last, reverse):
     y[steps, first:last], y[steps + 1, first:last] = h, c
 
 
-@compiled
-def _add_and_squash(gates, sums, of_tanh):
+@inner
+def _squash(gates, of_tanh):
     """Gates of their weighted sums. Short loops of few arrays each: those the compiler does many numbers at a time."""
     for q in range(gates.shape[0]):
         if q == of_tanh:
             for j in range(gates.shape[1]):
-                gates[q, j] = tanh(gates[q, j] + sums[q, j])
+                gates[q, j] = tanh(gates[q, j])
         else:
             for j in range(gates.shape[1]):
-                gates[q, j] = sigmoid(gates[q, j] + sums[q, j])
+                gates[q, j] = sigmoid(gates[q, j])
 
 
 @compiled
-def _lstm_back(g_y, gates, weight, c_before, sums, dh0, dc0, first, last, reverse):
+def _lstm_back(team, g_y, gates, weight, c_before, sums, flat, dh0, dc0, reverse):
+    share_out(team, dh0.shape[0], 0, _lstm_some_back, (g_y, gates, weight, c_before, sums, flat, dh0, dc0, reverse))
+
+
+@inner
+def _lstm_some_back(first, last, g_y, gates, weight, c_before, sums, flat, dh0, dc0, reverse):
     steps, _, size = c_before.shape
     dh, dc = g_y[steps, first:last].copy(), g_y[steps + 1, first:last].copy()
-    d = numpy.empty((last - first, weight.shape[0]), dh.dtype)
     shown, c_bar = numpy.empty(size, dh.dtype), numpy.empty(size, dh.dtype)
-    parts = d.reshape(last - first, 4, size)
     for k in range(steps):
         t = k if reverse else steps - 1 - k
         for r in range(last - first):
-            row, part, c = gates[t, first + r], parts[r], c_before[t, first + r]
+            row, part, c = gates[t, first + r], sums[t, first + r], c_before[t, first + r]
             _lstm_gates_back(row, part, c, g_y[t, first + r], dh[r], dc[r], shown, c_bar)
-            for q in range(4):
-                for j in range(size):
-                    sums[t, first + r, q, j] = parts[r, q, j]
-        numpy.dot(d, weight, dh)
+        multiply_add(flat[t, first:last], weight, 0, dh)
     dh0[first:last], dc0[first:last] = dh, dc
 
 
-@compiled
+@inner
 def _lstm_gates_back(row, part, c, g, dh, dc, shown, c_bar):
     """The gradients of the four weighted sums of one sequence at one step; ``dc`` becomes that of the step before."""
     one = row.dtype.type(1)
@@ -137,29 +143,35 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     before, recalled = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
     h = numpy.ascontiguousarray(start(numpy, x, h0, size))
     bias = (numpy.zeros(3 * size, x.dtype) if b_hh is None else numpy.ascontiguousarray(b_hh)).reshape(3, size)
-    transposed = numpy.ascontiguousarray(w.T)
     cost = steps * n * w.size
-    share(lambda p: _gru(gates, transposed, bias, h, y, before, recalled, p.start, p.stop, reverse), n, cost)
+    with held:
+        together(_gru, cost, gates, w, bias, h, y, before, recalled, reverse)
 
     def back(g):
         g = numpy.ascontiguousarray(g)
         of_x, of_h = numpy.empty_like(gates), numpy.empty_like(gates)
-        dh = numpy.empty((n, size), x.dtype)
-        share(lambda p: _gru_back(g, gates, w, before, recalled, of_x, of_h, dh, p.start, p.stop, reverse), n, cost)
-        return Back(of_x.reshape(steps, n, -1), of_h.reshape(steps, n, -1), dh)
+        dh, flat = numpy.empty((n, size), x.dtype), of_h.reshape(steps, n, -1)
+        with held:
+            together(_gru_back, cost, g, gates, w, before, recalled, of_x, of_h, flat, dh, reverse)
+        return Back(of_x.reshape(steps, n, -1), flat, dh)
 
     return y, before, x, Once(back)
 
 
 @compiled
-def _gru(gates, weight, bias, h0, y, before, recalled, first, last, reverse):
+def _gru(team, gates, weight, bias, h0, y, before, recalled, reverse):
+    share_out(team, h0.shape[0], 0, _gru_some, (gates, weight, bias, h0, y, before, recalled, reverse))
+
+
+@inner
+def _gru_some(first, last, gates, weight, bias, h0, y, before, recalled, reverse):
     steps, size = before.shape[0], before.shape[2]
     h = h0[first:last].copy()
-    sums = numpy.empty((last - first, weight.shape[1]), h.dtype)
+    sums = numpy.empty((last - first, weight.shape[0]), h.dtype)
     parts = sums.reshape(last - first, 3, size)
     for k in range(steps):
         t = steps - 1 - k if reverse else k
-        numpy.dot(h, weight, sums)
+        multiply_add(h, weight.T, 0, sums)
         for r in range(last - first):
             row, kept, recall, out = gates[t, first + r], before[t, first + r], recalled[t, first + r], y[t, first + r]
             for j in range(size):
@@ -177,26 +189,25 @@ def _gru(gates, weight, bias, h0, y, before, recalled, first, last, reverse):
 
 
 @compiled
-def _gru_back(g_y, gates, weight, before, recalled, of_x, of_h, dh0, first, last, reverse):
-    steps, _, size = before.shape
+def _gru_back(team, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh0, reverse):
+    arguments = (g_y, gates, weight, before, recalled, of_x, of_h, flat, dh0, reverse)
+    share_out(team, dh0.shape[0], 0, _gru_some_back, arguments)
+
+
+@inner
+def _gru_some_back(first, last, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh0, reverse):
+    steps = before.shape[0]
     dh = g_y[steps, first:last].copy()
-    through = numpy.empty_like(dh)
-    d = numpy.empty((last - first, weight.shape[0]), dh.dtype)
-    parts = d.reshape(last - first, 3, size)
     for k in range(steps):
         t = k if reverse else steps - 1 - k
         for r in range(last - first):
-            row, part, m = gates[t, first + r], parts[r], recalled[t, first + r]
+            row, part, m = gates[t, first + r], of_h[t, first + r], recalled[t, first + r]
             _gru_gates_back(row, part, m, before[t, first + r], g_y[t, first + r], dh[r], of_x[t, first + r])
-            for q in range(3):
-                for j in range(size):
-                    of_h[t, first + r, q, j] = part[q, j]
-        numpy.dot(d, weight, through)
-        dh += through
+        multiply_add(flat[t, first:last], weight, 1, dh)
     dh0[first:last] = dh
 
 
-@compiled
+@inner
 def _gru_gates_back(row, part, m, before, g, dh, of_x):
     """The gradients of the three weighted sums of one sequence at one step, by the input's and by the state's part."""
     one = row.dtype.type(1)

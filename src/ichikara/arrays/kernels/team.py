@@ -23,17 +23,21 @@ none left, the job is taken back from the boxes of those who have slept all the 
 """
 
 import ctypes
+import hashlib
 import sys
+from typing import Any
 
-import llvmlite.binding
+import llvmlite.binding  # type: ignore[import-untyped]
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing import signature
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _intrinsic
 
 from .. import workers
 from .compiled import compiled, inner
+
+intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
 __all__ = ["share_out"]
 
@@ -77,8 +81,8 @@ def _replace(typing, address, old, new):
     """Put the new number in the place of the old one; whether that was there."""
 
     def code(context, builder, sig, args):
-        found = builder.cmpxchg(_place(builder, args[0]), args[1], args[2], "seq_cst", "seq_cst")
-        return builder.extract_value(found, 1)
+        place = _place(builder, args[0])
+        return builder.extract_value(builder.cmpxchg(place, *args[1:], "seq_cst", "seq_cst"), 1)
 
     return types.boolean(types.intp, types.intp, types.intp), code
 
@@ -88,9 +92,9 @@ _step_aside = types.ExternalFunction("ichikara_step_aside", types.int32())
 
 def _name_step_aside():
     """Give the system's function that lets other threads run first a name that compiled code can call."""
-    name = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
-    library = ctypes.CDLL("kernel32" if sys.platform == "win32" else None)
-    llvmlite.binding.add_symbol("ichikara_step_aside", ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
+    windows = sys.platform == "win32"
+    function = getattr(ctypes.CDLL("kernel32" if windows else None), "SwitchToThread" if windows else "sched_yield")
+    llvmlite.binding.add_symbol("ichikara_step_aside", ctypes.cast(function, ctypes.c_void_p).value)
 
 
 _name_step_aside()
@@ -147,12 +151,13 @@ def _spread(team, count, pieces, work, arguments):
     pieces = max(pieces, len(team) + 1)
     job = _note((work, arguments, count, (count + pieces - 1) // pieces, 0, 0))
     for box in team:
-        _store(box + _JOB, job)
-        _store(box + _STATE, _POSTED)
+        if box:
+            _store(box + _JOB, job)
+            _store(box + _STATE, _POSTED)
     _do_pieces(job)
     for box in team:
         glances = 0
-        if not _replace(box + _STATE, _POSTED, _FREE):
+        if box and not _replace(box + _STATE, _POSTED, _FREE):
             while _load(box + _STATE) == _RUNNING:
                 glances += 1
                 if glances % _GLANCES == 0:
@@ -184,7 +189,8 @@ workers.let_serve(serve)
 def share_out(typing, team, count, pieces, function, arguments):
     """Call ``function(first, last, *arguments)`` for ranges that together are ``range(count)``; in compiled code only.
 
-    Arguments: ``team``, the boxes of those who help; ``pieces``, how many ranges there are, 0 for as few as do.
+    Arguments: ``team``, the boxes of those who help, 0 for one who is not there; ``pieces``, how many ranges there are,
+    0 for as few as do.
     """
 
     def code(context, builder, sig, args):
@@ -203,6 +209,11 @@ def share_out(typing, team, count, pieces, function, arguments):
 
         def work(address, first, last):
             kernel(first, last, *fetched(address))
+
+        # Code that was compiled in other processes and kept on disk comes together in this one, and what has one name
+        # there is taken for one function.
+        told_apart = hashlib.sha256(str(arguments).encode()).hexdigest()
+        work.__qualname__ = f"{kernel.__module__}.{kernel.__qualname__}.shared_{told_apart}"
 
         def spread(team, count, pieces, work, kept):
             if not _spread(team, count, pieces, work, kept):
