@@ -11,7 +11,7 @@ import ctypes
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding  # type: ignore[import-untyped]
+import llvmlite.binding
 import numpy
 from llvmlite import ir
 from numba import carray, cfunc, types

@@ -27,7 +27,7 @@ import hashlib
 import sys
 from typing import Any
 
-import llvmlite.binding  # type: ignore[import-untyped]
+import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
