@@ -14,7 +14,8 @@ from ichikara.arrays import kernels, product
 from ichikara.autodiff import asarray, operations
 
 pytest.importorskip("numba", reason="the kernels are compiled by Numba")
-from ichikara.arrays.kernels import compiled
+from ichikara.arrays.convolution import Window, convolve, convolve_back, convolve_weight
+from ichikara.arrays.kernels import compiled, winograd
 
 kernels.find("")  # loads them all
 EXACT = {"float64": {"rtol": 1e-9, "atol": 1e-10}, "float32": {"rtol": 2e-4, "atol": 2e-5}}
@@ -85,6 +86,10 @@ LARGER = {
         lambda x, w, b: ops.conv2d(x, w, b, stride=2, padding=(1, 2)),
         [large(r, 9, 5, 29, 27), large(r, 7, 5, 3, 4), large(r, 7)],
     ),
+    "conv2d, Winograd's": lambda r: (
+        lambda x, w, b: ops.conv2d(x, w, b, padding=(1, 0)),
+        [large(r, 9, 17, 29, 27), large(r, 19, 17, 3, 3), large(r, 19)],
+    ),
     "max_pool2d": lambda r: (lambda x: ops.max_pool2d(x, 3, 2), [large(r, 5, 9, 33, 31)]),
     "attention": lambda r: (
         lambda q, k, v: ops.scaled_dot_product_attention(q, k, v, is_causal=True),
@@ -123,6 +128,35 @@ def test_large_inputs_shared_out_among_threads(name, everywhere, monkeypatch):
         scale = 1e-5 * max(1.0, float(abs(d).max()))
         numpy.testing.assert_allclose(a, c, rtol=1e-5, atol=scale)  # on one thread the same but for rounding
         numpy.testing.assert_allclose(a, d, rtol=1e-4, atol=2 * scale)
+
+
+@pytest.mark.parametrize(
+    ("count", "channels", "outputs", "size", "padding"),
+    [
+        (2, 16, 16, (12, 12), ((1, 1), (1, 1))),
+        (3, 17, 21, (3, 3), ((0, 0), (0, 0))),
+        (11, 16, 18, (4, 5), ((1, 1), (1, 1))),
+        (1, 33, 40, (7, 30), ((2, 1), (0, 2))),
+        (5, 24, 16, (10, 9), ((2, 2), (2, 2))),
+        (2, 1, 3, (13, 6), ((1, 0), (0, 1))),
+        (0, 16, 16, (8, 8), ((1, 1), (1, 1))),
+    ],
+)
+def test_winograds_convolution_is_convolution(count, channels, outputs, size, padding):
+    random = numpy.random.default_rng(0)
+    window = Window(padding=padding)
+    x = large(random, 2 * count, channels, *size)[::2]  # not contiguous
+    weight, bias = large(random, outputs, channels, 3, 3), large(random, outputs)
+    out = large(random, count, outputs, *window.positions(size, (3, 3)))
+    exact = [array.astype("float64") for array in (x, weight, bias, out)]
+    for found, wanted in (
+        (winograd.correlate(x, weight, bias, padding), convolve(*exact[:3], window, 1)),
+        (winograd.correlate_back(out, weight, padding), convolve_back(exact[3], exact[1], size, window, 1)),
+        (winograd.correlate_weight(out, x, padding), convolve_weight(exact[3], exact[0], (3, 3), window, 1)),
+    ):
+        assert found.shape == wanted.shape
+        assert found.dtype == numpy.float32
+        numpy.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5 * abs(wanted).max(initial=1.0))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

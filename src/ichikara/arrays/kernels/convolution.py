@@ -22,7 +22,7 @@ import numpy
 import scipy.linalg.cython_blas  # noqa: F401  (numpy.dot is this library's in compiled code)
 
 from ..workers import share
-from . import kernel
+from . import kernel, winograd
 from .compiled import compiled
 from .tile import BYTES, add_products, load, store, turn
 
@@ -46,6 +46,8 @@ class _Seen(NamedTuple):
 
 @kernel("convolution")
 def convolution(x, weight, bias, window, groups):
+    if winograd.fits(x.dtype, weight.shape, window, groups):
+        return winograd.correlate(x, weight, bias, window.padding)
     seen = _seen(x.shape[1:], weight.shape[1:], window)
     y = numpy.empty((len(x), len(weight), *window.positions(x.shape[2:], weight.shape[2:])), x.dtype)
     w = _panels(weight.reshape(groups, len(weight) // groups, -1))
@@ -55,6 +57,8 @@ def convolution(x, weight, bias, window, groups):
 
 @kernel("convolution_image")
 def convolution_image(out, weight, size, window, groups):
+    if winograd.fits(out.dtype, weight.shape, window, groups):
+        return winograd.correlate_back(out, weight, window.padding)
     g = numpy.ascontiguousarray(out)
     parted = weight.reshape(groups, len(weight) // groups, *weight.shape[1:]).swapaxes(1, 2)
     x = numpy.empty((len(g), groups * weight.shape[1], *size), g.dtype)
@@ -65,6 +69,8 @@ def convolution_image(out, weight, size, window, groups):
 
 @kernel("convolution_weight")
 def convolution_weight(out, x, size, window, groups):
+    if winograd.fits(x.dtype, (out.shape[1], x.shape[1], *size), window, groups):
+        return winograd.correlate_weight(out, x, window.padding)
     x, g = numpy.ascontiguousarray(x), numpy.ascontiguousarray(out)
     channels, outputs = x.shape[1] // groups, out.shape[1] // groups
     seen = _seen(x.shape[1:], (channels, *size), window)

@@ -15,7 +15,7 @@ from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["BYTES", "add_products", "load", "store", "turn"]
+__all__ = ["BYTES", "add_products", "add_to", "load", "sandwich", "store", "turn"]
 
 BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
 """The size of a vector: 16 or 8 numbers of float32, half as many of float64."""
@@ -74,6 +74,21 @@ def store(typing, tile, out, i, step):
 
 
 @intrinsic
+def add_to(typing, tile, out, i, step):
+    """Add a tile to what lies where `load` finds it."""
+
+    def build(context, builder, signature, arguments):
+        at = _Reader(context, builder, signature, arguments)
+        for r, c in tile.places:
+            row, offset = at.row(2, 3, r), c * tile.lanes
+            after = builder.fadd(at.vector(1, row, offset), builder.extract_value(arguments[0], (r, c)), flags=_FAST)
+            at.put_vector(after, 1, row, offset)
+        return context.get_dummy_value()
+
+    return types.void(tile, out, types.intp, types.intp), build
+
+
+@intrinsic
 def add_products(typing, tile, x, rows, i, columns, k, v, j):
     """The tile, and to its row r added ``x[rows[i + r] + columns[k]]`` times the vectors from ``v[j]`` on."""
 
@@ -112,6 +127,55 @@ def turn(typing, x, i, step, out, j, out_step):
         return context.get_dummy_value()
 
     return types.void(x, types.intp, types.intp, out, types.intp, types.intp), build
+
+
+def sandwich(matrix):
+    r"""An intrinsic that multiplies a small matrix of vectors from both sides by a constant one, M d Mᵀ.
+
+    .. math:: \text{out}[j + k\,\text{down} + l\,\text{across}] =
+        \sum_{a, b} M_{k a}\,M_{l b}\,x[i + \text{places}[a m + b]]
+
+    Here m is the number of columns of M, and all of this is done for a vector of numbers side by side. What M has of 0
+    and 1 costs nothing, for the compiler knows it.
+    """
+    inner = range(len(matrix[0]))
+
+    @intrinsic
+    def multiply(typing, x, places, i, out, j, down, across):
+        def build(context, builder, signature, arguments):
+            at = _Reader(context, builder, signature, arguments)
+
+            def read(a, b):
+                place = builder.load(at.place(1, ir.Constant(arguments[2].type, a * len(inner) + b)))
+                return at.vector(0, builder.add(place, arguments[2]))
+
+            columns = [_combined(builder, matrix, [read(a, b) for a in inner]) for b in inner]
+            for k in range(len(matrix)):
+                row = at.row(4, 5, k)
+                for l, vector in enumerate(_combined(builder, matrix, [columns[b][k] for b in inner])):
+                    at.put_vector(vector, 3, builder.add(row, builder.mul(arguments[6], arguments[6].type(l))))
+            return context.get_dummy_value()
+
+        return types.void(x, places, types.intp, out, types.intp, types.intp, types.intp), build
+
+    return multiply
+
+
+def _combined(builder, matrix, vectors):
+    """The product of a constant matrix and a column of vectors."""
+    found = []
+    for row in matrix:
+        total = None
+        for factor, vector in zip(row, vectors, strict=True):
+            if factor:
+                size = ir.Constant(vector.type, [abs(factor)] * vector.type.count)
+                part = vector if abs(factor) == 1 else builder.fmul(vector, size, flags=_FAST)
+                if total is None:
+                    total = part if factor > 0 else builder.fneg(part)
+                else:
+                    total = (builder.fadd if factor > 0 else builder.fsub)(total, part, flags=_FAST)
+        found.append(total)
+    return found
 
 
 # --- instructions of LLVM, the compiler below Numba -------------------------------------------------------------------
