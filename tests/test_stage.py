@@ -1,5 +1,6 @@
 """Steps that are recorded once and replayed: the same numbers as eager ones, or a clear word why not."""
 
+import gc
 import threading
 import warnings
 
@@ -641,6 +642,21 @@ def test_two_trainings_in_threads():
         thread.join()
     for name, training in trainings.items():
         same(training.everything(), expected[name])
+
+
+def test_a_recording_ends_while_another_thread_collects_garbage(monkeypatch):
+    collect, busy = gc.collect, [True]
+    monkeypatch.setattr(gc, "collect", lambda: 0 if busy and busy.pop() else collect())
+
+    @stage
+    def step(x):
+        y = x * x
+        circle = [y]
+        circle.append(circle)
+        return y + 1
+
+    assert step(asarray([2.0])).tolist() == step(asarray([2.0])).tolist() == [5.0]
+    assert not busy
 
 
 def test_one_network_may_be_used_in_one_thread_while_another_records():

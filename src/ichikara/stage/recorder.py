@@ -6,6 +6,7 @@ by what, since it hands out `Recorded` ones; so whatever is not recorded was the
 """
 
 import gc
+import time
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +22,8 @@ from ..autodiff.tree import flatten
 from .program import LARGE, Guards, Instruction, Outcome, Program, layout
 
 __all__ = ["Recorder"]
+
+_PAUSES = (0, 0.01, 0.05, 0.2)  # seconds, before what seems to have been kept is looked for again
 
 
 class Recorder:
@@ -256,14 +259,21 @@ class Recorder:
     def _refuse_kept(self) -> None:
         """Raise RuntimeError where the step has kept a value, which would be an old one after a replay."""
         self._found.clear()
-        if any(ref() is not None for ref in self._made):
-            gc.collect()
-            kept = next((value for ref in self._made if (value := ref()) is not None), None)
-            if kept is not None:
-                raise RuntimeError(
-                    f"{kept!r} was kept by a staged function (in a list, or as an attribute that is no buffer), and "
-                    "no replay would renew it; return it from the function instead"
-                )
+        for pause in _PAUSES:
+            if not self._kept():
+                return
+            time.sleep(pause)
+            gc.collect()  # of what goes in circles; it does nothing while another thread is at it
+        kept = self._kept()
+        if kept:
+            raise RuntimeError(
+                f"{kept} was kept by a staged function (in a list, or as an attribute that is no buffer), and no "
+                "replay would renew it; return it from the function instead"
+            )
+
+    def _kept(self) -> str:
+        """A value that somebody still holds, in words; empty if there is none."""
+        return next((repr(value) for ref in self._made if (value := ref()) is not None), "")
 
 
 # --- functions that stand in programs ---------------------------------------------------------------------------------
