@@ -115,51 +115,50 @@ def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale,
         seen = min(stop, keys) if is_causal else keys
         weights = p[start:stop, :seen]
         multiply_add(q[start:stop], k[:seen].T, 0, weights)
-        if masked:
-            _hide(weights, places[start:stop])
-        _softmax(weights, scale, start if is_causal else keys)
-        p[start:stop, seen:] = 0
-        if dropped:
-            kept_now = kept[: stop - start, :seen]
-            _times(kept_now, weights, drops[start:stop])
-            weights = kept_now
-        multiply_add(weights, v[:seen], 0, y[start:stop])
+        for r in range(start, stop):
+            row = p[r]
+            if masked:
+                _hide(row[:seen], places[r])
+            _softmax(row, min(r + 1, keys) if is_causal else keys, scale)
+            if dropped:
+                _times(kept[r - start], row[:seen], drops[r])
+        multiply_add(kept[: stop - start, :seen] if dropped else weights, v[:seen], 0, y[start:stop])
+
+
+# Each of these is given rows, of which the compiler knows that their elements lie side by side: it does not of a matrix
+# that was cut out of another.
 
 
 @inner
 def _hide(scores, places):
-    for r in range(scores.shape[0]):
-        for j in range(scores.shape[1]):
-            if not places[r, j]:
-                scores[r, j] = -numpy.inf
+    for j in range(scores.size):
+        scores[j] = scores[j] if places[j] else -numpy.inf
 
 
 @inner
-def _softmax(s, scale, before):
-    """The softmax of each row, in place, of what lies before its own place, the first row's being ``before``."""
-    for r in range(s.shape[0]):
-        end = min(before + r + 1, s.shape[1])
-        largest = s[r, 0]
-        for i in range(end):
-            largest = max(largest, s[r, i])
-        if largest == -numpy.inf:  # this query may look nowhere
-            end = 0
-        total = s.dtype.type(0)
-        for i in range(end):
-            s[r, i] = exp((s[r, i] - largest) * scale)
-            total += s[r, i]
-        part = s.dtype.type(1) / total
-        for i in range(end):
-            s[r, i] *= part
-        for i in range(end, s.shape[1]):
-            s[r, i] = 0
+def _softmax(row, end, scale):
+    """The softmax of a row of scores, in place, of what lies before ``end``; the weights of the others are 0."""
+    seen = row[:end]
+    largest = seen[0]
+    for j in range(seen.size):
+        largest = max(largest, seen[j])
+    if largest == -numpy.inf:  # this query may look nowhere
+        row[:] = 0
+        return
+    total = row.dtype.type(0)
+    for j in range(seen.size):
+        seen[j] = exp((seen[j] - largest) * scale)
+        total += seen[j]
+    part = row.dtype.type(1) / total
+    for j in range(seen.size):
+        seen[j] *= part
+    row[end:] = 0
 
 
 @inner
 def _times(out, a, b):
-    for r in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[r, j] = a[r, j] * b[r, j]
+    for j in range(a.size):
+        out[j] = a[j] * b[j]
 
 
 # --- back -------------------------------------------------------------------------------------------------------------
@@ -191,10 +190,13 @@ def _attend_one_back(q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, sc
         kept_now = weights
         multiply_add(g[start:stop], v[:seen].T, 0, s)
         if dropped:
-            _times(s, s, drops[start:stop])
             kept_now = kept[: stop - start, :seen]
-            _times(kept_now, weights, drops[start:stop])
-        _of_scores(s, weights, scale)
+        for r in range(start, stop):
+            slope, weight = room[r - start, :seen], p[r, :seen]
+            if dropped:
+                _times(slope, slope, drops[r])
+                _times(kept[r - start], weight, drops[r])
+            _of_scores(slope, weight, scale)
         multiply_add(s, k[:seen], 0, g_q[start:stop])
         multiply_add(s.T, q[start:stop], 1, g_k[:seen])
         multiply_add(kept_now.T, g[start:stop], 1, g_v[:seen])
@@ -202,10 +204,9 @@ def _attend_one_back(q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, sc
 
 @inner
 def _of_scores(s, p, scale):
-    """What the gradient of the weights becomes as that of the products of queries and keys, in place."""
-    for r in range(s.shape[0]):
-        total = s.dtype.type(0)
-        for i in range(s.shape[1]):
-            total += s[r, i] * p[r, i]
-        for i in range(s.shape[1]):
-            s[r, i] = p[r, i] * (s[r, i] - total) * scale
+    """What the gradient of a row of weights becomes as that of the products of queries and keys, in place."""
+    total = s.dtype.type(0)
+    for j in range(s.size):
+        total += s[j] * p[j]
+    for j in range(s.size):
+        s[j] = p[j] * (s[j] - total) * scale

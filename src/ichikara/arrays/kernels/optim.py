@@ -52,7 +52,10 @@ def _adam_some(first, last, p, g, m, v, new, new_m, new_v, numbers):
     # where rest is 1 - b, taken before b is rounded, rate is lr over the share of m that has been filled, and root is
     # one over the root of that of v.
     beta1, rest1, beta2, rest2, rate, root, eps, decay = numbers
-    for i in range(first, last):
+    # An index that begins at 0 cannot be below it, so the compiler need not count from the end and may take vectors.
+    p, g, m, v = p[first:last], g[first:last], m[first:last], v[first:last]
+    new, new_m, new_v = new[first:last], new_m[first:last], new_v[first:last]
+    for i in range(p.size):
         slope = g[i] + decay * p[i]
         mean = beta1 * m[i] + rest1 * slope
         square = beta2 * v[i] + rest2 * slope * slope
