@@ -10,7 +10,7 @@ from cases import CASES
 from test_operations import each, ours
 
 from ichikara import nn, ops, optim
-from ichikara.arrays import kernels, product
+from ichikara.arrays import kernels, product, sum_of_rows
 from ichikara.autodiff import asarray, operations
 
 pytest.importorskip("numba", reason="the kernels are compiled by Numba")
@@ -254,6 +254,20 @@ def test_a_product_that_is_shared_out_is_the_product(left, right):
     found, expected = product(a, b), a @ b
     assert found.shape == expected.shape
     numpy.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(2100, 65, 130), (90, 300, 700), (1, 700, 500), (5, 3, 7), (0, 400, 700)])
+def test_a_product_begins_with_its_bias(shape, dtype):
+    rows, inner, columns = shape
+    drawn = numpy.random.default_rng(0)
+    x, weight, bias = (drawn.normal(size=size).astype(dtype) for size in ((rows, inner), (columns, inner), 2 * columns))
+    bias = bias[::2]  # with gaps
+    expected = x.astype(float) @ weight.T.astype(float) + bias
+    close = {"rtol": 0, "atol": 1e-4 if dtype == "float32" else 1e-12}
+    numpy.testing.assert_allclose(product(x, weight.T, bias), expected, **close)
+    assert product(x, weight.T, bias).dtype == dtype
+    numpy.testing.assert_allclose(sum_of_rows(x), x.astype(float).sum(axis=0), **close)
 
 
 def test_a_cache_that_cannot_be_written_is_said_once(monkeypatch):

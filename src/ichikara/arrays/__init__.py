@@ -27,7 +27,7 @@ from .namespace import (
     namespace,
 )
 from .once import Once
-from .product import product
+from .product import product, sum_of_rows
 from .random import Generator, choose_generator, default_generator, generator_in_use, seed, using
 from .recorded import Recorded, effect, plain, recording, refuse, run
 from .special import erf, is_basic_index, scatter_add
@@ -70,6 +70,7 @@ __all__ = [
     "normalise_axes",
     "plain",
     "product",
+    "sum_of_rows",
     "read_only",
     "recording",
     "refuse",

@@ -1,4 +1,4 @@
-"""The product of arrays: the one way through which the engine calls a linear algebra library."""
+"""Products of arrays, the one way through which the engine calls a linear algebra library, and sums beside them."""
 
 from typing import Any
 
@@ -7,23 +7,26 @@ import numpy
 from . import kernels
 from .workers import share
 
-__all__ = ["product"]
+__all__ = ["product", "sum_of_rows"]
 
 _FEW = 200_000  # up to so many multiplications OpenBLAS uses one thread of its own accord
 _SMALL = 10_000_000  # and so many are done before another thread has been woken up
 
 
-def product(a: Any, b: Any) -> Any:
-    """The product of arrays; the rows, the columns or the matrices are shared out.
+def product(a: Any, b: Any, bias: Any = None) -> Any:
+    """The product of arrays, and a bias; the rows, the columns or the matrices are shared out.
 
-    Shapes: as of ``@``.
+    Shapes: as of ``@``; the bias is a row, for two matrices.
     """
-    if not (isinstance(a, numpy.ndarray) and isinstance(b, numpy.ndarray) and a.ndim and b.ndim):
-        return a @ b
-    columns = b.shape[-1] if b.ndim > 1 else 1
-    cost = max(a.size * columns, b.size)
-    if cost < _FEW or a.dtype != b.dtype:
-        return a @ b
+    if isinstance(a, numpy.ndarray) and isinstance(b, numpy.ndarray) and a.ndim and b.ndim:
+        cost = max(a.size * (b.shape[-1] if b.ndim > 1 else 1), b.size)
+        if cost >= _FEW and a.dtype == b.dtype:
+            return _large_product(a, b, bias, cost)
+    y = a @ b
+    return y if bias is None else y + bias
+
+
+def _large_product(a, b, bias, cost):
     if b.ndim == 1:
         return product(a, b[:, None])[..., 0]
     if a.ndim == 1:
@@ -33,15 +36,23 @@ def product(a: Any, b: Any) -> Any:
     if a.ndim == 2 and a.dtype.char in "fd":
         fast = kernels.find("arrays.product").get("")
         if fast and a.shape[1] == b.shape[0]:
-            y = fast(a, b, cost)
+            y = fast(a, b, bias, cost)
             if y is not None:
                 return y
-    y = numpy.empty((*a.shape[:-1], columns), a.dtype)
+    y = numpy.empty((*a.shape[:-1], b.shape[-1]), a.dtype)
     if a.ndim > 2:
         count, work = len(a), lambda part: numpy.matmul(a[part], b[part], out=y[part])
-    elif len(a) >= columns:
+    elif len(a) >= y.shape[-1]:
         count, work = len(a), lambda part: numpy.matmul(a[part], b, out=y[part])
     else:
-        count, work = columns, lambda part: numpy.matmul(a, b[:, part], out=y[:, part])
+        count, work = y.shape[-1], lambda part: numpy.matmul(a, b[:, part], out=y[:, part])
     share(work, count, cost, _SMALL)
+    if bias is not None:
+        y += bias
     return y
+
+
+def sum_of_rows(x: Any) -> Any:
+    """The sum of the rows of a matrix. Shapes: (m, n) -> (n)."""
+    fast = kernels.fitting("arrays.sum_of_rows", [x], ()).get("")
+    return fast(x) if fast else x.sum(axis=0)

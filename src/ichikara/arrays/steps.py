@@ -7,7 +7,7 @@ One text serves every kind of array: ``a += b`` works in place on NumPy's arrays
 from typing import Any, NamedTuple
 
 from .namespace import namespace
-from .product import product
+from .product import product, sum_of_rows
 
 __all__ = [
     "Back",
@@ -51,9 +51,7 @@ def rows(x):
 
 def weighted(x, weight, bias):
     """The weighted sums of all steps in one product. Shapes: (T, n, in), (k, in), (k) -> (T, n, k)."""
-    sums = product(rows(x), weight.mT)
-    if bias is not None:
-        sums += bias
+    sums = product(rows(x), weight.mT, bias)
     return namespace(sums).reshape(sums, (*x.shape[:2], weight.shape[0]))
 
 
@@ -119,8 +117,7 @@ def of_weight(sums, inputs):
 
 def of_bias(sums):
     """The gradient of a bias. Shapes: (T, n, k) -> (k)."""
-    ones = namespace(sums).ones((sums.shape[0] * sums.shape[1],), dtype=sums.dtype)
-    return product(ones, rows(sums))
+    return sum_of_rows(rows(sums))
 
 
 def of_inputs(sums, weight):

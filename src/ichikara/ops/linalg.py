@@ -2,7 +2,7 @@
 
 import math
 
-from ..arrays import namespace, normalise_axes, product, sum_to
+from ..arrays import namespace, normalise_axes, product, sum_of_rows, sum_to
 from ..autodiff import composed, op
 from .shape import permute_dims, reshape
 
@@ -46,10 +46,7 @@ def linear(x, weight, bias=None, /):
 
     Shapes: (*n, in), (out, in), (out) -> (*n, out).
     """
-    y = product(_rows(x), weight.mT)
-    if bias is not None:
-        y += bias
-    return _as_before(y, x)
+    return _as_before(product(_rows(x), weight.mT, bias), x)
 
 
 def _rows(x):
@@ -65,7 +62,7 @@ def _as_before(rows, x):
 linear.gradient(
     x=(r"\bar X = \bar Y W", lambda g, weight: _as_before(product(_rows(g), weight), g)),
     weight=(r"\bar W = \bar Y^\top X", lambda g, x: product(_rows(g).mT, _rows(x))),
-    bias=(r"\bar b = \sum_i \bar Y_i", lambda g: _rows(g).sum(axis=0)),
+    bias=(r"\bar b = \sum_i \bar Y_i", lambda g: sum_of_rows(_rows(g))),
 )
 
 

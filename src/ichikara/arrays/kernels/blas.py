@@ -133,30 +133,42 @@ def multiply_add(a, b, beta, c):
 # --- one product, shared out ------------------------------------------------------------------------------------------
 
 
+_PIECE = 512  # rows at a time: then what has just been computed is still in the cache when it is needed
+
+
 @kernel("arrays.product")
-def product(a, b, cost):
-    """The product of two matrices that are large; None if they lie in a way that the library does not know."""
+def product(a, b, bias, cost):
+    """The product of two matrices that are large, and a bias; None if they lie in a way that the library cannot use."""
     a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous
     a, b = a.T if a_turned else a, b.T if b_turned else b
     if not (a.flags.carray and b.flags.carray):  # with gaps, or not to be written to: another type for the compiler
         return None
     c = numpy.empty((a.shape[a_turned], b.shape[not b_turned]), a.dtype)
+    if bias is None:
+        bias = numpy.empty(0, a.dtype)
+    elif not bias.flags.carray:
+        bias = bias.copy()
     with held:
-        together(_product, cost, a, a_turned, b, b_turned, c)
+        together(_product, cost, a, a_turned, b, b_turned, bias, c)
     return c
 
 
 @compiled
-def _product(team, a, a_turned, b, b_turned, c):
-    by_rows = c.shape[0] >= c.shape[1]
-    share_out(team, max(c.shape), 0, _product_part, (a, a_turned, b, b_turned, c, by_rows))
+def _product(team, a, a_turned, b, b_turned, bias, c):
+    count, by_rows = max(c.shape), c.shape[0] >= c.shape[1]
+    share_out(team, count, count // _PIECE, _product_part, (a, a_turned, b, b_turned, bias, c, by_rows))
 
 
 @inner
-def _product_part(first, last, a, a_turned, b, b_turned, c, by_rows):
+def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows):
     """Some rows or some columns of a product. The others are beside them, so a place and a size tell which."""
     m, n = c.shape
     k = a.shape[0] if a_turned else a.shape[1]
+    if bias.size:  # what the sums begin with, instead of 0
+        for r in range(first if by_rows else 0, last if by_rows else m):
+            row, start = (c[r], bias) if by_rows else (c[r, first:last], bias[first:last])
+            for j in range(row.size):
+                row[j] = start[j]
     at_a, at_b, at_c, size = _address(a), _address(b), _address(c), c.itemsize
     if by_rows:
         m = last - first
@@ -167,4 +179,30 @@ def _product_part(first, last, a, a_turned, b, b_turned, c, by_rows):
         at_b += first * size * (k if b_turned else 1)
         at_c += first * size
     lies_a, lies_b = _TURNED if a_turned else _PLAIN, _TURNED if b_turned else _PLAIN
-    _gemm(lies_a, lies_b, m, n, k, at_a, a.shape[1], at_b, b.shape[1], 0, at_c, c.shape[1], c)
+    beta = 1 if bias.size else 0
+    _gemm(lies_a, lies_b, m, n, k, at_a, a.shape[1], at_b, b.shape[1], beta, at_c, c.shape[1], c)
+
+
+# --- sums of rows -----------------------------------------------------------------------------------------------------
+
+
+@kernel("arrays.sum_of_rows")
+def sum_of_rows(x):
+    """The sum of the rows of a matrix."""
+    total = numpy.zeros(x.shape[1], x.dtype)
+    together(_sum_of_rows, x.size, numpy.ascontiguousarray(x), total)
+    return total
+
+
+@compiled
+def _sum_of_rows(team, x, total):
+    share_out(team, x.shape[1], 0, _sum_some, (x, total))
+
+
+@inner
+def _sum_some(first, last, x, total):
+    sums = total[first:last]
+    for r in range(x.shape[0]):
+        row = x[r, first:last]
+        for j in range(row.size):
+            sums[j] += row[j]
