@@ -186,6 +186,9 @@ def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows):
 # --- sums of rows -----------------------------------------------------------------------------------------------------
 
 
+_TOGETHER = 64
+
+
 @kernel("arrays.sum_of_rows")
 def sum_of_rows(x):
     """The sum of the rows of a matrix."""
@@ -201,8 +204,12 @@ def _sum_of_rows(team, x, total):
 
 @inner
 def _sum_some(first, last, x, total):
-    sums = total[first:last]
-    for r in range(x.shape[0]):
-        row = x[r, first:last]
-        for j in range(row.size):
-            sums[j] += row[j]
+    sums, part = total[first:last], numpy.empty(last - first, x.dtype)
+    for start in range(0, x.shape[0], _TOGETHER):  # small numbers are added to small ones, and keep their digits
+        part[:] = 0
+        for r in range(start, min(start + _TOGETHER, x.shape[0])):
+            row = x[r, first:last]
+            for j in range(row.size):
+                part[j] += row[j]
+        for j in range(sums.size):
+            sums[j] += part[j]
