@@ -17,6 +17,18 @@ __all__ = ["Module"]
 _KINDS = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "module"}
 
 
+class _Unknown:
+    """The message about an attribute, with the nearest name: hasattr() wants none, and the search takes milliseconds."""
+
+    def __init__(self, module: "Module", name: str):
+        self.module, self.name = module, name
+
+    def __str__(self) -> str:
+        near = get_close_matches(self.name, dir(self.module), n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        return f"{type(self.module).__name__} has no attribute '{self.name}'{hint}"
+
+
 class Module:
     r"""A part of a network: a function with parameters, made of operations and of other modules.
 
@@ -190,9 +202,7 @@ class Module:
                 "make super().__init__() the first line of its __init__()",
                 name=name,
             )
-        near = get_close_matches(name, dir(self), n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise AttributeError(f"{type(self).__name__} has no attribute '{name}'{hint}", name=name)
+        raise AttributeError(_Unknown(self, name), name=name)
 
     def __delattr__(self, name: str) -> None:
         for kind in _KINDS:
