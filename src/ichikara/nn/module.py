@@ -18,7 +18,7 @@ _KINDS = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "module"
 
 
 class _Unknown:
-    """The message about an attribute, with the nearest name: hasattr() wants none, and the search takes milliseconds."""
+    """The message about an attribute, with the nearest name: hasattr() wants none, and that search takes long."""
 
     def __init__(self, module: "Module", name: str):
         self.module, self.name = module, name
