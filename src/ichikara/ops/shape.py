@@ -54,7 +54,8 @@ def flatten(x, /, start_axis=0, end_axis=-1):
 @op(r"y_{i_{p(1)} \dots i_{p(n)}} = x_{i_1 \dots i_n}")
 def permute_dims(x, /, axes):
     """The axes in another order. Shapes: (n_0, ..., n_k) -> (n_axes[0], ..., n_axes[k])."""
-    return namespace(x).permute_dims(x, tuple(normalise_axes(axis, x.ndim)[0] for axis in axes))
+    normalise_axes(tuple(axes), x.ndim)  # raises for what is no axis, or named twice
+    return namespace(x).permute_dims(x, tuple(axis % x.ndim for axis in axes))
 
 
 def _inverse(axes):
