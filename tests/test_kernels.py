@@ -1,14 +1,19 @@
 """The compiled kernels: that they say what the operations say, of any layout, in threads, and after a fork."""
 
 import os
+import shutil
+import subprocess
+import sys
 import threading
 import warnings
+from pathlib import Path
 
 import numpy
 import pytest
 from cases import CASES
 from test_operations import each, ours
 
+import ichikara
 from ichikara import nn, ops, optim
 from ichikara.arrays import kernels, product, sum_of_rows
 from ichikara.autodiff import asarray, operations
@@ -270,6 +275,29 @@ def test_a_product_begins_with_its_bias(shape, dtype):
     numpy.testing.assert_allclose(sum_of_rows(x), x.astype(float).sum(axis=0), **close)
 
 
+def test_a_kernel_on_disk_is_as_old_as_the_functions_it_was_made_with(tmp_path):
+    source = Path(ichikara.__file__).parent
+    shutil.copytree(source, tmp_path / "ichikara", ignore=shutil.ignore_patterns("__pycache__"))
+    show = """if True:
+        import numpy
+        from ichikara.arrays.kernels import find
+        print(find("sigmoid")[""](numpy.zeros((1, 3)))[0, 0])
+    """
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+
+    def shown():
+        return subprocess.run(
+            [sys.executable, "-c", show], cwd=tmp_path, env=environment, check=True, timeout=120, capture_output=True
+        ).stdout
+
+    assert shown() == b"0.5\n"
+    file = tmp_path / "ichikara" / "arrays" / "kernels" / "compiled.py"
+    text = file.read_text()
+    assert text.count("one / (one + exp(-x))") == 1
+    file.write_text(text.replace("one / (one + exp(-x))", "one / (one + one + one + exp(-x))"))
+    assert shown() == b"0.25\n"
+
+
 def test_a_cache_that_cannot_be_written_is_said_once(monkeypatch):
     njit = compiled.numba.njit
 
@@ -283,6 +311,7 @@ def test_a_cache_that_cannot_be_written_is_said_once(monkeypatch):
     with pytest.warns(UserWarning, match="NUMBA_CACHE_DIR") as said:
         functions = [compiled.compiled(lambda x: x + 1) for _ in range(3)]
     assert len(said) == 1
+    monkeypatch.undo()  # Numba has functions of its own to compile
     assert functions[0](1) == 2
 
 
