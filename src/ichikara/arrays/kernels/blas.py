@@ -25,9 +25,9 @@ from .team import share_out
 
 intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
-__all__ = ["multiply_add"]
+__all__ = ["PLAIN", "TURNED", "multiply", "multiply_add"]
 
-_BY_ROWS, _PLAIN, _TURNED = 101, 111, 112  # CBLAS's numbers: matrices lie row by row; one is as it is; or transposed
+_BY_ROWS, PLAIN, TURNED = 101, 111, 112  # CBLAS's numbers: matrices lie row by row; one is as it is; or transposed
 
 
 def _form(number, pointer):
@@ -68,8 +68,8 @@ def _made_of_dot(number):
     """The address of a function of the same form."""
 
     def gemm(order, a_lies, b_lies, m, n, k, alpha, a, a_step, b, b_step, beta, c, c_step):
-        left = carray(a, (k, a_step))[:, :m].T if a_lies == _TURNED else carray(a, (m, a_step))[:, :k]
-        right = carray(b, (n, b_step))[:, :k].T if b_lies == _TURNED else carray(b, (k, b_step))[:, :n]
+        left = carray(a, (k, a_step))[:, :m].T if a_lies == TURNED else carray(a, (m, a_step))[:, :k]
+        right = carray(b, (n, b_step))[:, :k].T if b_lies == TURNED else carray(b, (k, b_step))[:, :n]
         found, out = numpy.dot(left.copy(), right.copy()), carray(c, (m, c_step))
         for i in range(m):
             for j in range(n):
@@ -112,8 +112,8 @@ def _lies(matrix):
     """How a matrix lies for CBLAS, and the distance of its rows, or of its columns where it is transposed."""
     size = matrix.itemsize
     if matrix.strides[1] == size or matrix.shape[1] == 1:
-        return _PLAIN, max(matrix.strides[0] // size, matrix.shape[1], 1)
-    return _TURNED, max(matrix.strides[1] // size, matrix.shape[0], 1)
+        return PLAIN, max(matrix.strides[0] // size, matrix.shape[1], 1)
+    return TURNED, max(matrix.strides[1] // size, matrix.shape[0], 1)
 
 
 @inner
@@ -128,6 +128,23 @@ def multiply_add(a, b, beta, c):
     if m and n:
         (a_lies, a_step), (b_lies, b_step), (_, c_step) = _lies(a), _lies(b), _lies(c)
         _gemm(a_lies, b_lies, m, n, k, _address(a), a_step, _address(b), b_step, beta, _address(c), c_step, c)
+
+
+_ALONE = 200_000  # up to so many multiplications the library keeps to one thread of its own accord
+
+
+@inner
+def multiply(m, n, k, a, a_lies, b, b_lies, beta, c):
+    """`multiply_add` of arrays without gaps, whatever their axes are, by their sizes and how a and b lie.
+
+    It is done in so few rows at a time that the library wakes no threads. Shapes: m k, k n, m n elements.
+    """
+    few = max(_ALONE // max(n * k, 1), 1)
+    for first in range(0, m, few):
+        at_a = _address(a) + first * a.itemsize * (1 if a_lies == TURNED else k)
+        at_c = _address(c) + first * c.itemsize * n
+        a_step, b_step = m if a_lies == TURNED else k, k if b_lies == TURNED else n
+        _gemm(a_lies, b_lies, min(few, m - first), n, k, at_a, a_step, _address(b), b_step, beta, at_c, n, c)
 
 
 # --- one product, shared out ------------------------------------------------------------------------------------------
@@ -166,5 +183,5 @@ def _product_part(first, last, a, a_turned, b, b_turned, c, by_rows):
         n = last - first
         at_b += first * size * (k if b_turned else 1)
         at_c += first * size
-    lies_a, lies_b = _TURNED if a_turned else _PLAIN, _TURNED if b_turned else _PLAIN
+    lies_a, lies_b = TURNED if a_turned else PLAIN, TURNED if b_turned else PLAIN
     _gemm(lies_a, lies_b, m, n, k, at_a, a.shape[1], at_b, b.shape[1], 0, at_c, c.shape[1], c)
