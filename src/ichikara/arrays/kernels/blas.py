@@ -149,6 +149,8 @@ def multiply(m, n, k, a, a_lies, b, b_lies, beta, c):
 
 # --- one product, shared out ------------------------------------------------------------------------------------------
 
+_FEW_ROWS = 4
+
 
 @kernel("arrays.product")
 def product(a, b, cost):
@@ -158,6 +160,9 @@ def product(a, b, cost):
     if not (a.flags.carray and b.flags.carray):  # with gaps, or not to be written to: another type for the compiler
         return None
     c = numpy.empty((a.shape[a_turned], b.shape[not b_turned]), a.dtype)
+    if b_turned and not a_turned and len(a) <= _FEW_ROWS:
+        together(_few_rows, cost, a, b, c)
+        return c
     with held:
         together(_product, cost, a, a_turned, b, b_turned, c)
     return c
@@ -185,3 +190,22 @@ def _product_part(first, last, a, a_turned, b, b_turned, c, by_rows):
         at_c += first * size
     lies_a, lies_b = TURNED if a_turned else PLAIN, TURNED if b_turned else PLAIN
     _gemm(lies_a, lies_b, m, n, k, at_a, a.shape[1], at_b, b.shape[1], 0, at_c, c.shape[1], c)
+
+
+@compiled
+def _few_rows(team, a, b, c):
+    share_out(team, len(b), 0, _few_rows_part, (a, b, c))
+
+
+@inner
+def _few_rows_part(first, last, a, b, c):
+    """Some columns of a product of few rows with a transposed matrix, whose numbers are read once and side by side.
+
+    The time is that of reading them. The library, made for matrices that are used many times, takes twice as long.
+    """
+    for j in range(first, last):
+        for i in range(len(a)):
+            total = c.dtype.type(0)
+            for k in range(a.shape[1]):
+                total += a[i, k] * b[j, k]
+            c[i, j] = total
