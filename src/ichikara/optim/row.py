@@ -59,7 +59,7 @@ class Row:
             len(parameters) == len(self.parameters)
             and all(map(is_, parameters, self.parameters))
             and all(map(is_, map(_data, parameters), self.arrays))
-            and [None if gradient is None else gradient.shape for gradient in gradients] == self.shapes
+            and not [None for gradient in gradients if gradient is None]
             and (not self._state or all(map(is_, map(state.get, parameters), self.states)))
             and (bool(self._state) or not state or not any(parameter in state for parameter in parameters))
         )
@@ -95,7 +95,10 @@ class Row:
 
     def _parted(self, array: Any) -> list:
         """The parts of the row that are the parameters'."""
-        return [array[part].reshape(shape) for part, shape in zip(self.parts, self.shapes, strict=True)]
+        return [
+            array[part] if len(shape) == 1 else array[part].reshape(shape)
+            for part, shape in zip(self.parts, self.shapes, strict=True)
+        ]
 
 
 def alike(states: list[dict]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import takewhile
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import numpy
 from ..arrays import generator_in_use
 from ..autodiff import wrap
 from ..autodiff.modes import mode
+from .functions import numbers
 
 __all__ = ["Guards", "Instruction", "Outcome", "Program", "Room"]
 
@@ -80,10 +82,19 @@ class Program:
         place = {room.slot: len(values) + k for k, room in enumerate(self._rooms)}
         self.instructions: list[Instruction] = []
         for instruction in used:
-            self.instructions += [_make(room) for room in instruction.rooms if room.slot in seen]
+            self.instructions += [_make(room) for room in instruction.rooms if room.slot in seen & large]
             takes = (*instruction.takes, *(room.slot for room in instruction.rooms))
             self.instructions.append(instruction._replace(takes=tuple(place.get(slot, slot) for slot in takes)))
-        self._code = [(function, _taker(takes), gives) for function, takes, gives, *_ in self.instructions]
+        # At once and without a call each: small arrays made anew, and what is read before anything can have changed it.
+        self._made = [room for instruction in used for room in instruction.rooms if room.slot in seen - large]
+        calm = [*takewhile(lambda instruction: not instruction.effect, self.instructions)]
+        reads = [instruction for instruction in calm if instruction.function is numbers]
+        self._reads = [(instruction.gives, values[instruction.takes[0]]) for instruction in reads]
+        others = [instruction for instruction in calm if instruction.function is not numbers]
+        self._code = [
+            (function, _taker(takes), gives)
+            for function, takes, gives, *_ in (*others, *self.instructions[len(calm) :])
+        ]
         self._free: list[list] = []  # arrays for all rooms, which no replay is using; there may be several at once
 
     def fits(self) -> bool:
@@ -95,9 +106,12 @@ class Program:
         for held, name, tensor in places:
             if held.get(name) is not tensor:
                 return False
-        for holder, tensor_of, then in sources:
+        for holder, tensor_of, (shape, dtype, strides, node) in sources:
             tensor = holder if tensor_of is None else tensor_of(holder)
-            if tensor is None or layout(tensor) != then:
+            if tensor is None or tensor._node is not node:
+                return False
+            array = tensor._data
+            if array.shape != shape or array.dtype != dtype or array.strides != strides:
                 return False
         for leaf, absent in grads:
             if (leaf.grad is None) is not absent:
@@ -115,6 +129,10 @@ class Program:
             rooms = [numpy.empty(shape, dtype) for _, shape, dtype in self._rooms]
         values = self._values + rooms
         values[: self._inputs] = inputs
+        for place, tensor in self._reads:
+            values[place] = tensor._data
+        for place, shape, dtype in self._made:
+            values[place] = numpy.empty(shape, dtype)
         before, mode.in_rule = mode.in_rule, True  # operations that a rule calls answer arrays with arrays
         try:
             for function, take, place in self._code:

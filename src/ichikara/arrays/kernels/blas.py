@@ -27,7 +27,9 @@ intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
 __all__ = ["PLAIN", "TURNED", "multiply", "multiply_add"]
 
-_BY_ROWS, PLAIN, TURNED = 101, 111, 112  # CBLAS's numbers: matrices lie row by row; one is as it is; or transposed
+# CBLAS's numbers: matrices lie row by row; one is as it is; or transposed. Of NumPy's type, for Python's numbers would
+# each be a type of their own to the compiler, and `multiply` be compiled for each.
+_BY_ROWS, PLAIN, TURNED = numpy.int32(101), numpy.int32(111), numpy.int32(112)
 
 
 def _form(number, pointer):
