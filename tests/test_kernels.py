@@ -51,6 +51,8 @@ def test_every_kernel_is_of_an_operation_with_rows_in_the_table():
             continue
         assert name in rows
         assert set(functions) - {""} <= set(operations[name].inputs)
+    for name, of in kernels._known_small:
+        assert name.startswith("rules.") or (name in rows and of in ("", *operations[name].inputs))
 
 
 @each([case for case in CASES if case.differentiable is True])
@@ -296,6 +298,17 @@ def test_a_kernel_on_disk_is_as_old_as_the_functions_it_was_made_with(tmp_path):
     assert text.count("one / (one + exp(-x))") == 1
     file.write_text(text.replace("one / (one + exp(-x))", "one / (one + one + one + exp(-x))"))
     assert shown() == b"0.25\n"
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("count", [1, 2, 4, 5])
+def test_few_rows_times_a_transposed_matrix(count, dtype):
+    drawn = numpy.random.default_rng(0)
+    a, weight = (drawn.normal(size=size).astype(dtype) for size in ((2 * count, 333), (777, 333)))
+    for rows in (a[:count], a[::2]):  # the second has gaps
+        found = product(rows, weight.T)
+        assert found.dtype == dtype
+        numpy.testing.assert_allclose(found, rows @ weight.T, **EXACT[dtype])
 
 
 def test_a_cache_that_cannot_be_written_is_said_once(monkeypatch):

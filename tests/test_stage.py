@@ -10,9 +10,24 @@ from cases import CASES
 
 import ichikara
 from ichikara import nn, optim
+from ichikara.arrays import kernels
 from ichikara.autodiff import Tensor, asarray
 from ichikara.stage import stage
 from ichikara.zoo import GPT
+
+# --- with and without the small kernels of replays --------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def small_kernels(request, monkeypatch):
+    """Replays call what eager steps call, so that the numbers are the same to the bit; or their small kernels."""
+    kernels.find_small("")  # loads them all
+    if not getattr(request, "param", False):
+        monkeypatch.setattr(kernels, "_known_small", {})
+
+
+both = pytest.mark.parametrize("small_kernels", [False, True], indirect=True, ids=["plain", "small kernels"])
+ROUNDING = {"float32": {"rtol": 1e-5, "atol": 1e-6}, "float64": {"rtol": 1e-13, "atol": 1e-14}}
 
 # --- every operation --------------------------------------------------------------------------------------------------
 
@@ -46,14 +61,18 @@ def numbers(result):
     return [leaf.detach().numpy() for leaf in leaves if isinstance(leaf, Tensor)]
 
 
-def same(ours, theirs):
+def same(ours, theirs, rounded=None):
     assert len(ours) == len(theirs)
     for a, b in zip(ours, theirs, strict=True):
         assert a.dtype == b.dtype
         assert a.shape == b.shape
-        numpy.testing.assert_array_equal(a, b)
+        if kernels._known_small and a.dtype.kind == "f":  # sums in another order
+            numpy.testing.assert_allclose(a, b, **ROUNDING[rounded or a.dtype.name])
+        else:
+            numpy.testing.assert_array_equal(a, b)
 
 
+@both
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_a_row_of_the_table_replayed_is_the_row(case):
     step = value_and_gradients(case)
@@ -68,6 +87,7 @@ def test_a_row_of_the_table_replayed_is_the_row(case):
     assert staged.recordings == 1
 
 
+@both
 @pytest.mark.parametrize("name", ["tanh", "matmul", "normalise", "lstm", "max_pooling"])
 def test_second_derivatives_are_replayed(name):
     case = next(case for case in CASES if case.name == name)
@@ -148,7 +168,7 @@ def mlp():
 
 def vision():
     return nn.Sequential(
-        nn.Conv2d(2, 6, 3, padding=1),
+        nn.Conv2d(2, 6, 3, padding=1, bias=False),  # its gradient would be rounding alone, and a whole step of Adam's
         nn.BatchNorm2d(6),
         nn.ReLU(),
         nn.MaxPool2d(2),
@@ -169,6 +189,9 @@ class Reader(nn.Module):
         return self.head(states[:, -1])
 
 
+NOISE = 1e-4  # an eps above the gradient of the keys' bias, which is rounding alone, and else a whole step of Adam's
+
+
 def gpt():
     return GPT(11, 8, width=12, layers=2, heads=2, dropout=0.1)
 
@@ -186,7 +209,7 @@ TRAININGS = {
     "adagrad": {"build": mlp, "optimizer": lambda p: optim.Adagrad(p, lr=0.01), "data": batches(6, 5)},
     "vision": {"build": vision, "optimizer": lambda p: optim.Adam(p, lr=0.01), "data": batches(4, 2, 6, 6)},
     "lstm": {"build": Reader, "optimizer": lambda p: optim.Adam(p, lr=0.01), "data": batches(4, 6, 5)},
-    "gpt": {"build": gpt, "optimizer": lambda p: optim.AdamW(p, lr=0.01), "data": words, "loss": of_words},
+    "gpt": {"build": gpt, "optimizer": lambda p: optim.AdamW(p, lr=0.01, eps=NOISE), "data": words, "loss": of_words},
     "clipped": {
         "build": mlp,
         "optimizer": lambda p: optim.SGD(p, lr=0.1),
@@ -202,8 +225,9 @@ TRAININGS = {
 }
 
 
+@both
 @pytest.mark.parametrize("name", TRAININGS)
-def test_a_staged_training_is_the_eager_one_bit_for_bit(name):
+def test_a_staged_training_is_the_eager_one(name):
     eager = Training(**TRAININGS[name], staged=False)
     expected = eager.run(5), eager.everything()
     staged = Training(**TRAININGS[name], staged=True)
@@ -212,6 +236,7 @@ def test_a_staged_training_is_the_eager_one_bit_for_bit(name):
     assert staged.step.recordings == 1
 
 
+@both
 def test_eager_and_staged_steps_may_take_turns():
     expected = Training(**TRAININGS["vision"], staged=False)
     expected.run(6)
@@ -222,6 +247,7 @@ def test_eager_and_staged_steps_may_take_turns():
     assert turns.step.recordings == 1
 
 
+@both
 @pytest.mark.parametrize("where", ["inside", "outside"])
 def test_a_schedule_moves_a_staged_step(where):
     def train(staged):
@@ -241,6 +267,7 @@ def test_a_schedule_moves_a_staged_step(where):
     assert staged.step.recordings == 1
 
 
+@both
 def test_gradients_that_are_not_forgotten_add_up():
     def train(staged):
         ichikara.seed(0)
@@ -260,6 +287,7 @@ def test_gradients_that_are_not_forgotten_add_up():
     assert step.recordings == 2  # the first one found no gradient
 
 
+@both
 def test_two_optimisers_in_one_step():
     """As of a GAN: the second network sees what the first one's step made of its parameters."""
 
@@ -455,6 +483,7 @@ def in_double(data):
     return lambda number: (data(number)[0].astype("float64"), data(number)[1])
 
 
+@both
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_changes_between_steps_counts(name):
     between, recordings = CHANGES[name]
@@ -462,10 +491,11 @@ def test_what_changes_between_steps_counts(name):
     eager = trained(False, between)
     ichikara.seed(1)
     staged = trained(True, between)
-    same(staged.everything(), eager.everything())
+    same(staged.everything(), eager.everything(), rounded="float32")  # as all of them begin
     assert staged.step.recordings == recordings
 
 
+@both
 def test_another_group_of_parameters_is_another_recording():
     def train(staged):
         ichikara.seed(0)
@@ -612,6 +642,7 @@ def test_an_error_leaves_everything_usable():
     made.run(2)
 
 
+@both
 def test_labels_are_checked_in_each_replay():
     step = stage(lambda x, y: ichikara.cross_entropy(x, y))
     x = asarray([[1.0, 2.0], [0.0, 1.0]])
@@ -621,6 +652,20 @@ def test_labels_are_checked_in_each_replay():
         step(x, asarray([-1, 1]))
 
 
+@both
+def test_labels_that_do_not_count_may_come_after_the_recording():
+    def step(u, y):
+        u = asarray(u, requires_grad=True)
+        ichikara.cross_entropy(u, y).backward()
+        return u.grad
+
+    u, staged = batches(4, 3)(0)[0], stage(step)
+    for labels in ([0, 1, 2, 0], [0, -100, 2, -100]):
+        same([staged(u, asarray(labels)).numpy()], [step(u, asarray(labels)).numpy()])
+    assert staged.recordings == 1
+
+
+@both
 def test_two_trainings_in_threads():
     expected = {}
     for seed, name in enumerate(("adam", "vision")):

@@ -15,6 +15,7 @@ from .dtypes import (
     int64,
     uint8,
 )
+from .labels import counted as counted_labels
 from .namespace import (
     PYTHON_NUMBERS,
     READY,
@@ -47,6 +48,7 @@ __all__ = [
     "convolve",
     "convolve_back",
     "convolve_weight",
+    "counted_labels",
     "default_float",
     "default_generator",
     "dtype_name",

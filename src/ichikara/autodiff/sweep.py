@@ -90,7 +90,11 @@ def _differentiate(node, g, leads):
     plan, edges = _usable(node)
     quick, recorder = plan.quick, recording.recorder
     if recorder is not None:
-        quick = [(recorder.function(rule), needs) for rule, needs in quick]
+        names = [plan.operation.inputs[i] for i in plan.inputs]
+        quick = [
+            (recorder.rule(rule, (plan.operation.name, name)), needs)
+            for name, (rule, needs) in zip(names, quick, strict=True)
+        ]
     return _by_rules(plan, quick, edges, (g, *node.saved), leads)
 
 

@@ -1,6 +1,6 @@
 """How far a prediction is from what it should have been."""
 
-from ..arrays import namespace, run
+from ..arrays import counted_labels, namespace, run
 from ..autodiff import asarray, composed, op, raw
 from ..errors import choose
 from .activation import log_softmax, sigmoid
@@ -160,25 +160,12 @@ def _check_labels(labels, shape):
         raise ValueError(f"predictions of shape {shape} have labels of shape {expected}, not {labels.shape}")
 
 
-def _counted(labels, classes, ignore_index):
-    """Which labels count; None for all of them. Raise where one is no class."""
-    if namespace(labels).__name__ == "numpy":
-        # Looked at once, as is nearly always enough: read without its sign a negative number is a large one.
-        if not labels.size or int(labels.view(f"u{labels.dtype.itemsize}").max()) < classes:
-            ignores = ignore_index is not None and 0 <= ignore_index < classes
-            return labels != ignore_index if ignores else None
-        wrong = labels[((labels < 0) | (labels >= classes)) & (labels != ignore_index)]
-        if wrong.size:
-            raise ValueError(f"label {wrong[0]} was given for {classes} classes, 0 to {classes - 1}")
-    return None if ignore_index is None else labels != ignore_index
-
-
 @op(
     r"l_i = \ln \sum_k e^{u_{ik}} - u_{i y_i}",
     name="categorical_nll",
     floating=True,
     promotes=(0,),
-    keeps=("logp", "counted"),
+    keeps=("logp",),
 )
 def _categorical_nll(u, labels, /, ignore_index=None, reduction="none"):
     """The elements of `cross_entropy` with labels, from weighted sums; or their sum, or mean.
@@ -188,13 +175,13 @@ def _categorical_nll(u, labels, /, ignore_index=None, reduction="none"):
     Arguments: ``ignore_index``, the label of rows that do not count.
     """
     logp = log_softmax.forward(u, 1)
-    counted = _counted(labels, u.shape[1], ignore_index)
+    counted = counted_labels(labels, u.shape[1], ignore_index)
     losses = -logp[namespace(labels).arange(u.shape[0]), _zero_unless(counted, labels)]
     if counted is not None:
         losses = namespace(u).where(counted, losses, 0.0)  # not times 0: the loss may be infinite
     if reduction != "none":
         losses = losses.sum()
-    return losses if reduction != "mean" else losses / _count(labels, counted, u.dtype), logp, counted
+    return losses if reduction != "mean" else losses / _count(labels, counted, u.dtype), logp
 
 
 def _zero_unless(counted, labels):
@@ -206,8 +193,9 @@ def _count(labels, counted, dtype):
     return labels.shape[0] if counted is None else namespace(counted).astype(counted, dtype).sum()
 
 
-def _towards_labels(g, logp, labels, counted, reduction):
+def _towards_labels(g, logp, labels, ignore_index, reduction):
     xp = namespace(g, logp)
+    counted = counted_labels(labels, logp.shape[1], ignore_index)
     slope = xp.exp(logp) - (xp.arange(logp.shape[1]) == _zero_unless(counted, labels)[:, None])
     if counted is not None:
         slope = xp.where(counted[:, None], slope, 0.0)
@@ -256,7 +244,7 @@ def _label_loss(values, target, weight, ignore_index, reduction, nll, smoothing=
     if nll is _categorical_nll and weight is None and values.size:
         losses = nll(rows, labels, ignore_index, reduction)
         return reshape(losses, target.shape) if reduction == "none" else losses
-    run(_counted, labels, classes, ignore_index)
+    run(counted_labels, labels, classes, ignore_index)
     counted = labels != ignore_index
     labels = xp.where(counted, labels, xp.zeros_like(labels))
     weights = xp.astype(counted, values.dtype)

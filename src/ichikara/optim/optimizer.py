@@ -1,9 +1,11 @@
 """The loop over the parameters: what all optimisers share. What sets them apart is in `rules`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from ..arrays import as_array, int32, namespace, read_only, recording, run
+from ..arrays.kernels import find_small
 from ..autodiff import Tensor, enable_grad, raw
 from ..errors import UserError, choose
 from . import row
@@ -94,48 +96,59 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        run(self._update, *[raw(parameter.grad) for parameter in self._parameters()])
-        if recording.recorder is not None:
-            recording.recorder.updated(self)
+        recorder = recording.recorder
+        # A step that is recorded is done many times, so that it pays to compile a kernel for it.
+        small = None if recorder is None else find_small(f"rules.{type(self).rule.__name__}")[0]
+        run(partial(self._update, small), *[raw(parameter.grad) for parameter in self._parameters()])
+        if recorder is not None:
+            recorder.updated(self)
         return loss
 
-    def _update(self, *gradients: Any) -> None:
-        """Change the parameters by these gradients, None for those that have none."""
-        given = iter(gradients)
+    def _update(self, small: Callable | None, *gradients: Any) -> None:
+        """Change the parameters by these gradients, None for those that have none; ``small`` is the rule's kernel."""
+        begin = 0
         for number, group in enumerate(self.param_groups):
-            options = {name: group[name] for name in self.defaults}
-            together, alone, size = [], [], 0
-            for parameter in group["params"]:
-                gradient = next(given)
-                if gradient is None:
-                    continue
-                if size + gradient.size < row.MOST and row.fits(parameter._data, gradient):
-                    size += gradient.size
-                    together.append((parameter, gradient))
-                else:
-                    alone.append((parameter, gradient))
-            if together and not self._update_row(number, together, options):
-                alone += together
-            for parameter, gradient in alone:
-                state = self.state.get(parameter, {})
-                parameter._data, state = type(self).rule(parameter._data, gradient, state, **options)
-                parameter.touch()
-                if state:
-                    self.state[parameter] = state
+            parameters, options = group["params"], {name: group[name] for name in self.defaults}
+            given: Sequence = gradients[begin : begin + len(parameters)]
+            begin += len(parameters)
+            held = self._rows.get(number)
+            if held is None or not held.holds(parameters, given, self.state):
+                parameters, given, alone = self._divided(parameters, given)
+                held = self._row(number, parameters, given)
+                for parameter, gradient in alone if held else alone + list(zip(parameters, given, strict=True)):
+                    state = self.state.get(parameter, {})
+                    parameter._data, state = type(self).rule(parameter._data, gradient, state, **options)
+                    parameter.touch()
+                    if state:
+                        self.state[parameter] = state
+            if held is not None and held.update(type(self).rule, given, options, small):
+                self.state.update(zip(parameters, held.states, strict=True))
 
-    def _update_row(self, number: int, together: list[tuple], options: dict[str, Any]) -> bool:
-        """Change small parameters of a group as one; whether that can be done."""
-        parameters, gradients = map(list, zip(*together, strict=True))
-        states = [self.state.get(parameter, _NOTHING) for parameter in parameters]
+    @staticmethod
+    def _divided(parameters: Iterable, gradients: Iterable) -> tuple[list, list, list[tuple]]:
+        """The small parameters and their gradients; and each other one that has a gradient, with it."""
+        together, alone, size = [], [], 0
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if gradient is None:
+                continue
+            if size + gradient.size < row.MOST and row.fits(parameter._data, gradient):
+                size += gradient.size
+                together.append((parameter, gradient))
+            else:
+                alone.append((parameter, gradient))
+        return [parameter for parameter, _ in together], [gradient for _, gradient in together], alone
+
+    def _row(self, number: int, parameters: list, gradients: Sequence) -> row.Row | None:
+        """The row of the small parameters of a group; None where they cannot be changed as one."""
         held = self._rows.get(number)
-        if held is None or not held.holds(parameters, states):
+        if held is None or not held.holds(parameters, gradients, self.state):
+            states = [self.state.get(parameter, _NOTHING) for parameter in parameters]
             if len(parameters) < 2 or not row.alike(states) or len({p.dtype for p in parameters}) > 1:
-                return False
+                return None
             held = self._rows[number] = row.Row(parameters, states)
-        held.update(type(self).rule, gradients, options)
-        if held.states[0]:
-            self.state.update(zip(parameters, held.states, strict=True))
-        return True
+            if states[0]:
+                self.state.update(zip(parameters, held.states, strict=True))
+        return held
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, so that the next `backward` starts from nothing.
@@ -252,11 +265,15 @@ class Optimizer:
         The layout and the names are PyTorch's. Later steps do not change what was returned.
         """
         order = {id(p): i for i, p in enumerate(self._parameters())}
+        changing = {id(state) for held in self._rows.values() for state in held.states}
         groups = [
             {**{k: v for k, v in group.items() if k != "params"}, "params": [order[id(p)] for p in group["params"]]}
             for group in self.param_groups
         ]
-        state = {order[id(p)]: {k: read_only(v) for k, v in of.items()} for p, of in self.state.items()}
+        state = {
+            order[id(p)]: {k: read_only(v.copy() if id(of) in changing else v) for k, v in of.items()}
+            for p, of in self.state.items()
+        }
         return {"state": dict(sorted(state.items())), "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -334,6 +351,9 @@ class Optimizer:
                 )
             loaded[name] = xp.asarray(value, dtype=int32 if name == "step" else array.dtype, copy=True)
         return loaded
+
+    def __getstate__(self):
+        return {**vars(self), "_rows": {}}  # the parts of a copied row would be no views of it
 
     def _parameters(self) -> list[Tensor]:
         return [parameter for group in self.param_groups for parameter in group["params"]]

@@ -4,13 +4,15 @@ A rule computes each element for itself, so the numbers are the same; but NumPy 
 to compute some thousand elements, and a small network is made of many arrays that are smaller than that.
 """
 
-from collections.abc import Callable
-from operator import is_
+from collections.abc import Callable, Sequence
+from operator import attrgetter, is_
 from typing import Any
 
 from ..arrays import READY, namespace
 
 __all__ = ["MOST", "Row", "alike", "fits"]
+
+_data = attrgetter("_data")
 
 SMALL = 1 << 12
 """Up to so many elements a parameter is small."""
@@ -40,40 +42,63 @@ class Row:
         for parameter in parameters:
             self.parts.append(slice(ends, ends + parameter.size))
             ends += parameter.size
-        self.arrays = [parameter._data for parameter in parameters]
-        self.states = states
-        self._array = _joined(self.arrays)
-        self._state = {
-            name: states[0][name] if name == "step" else _joined([state[name] for state in states])
-            for name in states[0]
-        }
+        dtype = parameters[0].dtype
+        self._keep(_joined([parameter._data for parameter in parameters], dtype))
+        self._gradient = namespace(self._array).empty_like(self._array)
+        self._gradients = self._parted(self._gradient)
+        self._remember(
+            {
+                name: states[0][name].copy() if name == "step" else _joined([state[name] for state in states], dtype)
+                for name in states[0]
+            }
+        )
 
-    def holds(self, parameters: list, states: list[dict]) -> bool:
+    def holds(self, parameters: Sequence, gradients: Sequence, state: dict) -> bool:
         """Whether these are its parameters, and nobody has replaced their numbers or what is remembered of them."""
         return (
             len(parameters) == len(self.parameters)
             and all(map(is_, parameters, self.parameters))
-            and all(map(is_, states, self.states))
-            and all(parameter._data is array for parameter, array in zip(parameters, self.arrays, strict=True))
+            and all(map(is_, map(_data, parameters), self.arrays))
+            and not [None for gradient in gradients if gradient is None]
+            and (not self._state or all(map(is_, map(state.get, parameters), self.states)))
+            and (bool(self._state) or not state or not any(parameter in state for parameter in parameters))
         )
 
-    def update(self, rule: Callable, gradients: list, options: dict[str, Any]) -> None:
-        """Change all parameters by a rule."""
-        self._array, self._state = rule(self._array, _joined(gradients), self._state, **options)
-        self.arrays = self._parted(self._array)
+    def update(self, rule: Callable, gradients: Sequence, options: dict[str, Any], small: Callable | None) -> bool:
+        """Change all parameters by a rule, or by the ``small`` kernel of it, which changes what is remembered in place.
+
+        Whether the row remembers anew.
+        """
+        for place, gradient in zip(self._gradients, gradients, strict=True):
+            place[...] = gradient
+        new = small(self._array, self._gradient, self._state, **options) if small else NotImplemented
+        remembers = new is NotImplemented
+        if remembers:
+            new, state = rule(self._array, self._gradient, self._state, **options)
+            self._remember(state)
+        self._keep(new)
         for parameter, array in zip(self.parameters, self.arrays, strict=True):
             parameter._data = array
             parameter.touch()
-        if self._state:
-            parted = {name: self._parted(value) if value.ndim else value for name, value in self._state.items()}
-            self.states = [
-                {name: value[k] if value.__class__ is list else value for name, value in parted.items()}
-                for k in range(len(self.parameters))
-            ]
+        return remembers and bool(self._state)
+
+    def _keep(self, array: Any) -> None:
+        self._array, self.arrays = array, self._parted(array)
+
+    def _remember(self, state: dict[str, Any]) -> None:
+        self._state = state
+        parted = {name: self._parted(value) if value.ndim else value for name, value in state.items()}
+        self.states = [
+            {name: value[k] if value.__class__ is list else value for name, value in parted.items()}
+            for k in range(len(self.parameters))
+        ]
 
     def _parted(self, array: Any) -> list:
         """The parts of the row that are the parameters'."""
-        return [array[part].reshape(shape) for part, shape in zip(self.parts, self.shapes, strict=True)]
+        return [
+            array[part] if len(shape) == 1 else array[part].reshape(shape)
+            for part, shape in zip(self.parts, self.shapes, strict=True)
+        ]
 
 
 def alike(states: list[dict]) -> bool:
@@ -84,5 +109,6 @@ def alike(states: list[dict]) -> bool:
     )
 
 
-def _joined(arrays: list) -> Any:
-    return namespace(arrays[0]).concat([array.reshape(-1) for array in arrays])
+def _joined(arrays: list, dtype: Any) -> Any:
+    xp = namespace(arrays[0])
+    return xp.astype(xp.concat([array.reshape(-1) for array in arrays]), dtype, copy=False)

@@ -1,17 +1,30 @@
 """A recording that can be replayed: functions of arrays in a row, and what has to be as it was for it to hold."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import takewhile
 from operator import itemgetter
 from typing import Any, NamedTuple
+
+import numpy
 
 from ..arrays import generator_in_use
 from ..autodiff import wrap
 from ..autodiff.modes import mode
+from .functions import numbers
 
-__all__ = ["Guards", "Instruction", "Outcome", "Program"]
+__all__ = ["Guards", "Instruction", "Outcome", "Program", "Room"]
 
 LARGE = 1 << 14
 """Bytes from which on a value is let go of as soon as it has been used; smaller ones stay until the end."""
+
+
+class Room(NamedTuple):
+    """A slot with an array for a small kernel to write into."""
+
+    slot: int
+    shape: tuple[int, ...]
+    dtype: Any
 
 
 class Instruction(NamedTuple):
@@ -20,7 +33,8 @@ class Instruction(NamedTuple):
     function: Callable
     takes: tuple[int, ...]
     gives: int
-    effect: bool  # it changes something besides, so that it is needed even where its value is not
+    effect: bool = False  # it changes something besides, so that it is needed even where its value is not
+    rooms: tuple[Room, ...] = ()  # a small kernel's results: it is given them after what it takes, and has no value
 
 
 class Guards(NamedTuple):
@@ -55,13 +69,33 @@ class Program:
         kept = {slot for slot, _ in outcome.returned} | {slot for *_, slot in (*outcome.grads, *outcome.buffers)}
         needed, used = set(kept), []
         for instruction in reversed(code):
-            if instruction.effect or instruction.gives in needed:
-                dying = {slot for slot in (*instruction.takes, instruction.gives) if slot not in needed} & large
+            gives = {instruction.gives, *(room.slot for room in instruction.rooms)}
+            if instruction.effect or gives & needed:
+                dying = ({*instruction.takes} | gives) - needed & large
                 needed.update(instruction.takes)
                 used += [_let_go(slot) for slot in dying]
                 used.append(instruction)
-        self.instructions = used[::-1]
-        self._code = [(function, _taker(takes), gives) for function, takes, gives, _ in self.instructions]
+        used.reverse()
+        # What only small kernels read stays in the program, and is written over in the next replay.
+        seen = kept.union(large, *(instruction.takes for instruction in used if not instruction.rooms))
+        self._rooms = [room for instruction in used for room in instruction.rooms if room.slot not in seen]
+        place = {room.slot: len(values) + k for k, room in enumerate(self._rooms)}
+        self.instructions: list[Instruction] = []
+        for instruction in used:
+            self.instructions += [_make(room) for room in instruction.rooms if room.slot in seen & large]
+            takes = (*instruction.takes, *(room.slot for room in instruction.rooms))
+            self.instructions.append(instruction._replace(takes=tuple(place.get(slot, slot) for slot in takes)))
+        # At once and without a call each: small arrays made anew, and what is read before anything can have changed it.
+        self._made = [room for instruction in used for room in instruction.rooms if room.slot in seen - large]
+        calm = [*takewhile(lambda instruction: not instruction.effect, self.instructions)]
+        reads = [instruction for instruction in calm if instruction.function is numbers]
+        self._reads = [(instruction.gives, values[instruction.takes[0]]) for instruction in reads]
+        others = [instruction for instruction in calm if instruction.function is not numbers]
+        self._code = [
+            (function, _taker(takes), gives)
+            for function, takes, gives, *_ in (*others, *self.instructions[len(calm) :])
+        ]
+        self._free: list[list] = []  # arrays for all rooms, which no replay is using; there may be several at once
 
     def fits(self) -> bool:
         """Whether all that the recording depends on is as it was."""
@@ -72,9 +106,12 @@ class Program:
         for held, name, tensor in places:
             if held.get(name) is not tensor:
                 return False
-        for holder, tensor_of, then in sources:
+        for holder, tensor_of, (shape, dtype, strides, node) in sources:
             tensor = holder if tensor_of is None else tensor_of(holder)
-            if tensor is None or layout(tensor) != then:
+            if tensor is None or tensor._node is not node:
+                return False
+            array = tensor._data
+            if array.shape != shape or array.dtype != dtype or array.strides != strides:
                 return False
         for leaf, absent in grads:
             if (leaf.grad is None) is not absent:
@@ -86,14 +123,23 @@ class Program:
 
     def replay(self, inputs: list) -> Any:
         """Do the step with these arrays as its arguments."""
-        values = self._values.copy()
+        try:
+            rooms = self._free.pop()
+        except IndexError:
+            rooms = [numpy.empty(shape, dtype) for _, shape, dtype in self._rooms]
+        values = self._values + rooms
         values[: self._inputs] = inputs
+        for place, tensor in self._reads:
+            values[place] = tensor._data
+        for place, shape, dtype in self._made:
+            values[place] = numpy.empty(shape, dtype)
         before, mode.in_rule = mode.in_rule, True  # operations that a rule calls answer arrays with arrays
         try:
             for function, take, place in self._code:
                 values[place] = function(*take(values))
         finally:
             mode.in_rule = before
+            self._free.append(rooms)
         result, returned, grads, buffers = self.outcome
         for leaf, slot in grads:
             leaf.grad = None if slot is None else wrap(values[slot], None)
@@ -122,4 +168,9 @@ def _nothing() -> None:
 
 def _let_go(slot: int) -> Instruction:
     """An instruction that empties a slot."""
-    return Instruction(_nothing, (), slot, True)
+    return Instruction(_nothing, (), slot)
+
+
+def _make(room: Room) -> Instruction:
+    """An instruction that makes an array anew."""
+    return Instruction(partial(numpy.empty, room.shape, room.dtype), (), room.slot)

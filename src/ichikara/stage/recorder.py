@@ -9,17 +9,30 @@ import gc
 import time
 import weakref
 from collections.abc import Callable
-from functools import partial
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any
 
 import numpy
 
 from ..arrays import Recorded, recording
+from ..arrays.kernels import fitting_small
 from ..autodiff import Tensor, wrap
 from ..autodiff.tensor import Leaf, Node
 from ..autodiff.tree import flatten
-from .program import LARGE, Guards, Instruction, Outcome, Program, layout
+from .functions import (
+    as_array,
+    as_list,
+    as_tensor,
+    as_tuple,
+    gathering,
+    grad,
+    held_at,
+    numbers,
+    numbers_found,
+    positional,
+    rebuilding,
+)
+from .program import LARGE, Guards, Instruction, Outcome, Program, Room, layout
 
 __all__ = ["Recorder"]
 
@@ -64,10 +77,21 @@ class Recorder:
 
     # --- what the floors below call -----------------------------------------------------------------------------------
 
-    def run(self, function: Callable, args: Any, options: dict | None = None, effect: bool = False) -> Any:
-        """The value of a function, which the replays will call too; NotImplemented is handed on and not recorded."""
+    def run(
+        self,
+        function: Callable,
+        args: Any,
+        options: dict | None = None,
+        effect: bool = False,
+        of: tuple[str, str] | None = None,
+    ) -> Any:
+        """The value of a function, which the replays will call too; NotImplemented is handed on and not recorded.
+
+        Arguments: ``of``, the operation that it is, and the input that it is the rule of, or an empty word: so a small
+        kernel may be found for the replays.
+        """
         if options:
-            function, args = _positional(function, args, options)
+            function, args = positional(function, args, options)
         before = len(self._code)
         recording.recorder = None
         try:
@@ -79,18 +103,21 @@ class Recorder:
             del self._code[before:]
             return output
         slots = tuple(slot for _, slot in taken)
+        found = self._small(function, of, taken, output) if of else None
+        if found is not None:
+            return found
         for position, arg in enumerate(args):
             if arg.__class__ is dict:  # a place for further results
                 into = taken[position][0]
-                function, output = _gathering(function, position, tuple(into)), (output, *into.values())
+                function, output = gathering(function, position, tuple(into)), (output, *into.values())
                 output, *others = self._note(function, slots, output, effect)
                 arg.update(zip(into, others, strict=True))
                 return output
         return self._note(function, slots, output, effect)
 
-    def function(self, function: Callable) -> Callable:
-        """A function of arrays whose calls are recorded."""
-        return lambda *args: self.run(function, args)
+    def rule(self, rule: Callable, of: tuple[str, str]) -> Callable:
+        """The rule of an operation's input, recorded when it is called."""
+        return lambda *args: self.run(rule, args, of=of)
 
     def read(self, tensor: Tensor) -> Any:
         """The numbers of a tensor as they are in each replay."""
@@ -111,9 +138,9 @@ class Recorder:
             holder, tensor_of, _ = self._found.get(id(tensor), (tensor, None, tensor))
             self._guards.sources.append((holder, tensor_of, layout(tensor)))
             if tensor_of is None:
-                noted = self._note(_numbers, (self._constant(tensor),), array)
+                noted = self._note(numbers, (self._constant(tensor),), array)
             else:
-                noted = self._note(_numbers_found, (self._constant(holder), self._constant(tensor_of)), array)
+                noted = self._note(numbers_found, (self._constant(holder), self._constant(tensor_of)), array)
             seen = self._seen[id(tensor)] = tensor, noted
         return seen[1]
 
@@ -138,7 +165,7 @@ class Recorder:
         if tensor is None or isinstance(tensor._data, Recorded) or (id(held), name) in self._buffers:
             return
         if changing:
-            self._found.setdefault(id(tensor), ((held, name), _held, tensor))
+            self._found.setdefault(id(tensor), ((held, name), held_at, tensor))
         elif (id(held), name) not in self._guarded:
             self._guarded.add((id(held), name))
             self._guards.places.append((held, name, tensor))
@@ -153,7 +180,7 @@ class Recorder:
             return
         if not replaced:
             if leaf.grad is not None:
-                self._found.setdefault(id(leaf.grad), (leaf, _grad, leaf.grad))
+                self._found.setdefault(id(leaf.grad), (leaf, grad, leaf.grad))
             self._guards.grads.append((leaf, leaf.grad is None))
         self._grads[leaf] = None
 
@@ -184,13 +211,13 @@ class Recorder:
             return arg.value, arg.slot
         if isinstance(arg, Tensor):
             value, slot = self._take(self.read(arg))
-            return wrap(value, None), self._noted(_as_tensor, (slot,))
+            return wrap(value, None), self._noted(as_tensor, (slot,))
         if kind is dict:
             return {}, self._constant(None)
         if kind in (tuple, list):
             parts = [self._take(part) for part in arg]
             if any(self._values[slot] is None and part is not None for part, slot in parts):
-                slot = self._noted(_as_list if kind is list else _as_tuple, tuple(slot for _, slot in parts))
+                slot = self._noted(as_list if kind is list else as_tuple, tuple(slot for _, slot in parts))
                 self._large.add(slot)
                 return kind(part for part, _ in parts), slot
         return arg, self._constant(arg)
@@ -208,6 +235,27 @@ class Recorder:
         self._large.add(slot)
         parts = [self._give(self._noted(itemgetter(k), (slot,)), part) for k, part in enumerate(output)]
         return parts if isinstance(output, list) else tuple(parts)
+
+    def _small(self, function: Callable, of: tuple[str, str], taken: list[tuple[Any, int]], output: Any) -> Any:
+        """Note a small kernel in the place of a function; the recorded results, None where there is no such kernel."""
+        results = output if isinstance(output, tuple) else (output,)
+        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+        given = {name: as_array(value) for name, (value, _) in zip(names, taken, strict=True)}
+        fits = fitting_small(*of, given)
+        if fits is None or not all(hasattr(result, "shape") for result in results):
+            return None
+        kernel, needs = fits
+        rooms = tuple(Room(self._slot(), result.shape, result.dtype) for result in results)
+        # Called once, so that replays need not wait for the compiler.
+        kernel(*[given[name] for name in needs], *[numpy.empty(shape, dtype) for _, shape, dtype in rooms])
+        slots = {
+            name: slot if given[name] is value else self._noted(as_array, (slot,))
+            for name, (value, slot) in zip(names, taken, strict=True)
+        }
+        takes = tuple(slots[name] for name in needs)
+        self._code.append(Instruction(kernel, takes, self._slot(), rooms=rooms))
+        parts = tuple(self._give(room.slot, result) for room, result in zip(rooms, results, strict=True))
+        return parts if isinstance(output, tuple) else parts[0]
 
     def _give(self, slot: int, value: Any) -> Any:
         """A value for the step to go on with."""
@@ -235,7 +283,7 @@ class Recorder:
             finished.append(leaf)
         buffers = [(held, name) for (_, name), held in self._buffers.items() if held[name] is not None]
         outcome = Outcome(
-            _rebuilding(rebuild, finished, places),
+            rebuilding(rebuild, finished, places),
             returned,
             [(leaf, None if leaf.grad is None else self._slot_of(leaf.grad)) for leaf in self._grads],
             [(held, name, self._slot_of(held[name])) for held, name in buffers],
@@ -274,78 +322,6 @@ class Recorder:
     def _kept(self) -> str:
         """A value that somebody still holds, in words; empty if there is none."""
         return next((repr(value) for ref in self._made if (value := ref()) is not None), "")
-
-
-# --- functions that stand in programs ---------------------------------------------------------------------------------
-
-
-_numbers = attrgetter("_data")
-
-
-def _numbers_found(holder, tensor_of):
-    return tensor_of(holder)._data
-
-
-def _held(place):
-    held, name = place
-    return held.get(name)
-
-
-def _grad(leaf):
-    return leaf.grad
-
-
-def _as_tensor(array):
-    return wrap(array, None)
-
-
-def _as_list(*parts):
-    return list(parts)
-
-
-def _as_tuple(*parts):
-    return parts
-
-
-def _positional(function: Callable, args: Any, options: dict) -> tuple[Callable, tuple]:
-    """A function and its arguments without options; those that are recorded come first among the new arguments."""
-    fixed = {name: value for name, value in options.items() if not isinstance(value, Recorded)}
-    function = partial(function, **fixed) if fixed else function
-    moving = tuple(name for name in options if name not in fixed)
-    if not moving:
-        return function, tuple(args)
-    count = len(args)
-    named = lambda *given: function(*given[:count], **dict(zip(moving, given[count:], strict=True)))
-    return named, (*args, *(options[name] for name in moving))
-
-
-def _gathering(function: Callable, position: int, names: tuple) -> Callable:
-    """A function that puts results into a dictionary, as one that returns them."""
-
-    def gathered(*args):
-        into: dict = {}
-        output = function(*args[:position], into, *args[position + 1 :])
-        return output, *(into[name] for name in names)
-
-    return gathered
-
-
-def _rebuilding(rebuild: Callable, leaves: list, places: list[int]) -> Callable:
-    """The function that makes what a step returns, of what is others in each replay."""
-    if not places:
-        constant = rebuild(leaves)
-        return lambda moving: constant
-    template = list(leaves)
-    for place in places:
-        template[place] = None
-
-    def result(moving):
-        filled = template.copy()
-        for place, value in zip(places, moving, strict=True):
-            filled[place] = value
-        return rebuild(filled)
-
-    return result
 
 
 def _with_inputs(tree: Any, inputs: Any) -> Any:

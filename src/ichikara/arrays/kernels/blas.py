@@ -18,16 +18,15 @@ from numba import carray, cfunc, types
 from numba.extending import intrinsic as _intrinsic
 from numba.extending import overload
 
-from ..workers import held, together
-from . import kernel
-from .compiled import compiled, inner
-from .team import share_out
+from .compiled import inner
 
 intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
-__all__ = ["multiply_add"]
+__all__ = ["PLAIN", "TURNED", "address", "gemm", "multiply", "multiply_add"]
 
-_BY_ROWS, _PLAIN, _TURNED = 101, 111, 112  # CBLAS's numbers: matrices lie row by row; one is as it is; or transposed
+# CBLAS's numbers: matrices lie row by row; one is as it is; or transposed. Of NumPy's type, for Python's numbers would
+# each be a type of their own to the compiler, and `multiply` be compiled for each.
+_BY_ROWS, PLAIN, TURNED = numpy.int32(101), numpy.int32(111), numpy.int32(112)
 
 
 def _form(number, pointer):
@@ -67,15 +66,15 @@ def _library():
 def _made_of_dot(number):
     """The address of a function of the same form."""
 
-    def gemm(order, a_lies, b_lies, m, n, k, alpha, a, a_step, b, b_step, beta, c, c_step):
-        left = carray(a, (k, a_step))[:, :m].T if a_lies == _TURNED else carray(a, (m, a_step))[:, :k]
-        right = carray(b, (n, b_step))[:, :k].T if b_lies == _TURNED else carray(b, (k, b_step))[:, :n]
+    def product(order, a_lies, b_lies, m, n, k, alpha, a, a_step, b, b_step, beta, c, c_step):
+        left = carray(a, (k, a_step))[:, :m].T if a_lies == TURNED else carray(a, (m, a_step))[:, :k]
+        right = carray(b, (n, b_step))[:, :k].T if b_lies == TURNED else carray(b, (k, b_step))[:, :n]
         found, out = numpy.dot(left.copy(), right.copy()), carray(c, (m, c_step))
         for i in range(m):
             for j in range(n):
                 out[i, j] = alpha * found[i, j] + (beta * out[i, j] if beta else number(0))
 
-    _kept.append(cfunc(_form(number, types.CPointer(number)), cache=True)(gemm))
+    _kept.append(cfunc(_form(number, types.CPointer(number)), cache=True)(product))
     return _kept[-1].address
 
 
@@ -83,7 +82,7 @@ _name_products()
 
 
 @intrinsic
-def _address(typing, array):
+def address(typing, array):
     """Where an array's numbers begin."""
 
     def code(context, builder, sig, args):
@@ -92,17 +91,17 @@ def _address(typing, array):
     return types.intp(array), code
 
 
-def _gemm(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
+def gemm(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
     """The library's function for numbers of the type of an array ``like`` this."""
 
 
-@overload(_gemm)
+@overload(gemm)
 def _choose(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
-    gemm: Any
-    gemm, number = (_sgemm, numpy.float32) if like.dtype == types.float32 else (_dgemm, numpy.float64)
+    function: Any
+    function, number = (_sgemm, numpy.float32) if like.dtype == types.float32 else (_dgemm, numpy.float64)
 
     def call(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
-        gemm(_BY_ROWS, a_lies, b_lies, m, n, k, number(1), a, a_step, b, b_step, number(beta), c, c_step)
+        function(_BY_ROWS, a_lies, b_lies, m, n, k, number(1), a, a_step, b, b_step, number(beta), c, c_step)
 
     return call
 
@@ -112,8 +111,8 @@ def _lies(matrix):
     """How a matrix lies for CBLAS, and the distance of its rows, or of its columns where it is transposed."""
     size = matrix.itemsize
     if matrix.strides[1] == size or matrix.shape[1] == 1:
-        return _PLAIN, max(matrix.strides[0] // size, matrix.shape[1], 1)
-    return _TURNED, max(matrix.strides[1] // size, matrix.shape[0], 1)
+        return PLAIN, max(matrix.strides[0] // size, matrix.shape[1], 1)
+    return TURNED, max(matrix.strides[1] // size, matrix.shape[0], 1)
 
 
 @inner
@@ -127,89 +126,21 @@ def multiply_add(a, b, beta, c):
     n = b.shape[1]
     if m and n:
         (a_lies, a_step), (b_lies, b_step), (_, c_step) = _lies(a), _lies(b), _lies(c)
-        _gemm(a_lies, b_lies, m, n, k, _address(a), a_step, _address(b), b_step, beta, _address(c), c_step, c)
+        gemm(a_lies, b_lies, m, n, k, address(a), a_step, address(b), b_step, beta, address(c), c_step, c)
 
 
-# --- one product, shared out ------------------------------------------------------------------------------------------
-
-
-_PIECE = 512  # rows at a time: then what has just been computed is still in the cache when it is needed
-
-
-@kernel("arrays.product")
-def product(a, b, bias, cost):
-    """The product of two matrices that are large, and a bias; None if they lie in a way that the library cannot use."""
-    a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous
-    a, b = a.T if a_turned else a, b.T if b_turned else b
-    if not (a.flags.carray and b.flags.carray):  # with gaps, or not to be written to: another type for the compiler
-        return None
-    c = numpy.empty((a.shape[a_turned], b.shape[not b_turned]), a.dtype)
-    if bias is None:
-        bias = numpy.empty(0, a.dtype)
-    elif not bias.flags.carray:
-        bias = bias.copy()
-    with held:
-        together(_product, cost, a, a_turned, b, b_turned, bias, c)
-    return c
-
-
-@compiled
-def _product(team, a, a_turned, b, b_turned, bias, c):
-    count, by_rows = max(c.shape), c.shape[0] >= c.shape[1]
-    share_out(team, count, count // _PIECE, _product_part, (a, a_turned, b, b_turned, bias, c, by_rows))
+_ALONE = 200_000  # up to so many multiplications the library keeps to one thread of its own accord
 
 
 @inner
-def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows):
-    """Some rows or some columns of a product. The others are beside them, so a place and a size tell which."""
-    m, n = c.shape
-    k = a.shape[0] if a_turned else a.shape[1]
-    if bias.size:  # what the sums begin with, instead of 0
-        for r in range(first if by_rows else 0, last if by_rows else m):
-            row, start = (c[r], bias) if by_rows else (c[r, first:last], bias[first:last])
-            for j in range(row.size):
-                row[j] = start[j]
-    at_a, at_b, at_c, size = _address(a), _address(b), _address(c), c.itemsize
-    if by_rows:
-        m = last - first
-        at_a += first * size * (1 if a_turned else k)
-        at_c += first * size * n
-    else:
-        n = last - first
-        at_b += first * size * (k if b_turned else 1)
-        at_c += first * size
-    lies_a, lies_b = _TURNED if a_turned else _PLAIN, _TURNED if b_turned else _PLAIN
-    beta = 1 if bias.size else 0
-    _gemm(lies_a, lies_b, m, n, k, at_a, a.shape[1], at_b, b.shape[1], beta, at_c, c.shape[1], c)
+def multiply(m, n, k, a, a_lies, b, b_lies, beta, c):
+    """`multiply_add` of arrays without gaps, whatever their axes are, by their sizes and how a and b lie.
 
-
-# --- sums of rows -----------------------------------------------------------------------------------------------------
-
-
-_TOGETHER = 64
-
-
-@kernel("arrays.sum_of_rows")
-def sum_of_rows(x):
-    """The sum of the rows of a matrix."""
-    total = numpy.zeros(x.shape[1], x.dtype)
-    together(_sum_of_rows, x.size, numpy.ascontiguousarray(x), total)
-    return total
-
-
-@compiled
-def _sum_of_rows(team, x, total):
-    share_out(team, x.shape[1], 0, _sum_some, (x, total))
-
-
-@inner
-def _sum_some(first, last, x, total):
-    sums, part = total[first:last], numpy.empty(last - first, x.dtype)
-    for start in range(0, x.shape[0], _TOGETHER):  # small numbers are added to small ones, and keep their digits
-        part[:] = 0
-        for r in range(start, min(start + _TOGETHER, x.shape[0])):
-            row = x[r, first:last]
-            for j in range(row.size):
-                part[j] += row[j]
-        for j in range(sums.size):
-            sums[j] += part[j]
+    It is done in so few rows at a time that the library wakes no threads. Shapes: m k, k n, m n elements.
+    """
+    few = max(_ALONE // max(n * k, 1), 1)
+    for first in range(0, m, few):
+        at_a = address(a) + first * a.itemsize * (1 if a_lies == TURNED else k)
+        at_c = address(c) + first * c.itemsize * n
+        a_step, b_step = m if a_lies == TURNED else k, k if b_lies == TURNED else n
+        gemm(a_lies, b_lies, min(few, m - first), n, k, at_a, a_step, address(b), b_step, beta, at_c, n, c)

@@ -1,0 +1,51 @@
+r"""A layer's weighted sums and their gradients, for few rows and neurons, each in one call.
+
+.. math:: Y = X W^\top + b, \qquad
+    \bar X = \bar Y W, \qquad \bar W = \bar Y^\top X, \qquad \bar b = \sum_i \bar Y_i
+"""
+
+import numpy
+
+from . import small
+from .blas import PLAIN, TURNED, multiply
+from .compiled import compiled
+
+_NEW, _ADDED = numpy.int32(0), numpy.int32(1)  # whether a product is added to what is there
+
+
+@small("linear")
+@compiled
+def _linear(x, weight, bias, y):
+    n, k = weight.shape
+    m = y.size // n
+    if bias is None:
+        multiply(m, n, k, x, PLAIN, weight, TURNED, _NEW, y)
+    else:
+        for i in range(m):
+            for j in range(n):
+                y.flat[i * n + j] = bias[j]
+        multiply(m, n, k, x, PLAIN, weight, TURNED, _ADDED, y)
+
+
+@small("linear", of="x")
+@compiled
+def _linear_x(g, weight, gx):
+    n, k = weight.shape
+    multiply(g.size // n, k, n, g, PLAIN, weight, PLAIN, _NEW, gx)
+
+
+@small("linear", of="weight")
+@compiled
+def _linear_weight(g, x, gw):
+    n, k = gw.shape
+    multiply(n, k, g.size // n, g, TURNED, x, PLAIN, _NEW, gw)
+
+
+@small("linear", of="bias")
+@compiled
+def _linear_bias(g, gb):
+    n = gb.size
+    gb[:] = 0
+    for i in range(g.size // n):
+        for j in range(n):
+            gb[j] += g.flat[i * n + j]

@@ -1,0 +1,60 @@
+r"""The mean cross entropy of weighted sums with labels, and its gradient, in one pass each.
+
+.. math:: L = \frac1n \sum_i \Bigl(\ln \sum_k e^{u_{ik}} - u_{i y_i}\Bigr), \qquad
+    \bar u_{ik} = \frac{\bar L}{n}\,(p_{ik} - [k = y_i])
+"""
+
+import math
+
+from ..labels import counted
+from . import small
+from .compiled import compiled, exp, inner
+
+
+@small("categorical_nll", reduction="mean")
+def _categorical_nll(u, labels, ignore_index, loss, logp):
+    if not _nll(u, labels, ignore_index, loss, logp):
+        counted(labels, u.shape[1], ignore_index)  # which says what is wrong
+
+
+@inner
+def _is(label, ignore_index):
+    """Whether a label is the one that does not count, if there is one."""
+    return False if ignore_index is None else label == ignore_index
+
+
+@compiled
+def _nll(u, labels, ignore_index, loss, logp):
+    """The loss and the logarithms of the softmax; whether all labels are classes."""
+    number, count, total = u.dtype.type, 0, 0.0
+    for r in range(u.shape[0]):
+        largest, powers = u[r, 0], number(0)
+        for i in range(u.shape[1]):
+            largest = max(largest, u[r, i])
+        for i in range(u.shape[1]):
+            powers += exp(u[r, i] - largest)
+        log = largest + number(math.log(powers))
+        for i in range(u.shape[1]):
+            logp[r, i] = u[r, i] - log
+        label = labels[r]
+        if not _is(label, ignore_index):
+            if not 0 <= label < u.shape[1]:
+                return False
+            total -= logp[r, label]
+            count += 1
+    loss[()] = total / count
+    return True
+
+
+@small("categorical_nll", of="u", reduction="mean")
+@compiled
+def _nll_u(g, logp, labels, ignore_index, gu):
+    number, count = logp.dtype.type, 0
+    for label in labels:
+        count += not _is(label, ignore_index)
+    share = number(g[()] / count)
+    for r in range(logp.shape[0]):
+        label = labels[r]
+        size = number(0) if _is(label, ignore_index) else share
+        for i in range(logp.shape[1]):
+            gu[r, i] = size * (exp(logp[r, i]) - (i == label))

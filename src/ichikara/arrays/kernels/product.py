@@ -1,0 +1,115 @@
+"""One product of large matrices, shared out, and the sum of many rows."""
+
+import numpy
+
+from ..workers import held, together
+from . import kernel
+from .blas import PLAIN, TURNED, address, gemm
+from .compiled import compiled, inner
+from .team import share_out
+
+_FEW_ROWS = 4
+
+
+_PIECE = 512  # rows at a time: then what has just been computed is still in the cache when it is needed
+
+
+@kernel("arrays.product")
+def product(a, b, bias, cost):
+    """The product of two matrices that are large, and a bias; None if they lie in a way that the library cannot use."""
+    a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous
+    a, b = a.T if a_turned else a, b.T if b_turned else b
+    if not (a.flags.carray and b.flags.carray):  # with gaps, or not to be written to: another type for the compiler
+        return None
+    c = numpy.empty((a.shape[a_turned], b.shape[not b_turned]), a.dtype)
+    if bias is None:
+        bias = numpy.empty(0, a.dtype)
+    elif not bias.flags.carray:
+        bias = bias.copy()
+    if b_turned and not a_turned and len(a) <= _FEW_ROWS:
+        together(_few_rows, cost, a, b, bias, c)
+        return c
+    with held:
+        together(_product, cost, a, a_turned, b, b_turned, bias, c)
+    return c
+
+
+@compiled
+def _product(team, a, a_turned, b, b_turned, bias, c):
+    count, by_rows = max(c.shape), c.shape[0] >= c.shape[1]
+    share_out(team, count, count // _PIECE, _product_part, (a, a_turned, b, b_turned, bias, c, by_rows))
+
+
+@inner
+def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows):
+    """Some rows or some columns of a product. The others are beside them, so a place and a size tell which."""
+    m, n = c.shape
+    k = a.shape[0] if a_turned else a.shape[1]
+    if bias.size:  # what the sums begin with, instead of 0
+        for r in range(first if by_rows else 0, last if by_rows else m):
+            row, start = (c[r], bias) if by_rows else (c[r, first:last], bias[first:last])
+            for j in range(row.size):
+                row[j] = start[j]
+    at_a, at_b, at_c, size = address(a), address(b), address(c), c.itemsize
+    if by_rows:
+        m = last - first
+        at_a += first * size * (1 if a_turned else k)
+        at_c += first * size * n
+    else:
+        n = last - first
+        at_b += first * size * (k if b_turned else 1)
+        at_c += first * size
+    lies_a, lies_b = TURNED if a_turned else PLAIN, TURNED if b_turned else PLAIN
+    beta = 1 if bias.size else 0
+    gemm(lies_a, lies_b, m, n, k, at_a, a.shape[1], at_b, b.shape[1], beta, at_c, c.shape[1], c)
+
+
+@compiled
+def _few_rows(team, a, b, bias, c):
+    share_out(team, len(b), 0, _few_rows_part, (a, b, bias, c))
+
+
+@inner
+def _few_rows_part(first, last, a, b, bias, c):
+    """Some columns of a product of few rows with a transposed matrix, whose numbers are read once and side by side.
+
+    The time is that of reading them. The library, made for matrices that are used many times, takes twice as long.
+    """
+    for j in range(first, last):
+        for i in range(len(a)):
+            total = bias[j] if bias.size else c.dtype.type(0)
+            for k in range(a.shape[1]):
+                total += a[i, k] * b[j, k]
+            c[i, j] = total
+
+
+# --- sums of rows -----------------------------------------------------------------------------------------------------
+
+
+_TOGETHER = 64
+
+
+@kernel("arrays.sum_of_rows")
+def sum_of_rows(x):
+    """The sum of the rows of a matrix."""
+    total = numpy.zeros(x.shape[1], x.dtype)
+    together(_sum_of_rows, x.size, numpy.ascontiguousarray(x), total)
+    return total
+
+
+@compiled
+def _sum_of_rows(team, x, total):
+    share_out(team, x.shape[1], 0, _sum_some, (x, total))
+
+
+@inner
+def _sum_some(first, last, x, total):
+    sums, part = total[first:last], numpy.empty(last - first, x.dtype)
+    for start in range(0, x.shape[0], _TOGETHER):  # small numbers are added to small ones, and keep their digits
+        part[:] = 0
+        for r in range(start, min(start + _TOGETHER, x.shape[0])):
+            row = x[r, first:last]
+            for j in range(row.size):
+                part[j] += row[j]
+        for j in range(sums.size):
+            sums[j] += part[j]
