@@ -47,7 +47,7 @@ class _Seen(NamedTuple):
 @kernel("convolution")
 def convolution(x, weight, bias, window, groups):
     if winograd.fits(x.dtype, weight.shape, window, groups):
-        return winograd.correlate(x, weight, bias, window.padding)
+        return winograd.correlate(x, weight, bias, window)
     seen = _seen(x.shape[1:], weight.shape[1:], window)
     y = numpy.empty((len(x), len(weight), *window.positions(x.shape[2:], weight.shape[2:])), x.dtype)
     w = _panels(weight.reshape(groups, len(weight) // groups, -1))
@@ -58,7 +58,7 @@ def convolution(x, weight, bias, window, groups):
 @kernel("convolution_image")
 def convolution_image(out, weight, size, window, groups):
     if winograd.fits(out.dtype, weight.shape, window, groups):
-        return winograd.correlate_back(out, weight, window.padding)
+        return winograd.correlate_back(out, weight, size, window)
     g = numpy.ascontiguousarray(out)
     parted = weight.reshape(groups, len(weight) // groups, *weight.shape[1:]).swapaxes(1, 2)
     x = numpy.empty((len(g), groups * weight.shape[1], *size), g.dtype)
@@ -70,7 +70,7 @@ def convolution_image(out, weight, size, window, groups):
 @kernel("convolution_weight")
 def convolution_weight(out, x, size, window, groups):
     if winograd.fits(x.dtype, (out.shape[1], x.shape[1], *size), window, groups):
-        return winograd.correlate_weight(out, x, window.padding)
+        return winograd.correlate_weight(out, x, size, window)
     x, g = numpy.ascontiguousarray(x), numpy.ascontiguousarray(out)
     channels, outputs = x.shape[1] // groups, out.shape[1] // groups
     seen = _seen(x.shape[1:], (channels, *size), window)

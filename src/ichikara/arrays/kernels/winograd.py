@@ -1,13 +1,19 @@
-r"""Convolution by a window of 3 x 3 in steps of one, with a quarter of the multiplications.
+r"""Convolution by small windows with a quarter or half of the multiplications.
 
 .. math:: Y = A^\top \bigl[(G\,w\,G^\top) \circ (B^\top d\,B)\bigr] A
 
-An output of 4 x 4 is made of a *patch* d of 6 x 6 numbers by 36 multiplications instead of 144: both sides are first
-taken to where a convolution is a product number by number, as by a Fourier transform, but in small whole numbers. Over
-all channels the products of each of the 36 numbers are a product of matrices, (patches, channels) by
-(channels, outputs). The transforms do a vector of channels at a time, and for that the channels come last.
+An output of 4 x 4 of a window of 3 x 3 is made of a *patch* d of 6 x 6 numbers by 36 multiplications instead of 144:
+both sides are first taken to where a convolution is a product number by number, as by a Fourier transform, but in small
+whole numbers. A convolution is a product of polynomials, and these are known by their values at a few points: there
+they are multiplied. Over all channels the products of each of the 36 numbers are a product of matrices, (patches,
+channels) by (channels, outputs). The transforms do a vector of channels at a time, and for that the channels come last.
 
-The gradient of the image is the same, with the window turned around. That of the weight is
+A window of s r x s r in steps of s is one of r x r in steps of one over s times s *phases* of the image, which count as
+channels of their own. So windows of 4 x 4 in steps of two are done here too, as windows of 2 x 2: 25 multiplications
+instead of 64.
+
+The gradient of the image is the same, with the window turned around; the phases are then those of the result. That of
+the weight is
 
 .. math:: \bar w = G^\top \bigl[\textstyle\sum (A\,\bar Y A^\top) \circ (B^\top d\,B)\bigr]\,G
 
@@ -20,6 +26,8 @@ Source: S. Winograd, "Arithmetic Complexity of Computations" (1980); A. Lavin an
 Convolutional Neural Networks" (2015).
 """
 
+import math
+
 import numpy
 
 from ..product import product
@@ -27,95 +35,137 @@ from ..workers import share
 from .compiled import compiled
 from .tile import BYTES, add_products, add_to, load, sandwich, store, turn
 
-_B = (
-    (4, 0, -5, 0, 1, 0),
-    (0, -4, -4, 1, 1, 0),
-    (0, 4, -4, -1, 1, 0),
-    (0, -2, -1, 2, 1, 0),
-    (0, 2, -1, -2, 1, 0),
-    (0, 4, 0, -5, 0, 1),
-)
-_A = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
-_G = numpy.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
-_GG = numpy.kron(_G, _G).astype("float32")  # both sides at once: (36, 9)
+_TAPS = (2, 3)  # lengths of windows, or of what each phase sees of one
+_POINTS = (0, 1, -1, 2, -2)  # and infinity; the first r + 2 are used
 
-_of_patches, _to_outputs, _of_outputs = sandwich(_B), sandwich(_A), sandwich(tuple(zip(*_A, strict=True)))
+
+def _matrices(taps):
+    """B, G and A of a window of this length, and 4 outputs."""
+    points = _POINTS[: taps + 2]
+    others = [[q for q in points if q != p] for p in points]
+    b = [[*numpy.poly(rest)[::-1], 0] for rest in others] + [numpy.poly(points)[::-1]]
+    g = [[p**k / math.prod(p - q for q in rest) for k in range(taps)] for p, rest in zip(points, others, strict=True)]
+    a = [[*(p**k for p in points), int(k == 3)] for k in range(4)]
+    return numpy.rint(b).astype(int).tolist(), numpy.array([*g, [0] * (taps - 1) + [1]]), a
+
+
+_B, _G, _A = ({taps: _matrices(taps)[n] for taps in _TAPS} for n in range(3))
+_GG = {taps: numpy.kron(g, g).astype("float32") for taps, g in _G.items()}  # both sides at once, as of a row of numbers
+
+_of_patches, _to_outputs = sandwich(_B), sandwich(_A)
+_of_outputs = sandwich({taps: list(zip(*a, strict=True)) for taps, a in _A.items()})
 
 _LANES = BYTES // 4
-_SOME = 2 * _LANES  # outputs that are done at a time
-_SIX, _FOUR, _TWO, _ONE = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3), (0, 1), (0,)
+_SOME = 2 * _LANES  # channels or outputs that lie side by side in a block, and are done at a time
+_SIX, _FOUR, _TWO = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3), (0, 1)
 _PATCHES = 36  # about so many make a product of matrices that is worth its start
-_LEAST = 16  # channels on each side, for the transforms to pay
 
 
 def fits(dtype, weight_shape, window, groups):
     """Whether a convolution can be done so, and whether it pays."""
+    outputs, channels, height, width = weight_shape
+    step = window.stride[0]
     return (
         dtype == numpy.float32
         and groups == 1
-        and weight_shape[2:] == (3, 3)
-        and min(weight_shape[:2]) >= _LEAST
-        and window.stride == window.dilation == (1, 1)
-        and max(map(max, window.padding)) <= 2
+        and height == width
+        and height % step == 0
+        and height // step in _TAPS
+        and min(outputs, channels) >= _SOME
+        and window.stride == (step, step)
+        and window.dilation == (1, 1)
+        and max(map(max, window.padding)) < height
     )
 
 
-def correlate(x, weight, bias, padding):
-    """What the window sees everywhere. Shapes: (n, c, h, w), (o, c, 3, 3), (o) or None -> (n, o, oh, ow)."""
-    x, size = numpy.ascontiguousarray(x), [n + sum(p) - 2 for n, p in zip(x.shape[2:], padding, strict=True)]
-    outputs, channels = weight.shape[:2]
-    y = numpy.empty((len(x), outputs, *size), x.dtype)
-    u = numpy.zeros((36, channels, _up(outputs, _LANES)), x.dtype)
-    u[:, :, :outputs] = product(_GG, weight.transpose(1, 0, 2, 3).reshape(-1, 9).T).reshape(36, channels, outputs)
-    b = numpy.zeros(u.shape[2], x.dtype)
-    if bias is not None:
-        b[:outputs] = bias
-    begin = padding[0][0], padding[1][0]
-    share(lambda part: _correlate(x[part], u.reshape(-1), b, y[part], begin), len(x), y.size * channels * 9)
+def correlate(x, weight, bias, window):
+    """What the window sees everywhere. Shapes: (n, c, h, w), (o, c, s r, s r), (o) or None -> (n, o, oh, ow)."""
+    outputs, channels, step, taps = *weight.shape[:2], window.stride[0], weight.shape[2] // window.stride[0]
+    y = numpy.empty((len(x), outputs, *window.positions(x.shape[2:], weight.shape[2:])), x.dtype)
+    parted = weight.reshape(outputs, channels, taps, step, taps, step).transpose(2, 4, 3, 5, 1, 0)
+    u = _transformed(parted.reshape(taps * taps, step * step * channels, outputs))
+    _share(x, u, bias, y, [p for p, _ in window.padding], step, (0, 0), 1)
     return y
 
 
-def correlate_back(out, weight, padding):
-    """The gradient of the image. Shapes: (n, o, oh, ow), (o, c, 3, 3) -> (n, c, h, w)."""
-    turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
-    return correlate(out, turned, None, [[2 - p for p in pair] for pair in padding])
+def correlate_back(out, weight, size, window):
+    """The gradient of the image of a size. Shapes: (n, o, oh, ow), (o, c, s r, s r) -> (n, c, h, w)."""
+    outputs, channels, step, taps = *weight.shape[:2], window.stride[0], weight.shape[2] // window.stride[0]
+    x = numpy.empty((len(out), channels, *size), out.dtype)
+    parted = weight.reshape(outputs, channels, taps, step, taps, step)[:, :, ::-1, :, ::-1].transpose(2, 4, 0, 3, 5, 1)
+    u = numpy.zeros((taps * taps, outputs, step * step, _up(channels, _LANES)), out.dtype)
+    u[..., :channels] = parted.reshape(taps * taps, outputs, step * step, channels)
+    # Place s m + a of the padded image is reached from the positions m - r + 1 to m, by every s-th element from a on.
+    first = [p // step for p, _ in window.padding]
+    begin, skipped = (
+        [taps - 1 - m for m in first],
+        [p - step * m for (p, _), m in zip(window.padding, first, strict=True)],
+    )
+    _share(out, _transformed(u.reshape(taps * taps, outputs, -1)), None, x, begin, 1, skipped, step)
+    return x
 
 
-def correlate_weight(out, x, padding):
-    """The gradient of the weight. Shapes: (n, o, oh, ow), (n, c, h, w) -> (o, c, 3, 3)."""
+def correlate_weight(out, x, size, window):
+    """The gradient of the weight of a size. Shapes: (n, o, oh, ow), (n, c, h, w) -> (o, c, s r, s r)."""
     g, x = numpy.ascontiguousarray(out), numpy.ascontiguousarray(x)
-    begin = padding[0][0], padding[1][0]
+    outputs, channels, step, taps = g.shape[1], x.shape[1], window.stride[0], size[0] // window.stride[0]
+    begin = tuple(p for p, _ in window.padding)
+    depth = _up(channels, _LANES)
+    blocks = -(-step * step * depth // _SOME)
 
     def work(part):
-        total = numpy.zeros((36, _up(g.shape[1], 4), _up(x.shape[1], _LANES)), x.dtype)
-        _of_weight(g[part], x[part], total, begin)
-        return total
+        total = numpy.zeros(((taps + 3) ** 2, blocks, _up(outputs, 4), _SOME), x.dtype)
+        _of_weight((0,) * taps, g[part], x[part], total, begin, step)
+        return _GG[taps].T @ total.reshape(len(total), -1)
 
-    total = sum(share(work, len(x), g.size * x.shape[1] * 9))[:, : g.shape[1], : x.shape[1]]
-    return product(_GG.T, total.reshape(36, -1)).T.reshape(*total.shape[1:], 3, 3).astype(x.dtype)
+    found = sum(share(work, len(x), g.size * step * step * channels * taps * taps))
+    found = found.reshape(taps, taps, blocks, -1, _SOME)[:, :, :, :outputs].transpose(3, 2, 4, 0, 1)
+    found = found.reshape(outputs, -1, taps, taps)[:, : step * step * depth]
+    found = found.reshape(outputs, step, step, depth, taps, taps)[:, :, :, :channels].transpose(0, 3, 4, 1, 5, 2)
+    return found.reshape(outputs, channels, *size)
 
 
 def _up(count, to):
     return -(-count // to) * to
 
 
+def _transformed(weight):
+    """G w G^T, the outputs in blocks. Shapes: (r r, c, o) -> (points, blocks, c, _SOME)."""
+    elements, channels, outputs = weight.shape
+    blocks = -(-outputs // _SOME)
+    padded = numpy.pad(weight, ((0, 0), (0, 0), (0, blocks * _SOME - outputs))) if outputs % _SOME else weight
+    parted = padded.reshape(elements, channels, blocks, _SOME).swapaxes(1, 2)
+    gg = _GG[math.isqrt(elements)]
+    return product(gg, parted.reshape(elements, -1)).reshape(len(gg), blocks, channels, _SOME)
+
+
+def _share(x, u, bias, y, begin, step, skipped, out_step):
+    x, taps = numpy.ascontiguousarray(x), (0,) * (math.isqrt(len(u)) - 3)
+    b = numpy.zeros(y.shape[1], y.dtype) if bias is None else numpy.ascontiguousarray(bias)
+    share(
+        lambda part: _correlate(taps, x[part], u, b, y[part], tuple(begin), step, tuple(skipped), out_step),
+        len(x),
+        y.size * x.shape[1] * (step * len(taps)) ** 2,
+    )
+
+
 # --- patches ----------------------------------------------------------------------------------------------------------
 
 
 @compiled
-def _sizes(outputs, count):
+def _sizes(height, width, count):
     """Patches of an image, down and across; and how many images are done together."""
-    down, across = (outputs.shape[2] + 3) // 4, (outputs.shape[3] + 3) // 4
+    down, across = (height + 3) // 4, (width + 3) // 4
     return down, across, max(1, min(count, _PATCHES // (down * across)))
 
 
 @compiled
-def _places(taps, pitch, depth):
-    """Where the numbers of a patch lie, from its corner on, in an image with its channels last."""
-    places = numpy.empty(taps * taps, numpy.intp)
-    for a in range(taps):
-        for b in range(taps):
-            places[a * taps + b] = (a * pitch + b) * depth
+def _places(count, down, across):
+    """Where the numbers of a patch lie from its corner on, so many of them in both directions."""
+    places = numpy.empty(count * count, numpy.intp)
+    for a in range(count):
+        for b in range(count):
+            places[a * count + b] = a * down + b * across
     return places
 
 
@@ -139,13 +189,13 @@ def _channels_last(image, out, pitch, depth, top, left):
 
 
 @compiled
-def _channels_first(lines, pitch, depth, bias, image):
+def _channels_first(lines, pitch, depth, bias, image, top, left):
     """The way back, and a number added to each channel."""
     channels, height, width = image.shape
     plane, flat = height * width, image.reshape(-1)
     for i in range(height):
         for c in range(0, channels, _LANES):
-            at, to, j = i * pitch * depth + c, c * plane + i * width, 0
+            at, to, j = ((top + i) * pitch + left) * depth + c, c * plane + i * width, 0
             if c + _LANES <= channels:
                 while j + _LANES <= width:
                     turn(lines, at + j * depth, depth, flat, to + j, plane)
@@ -158,103 +208,108 @@ def _channels_first(lines, pitch, depth, bias, image):
 
 
 @compiled
-def _patches(x, n, some, v, lines, pitch, depth, room, down, across, begin, places):
-    """The patches of some images, transformed: (36, room, depth)."""
+def _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places):
+    """The patches of some images, transformed: for each point, ``apart`` from the next, (blocks, room, _SOME)."""
     for k in range(some):
         _channels_last(x[n + k], lines, pitch, depth, begin[0], begin[1])
         for i in range(down):
             for j in range(across):
-                at, to = (i * pitch + j) * 4 * depth, ((k * down + i) * across + j) * depth
-                for c in range(0, depth, _LANES):
-                    _of_patches(lines, places, at + c, v, to + c, 6 * room * depth, room * depth)
+                to = ((k * down + i) * across + j) * _SOME
+                for phase in range(step * step):
+                    at = ((4 * i * step + phase // step) * pitch + 4 * j * step + phase % step) * depth
+                    for c in range(0, depth, _LANES):
+                        channel = phase * depth + c
+                        place = to + channel // _SOME * room * _SOME + channel % _SOME
+                        _of_patches(taps, lines, places, at + c, v, place, (len(taps) + 3) * apart, apart)
 
 
 # --- products ---------------------------------------------------------------------------------------------------------
-# The outputs are done two vectors at a time, so that all 36 numbers of them stay in the cache beside those of the
-# channels: of 32 channels and 64 outputs they would be half a megabyte.
+# The outputs are done a block at a time, so that all points of them stay in the cache beside those of the channels: of
+# 32 channels and 64 outputs they would be half a megabyte. From one point to the next it is a block more than there is
+# to hold: in steps of whole pages all points would fall into the same few lines of the cache.
 
 
 @compiled
-def _correlate(x, u, bias, y, begin):
-    channels, wide = x.shape[1], bias.size
-    depth = (channels + _LANES - 1) // _LANES * _LANES
-    down, across, together = _sizes(y, x.shape[0])
+def _correlate(taps, x, u, bias, y, begin, step, skipped, out_step):
+    points, blocks, length = u.shape[0], u.shape[1], len(taps) + 3
+    depth, out_depth = (x.shape[1] + _LANES - 1) // _LANES * _LANES, (y.shape[1] + _LANES - 1) // _LANES * _LANES
+    down, across, together = _sizes(
+        (skipped[0] + y.shape[2] + out_step - 1) // out_step,
+        (skipped[1] + y.shape[3] + out_step - 1) // out_step,
+        x.shape[0],
+    )
     room = (together * down * across + 5) // 6 * 6  # of patches, in tiles of six
-    pitch = 4 * across + 2
-    lines, nothing = numpy.zeros((4 * down + 2) * pitch * depth, x.dtype), numpy.zeros(_SOME, x.dtype)
-    v, m = numpy.zeros(36 * room * depth, x.dtype), numpy.empty(36 * room * _SOME, x.dtype)
-    made = numpy.empty((together, 16 * down * across * wide), x.dtype)
-    rows, columns = numpy.arange(36 * room) * depth, numpy.arange(channels)
-    places, outs = _places(6, pitch, depth), numpy.arange(36) * room * _SOME
+    apart = (step * step * depth + _SOME - 1) // _SOME * _SOME * room + _SOME
+    pitch, out_pitch = (4 * across + len(taps) - 1) * step, 4 * across * out_step
+    lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
+    v, m = numpy.zeros(points * apart, x.dtype), numpy.empty(points * room * _SOME, x.dtype)
+    made = numpy.empty((together, 4 * down * out_step * out_pitch * out_depth), x.dtype)
+    rows, columns = numpy.arange(room) * _SOME, numpy.empty(u.shape[2], numpy.intp)
+    for k in range(columns.size):
+        channel = k // x.shape[1] * depth + k % x.shape[1]
+        columns[k] = channel // _SOME * room * _SOME + channel % _SOME
+    places, outs = _places(length, pitch * step * depth, step * depth), numpy.arange(points) * room * _SOME
+    nothing, weights = numpy.zeros(_SOME, x.dtype), u.reshape(-1)
     for n in range(0, x.shape[0], together):
         some = min(together, x.shape[0] - n)
-        _patches(x, n, some, v, lines, pitch, depth, room, down, across, begin, places)
-        for o in range(0, wide, _SOME):
-            for f in range(36):
-                for p in range(f * room, f * room + some * down * across, 6):
-                    of = f * channels * wide + o
-                    if o + _LANES < wide:
-                        _multiply(_TWO, nothing, v, rows, p, columns, u, of, wide, m)
-                    else:
-                        _multiply(_ONE, nothing, v, rows, p, columns, u, of, wide, m)
-            for c in range(o, min(o + _SOME, wide), _LANES):
+        _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
+        for block in range(blocks):
+            for f in range(points):
+                seen, of = v[f * apart :], (f * blocks + block) * columns.size * _SOME
+                for p in range(0, some * down * across, 6):
+                    tile = load(_SIX, _TWO, nothing, 0, 0)
+                    for k in range(columns.size):
+                        tile = add_products(tile, seen, rows, p, columns, k, weights, of + k * _SOME)
+                    store(tile, m, (f * room + p) * _SOME, _SOME)
+            for o in range(block * _SOME, min((block + 1) * _SOME, out_step * out_step * out_depth), _LANES):
+                phase, c = o // out_depth, o % out_depth
                 for k in range(some):
                     for i in range(down):
                         for j in range(across):
-                            at, to = ((k * down + i) * across + j) * _SOME + c - o, (i * across * 4 + j) * 4 * wide + c
-                            _to_outputs(m, outs, at, made[k], to, 4 * across * wide, wide)
+                            at = ((k * down + i) * across + j) * _SOME + o % _SOME
+                            to = (
+                                (4 * i * out_step + phase // out_step) * out_pitch + 4 * j * out_step + phase % out_step
+                            )
+                            to = to * out_depth + c
+                            _to_outputs(
+                                taps, m, outs, at, made[k], to, out_step * out_pitch * out_depth, out_step * out_depth
+                            )
         for k in range(some):
-            _channels_first(made[k], 4 * across, wide, bias, y[n + k])
+            _channels_first(made[k], out_pitch, out_depth, bias, y[n + k], skipped[0], skipped[1])
 
 
 @compiled
-def _multiply(vectors, nothing, v, rows, p, columns, u, of, wide, m):
-    """Six patches and some vectors of outputs, over all channels."""
-    tile = load(_SIX, vectors, nothing, 0, 0)
-    for c in range(columns.size):
-        tile = add_products(tile, v, rows, p, columns, c, u, of + c * wide)
-    store(tile, m, p * _SOME, _SOME)
-
-
-@compiled
-def _of_weight(g, x, total, begin):
-    high, deep = total.shape[1:]
-    wide = (high + _LANES - 1) // _LANES * _LANES
-    down, across, together = _sizes(g, x.shape[0])
-    room = together * down * across
-    pitch, total = 4 * across + 2, total.reshape(-1)
-    lines, nothing = numpy.zeros((4 * down + 2) * pitch * deep, x.dtype), numpy.zeros(_SOME, x.dtype)
+def _of_weight(taps, g, x, total, begin, step):
+    points, blocks, high = total.shape[0], total.shape[1], total.shape[2]
+    depth, wide = (x.shape[1] + _LANES - 1) // _LANES * _LANES, (high + _LANES - 1) // _LANES * _LANES
+    down, across, together = _sizes(g.shape[2], g.shape[3], x.shape[0])
+    room, length = together * down * across, len(taps) + 3
+    apart = blocks * room * _SOME + _SOME
+    pitch, total = (4 * across + len(taps) - 1) * step, total.reshape(-1)
+    lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
     given = numpy.zeros((together, 16 * down * across * wide), x.dtype)
-    v, m = numpy.empty(36 * room * deep, x.dtype), numpy.empty(36 * room * _SOME, x.dtype)
-    rows, columns = numpy.arange(_SOME), numpy.arange(36 * room) * _SOME
-    places, outs = _places(6, pitch, deep), _places(4, 4 * across, wide)
+    v, m = numpy.zeros(points * apart, x.dtype), numpy.empty(points * room * _SOME, x.dtype)
+    rows, columns = numpy.arange(_SOME), numpy.arange(room) * _SOME
+    places, outs = _places(length, pitch * step * depth, step * depth), _places(4, 4 * across * wide, wide)
+    nothing = numpy.zeros(_SOME, x.dtype)
     for n in range(0, x.shape[0], together):
         some = min(together, x.shape[0] - n)
-        _patches(x, n, some, v, lines, pitch, deep, room, down, across, begin, places)
+        _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
         for k in range(some):
             _channels_last(g[n + k], given[k], 4 * across, wide, 0, 0)
-        for o in range(0, wide, _SOME):
+        for o in range(0, high, _SOME):
             for c in range(o, min(o + _SOME, wide), _LANES):
                 for k in range(some):
                     for i in range(down):
                         for j in range(across):
                             at, to = (i * across * 4 + j) * 4 * wide + c, ((k * down + i) * across + j) * _SOME + c - o
-                            _of_outputs(given[k], outs, at, m, to, 6 * room * _SOME, room * _SOME)
-            for f in range(36):
-                ps = range(f * room, f * room + some * down * across)
-                for c in range(0, deep, _SOME):
+                            _of_outputs(taps, given[k], outs, at, m, to, length * room * _SOME, room * _SOME)
+            for f in range(points):
+                seen = m[f * room * _SOME :]
+                for block in range(blocks):
+                    of, to = f * apart + block * room * _SOME, ((f * blocks + block) * high + o) * _SOME
                     for r in range(0, min(_SOME, high - o), 4):
-                        to = (f * high + o + r) * deep + c
-                        if c + _LANES < deep:
-                            _add_multiplied(_TWO, nothing, m, rows, r, columns, v, c, deep, ps, total, to)
-                        else:
-                            _add_multiplied(_ONE, nothing, m, rows, r, columns, v, c, deep, ps, total, to)
-
-
-@compiled
-def _add_multiplied(vectors, nothing, m, rows, r, columns, v, c, deep, patches, total, to):
-    """Four outputs and some vectors of channels, over all patches of some images; their sum is added to the rest."""
-    tile = load(_FOUR, vectors, nothing, 0, 0)
-    for p in patches:
-        tile = add_products(tile, m, rows, r, columns, p, v, p * deep + c)
-    add_to(tile, total, to, deep)
+                        tile = load(_FOUR, _TWO, nothing, 0, 0)
+                        for p in range(some * down * across):
+                            tile = add_products(tile, seen, rows, r, columns, p, v, of + p * _SOME)
+                        add_to(tile, total, to + r * _SOME, _SOME)
