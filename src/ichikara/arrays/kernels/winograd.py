@@ -30,7 +30,6 @@ import math
 
 import numpy
 
-from ..product import product
 from ..workers import share
 from .compiled import compiled
 from .tile import BYTES, add_products, add_to, load, sandwich, store, turn
@@ -46,18 +45,18 @@ def _matrices(taps):
     b = [[*numpy.poly(rest)[::-1], 0] for rest in others] + [numpy.poly(points)[::-1]]
     g = [[p**k / math.prod(p - q for q in rest) for k in range(taps)] for p, rest in zip(points, others, strict=True)]
     a = [[*(p**k for p in points), int(k == 3)] for k in range(4)]
-    return numpy.rint(b).astype(int).tolist(), numpy.array([*g, [0] * (taps - 1) + [1]]), a
+    return numpy.rint(b).astype(int).tolist(), [*g, [0] * (taps - 1) + [1]], a
 
 
 _B, _G, _A = ({taps: _matrices(taps)[n] for taps in _TAPS} for n in range(3))
 _GG = {taps: numpy.kron(g, g).astype("float32") for taps, g in _G.items()}  # both sides at once, as of a row of numbers
 
-_of_patches, _to_outputs = sandwich(_B), sandwich(_A)
+_of_patches, _of_weights, _to_outputs = sandwich(_B), sandwich(_G), sandwich(_A)
 _of_outputs = sandwich({taps: list(zip(*a, strict=True)) for taps, a in _A.items()})
 
 _LANES = BYTES // 4
 _SOME = 2 * _LANES  # channels or outputs that lie side by side in a block, and are done at a time
-_SIX, _FOUR, _TWO = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3), (0, 1)
+_SIX, _TWO = (0, 1, 2, 3, 4, 5), (0, 1)
 _PATCHES = 36  # about so many make a product of matrices that is worth its start
 
 
@@ -80,28 +79,29 @@ def fits(dtype, weight_shape, window, groups):
 
 def correlate(x, weight, bias, window):
     """What the window sees everywhere. Shapes: (n, c, h, w), (o, c, s r, s r), (o) or None -> (n, o, oh, ow)."""
-    outputs, channels, step, taps = *weight.shape[:2], window.stride[0], weight.shape[2] // window.stride[0]
+    outputs, channels, height, width = weight.shape
+    step = window.stride[0]
     y = numpy.empty((len(x), outputs, *window.positions(x.shape[2:], weight.shape[2:])), x.dtype)
-    parted = weight.reshape(outputs, channels, taps, step, taps, step).transpose(2, 4, 3, 5, 1, 0)
-    u = _transformed(parted.reshape(taps * taps, step * step * channels, outputs))
+    outs = _blocks(outputs, channels * height * width)
+    ins = _grid(step, width, 1)[:, None] + numpy.arange(channels) * (height * width)
+    u = _points(weight, outs, ins, _grid(height // step, step * width, step))
     _share(x, u, bias, y, [p for p, _ in window.padding], step, (0, 0), 1)
     return y
 
 
 def correlate_back(out, weight, size, window):
     """The gradient of the image of a size. Shapes: (n, o, oh, ow), (o, c, s r, s r) -> (n, c, h, w)."""
-    outputs, channels, step, taps = *weight.shape[:2], window.stride[0], weight.shape[2] // window.stride[0]
+    outputs, channels, height, width = weight.shape
+    step = window.stride[0]
+    taps = height // step
     x = numpy.empty((len(out), channels, *size), out.dtype)
-    parted = weight.reshape(outputs, channels, taps, step, taps, step)[:, :, ::-1, :, ::-1].transpose(2, 4, 0, 3, 5, 1)
-    u = numpy.zeros((taps * taps, outputs, step * step, _up(channels, _LANES)), out.dtype)
-    u[..., :channels] = parted.reshape(taps * taps, outputs, step * step, channels)
+    outs = _blocks(channels, height * width)[:, None]
+    outs = numpy.where(outs < 0, outs, outs + _grid(step, width, 1)[:, None])
+    ins = numpy.arange(outputs) * (channels * height * width)
     # Place s m + a of the padded image is reached from the positions m - r + 1 to m, by every s-th element from a on.
-    first = [p // step for p, _ in window.padding]
-    begin, skipped = (
-        [taps - 1 - m for m in first],
-        [p - step * m for (p, _), m in zip(window.padding, first, strict=True)],
-    )
-    _share(out, _transformed(u.reshape(taps * taps, outputs, -1)), None, x, begin, 1, skipped, step)
+    u = _points(weight, outs, ins, _grid(taps, step * width, step)[::-1])
+    before = [p for p, _ in window.padding]
+    _share(out, u, None, x, [taps - 1 - p // step for p in before], 1, [p % step for p in before], step)
     return x
 
 
@@ -110,38 +110,55 @@ def correlate_weight(out, x, size, window):
     g, x = numpy.ascontiguousarray(out), numpy.ascontiguousarray(x)
     outputs, channels, step, taps = g.shape[1], x.shape[1], window.stride[0], size[0] // window.stride[0]
     begin = tuple(p for p, _ in window.padding)
-    depth = _up(channels, _LANES)
-    blocks = -(-step * step * depth // _SOME)
+    blocks = -(-channels // _SOME)
 
     def work(part):
-        total = numpy.zeros(((taps + 3) ** 2, blocks, _up(outputs, 4), _SOME), x.dtype)
+        total = numpy.zeros(((taps + 3) ** 2, step * step * blocks, _up(outputs, len(_SIX)), _SOME), x.dtype)
         _of_weight((0,) * taps, g[part], x[part], total, begin, step)
         return _GG[taps].T @ total.reshape(len(total), -1)
 
     found = sum(share(work, len(x), g.size * step * step * channels * taps * taps))
-    found = found.reshape(taps, taps, blocks, -1, _SOME)[:, :, :, :outputs].transpose(3, 2, 4, 0, 1)
-    found = found.reshape(outputs, -1, taps, taps)[:, : step * step * depth]
-    found = found.reshape(outputs, step, step, depth, taps, taps)[:, :, :, :channels].transpose(0, 3, 4, 1, 5, 2)
-    return found.reshape(outputs, channels, *size)
+    found = found.reshape(taps, taps, step, step, blocks, -1, _SOME).transpose(5, 4, 6, 0, 2, 1, 3)[:outputs]
+    return found.reshape(outputs, -1, *size)[:, :channels]
 
 
 def _up(count, to):
     return -(-count // to) * to
 
 
-def _transformed(weight):
-    """G w G^T, the outputs in blocks. Shapes: (r r, c, o) -> (points, blocks, c, _SOME)."""
-    elements, channels, outputs = weight.shape
-    blocks = -(-outputs // _SOME)
-    padded = numpy.pad(weight, ((0, 0), (0, 0), (0, blocks * _SOME - outputs))) if outputs % _SOME else weight
-    parted = padded.reshape(elements, channels, blocks, _SOME).swapaxes(1, 2)
-    gg = _GG[math.isqrt(elements)]
-    return product(gg, parted.reshape(elements, -1)).reshape(len(gg), blocks, channels, _SOME)
+def _grid(count, down, across):
+    """Distances to some places down and across, row by row."""
+    n = numpy.arange(count)
+    return (n[:, None] * down + n * across).reshape(-1)
+
+
+def _blocks(count, apart):
+    """Distances to as many channels or outputs, in blocks, and -1 in the places that are left. Shapes: -> (b, _SOME)."""
+    n = numpy.arange(_up(count, _SOME))
+    return numpy.where(n < count, n * apart, -1).reshape(-1, _SOME)
+
+
+def _points(weight, outs, ins, elements):
+    """G w G^T. Shapes: (...), (blocks _SOME), (channels), (r r) -> (points, (blocks, channels, _SOME) and some more).
+
+    Arguments: how far in ``weight`` it is to outputs, to channels and to elements of a window.
+    """
+    taps, outs, ins, w = math.isqrt(elements.size), outs.reshape(-1), ins.reshape(-1), weight.reshape(-1)
+    u = numpy.empty(((taps + 3) ** 2, outs.size * ins.size + _SOME), weight.dtype)
+    elements = numpy.ascontiguousarray(elements)
+    share(
+        lambda part: _transform((0,) * taps, w, outs, ins, elements, u, part.start, part.stop),
+        outs.size // _SOME,
+        u.size * taps,
+    )
+    return u
 
 
 def _share(x, u, bias, y, begin, step, skipped, out_step):
     x, taps = numpy.ascontiguousarray(x), (0,) * (math.isqrt(len(u)) - 3)
-    b = numpy.zeros(y.shape[1], y.dtype) if bias is None else numpy.ascontiguousarray(bias)
+    b = numpy.zeros(_up(y.shape[1], _SOME), y.dtype)
+    if bias is not None:
+        b[: y.shape[1]] = bias
     share(
         lambda part: _correlate(taps, x[part], u, b, y[part], tuple(begin), step, tuple(skipped), out_step),
         len(x),
@@ -189,22 +206,25 @@ def _channels_last(image, out, pitch, depth, top, left):
 
 
 @compiled
-def _channels_first(lines, pitch, depth, bias, image, top, left):
-    """The way back, and a number added to each channel."""
-    channels, height, width = image.shape
-    plane, flat = height * width, image.reshape(-1)
+def _channels_first(lines, pitch, bias, image, first, top, left):
+    """The way back for a block of channels, and a number added to each."""
+    height, width = image.shape[1:]
+    plane, flat, count = height * width, image.reshape(-1), min(_SOME, image.shape[0] - first)
     for i in range(height):
-        for c in range(0, channels, _LANES):
-            at, to, j = ((top + i) * pitch + left) * depth + c, c * plane + i * width, 0
-            if c + _LANES <= channels:
-                while j + _LANES <= width:
-                    turn(lines, at + j * depth, depth, flat, to + j, plane)
+        line = ((top + i) * pitch + left) * _SOME
+        for j in range(width):
+            for c in range(_SOME):
+                lines[line + j * _SOME + c] += bias[first + c]
+        for c in range(0, count, _LANES):
+            at, to, j = line + c, (first + c) * plane + i * width, 0
+            if c + _LANES <= count:
+                # What is written beyond the end of a line is overwritten by the next one.
+                while j < width and i * width + j + _LANES <= plane:
+                    turn(lines, at + j * _SOME, _SOME, flat, to + j, plane)
                     j += _LANES
-            for k in range(min(_LANES, channels - c)):
+            for k in range(min(_LANES, count - c)):
                 for m in range(j, width):
-                    image[c + k, i, m] = lines[at + m * depth + k]
-                for m in range(width):
-                    image[c + k, i, m] += bias[c + k]
+                    image[first + c + k, i, m] = lines[at + m * _SOME + k]
 
 
 @compiled
@@ -217,34 +237,52 @@ def _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across
                 to = ((k * down + i) * across + j) * _SOME
                 for phase in range(step * step):
                     at = ((4 * i * step + phase // step) * pitch + 4 * j * step + phase % step) * depth
-                    for c in range(0, depth, _LANES):
-                        channel = phase * depth + c
-                        place = to + channel // _SOME * room * _SOME + channel % _SOME
-                        _of_patches(taps, lines, places, at + c, v, place, (len(taps) + 3) * apart, apart)
+                    for c in range(0, depth, _SOME):
+                        _of_patches(taps, lines, places, at + c, v, to, (len(taps) + 3) * apart, apart)
+                        _of_patches(
+                            taps, lines, places, at + c + _LANES, v, to + _LANES, (len(taps) + 3) * apart, apart
+                        )
+                        to += room * _SOME
+
+
+@compiled
+def _transform(taps, weight, outs, ins, elements, u, first, last):
+    """The weights of some blocks of outputs at all points."""
+    apart, flat, window = u.shape[1], u.reshape(-1), numpy.zeros(elements.size * _SOME, weight.dtype)
+    places = numpy.arange(elements.size) * _SOME
+    for block in range(first, last):
+        for k in range(ins.size):
+            for e in range(elements.size):
+                for o in range(_SOME):
+                    out = outs[block * _SOME + o]
+                    window[e * _SOME + o] = weight[out + ins[k] + elements[e]] if out >= 0 else 0
+            for o in range(0, _SOME, _LANES):
+                to = (block * ins.size + k) * _SOME + o
+                _of_weights(taps, window, places, o, flat, to, (len(taps) + 3) * apart, apart)
 
 
 # --- products ---------------------------------------------------------------------------------------------------------
 # The outputs are done a block at a time, so that all points of them stay in the cache beside those of the channels: of
-# 32 channels and 64 outputs they would be half a megabyte. From one point to the next it is a block more than there is
+# 32 channels and 64 outputs they would be half a megabyte. From one point to the next it is a little more than there is
 # to hold: in steps of whole pages all points would fall into the same few lines of the cache.
 
 
 @compiled
 def _correlate(taps, x, u, bias, y, begin, step, skipped, out_step):
-    points, blocks, length = u.shape[0], u.shape[1], len(taps) + 3
-    depth, out_depth = (x.shape[1] + _LANES - 1) // _LANES * _LANES, (y.shape[1] + _LANES - 1) // _LANES * _LANES
+    points, length, phases = u.shape[0], len(taps) + 3, out_step * out_step
+    depth = (x.shape[1] + _SOME - 1) // _SOME * _SOME
     down, across, together = _sizes(
         (skipped[0] + y.shape[2] + out_step - 1) // out_step,
         (skipped[1] + y.shape[3] + out_step - 1) // out_step,
         x.shape[0],
     )
     room = (together * down * across + 5) // 6 * 6  # of patches, in tiles of six
-    apart = (step * step * depth + _SOME - 1) // _SOME * _SOME * room + _SOME
+    apart = step * step * depth * room + _SOME
     pitch, out_pitch = (4 * across + len(taps) - 1) * step, 4 * across * out_step
     lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
     v, m = numpy.zeros(points * apart, x.dtype), numpy.empty(points * room * _SOME, x.dtype)
-    made = numpy.empty((together, 4 * down * out_step * out_pitch * out_depth), x.dtype)
-    rows, columns = numpy.arange(room) * _SOME, numpy.empty(u.shape[2], numpy.intp)
+    made = numpy.empty((together, (4 * down * out_step * out_pitch + _LANES) * _SOME), x.dtype)
+    rows, columns = numpy.arange(room) * _SOME, numpy.empty(step * step * x.shape[1], numpy.intp)
     for k in range(columns.size):
         channel = k // x.shape[1] * depth + k % x.shape[1]
         columns[k] = channel // _SOME * room * _SOME + channel % _SOME
@@ -253,63 +291,68 @@ def _correlate(taps, x, u, bias, y, begin, step, skipped, out_step):
     for n in range(0, x.shape[0], together):
         some = min(together, x.shape[0] - n)
         _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
-        for block in range(blocks):
+        for block in range((bias.size // _SOME) * phases):
             for f in range(points):
-                seen, of = v[f * apart :], (f * blocks + block) * columns.size * _SOME
+                seen, of = v[f * apart :], f * u.shape[1] + block * columns.size * _SOME
                 for p in range(0, some * down * across, 6):
                     tile = load(_SIX, _TWO, nothing, 0, 0)
                     for k in range(columns.size):
                         tile = add_products(tile, seen, rows, p, columns, k, weights, of + k * _SOME)
                     store(tile, m, (f * room + p) * _SOME, _SOME)
-            for o in range(block * _SOME, min((block + 1) * _SOME, out_step * out_step * out_depth), _LANES):
-                phase, c = o // out_depth, o % out_depth
-                for k in range(some):
-                    for i in range(down):
-                        for j in range(across):
-                            at = ((k * down + i) * across + j) * _SOME + o % _SOME
-                            to = (
-                                (4 * i * out_step + phase // out_step) * out_pitch + 4 * j * out_step + phase % out_step
-                            )
-                            to = to * out_depth + c
+            phase = block % phases
+            for k in range(some):
+                for i in range(down):
+                    for j in range(across):
+                        at = ((k * down + i) * across + j) * _SOME
+                        to = (4 * i * out_step + phase // out_step) * out_pitch + 4 * j * out_step + phase % out_step
+                        for c in range(0, _SOME, _LANES):
                             _to_outputs(
-                                taps, m, outs, at, made[k], to, out_step * out_pitch * out_depth, out_step * out_depth
+                                taps,
+                                m,
+                                outs,
+                                at + c,
+                                made[k],
+                                to * _SOME + c,
+                                out_step * out_pitch * _SOME,
+                                out_step * _SOME,
                             )
-        for k in range(some):
-            _channels_first(made[k], out_pitch, out_depth, bias, y[n + k], skipped[0], skipped[1])
+                if phase == phases - 1:
+                    _channels_first(made[k], out_pitch, bias, y[n + k], block // phases * _SOME, skipped[0], skipped[1])
 
 
 @compiled
 def _of_weight(taps, g, x, total, begin, step):
     points, blocks, high = total.shape[0], total.shape[1], total.shape[2]
-    depth, wide = (x.shape[1] + _LANES - 1) // _LANES * _LANES, (high + _LANES - 1) // _LANES * _LANES
+    depth, wide = (x.shape[1] + _SOME - 1) // _SOME * _SOME, (g.shape[1] + _SOME - 1) // _SOME * _SOME
     down, across, together = _sizes(g.shape[2], g.shape[3], x.shape[0])
     room, length = together * down * across, len(taps) + 3
-    apart = blocks * room * _SOME + _SOME
+    apart, out_apart = blocks * room * _SOME + _SOME, wide * room + _SOME
     pitch, total = (4 * across + len(taps) - 1) * step, total.reshape(-1)
     lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
-    given = numpy.zeros((together, 16 * down * across * wide), x.dtype)
-    v, m = numpy.zeros(points * apart, x.dtype), numpy.empty(points * room * _SOME, x.dtype)
-    rows, columns = numpy.arange(_SOME), numpy.arange(room) * _SOME
+    given = numpy.zeros(16 * down * across * wide, x.dtype)
+    v, m = numpy.zeros(points * apart, x.dtype), numpy.empty(points * out_apart, x.dtype)
+    rows, columns = numpy.empty(high, numpy.intp), numpy.arange(room) * _SOME
+    for o in range(high):
+        rows[o] = min(o, wide - 1) // _SOME * room * _SOME + min(o, wide - 1) % _SOME
     places, outs = _places(length, pitch * step * depth, step * depth), _places(4, 4 * across * wide, wide)
     nothing = numpy.zeros(_SOME, x.dtype)
     for n in range(0, x.shape[0], together):
         some = min(together, x.shape[0] - n)
         _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
         for k in range(some):
-            _channels_last(g[n + k], given[k], 4 * across, wide, 0, 0)
-        for o in range(0, high, _SOME):
-            for c in range(o, min(o + _SOME, wide), _LANES):
-                for k in range(some):
-                    for i in range(down):
-                        for j in range(across):
-                            at, to = (i * across * 4 + j) * 4 * wide + c, ((k * down + i) * across + j) * _SOME + c - o
-                            _of_outputs(taps, given[k], outs, at, m, to, length * room * _SOME, room * _SOME)
-            for f in range(points):
-                seen = m[f * room * _SOME :]
-                for block in range(blocks):
-                    of, to = f * apart + block * room * _SOME, ((f * blocks + block) * high + o) * _SOME
-                    for r in range(0, min(_SOME, high - o), 4):
-                        tile = load(_FOUR, _TWO, nothing, 0, 0)
-                        for p in range(some * down * across):
-                            tile = add_products(tile, seen, rows, r, columns, p, v, of + p * _SOME)
-                        add_to(tile, total, to + r * _SOME, _SOME)
+            _channels_last(g[n + k], given, 4 * across, wide, 0, 0)
+            for i in range(down):
+                for j in range(across):
+                    at, to = (i * across * 4 + j) * 4 * wide, ((k * down + i) * across + j) * _SOME
+                    for o in range(0, wide, _LANES):
+                        place = to + o // _SOME * room * _SOME + o % _SOME
+                        _of_outputs(taps, given, outs, at + o, m, place, length * out_apart, out_apart)
+        for f in range(points):
+            seen = m[f * out_apart :]
+            for block in range(blocks):
+                of, to = f * apart + block * room * _SOME, (f * blocks + block) * high * _SOME
+                for r in range(0, high, 6):
+                    tile = load(_SIX, _TWO, nothing, 0, 0)
+                    for p in range(some * down * across):
+                        tile = add_products(tile, seen, rows, r, columns, p, v, of + p * _SOME)
+                    add_to(tile, total, to + r * _SOME, _SOME)
