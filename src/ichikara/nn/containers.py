@@ -127,7 +127,7 @@ def _leak(module: Module, activation: Module) -> float | None:
         return None
     if any(part._forward_hooks or part._forward_pre_hooks for part in (module, activation)):
         return None
-    return getattr(activation, "negative_slope", 0.0)
+    return activation.negative_slope if isinstance(activation, LeakyReLU) else 0.0
 
 
 class ModuleList(_Row):

@@ -60,10 +60,30 @@ def convolution_image(out, weight, size, window, groups):
     if winograd.fits(out.dtype, weight.shape, window, groups):
         return winograd.correlate_back(out, weight, size, window)
     g = numpy.ascontiguousarray(out)
+    if groups == 1 and 2 * weight.shape[1] * g.itemsize <= BYTES:
+        return _image_of_few(g, weight, size, window)
     parted = weight.reshape(groups, len(weight) // groups, *weight.shape[1:]).swapaxes(1, 2)
     x = numpy.empty((len(g), groups * weight.shape[1], *size), g.dtype)
     for (i, j), seen in _seen_from_outputs(x.shape[2:], parted.shape[2:], out.shape[2:], window):
         _correlate(g, _panels(parted[..., i, j].reshape(*parted.shape[:2], -1)), None, x, seen)
+    return x
+
+
+def _image_of_few(g, weight, size, window):
+    """The image where it has so few channels that side by side they would leave most of a vector empty.
+
+    So the positions lie side by side, and what the outputs of a position give is spread over all that the window saw.
+    """
+    x = numpy.empty((len(g), weight.shape[1], *size), g.dtype)
+    seen = _seen(x.shape[1:], weight.shape[1:], window)
+    elements = seen.columns.size
+    rows, columns = _filled(numpy.arange(elements)), numpy.arange(len(weight)) * elements
+    w = numpy.ascontiguousarray(weight).reshape(-1)
+    share(
+        lambda part: _spread(g[part], w, rows, columns, x[part], *seen),
+        len(g),
+        g.size * elements,
+    )
     return x
 
 
@@ -235,6 +255,31 @@ def _of_weight(x, g, total, padded, before, positions, elements):
                     for r in range(0, width, lanes):
                         turn(rows, r * v.shape[0] + p, v.shape[0], v, p * width + r, width)
                 _add(seen, elements, positions, v, total[group, panel])
+
+
+@compiled
+def _spread(g, weight, rows, columns, x, padded, before, positions, elements, targets):
+    width = 2 * BYTES // g.itemsize
+    image = numpy.empty(x.shape[1] * padded[0] * padded[1], x.dtype)
+    v, out = numpy.zeros((g.shape[1], width), g.dtype), numpy.empty((rows.size, width), g.dtype)
+    for n in range(g.shape[0]):
+        image[:] = 0
+        given = g[n].reshape(g.shape[1], targets.size)
+        for first in range(0, targets.size, width):
+            count = min(width, targets.size - first)
+            for o in range(given.shape[0]):
+                for p in range(count):
+                    v[o, p] = given[o, first + p]
+            out[:] = 0
+            _add(weight, rows, columns, v, out)
+            for k in range(elements.size):
+                for p in range(count):
+                    image[positions[first + p] + elements[k]] += out[k, p]
+        for c in range(x.shape[1]):
+            for i in range(x.shape[2]):
+                start = (c * padded[0] + before[0] + i) * padded[1] + before[1]
+                for j in range(x.shape[3]):
+                    x[n, c, i, j] = image[start + j]
 
 
 @compiled

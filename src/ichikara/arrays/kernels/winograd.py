@@ -57,7 +57,7 @@ _of_outputs = sandwich({taps: list(zip(*a, strict=True)) for taps, a in _A.items
 _LANES = BYTES // 4
 _SOME = 2 * _LANES  # channels or outputs that lie side by side in a block, and are done at a time
 _SIX, _TWO = (0, 1, 2, 3, 4, 5), (0, 1)
-_PATCHES = 36  # about so many make a product of matrices that is worth its start
+_PATCHES = 72  # about so many make a product of matrices that is worth its start
 
 
 def fits(dtype, weight_shape, window, groups):
@@ -113,7 +113,7 @@ def correlate_weight(out, x, size, window):
     blocks = -(-channels // _SOME)
 
     def work(part):
-        total = numpy.zeros(((taps + 3) ** 2, step * step * blocks, _up(outputs, len(_SIX)), _SOME), x.dtype)
+        total = numpy.empty(((taps + 3) ** 2, step * step * blocks, _up(outputs, len(_SIX)), _SOME), x.dtype)
         _of_weight((0,) * taps, g[part], x[part], total, begin, step)
         return _GG[taps].T @ total.reshape(len(total), -1)
 
@@ -133,7 +133,7 @@ def _grid(count, down, across):
 
 
 def _blocks(count, apart):
-    """Distances to as many channels or outputs, in blocks, and -1 in the places that are left. Shapes: -> (b, _SOME)."""
+    """Distances to as many channels or outputs, in blocks, and -1 where there are none left. Shapes: -> (b, _SOME)."""
     n = numpy.arange(_up(count, _SOME))
     return numpy.where(n < count, n * apart, -1).reshape(-1, _SOME)
 
@@ -280,7 +280,7 @@ def _correlate(taps, x, u, bias, y, begin, step, skipped, out_step):
     apart = step * step * depth * room + _SOME
     pitch, out_pitch = (4 * across + len(taps) - 1) * step, 4 * across * out_step
     lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
-    v, m = numpy.zeros(points * apart, x.dtype), numpy.empty(points * room * _SOME, x.dtype)
+    v, m = numpy.empty(points * apart, x.dtype), numpy.empty(points * room * _SOME, x.dtype)
     made = numpy.empty((together, (4 * down * out_step * out_pitch + _LANES) * _SOME), x.dtype)
     rows, columns = numpy.arange(room) * _SOME, numpy.empty(step * step * x.shape[1], numpy.intp)
     for k in range(columns.size):
@@ -330,12 +330,14 @@ def _of_weight(taps, g, x, total, begin, step):
     pitch, total = (4 * across + len(taps) - 1) * step, total.reshape(-1)
     lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
     given = numpy.zeros(16 * down * across * wide, x.dtype)
-    v, m = numpy.zeros(points * apart, x.dtype), numpy.empty(points * out_apart, x.dtype)
+    v, m = numpy.empty(points * apart, x.dtype), numpy.empty(points * out_apart, x.dtype)
     rows, columns = numpy.empty(high, numpy.intp), numpy.arange(room) * _SOME
     for o in range(high):
         rows[o] = min(o, wide - 1) // _SOME * room * _SOME + min(o, wide - 1) % _SOME
     places, outs = _places(length, pitch * step * depth, step * depth), _places(4, 4 * across * wide, wide)
     nothing = numpy.zeros(_SOME, x.dtype)
+    if not x.shape[0]:
+        total[:] = 0
     for n in range(0, x.shape[0], together):
         some = min(together, x.shape[0] - n)
         _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
@@ -355,4 +357,7 @@ def _of_weight(taps, g, x, total, begin, step):
                     tile = load(_SIX, _TWO, nothing, 0, 0)
                     for p in range(some * down * across):
                         tile = add_products(tile, seen, rows, r, columns, p, v, of + p * _SOME)
-                    add_to(tile, total, to + r * _SOME, _SOME)
+                    if n:
+                        add_to(tile, total, to + r * _SOME, _SOME)
+                    else:
+                        store(tile, total, to + r * _SOME, _SOME)
