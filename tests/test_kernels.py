@@ -94,6 +94,10 @@ LARGER = {
         lambda x, w, b: ops.conv2d(x, w, b, stride=2, padding=(1, 2)),
         [large(r, 9, 17, 29, 27), large(r, 19, 17, 4, 4), large(r, 19)],
     ),
+    "conv_transpose2d, to few channels": lambda r: (
+        lambda x, w, b: ops.conv_transpose2d(x, w, b, stride=(2, 3), padding=(1, 0), output_padding=(1, 2)),
+        [large(r, 9, 20, 15, 13), large(r, 20, 2, 4, 3), large(r, 2)],
+    ),
     "max_pool2d": lambda r: (lambda x: ops.max_pool2d(x, 3, 2), [large(r, 5, 9, 33, 31)]),
     "attention": lambda r: (
         lambda q, k, v: ops.scaled_dot_product_attention(q, k, v, is_causal=True),
