@@ -79,11 +79,8 @@ def _image_of_few(g, weight, size, window):
     elements = seen.columns.size
     rows, columns = _filled(numpy.arange(elements)), numpy.arange(len(weight)) * elements
     w = numpy.ascontiguousarray(weight).reshape(-1)
-    share(
-        lambda part: _spread(g[part], w, rows, columns, x[part], *seen),
-        len(g),
-        g.size * elements,
-    )
+    planes = g.reshape(*g.shape[:2], -1)
+    share(lambda part: _spread(planes[part], w, rows, columns, x[part], *seen), len(g), g.size * elements)
     return x
 
 
@@ -220,7 +217,9 @@ def _products(images, panels, bias, y, start, stop, padded, before, rows, column
             seen = image[group * (images.shape[1] // groups) * plane :]
             for panel in range(panels.shape[1]):
                 o = panel * width
-                out[:] = bias[group, o : o + width]
+                for r in range(_TOGETHER):
+                    for c in range(width):
+                        out[r, c] = bias[group, o + c]
                 _add(seen, rows[first:last], columns, panels[group, panel], out)
                 _take(
                     out,
@@ -259,22 +258,23 @@ def _of_weight(x, g, total, padded, before, positions, elements):
 
 @compiled
 def _spread(g, weight, rows, columns, x, padded, before, positions, elements, targets):
-    width = 2 * BYTES // g.itemsize
+    width, area = 2 * BYTES // g.itemsize, targets.size
     image = numpy.empty(x.shape[1] * padded[0] * padded[1], x.dtype)
-    v, out = numpy.zeros((g.shape[1], width), g.dtype), numpy.empty((rows.size, width), g.dtype)
+    v, out = numpy.zeros((g.shape[1], width), g.dtype), numpy.zeros((rows.size, width), g.dtype)
     for n in range(g.shape[0]):
-        image[:] = 0
-        given = g[n].reshape(g.shape[1], targets.size)
-        for first in range(0, targets.size, width):
-            count = min(width, targets.size - first)
-            for o in range(given.shape[0]):
+        for i in range(image.size):
+            image[i] = 0
+        for first in range(0, area, width):
+            count = min(width, area - first)
+            for o in range(g.shape[1]):
                 for p in range(count):
-                    v[o, p] = given[o, first + p]
-            out[:] = 0
+                    v[o, p] = g[n, o, first + p]
             _add(weight, rows, columns, v, out)
-            for k in range(elements.size):
-                for p in range(count):
-                    image[positions[first + p] + elements[k]] += out[k, p]
+            for k in range(rows.size):
+                for p in range(width):
+                    if k < elements.size and p < count:
+                        image[positions[first + p] + elements[k]] += out[k, p]
+                    out[k, p] = 0
         for c in range(x.shape[1]):
             for i in range(x.shape[2]):
                 start = (c * padded[0] + before[0] + i) * padded[1] + before[1]

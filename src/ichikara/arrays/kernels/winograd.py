@@ -31,7 +31,7 @@ import math
 import numpy
 
 from ..workers import share
-from .compiled import compiled
+from .compiled import compiled, inner
 from .tile import BYTES, add_products, add_to, load, sandwich, store, turn
 
 _TAPS = (2, 3)  # lengths of windows, or of what each phase sees of one
@@ -169,24 +169,24 @@ def _share(x, u, bias, y, begin, step, skipped, out_step):
 # --- patches ----------------------------------------------------------------------------------------------------------
 
 
-@compiled
+@inner
 def _sizes(height, width, count):
     """Patches of an image, down and across; and how many images are done together."""
     down, across = (height + 3) // 4, (width + 3) // 4
     return down, across, max(1, min(count, _PATCHES // (down * across)))
 
 
-@compiled
-def _places(count, down, across):
-    """Where the numbers of a patch lie from its corner on, so many of them in both directions."""
-    places = numpy.empty(count * count, numpy.intp)
-    for a in range(count):
-        for b in range(count):
-            places[a * count + b] = a * down + b * across
+@inner
+def _places(down, across, apart, next_to):
+    """Distances to so many places down and across, row by row."""
+    places = numpy.empty(down * across, numpy.intp)
+    for a in range(down):
+        for b in range(across):
+            places[a * across + b] = a * apart + b * next_to
     return places
 
 
-@compiled
+@inner
 def _channels_last(image, out, pitch, depth, top, left):
     """Put an image between zeros, its channels last. What does not fit into ``out`` no patch would see."""
     channels, height, width = image.shape
@@ -205,13 +205,13 @@ def _channels_last(image, out, pitch, depth, top, left):
                     out[to + m * depth + k] = image[c + k, i, m]
 
 
-@compiled
-def _channels_first(lines, pitch, bias, image, first, top, left):
+@inner
+def _channels_first(lines, begin, pitch, bias, first, image):
     """The way back for a block of channels, and a number added to each."""
     height, width = image.shape[1:]
     plane, flat, count = height * width, image.reshape(-1), min(_SOME, image.shape[0] - first)
     for i in range(height):
-        line = ((top + i) * pitch + left) * _SOME
+        line = begin + i * pitch * _SOME
         for j in range(width):
             for c in range(_SOME):
                 lines[line + j * _SOME + c] += bias[first + c]
@@ -227,7 +227,7 @@ def _channels_first(lines, pitch, bias, image, first, top, left):
                     image[first + c + k, i, m] = lines[at + m * _SOME + k]
 
 
-@compiled
+@inner
 def _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places):
     """The patches of some images, transformed: for each point, ``apart`` from the next, (blocks, room, _SOME)."""
     for k in range(some):
@@ -237,19 +237,17 @@ def _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across
                 to = ((k * down + i) * across + j) * _SOME
                 for phase in range(step * step):
                     at = ((4 * i * step + phase // step) * pitch + 4 * j * step + phase % step) * depth
-                    for c in range(0, depth, _SOME):
-                        _of_patches(taps, lines, places, at + c, v, to, (len(taps) + 3) * apart, apart)
-                        _of_patches(
-                            taps, lines, places, at + c + _LANES, v, to + _LANES, (len(taps) + 3) * apart, apart
-                        )
-                        to += room * _SOME
+                    for c in range(0, depth, _LANES):
+                        place = to + c // _SOME * room * _SOME + c % _SOME
+                        _of_patches(taps, lines, places, at + c, v, place, (len(taps) + 3) * apart, apart)
+                    to += depth * room
 
 
 @compiled
 def _transform(taps, weight, outs, ins, elements, u, first, last):
     """The weights of some blocks of outputs at all points."""
     apart, flat, window = u.shape[1], u.reshape(-1), numpy.zeros(elements.size * _SOME, weight.dtype)
-    places = numpy.arange(elements.size) * _SOME
+    places = _places(1, elements.size, 0, _SOME)
     for block in range(first, last):
         for k in range(ins.size):
             for e in range(elements.size):
@@ -281,12 +279,14 @@ def _correlate(taps, x, u, bias, y, begin, step, skipped, out_step):
     pitch, out_pitch = (4 * across + len(taps) - 1) * step, 4 * across * out_step
     lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
     v, m = numpy.empty(points * apart, x.dtype), numpy.empty(points * room * _SOME, x.dtype)
-    made = numpy.empty((together, (4 * down * out_step * out_pitch + _LANES) * _SOME), x.dtype)
-    rows, columns = numpy.arange(room) * _SOME, numpy.empty(step * step * x.shape[1], numpy.intp)
+    size = (4 * down * out_step * out_pitch + _LANES) * _SOME
+    made = numpy.empty(together * size, x.dtype)
+    rows, columns = _places(1, room, 0, _SOME), numpy.empty(step * step * x.shape[1], numpy.intp)
     for k in range(columns.size):
         channel = k // x.shape[1] * depth + k % x.shape[1]
         columns[k] = channel // _SOME * room * _SOME + channel % _SOME
-    places, outs = _places(length, pitch * step * depth, step * depth), numpy.arange(points) * room * _SOME
+    places = _places(length, length, pitch * step * depth, step * depth)
+    outs = _places(1, points, 0, room * _SOME)
     nothing, weights = numpy.zeros(_SOME, x.dtype), u.reshape(-1)
     for n in range(0, x.shape[0], together):
         some = min(together, x.shape[0] - n)
@@ -305,19 +305,15 @@ def _correlate(taps, x, u, bias, y, begin, step, skipped, out_step):
                     for j in range(across):
                         at = ((k * down + i) * across + j) * _SOME
                         to = (4 * i * out_step + phase // out_step) * out_pitch + 4 * j * out_step + phase % out_step
+                        to = k * size + to * _SOME
                         for c in range(0, _SOME, _LANES):
                             _to_outputs(
-                                taps,
-                                m,
-                                outs,
-                                at + c,
-                                made[k],
-                                to * _SOME + c,
-                                out_step * out_pitch * _SOME,
-                                out_step * _SOME,
+                                taps, m, outs, at + c, made, to + c, out_step * out_pitch * _SOME, out_step * _SOME
                             )
                 if phase == phases - 1:
-                    _channels_first(made[k], out_pitch, bias, y[n + k], block // phases * _SOME, skipped[0], skipped[1])
+                    first = block // phases * _SOME
+                    at = k * size + (skipped[0] * out_pitch + skipped[1]) * _SOME
+                    _channels_first(made, at, out_pitch, bias, first, y[n + k])
 
 
 @compiled
@@ -331,13 +327,14 @@ def _of_weight(taps, g, x, total, begin, step):
     lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
     given = numpy.zeros(16 * down * across * wide, x.dtype)
     v, m = numpy.empty(points * apart, x.dtype), numpy.empty(points * out_apart, x.dtype)
-    rows, columns = numpy.empty(high, numpy.intp), numpy.arange(room) * _SOME
+    rows, columns = numpy.empty(high, numpy.intp), _places(1, room, 0, _SOME)
     for o in range(high):
         rows[o] = min(o, wide - 1) // _SOME * room * _SOME + min(o, wide - 1) % _SOME
-    places, outs = _places(length, pitch * step * depth, step * depth), _places(4, 4 * across * wide, wide)
+    places = _places(length, length, pitch * step * depth, step * depth)
+    outs = _places(4, 4, 4 * across * wide, wide)
     nothing = numpy.zeros(_SOME, x.dtype)
-    if not x.shape[0]:
-        total[:] = 0
+    for i in range(0 if x.shape[0] else total.size):
+        total[i] = 0
     for n in range(0, x.shape[0], together):
         some = min(together, x.shape[0] - n)
         _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
