@@ -97,6 +97,14 @@ LARGER = {
         lambda x, w, b: ops.conv2d(x, w, b, padding=(1, 0)),
         [large(r, 9, 17, 29, 27), large(r, 19, 17, 3, 3), large(r, 19)],
     ),
+    "conv2d, Winograd's, in steps of two": lambda r: (
+        lambda x, w, b: ops.conv2d(x, w, b, stride=2, padding=(1, 2)),
+        [large(r, 9, 17, 29, 27), large(r, 19, 17, 4, 4), large(r, 19)],
+    ),
+    "conv_transpose2d, to few channels": lambda r: (
+        lambda x, w, b: ops.conv_transpose2d(x, w, b, stride=(2, 3), padding=(1, 0), output_padding=(1, 2)),
+        [large(r, 9, 20, 15, 13), large(r, 20, 2, 4, 3), large(r, 2)],
+    ),
     "max_pool2d": lambda r: (lambda x: ops.max_pool2d(x, 3, 2), [large(r, 5, 9, 33, 31)]),
     "attention": lambda r: (
         lambda q, k, v: ops.scaled_dot_product_attention(q, k, v, is_causal=True),
@@ -138,28 +146,34 @@ def test_large_inputs_shared_out_among_threads(name, everywhere, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("count", "channels", "outputs", "size", "padding"),
+    ("count", "channels", "outputs", "size", "padding", "kernel", "stride"),
     [
-        (2, 16, 16, (12, 12), ((1, 1), (1, 1))),
-        (3, 17, 21, (3, 3), ((0, 0), (0, 0))),
-        (11, 16, 18, (4, 5), ((1, 1), (1, 1))),
-        (1, 33, 40, (7, 30), ((2, 1), (0, 2))),
-        (5, 24, 16, (10, 9), ((2, 2), (2, 2))),
-        (2, 1, 3, (13, 6), ((1, 0), (0, 1))),
-        (0, 16, 16, (8, 8), ((1, 1), (1, 1))),
+        (2, 16, 16, (12, 12), ((1, 1), (1, 1)), 3, 1),
+        (3, 17, 21, (3, 3), ((0, 0), (0, 0)), 3, 1),
+        (11, 16, 18, (4, 5), ((1, 1), (1, 1)), 3, 1),
+        (1, 33, 40, (7, 30), ((2, 1), (0, 2)), 3, 1),
+        (5, 24, 16, (10, 9), ((2, 2), (2, 2)), 3, 1),
+        (2, 1, 3, (13, 6), ((1, 0), (0, 1)), 3, 1),
+        (0, 16, 16, (8, 8), ((1, 1), (1, 1)), 3, 1),
+        (2, 16, 32, (9, 10), ((0, 1), (1, 1)), 2, 1),
+        (10, 16, 32, (14, 14), ((1, 1), (1, 1)), 4, 2),
+        (3, 19, 35, (11, 14), ((3, 0), (2, 1)), 4, 2),
+        (1, 20, 17, (5, 4), ((0, 3), (0, 1)), 4, 2),
+        (2, 5, 3, (17, 12), ((5, 1), (1, 4)), 6, 2),
+        (2, 3, 5, (16, 20), ((4, 2), (3, 5)), 6, 3),
     ],
 )
-def test_winograds_convolution_is_convolution(count, channels, outputs, size, padding):
+def test_winograds_convolution_is_convolution(count, channels, outputs, size, padding, kernel, stride):
     random = numpy.random.default_rng(0)
-    window = Window(padding=padding)
+    window, kernel = Window((stride, stride), padding), (kernel, kernel)
     x = large(random, 2 * count, channels, *size)[::2]  # not contiguous
-    weight, bias = large(random, outputs, channels, 3, 3), large(random, outputs)
-    out = large(random, count, outputs, *window.positions(size, (3, 3)))
+    weight, bias = large(random, outputs, channels, *kernel), large(random, outputs)
+    out = large(random, count, outputs, *window.positions(size, kernel))
     exact = [array.astype("float64") for array in (x, weight, bias, out)]
     for found, wanted in (
-        (winograd.correlate(x, weight, bias, padding), convolve(*exact[:3], window, 1)),
-        (winograd.correlate_back(out, weight, padding), convolve_back(exact[3], exact[1], size, window, 1)),
-        (winograd.correlate_weight(out, x, padding), convolve_weight(exact[3], exact[0], (3, 3), window, 1)),
+        (winograd.correlate(x, weight, bias, window), convolve(*exact[:3], window, 1)),
+        (winograd.correlate_back(out, weight, size, window), convolve_back(exact[3], exact[1], size, window, 1)),
+        (winograd.correlate_weight(out, x, kernel, window), convolve_weight(exact[3], exact[0], kernel, window, 1)),
     ):
         assert found.shape == wanted.shape
         assert found.dtype == numpy.float32

@@ -47,7 +47,7 @@ class _Seen(NamedTuple):
 @kernel("convolution")
 def convolution(x, weight, bias, window, groups):
     if winograd.fits(x.dtype, weight.shape, window, groups):
-        return winograd.correlate(x, weight, bias, window.padding)
+        return winograd.correlate(x, weight, bias, window)
     seen = _seen(x.shape[1:], weight.shape[1:], window)
     y = numpy.empty((len(x), len(weight), *window.positions(x.shape[2:], weight.shape[2:])), x.dtype)
     w = _panels(weight.reshape(groups, len(weight) // groups, -1))
@@ -58,8 +58,10 @@ def convolution(x, weight, bias, window, groups):
 @kernel("convolution_image")
 def convolution_image(out, weight, size, window, groups):
     if winograd.fits(out.dtype, weight.shape, window, groups):
-        return winograd.correlate_back(out, weight, window.padding)
+        return winograd.correlate_back(out, weight, size, window)
     g = numpy.ascontiguousarray(out)
+    if groups == 1 and 2 * weight.shape[1] * g.itemsize <= BYTES:
+        return _image_of_few(g, weight, size, window)
     parted = weight.reshape(groups, len(weight) // groups, *weight.shape[1:]).swapaxes(1, 2)
     x = numpy.empty((len(g), groups * weight.shape[1], *size), g.dtype)
     for (i, j), seen in _seen_from_outputs(x.shape[2:], parted.shape[2:], out.shape[2:], window):
@@ -67,10 +69,25 @@ def convolution_image(out, weight, size, window, groups):
     return x
 
 
+def _image_of_few(g, weight, size, window):
+    """The image where it has so few channels that side by side they would leave most of a vector empty.
+
+    So the positions lie side by side, and what the outputs of a position give is spread over all that the window saw.
+    """
+    x = numpy.empty((len(g), weight.shape[1], *size), g.dtype)
+    seen = _seen(x.shape[1:], weight.shape[1:], window)
+    elements = seen.columns.size
+    rows, columns = _filled(numpy.arange(elements)), numpy.arange(len(weight)) * elements
+    w = numpy.ascontiguousarray(weight).reshape(-1)
+    planes = g.reshape(*g.shape[:2], -1)
+    share(lambda part: _spread(planes[part], w, rows, columns, x[part], *seen), len(g), g.size * elements)
+    return x
+
+
 @kernel("convolution_weight")
 def convolution_weight(out, x, size, window, groups):
     if winograd.fits(x.dtype, (out.shape[1], x.shape[1], *size), window, groups):
-        return winograd.correlate_weight(out, x, window.padding)
+        return winograd.correlate_weight(out, x, size, window)
     x, g = numpy.ascontiguousarray(x), numpy.ascontiguousarray(out)
     channels, outputs = x.shape[1] // groups, out.shape[1] // groups
     seen = _seen(x.shape[1:], (channels, *size), window)
@@ -200,7 +217,9 @@ def _products(images, panels, bias, y, start, stop, padded, before, rows, column
             seen = image[group * (images.shape[1] // groups) * plane :]
             for panel in range(panels.shape[1]):
                 o = panel * width
-                out[:] = bias[group, o : o + width]
+                for r in range(_TOGETHER):
+                    for c in range(width):
+                        out[r, c] = bias[group, o + c]
                 _add(seen, rows[first:last], columns, panels[group, panel], out)
                 _take(
                     out,
@@ -235,6 +254,32 @@ def _of_weight(x, g, total, padded, before, positions, elements):
                     for r in range(0, width, lanes):
                         turn(rows, r * v.shape[0] + p, v.shape[0], v, p * width + r, width)
                 _add(seen, elements, positions, v, total[group, panel])
+
+
+@compiled
+def _spread(g, weight, rows, columns, x, padded, before, positions, elements, targets):
+    width, area = 2 * BYTES // g.itemsize, targets.size
+    image = numpy.empty(x.shape[1] * padded[0] * padded[1], x.dtype)
+    v, out = numpy.zeros((g.shape[1], width), g.dtype), numpy.zeros((rows.size, width), g.dtype)
+    for n in range(g.shape[0]):
+        for i in range(image.size):
+            image[i] = 0
+        for first in range(0, area, width):
+            count = min(width, area - first)
+            for o in range(g.shape[1]):
+                for p in range(count):
+                    v[o, p] = g[n, o, first + p]
+            _add(weight, rows, columns, v, out)
+            for k in range(rows.size):
+                for p in range(width):
+                    if k < elements.size and p < count:
+                        image[positions[first + p] + elements[k]] += out[k, p]
+                    out[k, p] = 0
+        for c in range(x.shape[1]):
+            for i in range(x.shape[2]):
+                start = (c * padded[0] + before[0] + i) * padded[1] + before[1]
+                for j in range(x.shape[3]):
+                    x[n, c, i, j] = image[start + j]
 
 
 @compiled

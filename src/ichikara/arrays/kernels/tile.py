@@ -129,34 +129,36 @@ def turn(typing, x, i, step, out, j, out_step):
     return types.void(x, types.intp, types.intp, out, types.intp, types.intp), build
 
 
-def sandwich(matrix):
+def sandwich(matrices):
     r"""An intrinsic that multiplies a small matrix of vectors from both sides by a constant one, M d Mᵀ.
 
     .. math:: \text{out}[j + k\,\text{down} + l\,\text{across}] =
         \sum_{a, b} M_{k a}\,M_{l b}\,x[i + \text{places}[a m + b]]
 
     Here m is the number of columns of M, and all of this is done for a vector of numbers side by side. What M has of 0
-    and 1 costs nothing, for the compiler knows it.
+    and 1 costs nothing, for the compiler knows it. Which of the matrices it is tells the length of the tuple ``which``.
     """
-    inner = range(len(matrix[0]))
 
     @intrinsic
-    def multiply(typing, x, places, i, out, j, down, across):
+    def multiply(typing, which, x, places, i, out, j, down, across):
+        matrix = matrices[which.count]
+        inner = range(len(matrix[0]))
+
         def build(context, builder, signature, arguments):
             at = _Reader(context, builder, signature, arguments)
 
             def read(a, b):
-                place = builder.load(at.place(1, ir.Constant(arguments[2].type, a * len(inner) + b)))
-                return at.vector(0, builder.add(place, arguments[2]))
+                place = builder.load(at.place(2, ir.Constant(arguments[3].type, a * len(inner) + b)))
+                return at.vector(1, builder.add(place, arguments[3]))
 
             columns = [_combined(builder, matrix, [read(a, b) for a in inner]) for b in inner]
             for k in range(len(matrix)):
-                row = at.row(4, 5, k)
+                row = at.row(5, 6, k)
                 for l, vector in enumerate(_combined(builder, matrix, [columns[b][k] for b in inner])):
-                    at.put_vector(vector, 3, builder.add(row, builder.mul(arguments[6], arguments[6].type(l))))
+                    at.put_vector(vector, 4, builder.add(row, builder.mul(arguments[7], arguments[7].type(l))))
             return context.get_dummy_value()
 
-        return types.void(x, places, types.intp, out, types.intp, types.intp, types.intp), build
+        return types.void(which, x, places, types.intp, out, types.intp, types.intp, types.intp), build
 
     return multiply
 

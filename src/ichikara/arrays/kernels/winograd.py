@@ -1,13 +1,19 @@
-r"""Convolution by a window of 3 x 3 in steps of one, with a quarter of the multiplications.
+r"""Convolution by small windows with a quarter or half of the multiplications.
 
 .. math:: Y = A^\top \bigl[(G\,w\,G^\top) \circ (B^\top d\,B)\bigr] A
 
-An output of 4 x 4 is made of a *patch* d of 6 x 6 numbers by 36 multiplications instead of 144: both sides are first
-taken to where a convolution is a product number by number, as by a Fourier transform, but in small whole numbers. Over
-all channels the products of each of the 36 numbers are a product of matrices, (patches, channels) by
-(channels, outputs). The transforms do a vector of channels at a time, and for that the channels come last.
+An output of 4 x 4 of a window of 3 x 3 is made of a *patch* d of 6 x 6 numbers by 36 multiplications instead of 144:
+both sides are first taken to where a convolution is a product number by number, as by a Fourier transform, but in small
+whole numbers. A convolution is a product of polynomials, and these are known by their values at a few points: there
+they are multiplied. Over all channels the products of each of the 36 numbers are a product of matrices, (patches,
+channels) by (channels, outputs). The transforms do a vector of channels at a time, and for that the channels come last.
 
-The gradient of the image is the same, with the window turned around. That of the weight is
+A window of s r x s r in steps of s is one of r x r in steps of one over s times s *phases* of the image, which count as
+channels of their own. So windows of 4 x 4 in steps of two are done here too, as windows of 2 x 2: 25 multiplications
+instead of 64.
+
+The gradient of the image is the same, with the window turned around; the phases are then those of the result. That of
+the weight is
 
 .. math:: \bar w = G^\top \bigl[\textstyle\sum (A\,\bar Y A^\top) \circ (B^\top d\,B)\bigr]\,G
 
@@ -20,106 +26,167 @@ Source: S. Winograd, "Arithmetic Complexity of Computations" (1980); A. Lavin an
 Convolutional Neural Networks" (2015).
 """
 
+import math
+
 import numpy
 
-from ..product import product
 from ..workers import share
-from .compiled import compiled
+from .compiled import compiled, inner
 from .tile import BYTES, add_products, add_to, load, sandwich, store, turn
 
-_B = (
-    (4, 0, -5, 0, 1, 0),
-    (0, -4, -4, 1, 1, 0),
-    (0, 4, -4, -1, 1, 0),
-    (0, -2, -1, 2, 1, 0),
-    (0, 2, -1, -2, 1, 0),
-    (0, 4, 0, -5, 0, 1),
-)
-_A = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
-_G = numpy.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
-_GG = numpy.kron(_G, _G).astype("float32")  # both sides at once: (36, 9)
+_TAPS = (2, 3)  # lengths of windows, or of what each phase sees of one
+_POINTS = (0, 1, -1, 2, -2)  # and infinity; the first r + 2 are used
 
-_of_patches, _to_outputs, _of_outputs = sandwich(_B), sandwich(_A), sandwich(tuple(zip(*_A, strict=True)))
+
+def _matrices(taps):
+    """B, G and A of a window of this length, and 4 outputs."""
+    points = _POINTS[: taps + 2]
+    others = [[q for q in points if q != p] for p in points]
+    b = [[*numpy.poly(rest)[::-1], 0] for rest in others] + [numpy.poly(points)[::-1]]
+    g = [[p**k / math.prod(p - q for q in rest) for k in range(taps)] for p, rest in zip(points, others, strict=True)]
+    a = [[*(p**k for p in points), int(k == 3)] for k in range(4)]
+    return numpy.rint(b).astype(int).tolist(), [*g, [0] * (taps - 1) + [1]], a
+
+
+_B, _G, _A = ({taps: _matrices(taps)[n] for taps in _TAPS} for n in range(3))
+_GG = {taps: numpy.kron(g, g).astype("float32") for taps, g in _G.items()}  # both sides at once, as of a row of numbers
+
+_of_patches, _of_weights, _to_outputs = sandwich(_B), sandwich(_G), sandwich(_A)
+_of_outputs = sandwich({taps: list(zip(*a, strict=True)) for taps, a in _A.items()})
 
 _LANES = BYTES // 4
-_SOME = 2 * _LANES  # outputs that are done at a time
-_SIX, _FOUR, _TWO, _ONE = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3), (0, 1), (0,)
-_PATCHES = 36  # about so many make a product of matrices that is worth its start
-_LEAST = 16  # channels on each side, for the transforms to pay
+_SOME = 2 * _LANES  # channels or outputs that lie side by side in a block, and are done at a time
+_SIX, _TWO = (0, 1, 2, 3, 4, 5), (0, 1)
+_PATCHES = 72  # about so many make a product of matrices that is worth its start
 
 
 def fits(dtype, weight_shape, window, groups):
     """Whether a convolution can be done so, and whether it pays."""
+    outputs, channels, height, width = weight_shape
+    step = window.stride[0]
     return (
         dtype == numpy.float32
         and groups == 1
-        and weight_shape[2:] == (3, 3)
-        and min(weight_shape[:2]) >= _LEAST
-        and window.stride == window.dilation == (1, 1)
-        and max(map(max, window.padding)) <= 2
+        and height == width
+        and height % step == 0
+        and height // step in _TAPS
+        and min(outputs, channels) >= _SOME
+        and window.stride == (step, step)
+        and window.dilation == (1, 1)
+        and max(map(max, window.padding)) < height
     )
 
 
-def correlate(x, weight, bias, padding):
-    """What the window sees everywhere. Shapes: (n, c, h, w), (o, c, 3, 3), (o) or None -> (n, o, oh, ow)."""
-    x, size = numpy.ascontiguousarray(x), [n + sum(p) - 2 for n, p in zip(x.shape[2:], padding, strict=True)]
-    outputs, channels = weight.shape[:2]
-    y = numpy.empty((len(x), outputs, *size), x.dtype)
-    u = numpy.zeros((36, channels, _up(outputs, _LANES)), x.dtype)
-    u[:, :, :outputs] = product(_GG, weight.transpose(1, 0, 2, 3).reshape(-1, 9).T).reshape(36, channels, outputs)
-    b = numpy.zeros(u.shape[2], x.dtype)
-    if bias is not None:
-        b[:outputs] = bias
-    begin = padding[0][0], padding[1][0]
-    share(lambda part: _correlate(x[part], u.reshape(-1), b, y[part], begin), len(x), y.size * channels * 9)
+def correlate(x, weight, bias, window):
+    """What the window sees everywhere. Shapes: (n, c, h, w), (o, c, s r, s r), (o) or None -> (n, o, oh, ow)."""
+    outputs, channels, height, width = weight.shape
+    step = window.stride[0]
+    y = numpy.empty((len(x), outputs, *window.positions(x.shape[2:], weight.shape[2:])), x.dtype)
+    outs = _blocks(outputs, channels * height * width)
+    ins = _grid(step, width, 1)[:, None] + numpy.arange(channels) * (height * width)
+    u = _points(weight, outs, ins, _grid(height // step, step * width, step))
+    _share(x, u, bias, y, [p for p, _ in window.padding], step, (0, 0), 1)
     return y
 
 
-def correlate_back(out, weight, padding):
-    """The gradient of the image. Shapes: (n, o, oh, ow), (o, c, 3, 3) -> (n, c, h, w)."""
-    turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
-    return correlate(out, turned, None, [[2 - p for p in pair] for pair in padding])
+def correlate_back(out, weight, size, window):
+    """The gradient of the image of a size. Shapes: (n, o, oh, ow), (o, c, s r, s r) -> (n, c, h, w)."""
+    outputs, channels, height, width = weight.shape
+    step = window.stride[0]
+    taps = height // step
+    x = numpy.empty((len(out), channels, *size), out.dtype)
+    outs = _blocks(channels, height * width)[:, None]
+    outs = numpy.where(outs < 0, outs, outs + _grid(step, width, 1)[:, None])
+    ins = numpy.arange(outputs) * (channels * height * width)
+    # Place s m + a of the padded image is reached from the positions m - r + 1 to m, by every s-th element from a on.
+    u = _points(weight, outs, ins, _grid(taps, step * width, step)[::-1])
+    before = [p for p, _ in window.padding]
+    _share(out, u, None, x, [taps - 1 - p // step for p in before], 1, [p % step for p in before], step)
+    return x
 
 
-def correlate_weight(out, x, padding):
-    """The gradient of the weight. Shapes: (n, o, oh, ow), (n, c, h, w) -> (o, c, 3, 3)."""
+def correlate_weight(out, x, size, window):
+    """The gradient of the weight of a size. Shapes: (n, o, oh, ow), (n, c, h, w) -> (o, c, s r, s r)."""
     g, x = numpy.ascontiguousarray(out), numpy.ascontiguousarray(x)
-    begin = padding[0][0], padding[1][0]
+    outputs, channels, step, taps = g.shape[1], x.shape[1], window.stride[0], size[0] // window.stride[0]
+    begin = tuple(p for p, _ in window.padding)
+    blocks = -(-channels // _SOME)
 
     def work(part):
-        total = numpy.zeros((36, _up(g.shape[1], 4), _up(x.shape[1], _LANES)), x.dtype)
-        _of_weight(g[part], x[part], total, begin)
-        return total
+        total = numpy.empty(((taps + 3) ** 2, step * step * blocks, _up(outputs, len(_SIX)), _SOME), x.dtype)
+        _of_weight((0,) * taps, g[part], x[part], total, begin, step)
+        return _GG[taps].T @ total.reshape(len(total), -1)
 
-    total = sum(share(work, len(x), g.size * x.shape[1] * 9))[:, : g.shape[1], : x.shape[1]]
-    return product(_GG.T, total.reshape(36, -1)).T.reshape(*total.shape[1:], 3, 3).astype(x.dtype)
+    found = sum(share(work, len(x), g.size * step * step * channels * taps * taps))
+    found = found.reshape(taps, taps, step, step, blocks, -1, _SOME).transpose(5, 4, 6, 0, 2, 1, 3)[:outputs]
+    return found.reshape(outputs, -1, *size)[:, :channels]
 
 
 def _up(count, to):
     return -(-count // to) * to
 
 
+def _grid(count, down, across):
+    """Distances to some places down and across, row by row."""
+    n = numpy.arange(count)
+    return (n[:, None] * down + n * across).reshape(-1)
+
+
+def _blocks(count, apart):
+    """Distances to as many channels or outputs, in blocks, and -1 where there are none left. Shapes: -> (b, _SOME)."""
+    n = numpy.arange(_up(count, _SOME))
+    return numpy.where(n < count, n * apart, -1).reshape(-1, _SOME)
+
+
+def _points(weight, outs, ins, elements):
+    """G w G^T. Shapes: (...), (blocks _SOME), (channels), (r r) -> (points, (blocks, channels, _SOME) and some more).
+
+    Arguments: how far in ``weight`` it is to outputs, to channels and to elements of a window.
+    """
+    taps, outs, ins, w = math.isqrt(elements.size), outs.reshape(-1), ins.reshape(-1), weight.reshape(-1)
+    u = numpy.empty(((taps + 3) ** 2, outs.size * ins.size + _SOME), weight.dtype)
+    elements = numpy.ascontiguousarray(elements)
+    share(
+        lambda part: _transform((0,) * taps, w, outs, ins, elements, u, part.start, part.stop),
+        outs.size // _SOME,
+        u.size * taps,
+    )
+    return u
+
+
+def _share(x, u, bias, y, begin, step, skipped, out_step):
+    x, taps = numpy.ascontiguousarray(x), (0,) * (math.isqrt(len(u)) - 3)
+    b = numpy.zeros(_up(y.shape[1], _SOME), y.dtype)
+    if bias is not None:
+        b[: y.shape[1]] = bias
+    share(
+        lambda part: _correlate(taps, x[part], u, b, y[part], tuple(begin), step, tuple(skipped), out_step),
+        len(x),
+        y.size * x.shape[1] * (step * len(taps)) ** 2,
+    )
+
+
 # --- patches ----------------------------------------------------------------------------------------------------------
 
 
-@compiled
-def _sizes(outputs, count):
+@inner
+def _sizes(height, width, count):
     """Patches of an image, down and across; and how many images are done together."""
-    down, across = (outputs.shape[2] + 3) // 4, (outputs.shape[3] + 3) // 4
+    down, across = (height + 3) // 4, (width + 3) // 4
     return down, across, max(1, min(count, _PATCHES // (down * across)))
 
 
-@compiled
-def _places(taps, pitch, depth):
-    """Where the numbers of a patch lie, from its corner on, in an image with its channels last."""
-    places = numpy.empty(taps * taps, numpy.intp)
-    for a in range(taps):
-        for b in range(taps):
-            places[a * taps + b] = (a * pitch + b) * depth
+@inner
+def _places(down, across, apart, next_to):
+    """Distances to so many places down and across, row by row."""
+    places = numpy.empty(down * across, numpy.intp)
+    for a in range(down):
+        for b in range(across):
+            places[a * across + b] = a * apart + b * next_to
     return places
 
 
-@compiled
+@inner
 def _channels_last(image, out, pitch, depth, top, left):
     """Put an image between zeros, its channels last. What does not fit into ``out`` no patch would see."""
     channels, height, width = image.shape
@@ -138,123 +205,156 @@ def _channels_last(image, out, pitch, depth, top, left):
                     out[to + m * depth + k] = image[c + k, i, m]
 
 
-@compiled
-def _channels_first(lines, pitch, depth, bias, image):
-    """The way back, and a number added to each channel."""
-    channels, height, width = image.shape
-    plane, flat = height * width, image.reshape(-1)
+@inner
+def _channels_first(lines, begin, pitch, bias, first, image):
+    """The way back for a block of channels, and a number added to each."""
+    height, width = image.shape[1:]
+    plane, flat, count = height * width, image.reshape(-1), min(_SOME, image.shape[0] - first)
     for i in range(height):
-        for c in range(0, channels, _LANES):
-            at, to, j = i * pitch * depth + c, c * plane + i * width, 0
-            if c + _LANES <= channels:
-                while j + _LANES <= width:
-                    turn(lines, at + j * depth, depth, flat, to + j, plane)
+        line = begin + i * pitch * _SOME
+        for j in range(width):
+            for c in range(_SOME):
+                lines[line + j * _SOME + c] += bias[first + c]
+        for c in range(0, count, _LANES):
+            at, to, j = line + c, (first + c) * plane + i * width, 0
+            if c + _LANES <= count:
+                # What is written beyond the end of a line is overwritten by the next one.
+                while j < width and i * width + j + _LANES <= plane:
+                    turn(lines, at + j * _SOME, _SOME, flat, to + j, plane)
                     j += _LANES
-            for k in range(min(_LANES, channels - c)):
+            for k in range(min(_LANES, count - c)):
                 for m in range(j, width):
-                    image[c + k, i, m] = lines[at + m * depth + k]
-                for m in range(width):
-                    image[c + k, i, m] += bias[c + k]
+                    image[first + c + k, i, m] = lines[at + m * _SOME + k]
 
 
-@compiled
-def _patches(x, n, some, v, lines, pitch, depth, room, down, across, begin, places):
-    """The patches of some images, transformed: (36, room, depth)."""
+@inner
+def _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places):
+    """The patches of some images, transformed: for each point, ``apart`` from the next, (blocks, room, _SOME)."""
     for k in range(some):
         _channels_last(x[n + k], lines, pitch, depth, begin[0], begin[1])
         for i in range(down):
             for j in range(across):
-                at, to = (i * pitch + j) * 4 * depth, ((k * down + i) * across + j) * depth
-                for c in range(0, depth, _LANES):
-                    _of_patches(lines, places, at + c, v, to + c, 6 * room * depth, room * depth)
+                to = ((k * down + i) * across + j) * _SOME
+                for phase in range(step * step):
+                    at = ((4 * i * step + phase // step) * pitch + 4 * j * step + phase % step) * depth
+                    for c in range(0, depth, _LANES):
+                        place = to + c // _SOME * room * _SOME + c % _SOME
+                        _of_patches(taps, lines, places, at + c, v, place, (len(taps) + 3) * apart, apart)
+                    to += depth * room
+
+
+@compiled
+def _transform(taps, weight, outs, ins, elements, u, first, last):
+    """The weights of some blocks of outputs at all points."""
+    apart, flat, window = u.shape[1], u.reshape(-1), numpy.zeros(elements.size * _SOME, weight.dtype)
+    places = _places(1, elements.size, 0, _SOME)
+    for block in range(first, last):
+        for k in range(ins.size):
+            for e in range(elements.size):
+                for o in range(_SOME):
+                    out = outs[block * _SOME + o]
+                    window[e * _SOME + o] = weight[out + ins[k] + elements[e]] if out >= 0 else 0
+            for o in range(0, _SOME, _LANES):
+                to = (block * ins.size + k) * _SOME + o
+                _of_weights(taps, window, places, o, flat, to, (len(taps) + 3) * apart, apart)
 
 
 # --- products ---------------------------------------------------------------------------------------------------------
-# The outputs are done two vectors at a time, so that all 36 numbers of them stay in the cache beside those of the
-# channels: of 32 channels and 64 outputs they would be half a megabyte.
+# The outputs are done a block at a time, so that all points of them stay in the cache beside those of the channels: of
+# 32 channels and 64 outputs they would be half a megabyte. From one point to the next it is a little more than there is
+# to hold: in steps of whole pages all points would fall into the same few lines of the cache.
 
 
 @compiled
-def _correlate(x, u, bias, y, begin):
-    channels, wide = x.shape[1], bias.size
-    depth = (channels + _LANES - 1) // _LANES * _LANES
-    down, across, together = _sizes(y, x.shape[0])
+def _correlate(taps, x, u, bias, y, begin, step, skipped, out_step):
+    points, length, phases = u.shape[0], len(taps) + 3, out_step * out_step
+    depth = (x.shape[1] + _SOME - 1) // _SOME * _SOME
+    down, across, together = _sizes(
+        (skipped[0] + y.shape[2] + out_step - 1) // out_step,
+        (skipped[1] + y.shape[3] + out_step - 1) // out_step,
+        x.shape[0],
+    )
     room = (together * down * across + 5) // 6 * 6  # of patches, in tiles of six
-    pitch = 4 * across + 2
-    lines, nothing = numpy.zeros((4 * down + 2) * pitch * depth, x.dtype), numpy.zeros(_SOME, x.dtype)
-    v, m = numpy.zeros(36 * room * depth, x.dtype), numpy.empty(36 * room * _SOME, x.dtype)
-    made = numpy.empty((together, 16 * down * across * wide), x.dtype)
-    rows, columns = numpy.arange(36 * room) * depth, numpy.arange(channels)
-    places, outs = _places(6, pitch, depth), numpy.arange(36) * room * _SOME
+    apart = step * step * depth * room + _SOME
+    pitch, out_pitch = (4 * across + len(taps) - 1) * step, 4 * across * out_step
+    lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
+    v, m = numpy.empty(points * apart, x.dtype), numpy.empty(points * room * _SOME, x.dtype)
+    size = (4 * down * out_step * out_pitch + _LANES) * _SOME
+    made = numpy.empty(together * size, x.dtype)
+    rows, columns = _places(1, room, 0, _SOME), numpy.empty(step * step * x.shape[1], numpy.intp)
+    for k in range(columns.size):
+        channel = k // x.shape[1] * depth + k % x.shape[1]
+        columns[k] = channel // _SOME * room * _SOME + channel % _SOME
+    places = _places(length, length, pitch * step * depth, step * depth)
+    outs = _places(1, points, 0, room * _SOME)
+    nothing, weights = numpy.zeros(_SOME, x.dtype), u.reshape(-1)
     for n in range(0, x.shape[0], together):
         some = min(together, x.shape[0] - n)
-        _patches(x, n, some, v, lines, pitch, depth, room, down, across, begin, places)
-        for o in range(0, wide, _SOME):
-            for f in range(36):
-                for p in range(f * room, f * room + some * down * across, 6):
-                    of = f * channels * wide + o
-                    if o + _LANES < wide:
-                        _multiply(_TWO, nothing, v, rows, p, columns, u, of, wide, m)
+        _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
+        for block in range((bias.size // _SOME) * phases):
+            for f in range(points):
+                seen, of = v[f * apart :], f * u.shape[1] + block * columns.size * _SOME
+                for p in range(0, some * down * across, 6):
+                    tile = load(_SIX, _TWO, nothing, 0, 0)
+                    for k in range(columns.size):
+                        tile = add_products(tile, seen, rows, p, columns, k, weights, of + k * _SOME)
+                    store(tile, m, (f * room + p) * _SOME, _SOME)
+            phase = block % phases
+            for k in range(some):
+                for i in range(down):
+                    for j in range(across):
+                        at = ((k * down + i) * across + j) * _SOME
+                        to = (4 * i * out_step + phase // out_step) * out_pitch + 4 * j * out_step + phase % out_step
+                        to = k * size + to * _SOME
+                        for c in range(0, _SOME, _LANES):
+                            _to_outputs(
+                                taps, m, outs, at + c, made, to + c, out_step * out_pitch * _SOME, out_step * _SOME
+                            )
+                if phase == phases - 1:
+                    first = block // phases * _SOME
+                    at = k * size + (skipped[0] * out_pitch + skipped[1]) * _SOME
+                    _channels_first(made, at, out_pitch, bias, first, y[n + k])
+
+
+@compiled
+def _of_weight(taps, g, x, total, begin, step):
+    points, blocks, high = total.shape[0], total.shape[1], total.shape[2]
+    depth, wide = (x.shape[1] + _SOME - 1) // _SOME * _SOME, (g.shape[1] + _SOME - 1) // _SOME * _SOME
+    down, across, together = _sizes(g.shape[2], g.shape[3], x.shape[0])
+    room, length = together * down * across, len(taps) + 3
+    apart, out_apart = blocks * room * _SOME + _SOME, wide * room + _SOME
+    pitch, total = (4 * across + len(taps) - 1) * step, total.reshape(-1)
+    lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
+    given = numpy.zeros(16 * down * across * wide, x.dtype)
+    v, m = numpy.empty(points * apart, x.dtype), numpy.empty(points * out_apart, x.dtype)
+    rows, columns = numpy.empty(high, numpy.intp), _places(1, room, 0, _SOME)
+    for o in range(high):
+        rows[o] = min(o, wide - 1) // _SOME * room * _SOME + min(o, wide - 1) % _SOME
+    places = _places(length, length, pitch * step * depth, step * depth)
+    outs = _places(4, 4, 4 * across * wide, wide)
+    nothing = numpy.zeros(_SOME, x.dtype)
+    for i in range(0 if x.shape[0] else total.size):
+        total[i] = 0
+    for n in range(0, x.shape[0], together):
+        some = min(together, x.shape[0] - n)
+        _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
+        for k in range(some):
+            _channels_last(g[n + k], given, 4 * across, wide, 0, 0)
+            for i in range(down):
+                for j in range(across):
+                    at, to = (i * across * 4 + j) * 4 * wide, ((k * down + i) * across + j) * _SOME
+                    for o in range(0, wide, _LANES):
+                        place = to + o // _SOME * room * _SOME + o % _SOME
+                        _of_outputs(taps, given, outs, at + o, m, place, length * out_apart, out_apart)
+        for f in range(points):
+            seen = m[f * out_apart :]
+            for block in range(blocks):
+                of, to = f * apart + block * room * _SOME, (f * blocks + block) * high * _SOME
+                for r in range(0, high, 6):
+                    tile = load(_SIX, _TWO, nothing, 0, 0)
+                    for p in range(some * down * across):
+                        tile = add_products(tile, seen, rows, r, columns, p, v, of + p * _SOME)
+                    if n:
+                        add_to(tile, total, to + r * _SOME, _SOME)
                     else:
-                        _multiply(_ONE, nothing, v, rows, p, columns, u, of, wide, m)
-            for c in range(o, min(o + _SOME, wide), _LANES):
-                for k in range(some):
-                    for i in range(down):
-                        for j in range(across):
-                            at, to = ((k * down + i) * across + j) * _SOME + c - o, (i * across * 4 + j) * 4 * wide + c
-                            _to_outputs(m, outs, at, made[k], to, 4 * across * wide, wide)
-        for k in range(some):
-            _channels_first(made[k], 4 * across, wide, bias, y[n + k])
-
-
-@compiled
-def _multiply(vectors, nothing, v, rows, p, columns, u, of, wide, m):
-    """Six patches and some vectors of outputs, over all channels."""
-    tile = load(_SIX, vectors, nothing, 0, 0)
-    for c in range(columns.size):
-        tile = add_products(tile, v, rows, p, columns, c, u, of + c * wide)
-    store(tile, m, p * _SOME, _SOME)
-
-
-@compiled
-def _of_weight(g, x, total, begin):
-    high, deep = total.shape[1:]
-    wide = (high + _LANES - 1) // _LANES * _LANES
-    down, across, together = _sizes(g, x.shape[0])
-    room = together * down * across
-    pitch, total = 4 * across + 2, total.reshape(-1)
-    lines, nothing = numpy.zeros((4 * down + 2) * pitch * deep, x.dtype), numpy.zeros(_SOME, x.dtype)
-    given = numpy.zeros((together, 16 * down * across * wide), x.dtype)
-    v, m = numpy.empty(36 * room * deep, x.dtype), numpy.empty(36 * room * _SOME, x.dtype)
-    rows, columns = numpy.arange(_SOME), numpy.arange(36 * room) * _SOME
-    places, outs = _places(6, pitch, deep), _places(4, 4 * across, wide)
-    for n in range(0, x.shape[0], together):
-        some = min(together, x.shape[0] - n)
-        _patches(x, n, some, v, lines, pitch, deep, room, down, across, begin, places)
-        for k in range(some):
-            _channels_last(g[n + k], given[k], 4 * across, wide, 0, 0)
-        for o in range(0, wide, _SOME):
-            for c in range(o, min(o + _SOME, wide), _LANES):
-                for k in range(some):
-                    for i in range(down):
-                        for j in range(across):
-                            at, to = (i * across * 4 + j) * 4 * wide + c, ((k * down + i) * across + j) * _SOME + c - o
-                            _of_outputs(given[k], outs, at, m, to, 6 * room * _SOME, room * _SOME)
-            for f in range(36):
-                ps = range(f * room, f * room + some * down * across)
-                for c in range(0, deep, _SOME):
-                    for r in range(0, min(_SOME, high - o), 4):
-                        to = (f * high + o + r) * deep + c
-                        if c + _LANES < deep:
-                            _add_multiplied(_TWO, nothing, m, rows, r, columns, v, c, deep, ps, total, to)
-                        else:
-                            _add_multiplied(_ONE, nothing, m, rows, r, columns, v, c, deep, ps, total, to)
-
-
-@compiled
-def _add_multiplied(vectors, nothing, m, rows, r, columns, v, c, deep, patches, total, to):
-    """Four outputs and some vectors of channels, over all patches of some images; their sum is added to the rest."""
-    tile = load(_FOUR, vectors, nothing, 0, 0)
-    for p in patches:
-        tile = add_products(tile, m, rows, r, columns, p, v, p * deep + c)
-    add_to(tile, total, to, deep)
+                        store(tile, total, to + r * _SOME, _SOME)
