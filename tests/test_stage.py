@@ -189,7 +189,7 @@ class Reader(nn.Module):
         return self.head(states[:, -1])
 
 
-NOISE = 1e-4  # an eps above the gradient of the keys' bias, which is rounding alone, and else a whole step of Adam's
+NOISE = 1e-4  # an eps above gradients that are rounding alone, such as of the keys' bias; else each is a step of Adam's
 
 
 def gpt():
@@ -343,6 +343,16 @@ def test_kernels_are_replayed():
     staged = Training(**made, staged=True)
     same(staged.run(3), expected[0])
     same(staged.everything(), expected[1])
+
+
+@pytest.mark.parametrize("small_kernels", [True], indirect=True)
+def test_small_kernels_are_replayed_beside_large_ones():
+    def train(staged):
+        build = lambda: nn.Sequential(nn.Linear(64, 300), nn.GELU("tanh"), nn.Linear(300, 8), nn.GELU("tanh"))
+        made = Training(build, lambda p: optim.SGD(p, lr=0.1), batches(60, 64), staged)
+        return [*made.run(3), *made.everything()]
+
+    same(train(True), train(False))
 
 
 # --- use --------------------------------------------------------------------------------------------------------------

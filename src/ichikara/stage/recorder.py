@@ -87,8 +87,8 @@ class Recorder:
     ) -> Any:
         """The value of a function, which the replays will call too; NotImplemented is handed on and not recorded.
 
-        Arguments: ``of``, the operation that it is, and the input that it is the rule of, or an empty word: so a small
-        kernel may be found for the replays.
+        Arguments: ``of``, the operation that it is, and the input that it is the rule of, or an empty word: for these a
+        small kernel may be found. None if it is a kernel itself, or neither.
         """
         if options:
             function, args = positional(function, args, options)
@@ -115,8 +115,8 @@ class Recorder:
                 return output
         return self._note(function, slots, output, effect)
 
-    def rule(self, rule: Callable, of: tuple[str, str]) -> Callable:
-        """The rule of an operation's input, recorded when it is called."""
+    def rule(self, rule: Callable, of: tuple[str, str] | None) -> Callable:
+        """The rule of an operation's input, recorded when it is called; ``of`` as in `run`."""
         return lambda *args: self.run(rule, args, of=of)
 
     def read(self, tensor: Tensor) -> Any:
