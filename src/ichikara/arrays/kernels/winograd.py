@@ -58,22 +58,24 @@ _LANES = BYTES // 4
 _SOME = 2 * _LANES  # channels or outputs that lie side by side in a block, and are done at a time
 _SIX, _TWO = (0, 1, 2, 3, 4, 5), (0, 1)
 _PATCHES = 72  # about so many make a product of matrices that is worth its start
+_SHARE = 0.6  # of the multiplications: with more of them the transforms do not pay
 
 
-def fits(dtype, weight_shape, window, groups):
-    """Whether a convolution can be done so, and whether it pays."""
-    outputs, channels, height, width = weight_shape
-    step = window.stride[0]
+def fits(dtype, weight_shape, window, groups, positions):
+    """Whether a convolution with so many positions down and across can be done so, and whether it pays."""
+    (outputs, channels, height, width), step = weight_shape, window.stride[0]
+    taps, (down, across) = height // step, positions
+    patches = _up(down, 4) * _up(across, 4) // 16
     return (
         dtype == numpy.float32
         and groups == 1
-        and height == width
-        and height % step == 0
-        and height // step in _TAPS
+        and height == width == taps * step
+        and taps in _TAPS
         and min(outputs, channels) >= _SOME
         and window.stride == (step, step)
         and window.dilation == (1, 1)
         and max(map(max, window.padding)) < height
+        and (taps + 3) ** 2 * patches < _SHARE * taps**2 * down * across
     )
 
 
