@@ -46,10 +46,11 @@ class _Seen(NamedTuple):
 
 @kernel("convolution")
 def convolution(x, weight, bias, window, groups):
-    if winograd.fits(x.dtype, weight.shape, window, groups):
+    positions = window.positions(x.shape[2:], weight.shape[2:])
+    if winograd.fits(x.dtype, weight.shape, window, groups, positions):
         return winograd.correlate(x, weight, bias, window)
     seen = _seen(x.shape[1:], weight.shape[1:], window)
-    y = numpy.empty((len(x), len(weight), *window.positions(x.shape[2:], weight.shape[2:])), x.dtype)
+    y = numpy.empty((len(x), len(weight), *positions), x.dtype)
     w = _panels(weight.reshape(groups, len(weight) // groups, -1))
     _correlate(numpy.ascontiguousarray(x), w, bias, y, seen)
     return y
@@ -57,7 +58,7 @@ def convolution(x, weight, bias, window, groups):
 
 @kernel("convolution_image")
 def convolution_image(out, weight, size, window, groups):
-    if winograd.fits(out.dtype, weight.shape, window, groups):
+    if winograd.fits(out.dtype, weight.shape, window, groups, out.shape[2:]):
         return winograd.correlate_back(out, weight, size, window)
     g = numpy.ascontiguousarray(out)
     if groups == 1 and 2 * weight.shape[1] * g.itemsize <= BYTES:
@@ -86,7 +87,7 @@ def _image_of_few(g, weight, size, window):
 
 @kernel("convolution_weight")
 def convolution_weight(out, x, size, window, groups):
-    if winograd.fits(x.dtype, (out.shape[1], x.shape[1], *size), window, groups):
+    if winograd.fits(x.dtype, (out.shape[1], x.shape[1], *size), window, groups, out.shape[2:]):
         return winograd.correlate_weight(out, x, size, window)
     x, g = numpy.ascontiguousarray(x), numpy.ascontiguousarray(out)
     channels, outputs = x.shape[1] // groups, out.shape[1] // groups

@@ -58,22 +58,24 @@ _LANES = BYTES // 4
 _SOME = 2 * _LANES  # channels or outputs that lie side by side in a block, and are done at a time
 _SIX, _TWO = (0, 1, 2, 3, 4, 5), (0, 1)
 _PATCHES = 72  # about so many make a product of matrices that is worth its start
+_SHARE = 0.6  # of the multiplications: with more of them the transforms do not pay
 
 
-def fits(dtype, weight_shape, window, groups):
-    """Whether a convolution can be done so, and whether it pays."""
-    outputs, channels, height, width = weight_shape
-    step = window.stride[0]
+def fits(dtype, weight_shape, window, groups, positions):
+    """Whether a convolution with so many positions down and across can be done so, and whether it pays."""
+    (outputs, channels, height, width), step = weight_shape, window.stride[0]
+    taps, (down, across) = height // step, positions
+    patches = _up(down, 4) * _up(across, 4) // 16
     return (
         dtype == numpy.float32
         and groups == 1
-        and height == width
-        and height % step == 0
-        and height // step in _TAPS
+        and height == width == taps * step
+        and taps in _TAPS
         and min(outputs, channels) >= _SOME
         and window.stride == (step, step)
         and window.dilation == (1, 1)
         and max(map(max, window.padding)) < height
+        and (taps + 3) ** 2 * patches < _SHARE * taps**2 * down * across
     )
 
 
@@ -156,9 +158,9 @@ def _points(weight, outs, ins, elements):
 
 def _share(x, u, bias, y, begin, step, skipped, out_step):
     x, taps = numpy.ascontiguousarray(x), (0,) * (math.isqrt(len(u)) - 3)
-    b = numpy.zeros(_up(y.shape[1], _SOME), y.dtype)
+    b = numpy.zeros(_SOME + _up(y.shape[1], _SOME), y.dtype)  # a block of zeros, and the bias
     if bias is not None:
-        b[: y.shape[1]] = bias
+        b[_SOME : _SOME + y.shape[1]] = bias
     share(
         lambda part: _correlate(taps, x[part], u, b, y[part], tuple(begin), step, tuple(skipped), out_step),
         len(x),
@@ -206,15 +208,12 @@ def _channels_last(image, out, pitch, depth, top, left):
 
 
 @inner
-def _channels_first(lines, begin, pitch, bias, first, image):
-    """The way back for a block of channels, and a number added to each."""
+def _channels_first(lines, begin, pitch, image, first):
+    """The way back for a block of channels."""
     height, width = image.shape[1:]
     plane, flat, count = height * width, image.reshape(-1), min(_SOME, image.shape[0] - first)
     for i in range(height):
         line = begin + i * pitch * _SOME
-        for j in range(width):
-            for c in range(_SOME):
-                lines[line + j * _SOME + c] += bias[first + c]
         for c in range(0, count, _LANES):
             at, to, j = line + c, (first + c) * plane + i * width, 0
             if c + _LANES <= count:
@@ -287,15 +286,17 @@ def _correlate(taps, x, u, bias, y, begin, step, skipped, out_step):
         columns[k] = channel // _SOME * room * _SOME + channel % _SOME
     places = _places(length, length, pitch * step * depth, step * depth)
     outs = _places(1, points, 0, room * _SOME)
-    nothing, weights = numpy.zeros(_SOME, x.dtype), u.reshape(-1)
+    weights = u.reshape(-1)
     for n in range(0, x.shape[0], together):
         some = min(together, x.shape[0] - n)
         _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
-        for block in range((bias.size // _SOME) * phases):
+        for block in range((bias.size // _SOME - 1) * phases):
             for f in range(points):
                 seen, of = v[f * apart :], f * u.shape[1] + block * columns.size * _SOME
+                # What is added at the point 1, of which every power is 1, is added to all outputs.
+                added = (1 + block // phases) * _SOME if f == length + 1 else 0
                 for p in range(0, some * down * across, 6):
-                    tile = load(_SIX, _TWO, nothing, 0, 0)
+                    tile = load(_SIX, _TWO, bias, added, 0)
                     for k in range(columns.size):
                         tile = add_products(tile, seen, rows, p, columns, k, weights, of + k * _SOME)
                     store(tile, m, (f * room + p) * _SOME, _SOME)
@@ -311,9 +312,8 @@ def _correlate(taps, x, u, bias, y, begin, step, skipped, out_step):
                                 taps, m, outs, at + c, made, to + c, out_step * out_pitch * _SOME, out_step * _SOME
                             )
                 if phase == phases - 1:
-                    first = block // phases * _SOME
                     at = k * size + (skipped[0] * out_pitch + skipped[1]) * _SOME
-                    _channels_first(made, at, out_pitch, bias, first, y[n + k])
+                    _channels_first(made, at, out_pitch, y[n + k], block // phases * _SOME)
 
 
 @compiled
