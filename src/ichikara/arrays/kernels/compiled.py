@@ -9,6 +9,8 @@ from typing import Any
 import numba
 import numpy
 from numba import types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.core.event import Listener, register
 from numba.extending import overload
 
@@ -33,10 +35,34 @@ def compiled(function):
         return numba.njit(**options)(function)
 
 
+class _Part(JITCodeLibrary):
+    """Code that is only ever linked into other code, where it is optimised and made into the processor's."""
+
+    def finalize(self):
+        for library in dict.fromkeys(self._linking_libraries):
+            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        self._finalized = True
+
+    @property
+    def codegen(self):
+        return self
+
+    def set_env(self, name, environment):
+        """Numba would put there what a function needs that calls Python. These don't."""
+
+
+class _PartCompiler(Compiler):
+    def compile_extra(self, function):
+        self.state.library = _Part(self.state.targetctx.codegen(), function.__qualname__)
+        return super().compile_extra(function)
+
+
+_PART: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _PartCompiler}
+
+
 def inner(function):
     """Decorator: compile what only other compiled functions call; it is kept on disk as a part of those."""
-    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return numba.njit(fastmath=_MATHS, error_model="numpy", **options)(function)
+    return numba.njit(fastmath=_MATHS, error_model="numpy", **_PART)(function)
 
 
 @cache

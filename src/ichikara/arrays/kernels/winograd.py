@@ -24,7 +24,7 @@ import numpy
 
 from ..product import product
 from ..workers import share
-from .compiled import compiled
+from .compiled import compiled, inner
 from .tile import BYTES, add_products, add_to, load, sandwich, store, turn
 
 _B = (
@@ -102,14 +102,14 @@ def _up(count, to):
 # --- patches ----------------------------------------------------------------------------------------------------------
 
 
-@compiled
+@inner
 def _sizes(outputs, count):
     """Patches of an image, down and across; and how many images are done together."""
     down, across = (outputs.shape[2] + 3) // 4, (outputs.shape[3] + 3) // 4
     return down, across, max(1, min(count, _PATCHES // (down * across)))
 
 
-@compiled
+@inner
 def _places(taps, pitch, depth):
     """Where the numbers of a patch lie, from its corner on, in an image with its channels last."""
     places = numpy.empty(taps * taps, numpy.intp)
@@ -119,7 +119,7 @@ def _places(taps, pitch, depth):
     return places
 
 
-@compiled
+@inner
 def _channels_last(image, out, pitch, depth, top, left):
     """Put an image between zeros, its channels last. What does not fit into ``out`` no patch would see."""
     channels, height, width = image.shape
@@ -138,7 +138,7 @@ def _channels_last(image, out, pitch, depth, top, left):
                     out[to + m * depth + k] = image[c + k, i, m]
 
 
-@compiled
+@inner
 def _channels_first(lines, pitch, depth, bias, image):
     """The way back, and a number added to each channel."""
     channels, height, width = image.shape
@@ -157,7 +157,7 @@ def _channels_first(lines, pitch, depth, bias, image):
                     image[c + k, i, m] += bias[c + k]
 
 
-@compiled
+@inner
 def _patches(x, n, some, v, lines, pitch, depth, room, down, across, begin, places):
     """The patches of some images, transformed: (36, room, depth)."""
     for k in range(some):
@@ -207,7 +207,7 @@ def _correlate(x, u, bias, y, begin):
             _channels_first(made[k], 4 * across, wide, bias, y[n + k])
 
 
-@compiled
+@inner
 def _multiply(vectors, nothing, v, rows, p, columns, u, of, wide, m):
     """Six patches and some vectors of outputs, over all channels."""
     tile = load(_SIX, vectors, nothing, 0, 0)
@@ -251,7 +251,7 @@ def _of_weight(g, x, total, begin):
                             _add_multiplied(_ONE, nothing, m, rows, r, columns, v, c, deep, ps, total, to)
 
 
-@compiled
+@inner
 def _add_multiplied(vectors, nothing, m, rows, r, columns, v, c, deep, patches, total, to):
     """Four outputs and some vectors of channels, over all patches of some images; their sum is added to the rest."""
     tile = load(_FOUR, vectors, nothing, 0, 0)
