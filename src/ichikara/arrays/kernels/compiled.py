@@ -16,7 +16,7 @@ from numba.extending import overload
 
 from ..workers import share
 
-__all__ = ["compiled", "exp", "flat", "inner", "mapped", "share_rows", "sigmoid", "tanh"]
+__all__ = ["compiled", "exp", "flat", "inner", "mapped", "part", "share_rows", "sigmoid", "tanh"]
 
 # Sums may be taken in another order and products fused with sums, so that the compiler can work on many numbers at
 # once; nan and infinity keep their meaning.
@@ -63,6 +63,13 @@ _PART: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "
 def inner(function):
     """Decorator: compile what only other compiled functions call; it is kept on disk as a part of those."""
     return numba.njit(fastmath=_MATHS, error_model="numpy", **_PART)(function)
+
+
+def part(context, function, signature):
+    """The description of an `inner` function, compiled for these types and linked into what is being compiled."""
+    found = function.get_compile_result(signature)
+    context.active_code_library.add_linking_library(found.library)
+    return found.fndesc
 
 
 @cache
