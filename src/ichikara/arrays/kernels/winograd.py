@@ -88,7 +88,7 @@ def correlate_weight(out, x, padding):
 
     def work(part):
         total = numpy.zeros((36, _up(g.shape[1], 4), _up(x.shape[1], _LANES)), x.dtype)
-        _of_weight(g[part], x[part], total, begin)
+        _of_weight(g[part], x[part], total, begin, 0)  # the outputs have no zeros around them
         return total
 
     total = sum(share(work, len(x), g.size * x.shape[1] * 9))[:, : g.shape[1], : x.shape[1]]
@@ -217,7 +217,7 @@ def _multiply(vectors, nothing, v, rows, p, columns, u, of, wide, m):
 
 
 @compiled
-def _of_weight(g, x, total, begin):
+def _of_weight(g, x, total, begin, edge):
     high, deep = total.shape[1:]
     wide = (high + _LANES - 1) // _LANES * _LANES
     down, across, together = _sizes(g, x.shape[0])
@@ -232,7 +232,7 @@ def _of_weight(g, x, total, begin):
         some = min(together, x.shape[0] - n)
         _patches(x, n, some, v, lines, pitch, deep, room, down, across, begin, places)
         for k in range(some):
-            _channels_last(g[n + k], given[k], 4 * across, wide, 0, 0)
+            _channels_last(g[n + k], given[k], 4 * across, wide, edge, edge)
         for o in range(0, wide, _SOME):
             for c in range(o, min(o + _SOME, wide), _LANES):
                 for k in range(some):
