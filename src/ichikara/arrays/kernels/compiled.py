@@ -9,9 +9,11 @@ from typing import Any
 import numba
 import numpy
 from numba import types
+from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.event import Listener, register
+from numba.core.runtime import rtsys
 from numba.extending import overload
 
 from ..workers import share
@@ -26,13 +28,23 @@ _MATHS = {"reassoc", "contract", "nsz", "arcp"}
 def compiled(function):
     """Decorator: compile with Numba, to run without Python's lock, and keep the result on disk for the next time."""
     options: dict[str, Any] = {"nogil": True, "fastmath": _MATHS, "error_model": "numpy", "no_cfunc_wrapper": True}
+    made = numba.njit(**options)(function)
     try:
-        return numba.njit(cache=True, **options)(function)
+        made._cache = _Cache(function)
     except RuntimeError as error:
         if "cache" not in str(error):
             raise
         _say_that_nothing_is_kept()
-        return numba.njit(**options)(function)
+    return made
+
+
+class _Cache(FunctionCache):
+    """Numba's own first imports all that compiling needs, which takes longer than to load what was compiled before."""
+
+    def load_overload(self, sig, target_context):
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
 
 class _Part(JITCodeLibrary):
