@@ -23,7 +23,6 @@ none left, the job is taken back from the boxes of those who have slept all the 
 """
 
 import ctypes
-import hashlib
 import sys
 from typing import Any
 
@@ -197,26 +196,17 @@ def share_out(typing, team, count, pieces, work, arguments):
     def code(context, builder, sig, args):
         # The arguments are put on the stack of the function that shares out, which waits until nobody needs them; what
         # is passed on is where they are, and a function that fetches them from there and calls the other.
-        kernel, kept = work.dispatcher, cgutils.alloca_once_value(builder, args[4])
+        kept = cgutils.alloca_once_value(builder, args[4])
+        kind = context.call_conv.get_function_type(_ranged.return_type, _ranged.args)
+        function = ir.Function(builder.module, kind, builder.module.get_unique_name("fetching"))
+        function.linkage = "internal"
+        inside = ir.IRBuilder(function.append_basic_block())
+        address, first, last = context.call_conv.get_arguments(function)
+        found = cgutils.unpack_tuple(inside, inside.load(inside.inttoptr(address, kept.type)))
+        called = context.typing_context.resolve_function_type(work, (types.intp, types.intp, *arguments), {})
+        context.get_function(work, called)(inside, [first, last, *found])
+        context.call_conv.return_value(inside, context.get_constant_null(types.none))
 
-        @intrinsic
-        def fetched(typing, address):
-            def load(context, builder, sig, args):
-                value = builder.load(builder.inttoptr(args[0], kept.type))
-                context.nrt.incref(builder, arguments, value)  # what an intrinsic returns is its caller's to release
-                return value
-
-            return arguments(types.intp), load
-
-        def unpacked(address, first, last):
-            kernel(first, last, *fetched(address))
-
-        # Code that was compiled in other processes and kept on disk comes together in this one, and what has one name
-        # there is taken for one function.
-        told_apart = hashlib.sha256(str(arguments).encode()).hexdigest()
-        unpacked.__qualname__ = f"{kernel.__module__}.{kernel.__qualname__}.shared_{told_apart}"
-
-        function = context.declare_function(builder.module, part(context, inner(unpacked), _ranged))
         places = [builder.ptrtoint(place, ir.IntType(64)) for place in (function, kept)]
         spread_of = types.void(team, types.intp, types.intp, types.intp, types.intp)
         return context.call_internal(builder, part(context, _spread, spread_of), spread_of, [*args[:3], *places])
