@@ -11,12 +11,16 @@ from typing import Any
 import numba
 import numpy
 from numba import types
+from numba.core.caching import FunctionCache
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.core.event import Listener, register
+from numba.core.runtime import rtsys
 from numba.extending import overload
 
 from ..workers import share
 
-__all__ = ["compiled", "exp", "flat", "inner", "mapped", "share_rows", "sigmoid", "tanh"]
+__all__ = ["compiled", "exp", "flat", "inner", "mapped", "part", "share_rows", "sigmoid", "tanh"]
 
 # Sums may be taken in another order and products fused with sums, so that the compiler can work on many numbers at
 # once; nan and infinity keep their meaning.
@@ -26,24 +30,29 @@ _MATHS = {"reassoc", "contract", "nsz", "arcp"}
 def compiled(function):
     """Decorator: compile with Numba, to run without Python's lock, and keep the result on disk for the next time."""
     options: dict[str, Any] = {"nogil": True, "fastmath": _MATHS, "error_model": "numpy", "no_cfunc_wrapper": True}
+    made = numba.njit(**options)(function)
     try:
-        return _as_old_as_its_parts(numba.njit(cache=True, **options)(function))
+        made._cache = _Cache(function)
     except RuntimeError as error:
         if "cache" not in str(error):
             raise
         _say_that_nothing_is_kept()
-        return numba.njit(**options)(function)
+    return made
 
 
-def _as_old_as_its_parts(kernel):
-    """Let what is on disk count only as long as none of the files is another that code may have come from.
+class _Cache(FunctionCache):
+    """Where kernels are kept on disk."""
 
-    Numba looks at the file of the kernel itself, and goes on with what that had taken over from the others.
-    """
-    kept = getattr(getattr(kernel, "_cache", None), "_cache_file", None)
-    if kept is not None:
-        kept._source_stamp = (kept._source_stamp, _stamp_of_all())
-    return kernel
+    def __init__(self, function):
+        super().__init__(function)
+        # Numba asks whether the kernel's own file is as it was, and code was taken over from others.
+        self._cache_file._source_stamp = (self._cache_file._source_stamp, _stamp_of_all())
+
+    # Numba's own first imports all that compiling needs, which takes longer than to load what was compiled before.
+    def load_overload(self, sig, target_context):
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
 
 @cache
@@ -52,10 +61,41 @@ def _stamp_of_all():
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
+class _Part(JITCodeLibrary):
+    """Code that is only ever linked into other code, where it is optimised and made into the processor's."""
+
+    def finalize(self):
+        for library in dict.fromkeys(self._linking_libraries):
+            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        self._finalized = True
+
+    @property
+    def codegen(self):
+        return self
+
+    def set_env(self, name, environment):
+        """Numba would put there what a function needs that calls Python. These don't."""
+
+
+class _PartCompiler(Compiler):
+    def compile_extra(self, function):
+        self.state.library = _Part(self.state.targetctx.codegen(), function.__qualname__)
+        return super().compile_extra(function)
+
+
+_PART: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _PartCompiler}
+
+
 def inner(function):
     """Decorator: compile what only other compiled functions call; it is kept on disk as a part of those."""
-    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return numba.njit(fastmath=_MATHS, error_model="numpy", **options)(function)
+    return numba.njit(fastmath=_MATHS, error_model="numpy", **_PART)(function)
+
+
+def part(context, function, signature):
+    """The description of an `inner` function, compiled for these types and linked into what is being compiled."""
+    found = function.get_compile_result(signature)
+    context.active_code_library.add_linking_library(found.library)
+    return found.fndesc
 
 
 @cache

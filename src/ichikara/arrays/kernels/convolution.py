@@ -19,11 +19,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy
-import scipy.linalg.cython_blas  # noqa: F401  (numpy.dot is this library's in compiled code)
 
 from ..workers import share
 from . import kernel, winograd
-from .compiled import compiled
+from .compiled import compiled, inner
 from .tile import BYTES, add_products, load, store, turn
 
 _SIX = (0, 1, 2, 3, 4, 5)  # rows of a tile
@@ -295,7 +294,7 @@ def _sum_planes(planes):
     return total
 
 
-@compiled
+@inner
 def _put(image, out, padded, before):
     """Put an image between zeros."""
     for c in range(image.shape[0]):
@@ -306,7 +305,7 @@ def _put(image, out, padded, before):
                 to[j] = line[j]
 
 
-@compiled
+@inner
 def _take(out, turned, y, targets):
     """Put rows of outputs where they belong in the images of the outputs."""
     lanes = BYTES // y.itemsize
@@ -325,7 +324,7 @@ def _take(out, turned, y, targets):
                 to[targets[p]] = line[p]
 
 
-@compiled
+@inner
 def _add(x, rows, columns, v, out):
     """Add to each row of ``out`` the product of that row of X with the matrix ``v``."""
     if out.shape[1] * out.itemsize == BYTES:
@@ -334,7 +333,7 @@ def _add(x, rows, columns, v, out):
         _add_in_tiles(_SIX, _TWO, x, rows, columns, v, out)
 
 
-@compiled
+@inner
 def _add_in_tiles(tile_rows, tile_columns, x, rows, columns, v, out):
     width = v.shape[1]
     for first in range(0, columns.size, _DEEP):

@@ -32,7 +32,8 @@ def max_unpooling(out, winners, size, kernel, window):
         return NotImplemented
     out, winners = numpy.ascontiguousarray(out), numpy.ascontiguousarray(winners)
     side_by_side = window.stride == tuple(kernel) and window.dilation == (1, 1)
-    x = (numpy.empty if side_by_side else numpy.zeros)((*out.shape[:2], *size), out.dtype)
+    whole = side_by_side and all(n * k == of for n, k, of in zip(out.shape[2:], kernel, size, strict=True))
+    x = (numpy.empty if whole else numpy.zeros)((*out.shape[:2], *size), out.dtype)
     planes = [array.reshape(-1, *array.shape[2:]) for array in (out, winners, x)]
 
     def work(part):
@@ -72,8 +73,6 @@ def _largest(x, y, winners, lines, columns, steps, down, apart_down, apart_acros
 @compiled
 def _put_beside(out, winners, x, lines, columns):
     """Windows that lie side by side: each is emptied and its winner put there."""
-    x[:, out.shape[1] * len(lines) :] = 0
-    x[:, :, out.shape[2] * len(columns) :] = 0
     for n in range(out.shape[0]):
         for i in range(out.shape[1]):
             for j in range(out.shape[2]):

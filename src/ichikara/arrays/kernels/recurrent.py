@@ -32,15 +32,15 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     gates = weighted(x, w_ih, added(b_ih, b_hh)).reshape(steps, n, 4, size)  # weighted sums, then the gates
     y = numpy.empty((steps + 2, n, size), x.dtype)
     before, c_before = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
-    h, c = (numpy.ascontiguousarray(start(numpy, x, state, size)) for state in (h0, c0))
+    y[steps], y[steps + 1] = start(numpy, x, h0, size), start(numpy, x, c0, size)
     cost = steps * n * w.size
     with held:
-        together(_lstm, cost, gates, gates.reshape(steps, n, -1), w, h, c, y, before, c_before, reverse)
+        together(_lstm, cost, gates, gates.reshape(steps, n, -1), w, y, before, c_before, reverse)
 
     def back(g):
         g = numpy.ascontiguousarray(g)
         sums = numpy.empty_like(gates)
-        dh, dc = numpy.empty((n, size), x.dtype), numpy.empty((n, size), x.dtype)
+        dh, dc = g[steps].copy(), g[steps + 1].copy()
         flat = sums.reshape(steps, n, 4 * size)
         with held:
             together(_lstm_back, cost, g, gates, w, c_before, sums, flat, dh, dc, reverse)
@@ -50,14 +50,14 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
 
 
 @compiled
-def _lstm(team, gates, flat, weight, h0, c0, y, before, c_before, reverse):
-    share_out(team, h0.shape[0], 0, _lstm_some, (gates, flat, weight, h0, c0, y, before, c_before, reverse))
+def _lstm(team, gates, flat, weight, y, before, c_before, reverse):
+    share_out(team, y.shape[1], 0, _lstm_some, (gates, flat, weight, y, before, c_before, reverse))
 
 
 @inner
-def _lstm_some(first, last, gates, flat, weight, h0, c0, y, before, c_before, reverse):
+def _lstm_some(first, last, gates, flat, weight, y, before, c_before, reverse):
     steps, size = before.shape[0], before.shape[2]
-    h, c = h0[first:last].copy(), c0[first:last].copy()
+    h, c = y[steps, first:last], y[steps + 1, first:last]  # the states so far, in the end the last ones
     for k in range(steps):
         t = steps - 1 - k if reverse else k
         multiply_add(h, weight.T, 1, flat[t, first:last])
@@ -72,7 +72,6 @@ def _lstm_some(first, last, gates, flat, weight, h0, c0, y, before, c_before, re
                 h[r, j] = row[3, j] * tanh(c[r, j])
             for j in range(size):
                 out[j] = h[r, j]
-    y[steps, first:last], y[steps + 1, first:last] = h, c
 
 
 @inner
@@ -88,22 +87,20 @@ def _squash(gates, of_tanh):
 
 
 @compiled
-def _lstm_back(team, g_y, gates, weight, c_before, sums, flat, dh0, dc0, reverse):
-    share_out(team, dh0.shape[0], 0, _lstm_some_back, (g_y, gates, weight, c_before, sums, flat, dh0, dc0, reverse))
+def _lstm_back(team, g_y, gates, weight, c_before, sums, flat, dh, dc, reverse):
+    share_out(team, dh.shape[0], 0, _lstm_some_back, (g_y, gates, weight, c_before, sums, flat, dh, dc, reverse))
 
 
 @inner
-def _lstm_some_back(first, last, g_y, gates, weight, c_before, sums, flat, dh0, dc0, reverse):
+def _lstm_some_back(first, last, g_y, gates, weight, c_before, sums, flat, dh, dc, reverse):
     steps, _, size = c_before.shape
-    dh, dc = g_y[steps, first:last].copy(), g_y[steps + 1, first:last].copy()
     shown, c_bar = numpy.empty(size, dh.dtype), numpy.empty(size, dh.dtype)
     for k in range(steps):
         t = k if reverse else steps - 1 - k
         for r in range(last - first):
             row, part, c = gates[t, first + r], sums[t, first + r], c_before[t, first + r]
-            _lstm_gates_back(row, part, c, g_y[t, first + r], dh[r], dc[r], shown, c_bar)
-        multiply_add(flat[t, first:last], weight, 0, dh)
-    dh0[first:last], dc0[first:last] = dh, dc
+            _lstm_gates_back(row, part, c, g_y[t, first + r], dh[first + r], dc[first + r], shown, c_bar)
+        multiply_add(flat[t, first:last], weight, 0, dh[first:last])
 
 
 @inner
@@ -141,16 +138,16 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     gates = weighted(x, w_ih, b_ih).reshape(steps, n, 3, size)  # weighted sums, then the gates
     y = numpy.empty((steps + 1, n, size), x.dtype)
     before, recalled = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
-    h = numpy.ascontiguousarray(start(numpy, x, h0, size))
+    y[steps] = start(numpy, x, h0, size)
     bias = (numpy.zeros(3 * size, x.dtype) if b_hh is None else numpy.ascontiguousarray(b_hh)).reshape(3, size)
     cost = steps * n * w.size
     with held:
-        together(_gru, cost, gates, w, bias, h, y, before, recalled, reverse)
+        together(_gru, cost, gates, w, bias, y, before, recalled, reverse)
 
     def back(g):
         g = numpy.ascontiguousarray(g)
         of_x, of_h = numpy.empty_like(gates), numpy.empty_like(gates)
-        dh, flat = numpy.empty((n, size), x.dtype), of_h.reshape(steps, n, -1)
+        dh, flat = g[steps].copy(), of_h.reshape(steps, n, -1)
         with held:
             together(_gru_back, cost, g, gates, w, before, recalled, of_x, of_h, flat, dh, reverse)
         return Back(of_x.reshape(steps, n, -1), flat, dh)
@@ -159,14 +156,14 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
 
 
 @compiled
-def _gru(team, gates, weight, bias, h0, y, before, recalled, reverse):
-    share_out(team, h0.shape[0], 0, _gru_some, (gates, weight, bias, h0, y, before, recalled, reverse))
+def _gru(team, gates, weight, bias, y, before, recalled, reverse):
+    share_out(team, y.shape[1], 0, _gru_some, (gates, weight, bias, y, before, recalled, reverse))
 
 
 @inner
-def _gru_some(first, last, gates, weight, bias, h0, y, before, recalled, reverse):
+def _gru_some(first, last, gates, weight, bias, y, before, recalled, reverse):
     steps, size = before.shape[0], before.shape[2]
-    h = h0[first:last].copy()
+    h = y[steps, first:last]  # the states so far, in the end the last ones
     sums = numpy.empty((last - first, weight.shape[0]), h.dtype)
     parts = sums.reshape(last - first, 3, size)
     for k in range(steps):
@@ -185,26 +182,23 @@ def _gru_some(first, last, gates, weight, bias, h0, y, before, recalled, reverse
                 h[r, j] = row[2, j] + row[1, j] * (h[r, j] - row[2, j])
             for j in range(size):
                 out[j] = h[r, j]
-    y[steps, first:last] = h
 
 
 @compiled
-def _gru_back(team, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh0, reverse):
-    arguments = (g_y, gates, weight, before, recalled, of_x, of_h, flat, dh0, reverse)
-    share_out(team, dh0.shape[0], 0, _gru_some_back, arguments)
+def _gru_back(team, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh, reverse):
+    arguments = (g_y, gates, weight, before, recalled, of_x, of_h, flat, dh, reverse)
+    share_out(team, dh.shape[0], 0, _gru_some_back, arguments)
 
 
 @inner
-def _gru_some_back(first, last, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh0, reverse):
+def _gru_some_back(first, last, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh, reverse):
     steps = before.shape[0]
-    dh = g_y[steps, first:last].copy()
     for k in range(steps):
         t = k if reverse else steps - 1 - k
         for r in range(last - first):
             row, part, m = gates[t, first + r], of_h[t, first + r], recalled[t, first + r]
-            _gru_gates_back(row, part, m, before[t, first + r], g_y[t, first + r], dh[r], of_x[t, first + r])
-        multiply_add(flat[t, first:last], weight, 1, dh)
-    dh0[first:last] = dh
+            _gru_gates_back(row, part, m, before[t, first + r], g_y[t, first + r], dh[first + r], of_x[t, first + r])
+        multiply_add(flat[t, first:last], weight, 1, dh[first:last])
 
 
 @inner

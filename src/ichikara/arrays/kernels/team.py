@@ -23,7 +23,6 @@ none left, the job is taken back from the boxes of those who have slept all the 
 """
 
 import ctypes
-import hashlib
 import sys
 from typing import Any
 
@@ -35,7 +34,7 @@ from numba.core.typing import signature
 from numba.extending import intrinsic as _intrinsic
 
 from .. import workers
-from .compiled import compiled, inner
+from .compiled import compiled, inner, part
 
 intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
@@ -147,7 +146,7 @@ def _do_pieces(job):
 
 @inner
 def _spread(team, count, pieces, work, arguments):
-    """Do a job together; when this ends, nobody works on it any more. Whether it succeeded."""
+    """Do a job together; when this ends, nobody works on it any more."""
     pieces = max(pieces, len(team) + 1)
     job = _note((work, arguments, count, (count + pieces - 1) // pieces, 0, 0))
     for box in team:
@@ -162,7 +161,8 @@ def _spread(team, count, pieces, work, arguments):
                 glances += 1
                 if glances % _GLANCES == 0:
                     _step_aside()
-    return _load(job + _FAILED) == 0
+    if _load(job + _FAILED):
+        raise MemoryError("a kernel has failed on one of its threads, most likely for want of memory")
 
 
 @compiled
@@ -186,8 +186,8 @@ workers.let_serve(serve)
 
 
 @intrinsic
-def share_out(typing, team, count, pieces, function, arguments):
-    """Call ``function(first, last, *arguments)`` for ranges that together are ``range(count)``; in compiled code only.
+def share_out(typing, team, count, pieces, work, arguments):
+    """Call ``work(first, last, *arguments)`` for ranges that together are ``range(count)``; in compiled code only.
 
     Arguments: ``team``, the boxes of those who help, 0 for one who is not there; ``pieces``, how many ranges there are,
     0 for as few as do.
@@ -196,33 +196,19 @@ def share_out(typing, team, count, pieces, function, arguments):
     def code(context, builder, sig, args):
         # The arguments are put on the stack of the function that shares out, which waits until nobody needs them; what
         # is passed on is where they are, and a function that fetches them from there and calls the other.
-        kernel, kept = function.dispatcher, cgutils.alloca_once_value(builder, args[4])
+        kept = cgutils.alloca_once_value(builder, args[4])
+        kind = context.call_conv.get_function_type(_ranged.return_type, _ranged.args)
+        function = ir.Function(builder.module, kind, builder.module.get_unique_name("fetching"))
+        function.linkage = "internal"
+        inside = ir.IRBuilder(function.append_basic_block())
+        address, first, last = context.call_conv.get_arguments(function)
+        found = cgutils.unpack_tuple(inside, inside.load(inside.inttoptr(address, kept.type)))
+        called = context.typing_context.resolve_function_type(work, (types.intp, types.intp, *arguments), {})
+        context.get_function(work, called)(inside, [first, last, *found])
+        context.call_conv.return_value(inside, context.get_constant_null(types.none))
 
-        @intrinsic
-        def fetched(typing, address):
-            def load(context, builder, sig, args):
-                value = builder.load(builder.inttoptr(args[0], kept.type))
-                context.nrt.incref(builder, arguments, value)  # what an intrinsic returns is its caller's to release
-                return value
-
-            return arguments(types.intp), load
-
-        def work(address, first, last):
-            kernel(first, last, *fetched(address))
-
-        # Code that was compiled in other processes and kept on disk comes together in this one, and what has one name
-        # there is taken for one function.
-        told_apart = hashlib.sha256(str(arguments).encode()).hexdigest()
-        work.__qualname__ = f"{kernel.__module__}.{kernel.__qualname__}.shared_{told_apart}"
-
-        def spread(team, count, pieces, work, kept):
-            if not _spread(team, count, pieces, work, kept):
-                raise MemoryError("a kernel has failed on one of its threads, most likely for want of memory")
-
-        found = context.compile_subroutine(builder, work, _ranged, caching=False)
-        function_at = builder.ptrtoint(context.declare_function(builder.module, found.fndesc), ir.IntType(64))
+        places = [builder.ptrtoint(place, ir.IntType(64)) for place in (function, kept)]
         spread_of = types.void(team, types.intp, types.intp, types.intp, types.intp)
-        kept_at = builder.ptrtoint(kept, ir.IntType(64))
-        return context.compile_internal(builder, spread, spread_of, [*args[:3], function_at, kept_at])
+        return context.call_internal(builder, part(context, _spread, spread_of), spread_of, [*args[:3], *places])
 
-    return types.void(team, types.intp, types.intp, function, arguments), code
+    return types.void(team, types.intp, types.intp, work, arguments), code
