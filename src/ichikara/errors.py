@@ -1,6 +1,6 @@
 """The errors that are addressed to a person: what was given, what was expected, what to do."""
 
-__all__ = ["UserError", "VaultOpenedError", "choose", "did_you_mean"]
+__all__ = ["UnknownAttribute", "UserError", "VaultOpenedError", "choose", "did_you_mean"]
 
 
 class UserError(ValueError):
@@ -27,6 +27,20 @@ def did_you_mean(name, choices):
     # Two letters exchanged in a short name are far apart for difflib, and near for a person.
     near = get_close_matches(name, choices, n=1) or [c for c in choices if sorted(c) == sorted(name)]
     return f"; did you mean '{near[0]}'?" if near else "."
+
+
+class UnknownAttribute:
+    """The message that an object has no such attribute; the nearest is looked for when somebody reads it.
+
+    That takes milliseconds, and hasattr() and getattr() with a default want no message.
+    """
+
+    def __init__(self, holder, name):
+        self.holder, self.name = holder, name
+
+    def __str__(self):
+        hint = did_you_mean(self.name, dir(self.holder)).removesuffix(".")
+        return f"{type(self.holder).__name__} has no attribute '{self.name}'{hint}"
 
 
 def choose(kind, name, choices):

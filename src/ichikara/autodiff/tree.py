@@ -17,21 +17,23 @@ def flatten(tree: Any) -> tuple[list, Callable[[list], Any]]:
     ([1, 2, 3], {'w': 10, 'b': (20, 30)})
     """
     leaves: list = []
-
-    def take(node):
-        if isinstance(node, dict):
-            inner = {key: take(value) for key, value in node.items()}
-            return lambda given: {key: build(given) for key, build in inner.items()}
-        if isinstance(node, tuple | list) and not is_numbers(node):
-            parts = [take(value) for value in node]
-            kind = type(node)
-            make = kind._make if hasattr(kind, "_make") else kind  # a named tuple
-            return lambda given: make([build(given) for build in parts])
-        leaves.append(node)
-        return next
-
-    build = take(tree)
+    build = _take(tree, leaves)
     return leaves, lambda given: build(iter(given))
+
+
+# Not a function inside the other one: that would hold itself, and the leaves with it until the next garbage collection.
+def _take(node: Any, leaves: list) -> Callable:
+    """Add the leaves to the list; what makes such a tree of an iterator of others."""
+    if isinstance(node, dict):
+        inner = {key: _take(value, leaves) for key, value in node.items()}
+        return lambda given: {key: build(given) for key, build in inner.items()}
+    if isinstance(node, tuple | list) and not is_numbers(node):
+        parts = [_take(value, leaves) for value in node]
+        kind = type(node)
+        make = kind._make if hasattr(kind, "_make") else kind  # a named tuple
+        return lambda given: make([build(given) for build in parts])
+    leaves.append(node)
+    return next
 
 
 def is_numbers(node: Any) -> bool:

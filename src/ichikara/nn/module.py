@@ -7,6 +7,7 @@ from typing import Any, Self
 from ..arrays import as_dtype, is_array, is_scalar, recording
 from ..autodiff import Tensor, asarray
 from ..autodiff.tree import is_numbers
+from ..errors import UnknownAttribute
 from .hooks import HookHandle, add_hook
 from .parameter import Parameter, converted
 from .state import IncompatibleKeys, load_state_dict, state_dict
@@ -15,18 +16,6 @@ __all__ = ["Module"]
 
 # Where a module keeps what is registered with it, and what each is called in a message.
 _KINDS = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "module"}
-
-
-class _Unknown:
-    """The message about an attribute, with the nearest name: hasattr() wants none, and that search takes long."""
-
-    def __init__(self, module: "Module", name: str):
-        self.module, self.name = module, name
-
-    def __str__(self) -> str:
-        near = get_close_matches(self.name, dir(self.module), n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        return f"{type(self.module).__name__} has no attribute '{self.name}'{hint}"
 
 
 class Module:
@@ -202,7 +191,7 @@ class Module:
                 "make super().__init__() the first line of its __init__()",
                 name=name,
             )
-        raise AttributeError(_Unknown(self, name), name=name)
+        raise AttributeError(UnknownAttribute(self, name), name=name)
 
     def __delattr__(self, name: str) -> None:
         for kind in _KINDS:
