@@ -75,12 +75,17 @@ def _few_rows_part(first, last, a, b, bias, c):
 
     The time is that of reading them. The library, made for matrices that are used many times, takes twice as long.
     """
-    for j in range(first, last):
-        for i in range(len(a)):
-            total = bias[j] if bias.size else c.dtype.type(0)
-            for k in range(a.shape[1]):
-                total += a[i, k] * b[j, k]
-            c[i, j] = total
+    for i in range(len(a)):
+        x = a[i]
+        for j in range(first, last, 4):  # four at a time, for what is added to one sum has to wait for it
+            w0, w1, w2, w3 = b[j], b[min(j + 1, last - 1)], b[min(j + 2, last - 1)], b[min(j + 3, last - 1)]
+            zero = c.dtype.type(0)
+            sums = (zero, zero, zero, zero)
+            for k in range(x.size):
+                s0, s1, s2, s3 = sums
+                sums = (s0 + x[k] * w0[k], s1 + x[k] * w1[k], s2 + x[k] * w2[k], s3 + x[k] * w3[k])
+            for n in range(min(4, last - j)):
+                c[i, j + n] = sums[n] + (bias[j + n] if bias.size else zero)
 
 
 # --- sums of rows -----------------------------------------------------------------------------------------------------
