@@ -5,12 +5,11 @@ from typing import Any
 import numpy
 
 from . import kernels
-from .workers import share
+from .workers import ALONE, share
 
 __all__ = ["product", "sum_of_rows"]
 
-_FEW = 200_000  # up to so many multiplications OpenBLAS uses one thread of its own accord
-_SMALL = 10_000_000  # and so many are done before another thread has been woken up
+_SMALL = 10_000_000  # so many multiplications are done before another thread has been woken up
 
 
 def product(a: Any, b: Any, bias: Any = None) -> Any:
@@ -20,7 +19,7 @@ def product(a: Any, b: Any, bias: Any = None) -> Any:
     """
     if isinstance(a, numpy.ndarray) and isinstance(b, numpy.ndarray) and a.ndim and b.ndim:
         cost = max(a.size * (b.shape[-1] if b.ndim > 1 else 1), b.size)
-        if cost >= _FEW and a.dtype == b.dtype:
+        if cost >= ALONE and a.dtype == b.dtype:
             return _large_product(a, b, bias, cost)
     y = a @ b
     return y if bias is None else y + bias

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy
 
-__all__ = ["held", "let_serve", "look_again", "share", "together"]
+__all__ = ["ALONE", "held", "let_serve", "look_again", "share", "together"]
 
 _SMALL = 2_000_000  # so many multiplications of a loop are done before a thread has been woken up
-_ALONE = 200_000  # up to so many OpenBLAS uses one thread of its own accord
+ALONE = 200_000  # up to so many OpenBLAS uses one thread of its own accord
 _SMALL_TOGETHER = 200_000  # so many are worth a worker that is awake
 
 
@@ -36,7 +36,7 @@ def share(work: Callable[[slice], Any], count: int, cost: int, small: int = _SMA
     Arguments: ``work``, a function of a slice of the batch, which works with NumPy alone; ``count``, the length of the
     batch; ``cost``, about how many multiplications it takes; ``small``, below how many of them it is not divided.
     """
-    if count < 1 or cost < _ALONE:
+    if count < 1 or cost < ALONE:
         return [work(slice(0, count))]
     with held as threads:
         parts = min(threads, count) if cost >= small else 1

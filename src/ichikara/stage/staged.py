@@ -24,7 +24,8 @@ def stage(step: Callable) -> "Staged":
 
     A step of a small network is spent in Python more than in computing: tensors are made, nodes recorded and sorted,
     options checked. All this is the same in each step. The replay calls the functions of arrays alone, one after the
-    other, with the same numbers as a result. Give it a whole training step, or the use of a network in `no_grad`::
+    other, with the same numbers, within rounding, as a result. Give it a whole training step, or the use of a network
+    in `no_grad`::
 
         @ichikara.stage
         def step(x, y):

@@ -18,6 +18,7 @@ from numba import carray, cfunc, types
 from numba.extending import intrinsic as _intrinsic
 from numba.extending import overload
 
+from ..workers import ALONE
 from .compiled import inner
 
 intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
@@ -129,16 +130,13 @@ def multiply_add(a, b, beta, c):
         gemm(a_lies, b_lies, m, n, k, address(a), a_step, address(b), b_step, beta, address(c), c_step, c)
 
 
-_ALONE = 200_000  # up to so many multiplications the library keeps to one thread of its own accord
-
-
 @inner
 def multiply(m, n, k, a, a_lies, b, b_lies, beta, c):
     """`multiply_add` of arrays without gaps, whatever their axes are, by their sizes and how a and b lie.
 
     It is done in so few rows at a time that the library wakes no threads. Shapes: m k, k n, m n elements.
     """
-    few = max(_ALONE // max(n * k, 1), 1)
+    few = max(ALONE // max(n * k, 1), 1)
     for first in range(0, m, few):
         at_a = address(a) + first * a.itemsize * (1 if a_lies == TURNED else k)
         at_c = address(c) + first * c.itemsize * n

@@ -4,11 +4,10 @@ r"""The mean cross entropy of weighted sums with labels, and its gradient, in on
     \bar u_{ik} = \frac{\bar L}{n}\,(p_{ik} - [k = y_i])
 """
 
-import math
-
 from ..labels import counted
 from . import small
 from .compiled import compiled, exp, inner
+from .softmax import log_softmax_of_rows
 
 
 @small("categorical_nll", reduction="mean")
@@ -26,16 +25,9 @@ def _is(label, ignore_index):
 @compiled
 def _nll(u, labels, ignore_index, loss, logp):
     """The loss and the logarithms of the softmax; whether all labels are classes."""
-    number, count, total = u.dtype.type, 0, 0.0
+    count, total = 0, 0.0
+    log_softmax_of_rows(u, logp)
     for r in range(u.shape[0]):
-        largest, powers = u[r, 0], number(0)
-        for i in range(u.shape[1]):
-            largest = max(largest, u[r, i])
-        for i in range(u.shape[1]):
-            powers += exp(u[r, i] - largest)
-        log = largest + number(math.log(powers))
-        for i in range(u.shape[1]):
-            logp[r, i] = u[r, i] - log
         label = labels[r]
         if not _is(label, ignore_index):
             if not 0 <= label < u.shape[1]:

@@ -9,9 +9,8 @@ from .compiled import compiled, inner
 from .team import share_out
 
 _FEW_ROWS = 4
-
-
 _PIECE = 512  # rows at a time: then what has just been computed is still in the cache when it is needed
+_TOGETHER = 64  # rows whose sum is taken by itself
 
 
 @kernel("arrays.product")
@@ -71,15 +70,16 @@ def _few_rows(team, a, b, bias, c):
 
 @inner
 def _few_rows_part(first, last, a, b, bias, c):
-    """Some columns of a product of few rows with a transposed matrix, whose numbers are read once and side by side.
+    """Some columns of a product of few rows with a transposed matrix, whose numbers are read side by side.
 
-    The time is that of reading them. The library, made for matrices that are used many times, takes twice as long.
+    For one row the time is that of reading them. The library, made for matrices that are used many times, takes two to
+    four times as long for two to four rows.
     """
+    zero = c.dtype.type(0)
     for i in range(len(a)):
         x = a[i]
         for j in range(first, last, 4):  # four at a time, for what is added to one sum has to wait for it
             w0, w1, w2, w3 = b[j], b[min(j + 1, last - 1)], b[min(j + 2, last - 1)], b[min(j + 3, last - 1)]
-            zero = c.dtype.type(0)
             sums = (zero, zero, zero, zero)
             for k in range(x.size):
                 s0, s1, s2, s3 = sums
@@ -89,9 +89,6 @@ def _few_rows_part(first, last, a, b, bias, c):
 
 
 # --- sums of rows -----------------------------------------------------------------------------------------------------
-
-
-_TOGETHER = 64
 
 
 @kernel("arrays.sum_of_rows")

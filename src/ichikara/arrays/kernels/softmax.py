@@ -29,7 +29,7 @@ def softmax_x(g, y, axis):
 
 @kernel("log_softmax")
 def log_softmax(x, axis):
-    return _along_rows(_log_softmax, axis, x)
+    return _along_rows(log_softmax_of_rows, axis, x)
 
 
 @kernel("log_softmax", of="x")
@@ -72,7 +72,7 @@ def _softmax_x(g, y, gx):
 
 
 @compiled
-def _log_softmax(x, y):
+def log_softmax_of_rows(x, y):
     number = x.dtype.type
     for r in range(x.shape[0]):
         largest = x[r, 0]
