@@ -8,6 +8,7 @@ from contract_optimizers import check_optimizer, tensors
 
 import ichikara
 from ichikara import optim
+from ichikara.arrays import kernels
 from ichikara.errors import UserError
 from ichikara.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
@@ -68,7 +69,9 @@ def name(value):
 
 
 @pytest.mark.parametrize(("ours", "options"), [(o, case) for o in CASES for case in CASES[o]], ids=name)
-def test_keeps_the_contract(ours, options):
+@pytest.mark.parametrize("large", [kernels.LARGE, 1], ids=["rule", "kernel"])
+def test_keeps_the_contract(ours, options, large, monkeypatch):
+    monkeypatch.setattr(kernels, "LARGE", large)
     check_optimizer(ours, None if "l1" in options else of_torch(ours), options)
 
 

@@ -24,6 +24,7 @@ def small_kernels(request, monkeypatch):
     kernels.find_small("")  # loads them all
     if not getattr(request, "param", False):
         monkeypatch.setattr(kernels, "_known_small", {})
+        monkeypatch.setattr(kernels, "_known_in_place", {})
 
 
 both = pytest.mark.parametrize("small_kernels", [False, True], indirect=True, ids=["plain", "small kernels"])

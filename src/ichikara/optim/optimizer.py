@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from ..arrays import as_array, int32, namespace, read_only, recording, run
-from ..arrays.kernels import find_small
+from ..arrays.kernels import fitting_in_place
 from ..autodiff import Tensor, enable_grad, raw
 from ..errors import UserError, choose
 from . import row
@@ -97,32 +97,38 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         recorder = recording.recorder
-        # A step that is recorded is done many times, so that it pays to compile a kernel for it.
-        small = None if recorder is None else find_small(f"rules.{type(self).rule.__name__}")[0]
-        run(partial(self._update, small), *[raw(parameter.grad) for parameter in self._parameters()])
+        run(partial(self._update, recorder is not None), *[raw(parameter.grad) for parameter in self._parameters()])
         if recorder is not None:
             recorder.updated(self)
         return loss
 
-    def _update(self, small: Callable | None, *gradients: Any) -> None:
-        """Change the parameters by these gradients, None for those that have none; ``small`` is the rule's kernel."""
+    def _update(self, often: bool, *gradients: Any) -> None:
+        """Change the parameters by these gradients, None for those that have none; ``often``, if this is recorded."""
         begin = 0
         for number, group in enumerate(self.param_groups):
             parameters, options = group["params"], {name: group[name] for name in self.defaults}
             given: Sequence = gradients[begin : begin + len(parameters)]
             begin += len(parameters)
+            rule = partial(self._changed, often, options)
             held = self._rows.get(number)
             if held is None or not held.holds(parameters, given, self.state):
                 parameters, given, alone = self._divided(parameters, given)
                 held = self._row(number, parameters, given)
                 for parameter, gradient in alone if held else alone + list(zip(parameters, given, strict=True)):
                     state = self.state.get(parameter, {})
-                    parameter._data, state = type(self).rule(parameter._data, gradient, state, **options)
+                    parameter._data, state = rule(parameter._data, gradient, state)
                     parameter.touch()
                     if state:
                         self.state[parameter] = state
-            if held is not None and held.update(type(self).rule, given, options, small):
+            if held is not None and held.update(rule, given):
                 self.state.update(zip(parameters, held.states, strict=True))
+
+    @classmethod
+    def _changed(cls, often: bool, options: dict, array: Any, gradient: Any, state: dict) -> tuple[Any, dict]:
+        """What the rule makes of a parameter and of the state, which is the same one where it was changed in place."""
+        in_place = fitting_in_place(f"rules.{cls.rule.__name__}", array, gradient, often)
+        found = in_place(array, gradient, state, **options) if in_place else NotImplemented
+        return cls.rule(array, gradient, state, **options) if found is NotImplemented else found
 
     @staticmethod
     def _divided(parameters: Iterable, gradients: Iterable) -> tuple[list, list, list[tuple]]:
@@ -265,13 +271,12 @@ class Optimizer:
         The layout and the names are PyTorch's. Later steps do not change what was returned.
         """
         order = {id(p): i for i, p in enumerate(self._parameters())}
-        changing = {id(state) for held in self._rows.values() for state in held.states}
         groups = [
             {**{k: v for k, v in group.items() if k != "params"}, "params": [order[id(p)] for p in group["params"]]}
             for group in self.param_groups
         ]
         state = {
-            order[id(p)]: {k: read_only(v.copy() if id(of) in changing else v) for k, v in of.items()}
+            order[id(p)]: {k: read_only(namespace(v).asarray(v, copy=True)) for k, v in of.items()}
             for p, of in self.state.items()
         }
         return {"state": dict(sorted(state.items())), "param_groups": groups}

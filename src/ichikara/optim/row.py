@@ -48,7 +48,7 @@ class Row:
         self._gradients = self._parted(self._gradient)
         self._remember(
             {
-                name: states[0][name].copy() if name == "step" else _joined([state[name] for state in states], dtype)
+                name: states[0][name] if name == "step" else _joined([state[name] for state in states], dtype)
                 for name in states[0]
             }
         )
@@ -64,23 +64,22 @@ class Row:
             and (bool(self._state) or not state or not any(parameter in state for parameter in parameters))
         )
 
-    def update(self, rule: Callable, gradients: Sequence, options: dict[str, Any], small: Callable | None) -> bool:
-        """Change all parameters by a rule, or by the ``small`` kernel of it, which changes what is remembered in place.
-
-        Whether the row remembers anew.
-        """
+    def update(self, rule: Callable, gradients: Sequence) -> bool:
+        """Change all parameters by a rule of array, gradient and state; whether what it remembers are new arrays."""
         for place, gradient in zip(self._gradients, gradients, strict=True):
             place[...] = gradient
-        new = small(self._array, self._gradient, self._state, **options) if small else NotImplemented
-        remembers = new is NotImplemented
-        if remembers:
-            new, state = rule(self._array, self._gradient, self._state, **options)
+        new, state = rule(self._array, self._gradient, self._state)
+        anew = state is not self._state
+        if anew:
             self._remember(state)
+        elif "step" in state:
+            for part in self.states:
+                part["step"] = state["step"]
         self._keep(new)
         for parameter, array in zip(self.parameters, self.arrays, strict=True):
             parameter._data = array
             parameter.touch()
-        return remembers and bool(self._state)
+        return anew and bool(state)
 
     def _keep(self, array: Any) -> None:
         self._array, self.arrays = array, self._parted(array)

@@ -32,12 +32,13 @@ import numpy
 from ..memory import keep_freed
 from ..workers import look_again
 
-__all__ = ["LARGE", "find", "find_small", "fitting", "fitting_small", "kernel", "small"]
+__all__ = ["LARGE", "find", "find_small", "fitting", "fitting_in_place", "fitting_small", "in_place", "kernel", "small"]
 
 LARGE = 1 << 14
 """How many elements the first input of an operation must have for its kernel to pay."""
 
 _known: dict[str, dict[str, Callable]] = {}
+_known_in_place: dict[str, Callable] = {}
 _known_small: dict[tuple[str, str], tuple[Callable, dict[str, Any]]] = {}
 _loaded = False
 
@@ -57,6 +58,16 @@ def small(operation: str, of: str = "", **options: Any) -> Callable[[Callable], 
 
     def register(function):
         _known_small[operation, of] = function, options
+        return function
+
+    return register
+
+
+def in_place(rule: str) -> Callable[[Callable], Callable]:
+    """Decorator: the kernel of an optimiser's rule that changes the state it is given, and returns it, in place."""
+
+    def register(function):
+        _known_in_place[rule] = function
         return function
 
     return register
@@ -95,6 +106,22 @@ def fitting(operation: str, values: list[Any], mixed: Iterable[int]) -> dict[str
             if dtype.kind == "f" and dtype != first.dtype:
                 return _NONE
     return found
+
+
+def fitting_in_place(rule: str, parameter: Any, gradient: Any, often: bool) -> Callable | None:
+    """The kernel that does a rule in place, if that pays: for a large parameter, or one that is changed ``often``."""
+    if (
+        not (often or parameter.size >= LARGE)
+        or parameter.__class__ is not numpy.ndarray
+        or gradient.__class__ is not numpy.ndarray
+        or parameter.dtype.char not in "fd"
+        or gradient.dtype != parameter.dtype
+        or not parameter.ndim
+    ):
+        return None
+    if not _loaded:
+        _load()
+    return _known_in_place.get(rule)
 
 
 def fitting_small(operation: str, of: str, given: dict[str, Any]) -> tuple[Callable, list[str]] | None:

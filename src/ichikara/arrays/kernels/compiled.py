@@ -138,7 +138,7 @@ def share_rows(function, *arrays, cost=8, options=()):
 
 def flat(array):
     """An array as one row of elements, copied only where its layout needs it."""
-    return numpy.ascontiguousarray(array).reshape(-1)
+    return array if array.ndim == 1 and array.flags.c_contiguous else numpy.ascontiguousarray(array).reshape(-1)
 
 
 def mapped(function, *arrays, cost=4, options=()):
