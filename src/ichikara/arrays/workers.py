@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["ALONE", "held", "let_serve", "look_again", "share", "together"]
+__all__ = ["ALONE", "held", "let_serve", "look_again", "parts_for", "share", "together"]
 
 _SMALL = 2_000_000  # so many multiplications of a loop are done before a thread has been woken up
 ALONE = 200_000  # up to so many OpenBLAS uses one thread of its own accord
@@ -60,7 +60,7 @@ def together(function: Callable, cost: int, *arguments: Any, small: int = _SMALL
 
     Arguments: ``cost``, about how many multiplications it takes; ``small``, below how many of them it has no team.
     """
-    threads = held.threads() if cost >= small else 1
+    threads = parts_for(cost, small)
     if threads == 1:
         return function(_NOBODY, *arguments)
     helpers = _hire(threads - 1)
@@ -74,6 +74,11 @@ def together(function: Callable, cost: int, *arguments: Any, small: int = _SMALL
         return function(numpy.array([helper.address for helper in helpers] + absent, numpy.int64), *arguments)
     finally:
         _idle.extend(helpers)
+
+
+def parts_for(cost: int, small: int = _SMALL_TOGETHER) -> int:
+    """How many work side by side in `together` at this cost: into so many parts what is summed up is divided."""
+    return held.threads() if cost >= small else 1
 
 
 class _Job:

@@ -4,7 +4,8 @@ Each kernel is one pass over the memory; written with NumPy, GELU's slope takes 
 """
 
 from . import kernel, small
-from .compiled import compiled, mapped, sigmoid, tanh
+from .compiled import sigmoid, tanh
+from .mapped import mapped, of_one, of_two
 
 _SQRT_TWO_OVER_PI = 0.7978845608028654
 
@@ -15,10 +16,9 @@ def relu(x):
 
 
 @small("relu")
-@compiled
-def _relu(x, y):
-    for i in range(x.size):
-        y.flat[i] = max(x.flat[i], 0) if x.flat[i] == x.flat[i] else x.flat[i]  # max alone would lose a nan
+@of_one
+def _relu(x):
+    return x if x > 0 or x != x else type(x)(0)  # with max alone nan would be lost
 
 
 @kernel("relu", of="x")
@@ -27,10 +27,9 @@ def relu_x(g, y):
 
 
 @small("relu", of="x")
-@compiled
-def _relu_x(g, y, gx):
-    for i in range(g.size):
-        gx.flat[i] = g.flat[i] * (y.flat[i] > 0)
+@of_two
+def _relu_x(g, y):
+    return g * type(g)(y > 0)
 
 
 @kernel("leaky_relu")
@@ -38,10 +37,9 @@ def leaky_relu(x, negative_slope):
     return mapped(_leaky_relu, x, cost=1, options=(x.dtype.type(negative_slope),))
 
 
-@compiled
-def _leaky_relu(x, y, slope):
-    for i in range(x.size):
-        y[i] = x[i] if x[i] > 0 else x[i] * slope
+@of_one
+def _leaky_relu(x, slope):
+    return x if x > 0 else x * slope
 
 
 @kernel("leaky_relu", of="x")
@@ -49,10 +47,9 @@ def leaky_relu_x(g, x, negative_slope):
     return mapped(_leaky_relu_x, g, x, cost=1, options=(x.dtype.type(negative_slope),))
 
 
-@compiled
-def _leaky_relu_x(g, x, gx, slope):
-    for i in range(g.size):
-        gx[i] = g[i] if x[i] > 0 else g[i] * slope
+@of_two
+def _leaky_relu_x(g, x, slope):
+    return g if x > 0 else g * slope
 
 
 @kernel("tanh")
@@ -61,10 +58,9 @@ def tanh_(x):
 
 
 @small("tanh")
-@compiled
-def _tanh(x, y):
-    for i in range(x.size):
-        y.flat[i] = tanh(x.flat[i])
+@of_one
+def _tanh(x):
+    return tanh(x)
 
 
 @kernel("tanh", of="x")
@@ -73,11 +69,9 @@ def tanh_x(g, y):
 
 
 @small("tanh", of="x")
-@compiled
-def _tanh_x(g, y, gx):
-    one = g.dtype.type(1)
-    for i in range(g.size):
-        gx.flat[i] = g.flat[i] * (one - y.flat[i] * y.flat[i])
+@of_two
+def _tanh_x(g, y):
+    return g * (type(g)(1) - y * y)
 
 
 @kernel("sigmoid")
@@ -86,10 +80,9 @@ def sigmoid_(x):
 
 
 @small("sigmoid")
-@compiled
-def _sigmoid(x, y):
-    for i in range(x.size):
-        y.flat[i] = sigmoid(x.flat[i])
+@of_one
+def _sigmoid(x):
+    return sigmoid(x)
 
 
 @kernel("sigmoid", of="x")
@@ -98,29 +91,23 @@ def sigmoid_x(g, y):
 
 
 @small("sigmoid", of="x")
-@compiled
-def _sigmoid_x(g, y, gx):
-    one = g.dtype.type(1)
-    for i in range(g.size):
-        gx.flat[i] = g.flat[i] * y.flat[i] * (one - y.flat[i])
+@of_two
+def _sigmoid_x(g, y):
+    return g * y * (type(g)(1) - y)
 
 
 @kernel("gelu")
 def gelu(x, approximate):
-    if approximate != "tanh":
-        return NotImplemented
-    return mapped(_gelu, x, cost=10)
+    return mapped(_gelu, x, cost=10) if approximate == "tanh" else NotImplemented
 
 
 @small("gelu", approximate="tanh")
-@compiled
-def _gelu(x, y):
+@of_one
+def _gelu(x):
     # y = x/2 (1 + tanh u),  u = sqrt(2/pi) (x + 0.044715 x^3)
-    number = x.dtype.type
+    number = type(x)
     half, one, a, b = number(0.5), number(1), number(_SQRT_TWO_OVER_PI), number(0.044715)
-    for i in range(x.size):
-        u = a * x.flat[i] * (one + b * x.flat[i] * x.flat[i])
-        y.flat[i] = half * x.flat[i] * (one + tanh(u))
+    return half * x * (one + tanh(a * x * (one + b * x * x)))
 
 
 @kernel("gelu", of="x")
@@ -129,13 +116,12 @@ def gelu_x(g, x):
 
 
 @small("gelu", of="x", approximate="tanh")
-@compiled
-def _gelu_x(g, x, gx):
+@of_two
+def _gelu_x(g, x):
     # dy/dx = (1 + t)/2 + x/2 (1 - t^2) du/dx,  du/dx = sqrt(2/pi) (1 + 3 * 0.044715 x^2)
-    number = x.dtype.type
+    number = type(x)
     half, one, a, b, three = number(0.5), number(1), number(_SQRT_TWO_OVER_PI), number(0.044715), number(3)
-    for i in range(x.size):
-        square = b * x.flat[i] * x.flat[i]
-        t = tanh(a * x.flat[i] * (one + square))
-        slope = a * (one + three * square)
-        gx.flat[i] = g.flat[i] * half * (one + t + x.flat[i] * (one - t * t) * slope)
+    square = b * x * x
+    t = tanh(a * x * (one + square))
+    return g * half * (one + t + x * (one - t * t) * a * (one + three * square))
+

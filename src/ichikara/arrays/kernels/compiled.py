@@ -18,9 +18,7 @@ from numba.core.event import Listener, register
 from numba.core.runtime import rtsys
 from numba.extending import overload
 
-from ..workers import share
-
-__all__ = ["compiled", "exp", "flat", "inner", "mapped", "part", "share_rows", "sigmoid", "tanh"]
+__all__ = ["compiled", "exp", "flat", "inner", "part", "sigmoid", "tanh"]
 
 # Sums may be taken in another order and products fused with sums, so that the compiler can work on many numbers at
 # once; nan and infinity keep their meaning.
@@ -47,6 +45,9 @@ class _Cache(FunctionCache):
         super().__init__(function)
         # Numba asks whether the kernel's own file is as it was, and code was taken over from others.
         self._cache_file._source_stamp = (self._cache_file._source_stamp, _stamp_of_all())
+
+    def _index_key(self, signature, codegen):
+        return signature, codegen.magic_tuple()  # and not what the function has taken from around it: see above
 
     # Numba's own first imports all that compiling needs, which takes longer than to load what was compiled before.
     def load_overload(self, sig, target_context):
@@ -124,28 +125,9 @@ class _Saying(Listener):
 register("numba:compile", _Saying())
 
 
-def share_rows(function, *arrays, cost=8, options=()):
-    """Run a compiled function on equal parts of the rows of arrays; the largest array tells what there is to do.
-
-    ``options`` follow the arrays, the same for every part.
-    """
-    share(
-        lambda part: function(*[array[part] for array in arrays], *options),
-        len(arrays[0]),
-        cost=max(array.size for array in arrays) * cost,
-    )
-
-
 def flat(array):
     """An array as one row of elements, copied only where its layout needs it."""
     return array if array.ndim == 1 and array.flags.c_contiguous else numpy.ascontiguousarray(array).reshape(-1)
-
-
-def mapped(function, *arrays, cost=4, options=()):
-    """A new array that a compiled function fills element by element; ``cost`` is that of an element."""
-    out = numpy.empty(arrays[0].shape, arrays[0].dtype)
-    share_rows(function, *map(flat, arrays), flat(out), cost=cost, options=options)
-    return out
 
 
 # --- functions of one number ------------------------------------------------------------------------------------------

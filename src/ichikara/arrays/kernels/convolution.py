@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from ..workers import share
+from ..workers import parts_for, together
 from . import kernel, winograd
-from .compiled import compiled, inner
+from .compiled import inner
+from .team import shared
 from .tile import BYTES, add_products, load, store, turn
 
 _SIX = (0, 1, 2, 3, 4, 5)  # rows of a tile
@@ -80,7 +81,7 @@ def _image_of_few(g, weight, size, window):
     rows, columns = _filled(numpy.arange(elements)), numpy.arange(len(weight)) * elements
     w = numpy.ascontiguousarray(weight).reshape(-1)
     planes = g.reshape(*g.shape[:2], -1)
-    share(lambda part: _spread(planes[part], w, rows, columns, x[part], *seen), len(g), g.size * elements)
+    together(_spread, g.size * elements, len(g), planes, w, rows, columns, x, *seen)
     return x
 
 
@@ -93,22 +94,21 @@ def convolution_weight(out, x, size, window, groups):
     seen = _seen(x.shape[1:], (channels, *size), window)
     elements = channels * size[0] * size[1]
     width = _width(outputs, x.itemsize)
-    shape = (groups, -(-outputs // width), _filled(seen.columns).size, width)
-
-    def work(part):
-        total = numpy.zeros(shape, x.dtype)
-        _of_weight(x[part], g[part], total, *seen[:2], seen.rows[: seen.targets.size], _filled(seen.columns))
-        return total
-
-    total = sum(share(work, len(x), g.size * elements))[:, :, :elements]
-    weight = total.swapaxes(2, 3).reshape(groups, shape[1] * width, elements)[:, :outputs]
+    positions, seen_elements = seen.rows[: seen.targets.size], _filled(seen.columns)
+    parts = min(parts_for(g.size * elements), max(len(x), 1))
+    totals = numpy.zeros((parts, groups, -(-outputs // width), seen_elements.size, width), x.dtype)
+    together(_of_weight, g.size * elements, parts, x, g, totals, *seen[:2], positions, seen_elements)
+    total = totals.sum(axis=0)[:, :, :elements]
+    weight = total.swapaxes(2, 3).reshape(groups, totals.shape[2] * width, elements)[:, :outputs]
     return weight.reshape(g.shape[1], channels, *size)
 
 
 @kernel("convolution", of="bias")
 def convolution_bias(g):
     planes = numpy.ascontiguousarray(g).reshape(*g.shape[:2], -1)
-    return sum(share(lambda part: _sum_planes(planes[part]), len(planes), planes.size))
+    sums = numpy.zeros((min(parts_for(planes.size), max(len(planes), 1)), planes.shape[1]), g.dtype)
+    together(_sum_planes, planes.size, len(sums), planes, sums)
+    return sums.sum(axis=0)
 
 
 def _correlate(images, panels, bias, y, seen):
@@ -116,11 +116,8 @@ def _correlate(images, panels, bias, y, seen):
     if bias is not None:
         b[:, : y.shape[1] // len(b)] = bias.reshape(len(b), -1)
     bands = -(-seen.targets.size // _TOGETHER)
-    share(
-        lambda part: _products(images, panels, b, y, part.start, part.stop, *seen),
-        len(images) * bands,
-        len(images) * seen.targets.size * panels.size,
-    )
+    cost = len(images) * seen.targets.size * panels.size
+    together(_products, cost, len(images) * bands, images, panels, b, y, *seen)
 
 
 # --- where things lie -------------------------------------------------------------------------------------------------
@@ -199,8 +196,8 @@ def _panels(weight):
 # --- the sums ---------------------------------------------------------------------------------------------------------
 
 
-@compiled
-def _products(images, panels, bias, y, start, stop, padded, before, rows, columns, targets):
+@shared
+def _products(start, stop, images, panels, bias, y, padded, before, rows, columns, targets):
     """The rows of some bands of images times the panels: ``start`` and ``stop`` count bands of ``_TOGETHER`` rows."""
     bands = -(-targets.size // _TOGETHER)
     groups, width = panels.shape[0], panels.shape[3]
@@ -229,8 +226,17 @@ def _products(images, panels, bias, y, start, stop, padded, before, rows, column
                 )
 
 
-@compiled
-def _of_weight(x, g, total, padded, before, positions, elements):
+@shared
+def _of_weight(first, last, x, g, totals, padded, before, positions, elements):
+    """Some parts of the images, each with a sum of its own."""
+    parts, images = len(totals), len(x)
+    for part in range(first, last):
+        begin, end = images * part // parts, images * (part + 1) // parts
+        _of_some(x[begin:end], g[begin:end], totals[part], padded, before, positions, elements)
+
+
+@inner
+def _of_some(x, g, total, padded, before, positions, elements):
     groups, width = total.shape[0], total.shape[3]
     outputs, plane = g.shape[1] // groups, padded[0] * padded[1]
     image = numpy.zeros(x.shape[1] * plane, x.dtype)
@@ -256,8 +262,9 @@ def _of_weight(x, g, total, padded, before, positions, elements):
                 _add(seen, elements, positions, v, total[group, panel])
 
 
-@compiled
-def _spread(g, weight, rows, columns, x, padded, before, positions, elements, targets):
+@shared
+def _spread(start, stop, g, weight, rows, columns, x, padded, before, positions, elements, targets):
+    g, x = g[start:stop], x[start:stop]
     width, area = 2 * BYTES // g.itemsize, targets.size
     image = numpy.empty(x.shape[1] * padded[0] * padded[1], x.dtype)
     v, out = numpy.zeros((g.shape[1], width), g.dtype), numpy.zeros((rows.size, width), g.dtype)
@@ -282,16 +289,16 @@ def _spread(g, weight, rows, columns, x, padded, before, positions, elements, ta
                     x[n, c, i, j] = image[start + j]
 
 
-@compiled
-def _sum_planes(planes):
-    total = numpy.zeros(planes.shape[1], planes.dtype)
-    for n in range(planes.shape[0]):
-        for o in range(planes.shape[1]):
-            plane, found = planes[n, o], planes.dtype.type(0)
-            for p in range(plane.size):
-                found += plane[p]
-            total[o] += found
-    return total
+@shared
+def _sum_planes(first, last, planes, sums):
+    """Some parts of the images, each with a sum of its own."""
+    for part in range(first, last):
+        for n in range(len(planes) * part // len(sums), len(planes) * (part + 1) // len(sums)):
+            for o in range(planes.shape[1]):
+                plane, found = planes[n, o], planes.dtype.type(0)
+                for p in range(plane.size):
+                    found += plane[p]
+                sums[part, o] += found
 
 
 @inner

@@ -14,9 +14,10 @@ import math
 import numpy
 
 from ..once import Once
-from ..workers import share
+from ..workers import parts_for, together
 from . import kernel
-from .compiled import compiled
+from .compiled import inner
+from .team import shared
 
 
 def _layout(x, weight, bias, axes):
@@ -60,7 +61,7 @@ def normalise(x, weight, bias, axes, eps, into, leak):
     w, b = _filled(weight, count, 1, x.dtype), _filled(bias, count, 0, x.dtype)
     xs, ys, means, variances = x.reshape(shape), y.reshape(shape), mean.reshape(-1), var.reshape(-1)
     work = _channels if channels else _rows
-    share(lambda part: work(xs, w, b, eps, leak, ys, means, variances, part.start, part.stop), means.size, x.size * 4)
+    together(work, x.size * 4, means.size, xs, w, b, eps, leak, ys, means, variances)
     slope = 1 / numpy.sqrt(var + x.dtype.type(eps))
     if into is not None:
         into["mean"], into["var"] = mean, var
@@ -71,26 +72,18 @@ def normalise(x, weight, bias, axes, eps, into, leak):
         slopes, gxs = slope.reshape(-1), gx.reshape(shape)
         if channels:
             gw, gb = numpy.empty_like(w), numpy.empty_like(w)
-
-            def work(part):
-                _channels_back(gs, xs, w, b, leak, means, slopes, gxs, gw, gb, part.start, part.stop)
-
-            share(work, means.size, x.size * 8)
-            return gx, _shaped(gw, weight), _shaped(gb, bias)
-
-        def work_rows(part):
-            sums = numpy.zeros((2, count), x.dtype)
-            _rows_back(gs, xs, w, b, leak, means, slopes, gxs, sums[0], sums[1], part.start, part.stop)
-            return sums
-
-        gw, gb = sum(share(work_rows, means.size, x.size * 8))
+            together(_channels_back, x.size * 8, means.size, gs, xs, w, b, leak, means, slopes, gxs, gw, gb)
+        else:
+            sums = numpy.zeros((parts_for(x.size * 8), 2, count), x.dtype)
+            together(_rows_back, x.size * 8, len(sums), gs, xs, w, b, leak, means, slopes, gxs, sums)
+            gw, gb = sums.sum(axis=0)
         return gx, _shaped(gw, weight), _shaped(gb, bias)
 
     return y, mean, slope, Once(back)
 
 
-@compiled
-def _channels(x, w, b, eps, leak, y, mean, var, first, last):
+@shared
+def _channels(first, last, x, w, b, eps, leak, y, mean, var):
     # Mean and variance in one reading, from the differences d to a number near the mean, that of the first example:
     # mean = near + mean d, variance = mean d^2 - (mean d)^2. What is subtracted is at most n times the variance, so no
     # more than the digits of n are lost, and the sums over the examples have digits to spare.
@@ -121,8 +114,8 @@ def _channels(x, w, b, eps, leak, y, mean, var, first, last):
                 y[a, c, i] = v if v > 0 else leak * v
 
 
-@compiled
-def _channels_back(g, x, w, b, leak, mean, slope, gx, gw, gb, first, last):
+@shared
+def _channels_back(first, last, g, x, w, b, leak, mean, slope, gx, gw, gb):
     n, _, p = x.shape
     number = x.dtype.type
     count = number(n * p)
@@ -148,8 +141,8 @@ def _channels_back(g, x, w, b, leak, mean, slope, gx, gw, gb, first, last):
                 gx[a, c, i] = scale * (d - of_mean - (x[a, c, i] - mu) * of_var)
 
 
-@compiled
-def _rows(x, w, b, eps, leak, y, mean, var, first, last):
+@shared
+def _rows(first, last, x, w, b, eps, leak, y, mean, var):
     k = x.shape[1]
     number = x.dtype.type
     one, count = number(1), number(k)
@@ -169,8 +162,17 @@ def _rows(x, w, b, eps, leak, y, mean, var, first, last):
             y[r, i] = v if v > 0 else leak * v
 
 
-@compiled
-def _rows_back(g, x, w, b, leak, mean, slope, gx, gw, gb, first, last):
+@shared
+def _rows_back(first, last, g, x, w, b, leak, mean, slope, gx, sums):
+    """Some parts of the rows; each has sums of its own, of the gradients of weight and bias."""
+    parts, rows = len(sums), x.shape[0]
+    for part in range(first, last):
+        begin, end = rows * part // parts, rows * (part + 1) // parts
+        _some_rows_back(begin, end, g, x, w, b, leak, mean, slope, gx, sums[part, 0], sums[part, 1])
+
+
+@inner
+def _some_rows_back(first, last, g, x, w, b, leak, mean, slope, gx, gw, gb):
     k = x.shape[1]
     number = x.dtype.type
     count = number(k)

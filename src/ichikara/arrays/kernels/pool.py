@@ -8,9 +8,9 @@ compares the elements of many windows at once.
 
 import numpy
 
-from ..workers import share
+from ..workers import together
 from . import kernel
-from .compiled import compiled
+from .team import shared
 
 
 @kernel("max_pooling")
@@ -22,7 +22,7 @@ def max_pooling(x, kernel, window):
     y, winners = numpy.empty(shape, x.dtype), numpy.empty(shape, numpy.uint8)
     planes = [array.reshape(-1, *array.shape[2:]) for array in (x, y, winners)]
     sizes = (*map(_counted, (*kernel, window.stride[1])), window.stride[0], *window.dilation)
-    share(lambda part: _largest(*[p[part] for p in planes], *sizes), len(planes[0]), y.size * kernel[0] * kernel[1])
+    together(_largest, y.size * kernel[0] * kernel[1], len(planes[0]), *planes, *sizes)
     return y, winners
 
 
@@ -35,14 +35,10 @@ def max_unpooling(out, winners, size, kernel, window):
     whole = side_by_side and all(n * k == of for n, k, of in zip(out.shape[2:], kernel, size, strict=True))
     x = (numpy.empty if whole else numpy.zeros)((*out.shape[:2], *size), out.dtype)
     planes = [array.reshape(-1, *array.shape[2:]) for array in (out, winners, x)]
-
-    def work(part):
-        if side_by_side:
-            _put_beside(*[p[part] for p in planes], *map(_counted, kernel))
-        else:
-            _put_back(*[p[part] for p in planes], kernel[1], *window.stride, *window.dilation)
-
-    share(work, len(planes[0]), x.size)
+    if side_by_side:
+        together(_put_beside, 2 * x.size, len(planes[0]), *planes, *map(_counted, kernel))
+    else:
+        together(_put_back, 2 * x.size, len(planes[0]), *planes, kernel[1], *window.stride, *window.dilation)
     return x
 
 
@@ -54,9 +50,9 @@ def _counted(n):
 # max(..., 0) it need not.
 
 
-@compiled
-def _largest(x, y, winners, lines, columns, steps, down, apart_down, apart_across):
-    for n in range(y.shape[0]):
+@shared
+def _largest(first, last, x, y, winners, lines, columns, steps, down, apart_down, apart_across):
+    for n in range(max(first, 0), last):
         for i in range(y.shape[1]):
             for j in range(y.shape[2]):
                 best, winner = x[n, max(i * down, 0), max(j * len(steps), 0)], numpy.int32(0)
@@ -70,10 +66,10 @@ def _largest(x, y, winners, lines, columns, steps, down, apart_down, apart_acros
                 y[n, i, j], winners[n, i, j] = best, winner
 
 
-@compiled
-def _put_beside(out, winners, x, lines, columns):
+@shared
+def _put_beside(first, last, out, winners, x, lines, columns):
     """Windows that lie side by side: each is emptied and its winner put there."""
-    for n in range(out.shape[0]):
+    for n in range(max(first, 0), last):
         for i in range(out.shape[1]):
             for j in range(out.shape[2]):
                 top, left, number = i * len(lines), j * len(columns), winners[n, i, j]
@@ -83,9 +79,9 @@ def _put_beside(out, winners, x, lines, columns):
                 x[n, max(top + number // len(columns), 0), max(left + number % len(columns), 0)] = out[n, i, j]
 
 
-@compiled
-def _put_back(out, winners, x, width, down, across, apart_down, apart_across):
-    for n in range(out.shape[0]):
+@shared
+def _put_back(first, last, out, winners, x, width, down, across, apart_down, apart_across):
+    for n in range(max(first, 0), last):
         for i in range(out.shape[1]):
             for j in range(out.shape[2]):
                 k = winners[n, i, j]

@@ -9,8 +9,10 @@ import math
 
 import numpy
 
+from ..workers import together
 from . import kernel
-from .compiled import compiled, exp, share_rows
+from .compiled import exp, inner
+from .team import shared
 
 
 def _as_rows(x):
@@ -29,7 +31,7 @@ def softmax_x(g, y, axis):
 
 @kernel("log_softmax")
 def log_softmax(x, axis):
-    return _along_rows(log_softmax_of_rows, axis, x)
+    return _along_rows(_log_softmax, axis, x)
 
 
 @kernel("log_softmax", of="x")
@@ -40,15 +42,16 @@ def log_softmax_x(g, y, axis):
 def _along_rows(function, axis, *arrays):
     if axis in (-1, arrays[0].ndim - 1):
         out = numpy.empty(arrays[0].shape, arrays[0].dtype)
-        share_rows(function, *map(_as_rows, arrays), _as_rows(out))
+        rows = [_as_rows(array) for array in (*arrays, out)]
+        together(function, 8 * out.size, len(rows[0]), *rows)
         return out
     moved = _along_rows(function, -1, *[numpy.moveaxis(array, axis, -1) for array in arrays])
     return numpy.moveaxis(moved, -1, axis)
 
 
-@compiled
-def _softmax(x, y):
-    for r in range(x.shape[0]):
+@shared
+def _softmax(first, last, x, y):
+    for r in range(max(first, 0), last):
         largest = x[r, 0]
         for i in range(x.shape[1]):
             largest = max(largest, x[r, i])
@@ -61,9 +64,9 @@ def _softmax(x, y):
             y[r, i] *= share
 
 
-@compiled
-def _softmax_x(g, y, gx):
-    for r in range(y.shape[0]):
+@shared
+def _softmax_x(first, last, g, y, gx):
+    for r in range(max(first, 0), last):
         total = y.dtype.type(0)
         for i in range(y.shape[1]):
             total += g[r, i] * y[r, i]
@@ -71,7 +74,12 @@ def _softmax_x(g, y, gx):
             gx[r, i] = y[r, i] * (g[r, i] - total)
 
 
-@compiled
+@shared
+def _log_softmax(first, last, x, y):
+    log_softmax_of_rows(x[first:last], y[first:last])
+
+
+@inner
 def log_softmax_of_rows(x, y):
     number = x.dtype.type
     for r in range(x.shape[0]):
@@ -86,9 +94,9 @@ def log_softmax_of_rows(x, y):
             y[r, i] = x[r, i] - log
 
 
-@compiled
-def _log_softmax_x(g, y, gx):
-    for r in range(y.shape[0]):
+@shared
+def _log_softmax_x(first, last, g, y, gx):
+    for r in range(max(first, 0), last):
         total = y.dtype.type(0)
         for i in range(y.shape[1]):
             total += g[r, i]

@@ -5,18 +5,17 @@ does ten million multiplications. So the workers of `arrays.workers` stay awake 
 a compiled loop, and watch their *box*: a place in memory where the next job is left. Only atomic reads and writes pass
 between the threads.
 
-A kernel is a function of a range, ``f(first, last, *arrays)``, and a second function, of a team, shares it out::
+A kernel is a function of a range, and is called with what the range is a part of::
 
-    @compiled
+    @shared
     def _double(first, last, x, y):
-        for i in range(first, last):
+        x, y = x[first:last], y[first:last]
+        for i in range(x.size):
             y[i] = 2 * x[i]
 
-    @compiled
-    def _double_all(team, x, y):
-        share_out(team, x.size, 0, _double, (x, y))
+    together(_double, cost, x.size, x, y)
 
-    together(_double_all, cost, x, y)
+Where the parts need to know more of each other, a function of a team calls `share_out` itself.
 
 Nobody is waited for who has not begun: the pieces of a job are taken one by one by whoever is there, and when there are
 none left, the job is taken back from the boxes of those who have slept all the time.
@@ -38,7 +37,7 @@ from .compiled import compiled, inner, part
 
 intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
-__all__ = ["share_out"]
+__all__ = ["share_out", "shared"]
 
 # --- what passes between threads --------------------------------------------------------------------------------------
 # All of it are numbers of 64 bits at an address, read and written whole and in order.
@@ -212,3 +211,15 @@ def share_out(typing, team, count, pieces, work, arguments):
         return context.call_internal(builder, part(context, _spread, spread_of), spread_of, [*args[:3], *places])
 
     return types.void(team, types.intp, types.intp, work, arguments), code
+
+
+def shared(function):
+    """Decorator: a function of a range, ``f(first, last, *rest)``, compiled as one of a team, ``f(team, count, *rest)``."""
+    some = inner(function)
+
+    def all_of_it(team, count, *arguments):
+        share_out(team, count, 0, some, arguments)
+
+    # By its name the cache on disk knows it, and tracebacks say it.
+    all_of_it.__name__, all_of_it.__qualname__ = function.__name__, f"{function.__module__}.{function.__qualname__}"
+    return compiled(all_of_it)

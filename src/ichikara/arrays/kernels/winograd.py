@@ -30,8 +30,9 @@ import math
 
 import numpy
 
-from ..workers import share
-from .compiled import compiled, inner
+from ..workers import held, parts_for, together
+from .compiled import inner
+from .team import shared
 from .tile import BYTES, add_products, add_to, load, sandwich, store, turn
 
 _TAPS = (2, 3)  # lengths of windows, or of what each phase sees of one
@@ -113,13 +114,12 @@ def correlate_weight(out, x, size, window):
     outputs, channels, step, taps = g.shape[1], x.shape[1], window.stride[0], size[0] // window.stride[0]
     begin = tuple(p for p, _ in window.padding)
     blocks = -(-channels // _SOME)
-
-    def work(part):
-        total = numpy.empty(((taps + 3) ** 2, step * step * blocks, _up(outputs, len(_SIX)), _SOME), x.dtype)
-        _of_weight((0,) * taps, g[part], x[part], total, begin, step)
-        return _GG[taps].T @ total.reshape(len(total), -1)
-
-    found = sum(share(work, len(x), g.size * step * step * channels * taps * taps))
+    cost = g.size * step * step * channels * taps * taps
+    parts = min(parts_for(cost), max(len(x), 1))
+    totals = numpy.empty((parts, (taps + 3) ** 2, step * step * blocks, _up(outputs, len(_SIX)), _SOME), x.dtype)
+    together(_of_weight, cost, parts, (0,) * taps, g, x, totals, begin, step)
+    with held:
+        found = _GG[taps].T @ totals.sum(axis=0).reshape(totals.shape[1], -1)
     found = found.reshape(taps, taps, step, step, blocks, -1, _SOME).transpose(5, 4, 6, 0, 2, 1, 3)[:outputs]
     return found.reshape(outputs, -1, *size)[:, :channels]
 
@@ -148,11 +148,7 @@ def _points(weight, outs, ins, elements):
     taps, outs, ins, w = math.isqrt(elements.size), outs.reshape(-1), ins.reshape(-1), weight.reshape(-1)
     u = numpy.empty(((taps + 3) ** 2, outs.size * ins.size + _SOME), weight.dtype)
     elements = numpy.ascontiguousarray(elements)
-    share(
-        lambda part: _transform((0,) * taps, w, outs, ins, elements, u, part.start, part.stop),
-        outs.size // _SOME,
-        u.size * taps,
-    )
+    together(_transform, u.size * taps, outs.size // _SOME, (0,) * taps, w, outs, ins, elements, u)
     return u
 
 
@@ -161,11 +157,10 @@ def _share(x, u, bias, y, begin, step, skipped, out_step):
     b = numpy.zeros(_SOME + _up(y.shape[1], _SOME), y.dtype)  # a block of zeros, and the bias
     if bias is not None:
         b[_SOME : _SOME + y.shape[1]] = bias
-    share(
-        lambda part: _correlate(taps, x[part], u, b, y[part], tuple(begin), step, tuple(skipped), out_step),
-        len(x),
-        y.size * x.shape[1] * (step * len(taps)) ** 2,
-    )
+    cost = y.size * x.shape[1] * (step * len(taps)) ** 2
+    by_outputs = len(x) < parts_for(cost)
+    count = -(-y.shape[1] // _SOME) if by_outputs else len(x)
+    together(_correlate, cost, count, taps, x, u, b, y, tuple(begin), step, tuple(skipped), out_step, by_outputs)
 
 
 # --- patches ----------------------------------------------------------------------------------------------------------
@@ -242,8 +237,8 @@ def _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across
                     to += depth * room
 
 
-@compiled
-def _transform(taps, weight, outs, ins, elements, u, first, last):
+@shared
+def _transform(first, last, taps, weight, outs, ins, elements, u):
     """The weights of some blocks of outputs at all points."""
     apart, flat, window = u.shape[1], u.reshape(-1), numpy.zeros(elements.size * _SOME, weight.dtype)
     places = _places(1, elements.size, 0, _SOME)
@@ -264,8 +259,14 @@ def _transform(taps, weight, outs, ins, elements, u, first, last):
 # to hold: in steps of whole pages all points would fall into the same few lines of the cache.
 
 
-@compiled
-def _correlate(taps, x, u, bias, y, begin, step, skipped, out_step):
+@shared
+def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step, by_outputs):
+    """Some images; or of all of them, where there are few, some blocks of outputs."""
+    if by_outputs:
+        blocks = range(first * out_step * out_step, last * out_step * out_step)
+    else:
+        x, y = x[first:last], y[first:last]
+        blocks = range((bias.size // _SOME - 1) * out_step * out_step)
     points, length, phases = u.shape[0], len(taps) + 3, out_step * out_step
     depth = (x.shape[1] + _SOME - 1) // _SOME * _SOME
     down, across, together = _sizes(
@@ -290,7 +291,7 @@ def _correlate(taps, x, u, bias, y, begin, step, skipped, out_step):
     for n in range(0, x.shape[0], together):
         some = min(together, x.shape[0] - n)
         _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
-        for block in range((bias.size // _SOME - 1) * phases):
+        for block in blocks:
             for f in range(points):
                 seen, of = v[f * apart :], f * u.shape[1] + block * columns.size * _SOME
                 # What is added at the point 1, of which every power is 1, is added to all outputs.
@@ -316,8 +317,17 @@ def _correlate(taps, x, u, bias, y, begin, step, skipped, out_step):
                     _channels_first(made, at, out_pitch, y[n + k], block // phases * _SOME)
 
 
-@compiled
-def _of_weight(taps, g, x, total, begin, step):
+@shared
+def _of_weight(first, last, taps, g, x, totals, begin, step):
+    """Some parts of the images, each with a sum of its own."""
+    parts, images = len(totals), len(x)
+    for part in range(first, last):
+        begins, ends = images * part // parts, images * (part + 1) // parts
+        _of_some(taps, g[begins:ends], x[begins:ends], totals[part], begin, step)
+
+
+@inner
+def _of_some(taps, g, x, total, begin, step):
     points, blocks, high = total.shape[0], total.shape[1], total.shape[2]
     depth, wide = (x.shape[1] + _SOME - 1) // _SOME * _SOME, (g.shape[1] + _SOME - 1) // _SOME * _SOME
     down, across, together = _sizes(g.shape[2], g.shape[3], x.shape[0])

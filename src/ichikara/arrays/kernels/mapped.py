@@ -1,0 +1,59 @@
+"""Functions of numbers, done for each element of arrays."""
+
+import numpy
+
+from ..workers import together
+from .compiled import compiled, flat, inner
+from .team import shared
+
+__all__ = ["mapped", "of_one", "of_two"]
+
+
+def of_one(function):
+    """Decorator: a function of a number, and of options, as one of an array and of the array for its results.
+
+    It is for small arrays of any shape, in which the elements lie side by side; `mapped` does it for large ones.
+    """
+    number = inner(function)
+
+    def few(x, y):
+        for i in range(x.size):
+            y.flat[i] = number(x.flat[i])
+
+    def many(first, last, x, y, options):
+        x, y = x[first:last], y[first:last]
+        for i in range(x.size):
+            y[i] = number(x[i], *options)
+
+    return _both(function, few, many)
+
+
+def of_two(function):
+    """Decorator: a function of two numbers, and of options, as one of two arrays and of the array for its results."""
+    number = inner(function)
+
+    def few(a, b, y):
+        for i in range(a.size):
+            y.flat[i] = number(a.flat[i], b.flat[i])
+
+    def many(first, last, a, b, y, options):
+        a, b, y = a[first:last], b[first:last], y[first:last]
+        for i in range(a.size):
+            y[i] = number(a[i], b[i], *options)
+
+    return _both(function, few, many)
+
+
+def _both(function, few, many):
+    for made, name in ((few, function.__name__), (many, f"{function.__name__}_many")):
+        made.__module__, made.__name__, made.__qualname__ = function.__module__, name, f"{function.__module__}.{name}"
+    small = compiled(few)
+    small.many = shared(many)
+    return small
+
+
+def mapped(function, *arrays, cost=4, options=()):
+    """A new array of what such a function gives for the elements of arrays; ``cost`` is that of an element."""
+    out = numpy.empty(arrays[0].shape, arrays[0].dtype)
+    together(function.many, out.size * cost, out.size, *map(flat, arrays), flat(out), options)
+    return out
