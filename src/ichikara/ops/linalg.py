@@ -51,12 +51,12 @@ def linear(x, weight, bias=None, /):
 
 def _rows(x):
     """All leading axes as one, for one product of matrices instead of many."""
-    return x if x.ndim == 2 else namespace(x).reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+    return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def _as_before(rows, x):
     """Rows with the leading axes of x again."""
-    return rows if x.ndim == 2 else namespace(rows).reshape(rows, (*x.shape[:-1], rows.shape[-1]))
+    return rows if x.ndim == 2 else rows.reshape((*x.shape[:-1], rows.shape[-1]))
 
 
 linear.gradient(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ..arrays import namespace, normalise_axes, sum_to
 from ..autodiff import composed, op
@@ -31,7 +32,7 @@ __all__ = [
 @op(r"y = \operatorname{reshape}(x)")
 def reshape(x, /, shape):
     """The same elements in another shape; one length may be -1, for what is left. Shapes: (*) -> shape."""
-    return namespace(x).reshape(x, (shape,) if isinstance(shape, int) else tuple(shape))
+    return x.reshape((shape,) if isinstance(shape, int) else tuple(shape))
 
 
 reshape.gradient(
@@ -54,8 +55,14 @@ def flatten(x, /, start_axis=0, end_axis=-1):
 @op(r"y_{i_{p(1)} \dots i_{p(n)}} = x_{i_1 \dots i_n}")
 def permute_dims(x, /, axes):
     """The axes in another order. Shapes: (n_0, ..., n_k) -> (n_axes[0], ..., n_axes[k])."""
-    normalise_axes(tuple(axes), x.ndim)  # raises for what is no axis, or named twice
-    return namespace(x).permute_dims(x, tuple(axis % x.ndim for axis in axes))
+    return namespace(x).permute_dims(x, _checked(tuple(axes), x.ndim))
+
+
+@lru_cache(256)
+def _checked(axes, ndim):
+    """The axes counted from the front; raises for what is no axis, or named twice."""
+    normalise_axes(axes, ndim)
+    return tuple(axis % ndim for axis in axes)
 
 
 def _inverse(axes):

@@ -124,4 +124,3 @@ def _gelu_x(g, x):
     square = b * x * x
     t = tanh(a * x * (one + square))
     return g * half * (one + t + x * (one - t * t) * a * (one + three * square))
-

@@ -14,8 +14,8 @@ from ..once import Once
 from ..workers import held, together
 from . import kernel
 from .blas import multiply_add
-from .compiled import compiled, exp, inner
-from .team import share_out
+from .compiled import exp, inner
+from .team import shared
 
 _BLOCK = 32  # queries at a time
 
@@ -37,13 +37,13 @@ def attention(q, k, v, mask, kept, is_causal, scale):
     options = (is_causal, q.dtype.type(scale))
     cost = p.size * (q.shape[-1] + v.shape[-1])
     with held:
-        together(_attend, cost, q, k, v, y, p, *masks, *options)
+        together(_attend, cost, q.shape[0] * q.shape[1], q, k, v, y, p, *masks, *options)
 
     def back(g):
         g = _like(y, _with_heads(g))
         found = [numpy.empty_like(x) for x in (q, k, v)]
         with held:
-            together(_attend_back, 2 * cost, q, k, v, g, *found, p, *masks[1::2], *options)
+            together(_attend_back, 2 * cost, q.shape[0] * q.shape[1], q, k, v, g, *found, p, *masks[1::2], *options)
         return [x.reshape(shape) for x, shape in zip(found, shapes, strict=True)]
 
     return y.reshape(*shapes[0][:-1], shapes[2][-1]), p.reshape(weights), Once(back)
@@ -92,14 +92,8 @@ def _like(y, x):
 # --- forward ----------------------------------------------------------------------------------------------------------
 
 
-@compiled
-def _attend(team, q, k, v, y, p, places, drops, masked, dropped, is_causal, scale):
-    arguments = (q, k, v, y, p, places, drops, masked, dropped, is_causal, scale)
-    share_out(team, q.shape[0] * q.shape[1], 0, _attend_some, arguments)
-
-
-@inner
-def _attend_some(first, last, q, k, v, y, p, places, drops, masked, dropped, is_causal, scale):
+@shared
+def _attend(first, last, q, k, v, y, p, places, drops, masked, dropped, is_causal, scale):
     kept = numpy.empty((_BLOCK, k.shape[2]), p.dtype)
     for n in range(first, last):
         i, h = n // q.shape[1], n % q.shape[1]
@@ -115,13 +109,17 @@ def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale,
         seen = min(stop, keys) if is_causal else keys
         weights = p[start:stop, :seen]
         multiply_add(q[start:stop], k[:seen].T, 0, weights)
+        p[start:stop, seen:] = 0
         for r in range(start, stop):
-            row = p[r]
+            row = p[r, :seen]
             if masked:
-                _hide(row[:seen], places[r])
-            _softmax(row, min(r + 1, keys) if is_causal else keys, scale)
+                _hide(row, places[r])
+            if is_causal:
+                # To the end of the block, so that the rows are as long as vectors are wide.
+                row[r + 1 :] = -numpy.inf
+            _softmax(row, scale)
             if dropped:
-                _times(kept[r - start], row[:seen], drops[r])
+                _times(kept[r - start], row, drops[r])
         multiply_add(kept[: stop - start, :seen] if dropped else weights, v[:seen], 0, y[start:stop])
 
 
@@ -136,23 +134,21 @@ def _hide(scores, places):
 
 
 @inner
-def _softmax(row, end, scale):
-    """The softmax of a row of scores, in place, of what lies before ``end``; the weights of the others are 0."""
-    seen = row[:end]
-    largest = seen[0]
-    for j in range(seen.size):
-        largest = max(largest, seen[j])
+def _softmax(scores, scale):
+    """The softmax of a row of scores, in place."""
+    largest = scores[0]
+    for j in range(scores.size):
+        largest = max(largest, scores[j])
     if largest == -numpy.inf:  # this query may look nowhere
-        row[:] = 0
+        scores[:] = 0
         return
-    total = row.dtype.type(0)
-    for j in range(seen.size):
-        seen[j] = exp((seen[j] - largest) * scale)
-        total += seen[j]
-    part = row.dtype.type(1) / total
-    for j in range(seen.size):
-        seen[j] *= part
-    row[end:] = 0
+    total = scores.dtype.type(0)
+    for j in range(scores.size):
+        scores[j] = exp((scores[j] - largest) * scale)
+        total += scores[j]
+    part = scores.dtype.type(1) / total
+    for j in range(scores.size):
+        scores[j] *= part
 
 
 @inner
@@ -164,14 +160,8 @@ def _times(out, a, b):
 # --- back -------------------------------------------------------------------------------------------------------------
 
 
-@compiled
-def _attend_back(team, q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, scale):
-    arguments = (q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, scale)
-    share_out(team, q.shape[0] * q.shape[1], 0, _attend_some_back, arguments)
-
-
-@inner
-def _attend_some_back(first, last, q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, scale):
+@shared
+def _attend_back(first, last, q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, scale):
     room, kept = numpy.empty((_BLOCK, k.shape[2]), p.dtype), numpy.empty((_BLOCK, k.shape[2]), p.dtype)
     for n in range(first, last):
         i, h = n // q.shape[1], n % q.shape[1]

@@ -10,37 +10,42 @@ part of what is below 0 (ReLU none of it) is done in the same pass; with a ``lea
 """
 
 import math
+from functools import lru_cache
 
 import numpy
 
 from ..once import Once
 from ..workers import parts_for, together
 from . import kernel
-from .compiled import inner
+from .compiled import flat, inner
 from .team import shared
 
 
-def _layout(x, weight, bias, axes):
-    """The shape to compute in, and whether it is of channels; None for another kind of normalisation."""
-    axes = {axis % x.ndim for axis in axes}
-    outer = x.ndim - len(axes)
-    channels = x.ndim > 1 and axes == {0, *range(2, x.ndim)}
+@lru_cache(256)
+def _layout(x, axes, weight, bias):
+    """The shape to compute in, that of the means, and whether it is of channels; None for another kind.
+
+    Arguments: the shapes of the arrays, None for one that is not there; the axes.
+    """
+    ndim = len(x)
+    axes = {axis % ndim for axis in axes}
+    outer = ndim - len(axes)
+    channels = ndim > 1 and axes == {0, *range(2, ndim)}
     shape: tuple[int, ...]
     if channels:
-        sizes, shape = x.shape[1:2], (x.shape[0], x.shape[1], math.prod(x.shape[2:]))
-    elif axes == set(range(outer, x.ndim)):
-        sizes, shape = x.shape[outer:], (math.prod(x.shape[:outer]), math.prod(x.shape[outer:]))
+        sizes, shape = x[1:2], (x[0], x[1], math.prod(x[2:]))
+    elif axes == set(range(outer, ndim)):
+        sizes, shape = x[outer:], (math.prod(x[:outer]), math.prod(x[outer:]))
     else:
         return None
     for given in (weight, bias):
-        fits = given is None or (given.size == math.prod(sizes) and given.ndim == (x.ndim if channels else len(sizes)))
-        if not fits:
+        if given is not None and (math.prod(given), len(given)) != (math.prod(sizes), ndim if channels else len(sizes)):
             return None
-    return shape, channels
+    return shape, tuple(1 if axis in axes else n for axis, n in enumerate(x)), channels
 
 
 def _filled(given, count, value, dtype):
-    return numpy.full(count, value, dtype) if given is None else numpy.ascontiguousarray(given).reshape(-1)
+    return numpy.full(count, value, dtype) if given is None else flat(given)
 
 
 def _shaped(found, given):
@@ -49,27 +54,25 @@ def _shaped(found, given):
 
 @kernel("normalise")
 def normalise(x, weight, bias, axes, eps, into, leak):
-    found = _layout(x, weight, bias, axes)
+    shapes = [None if given is None else given.shape for given in (weight, bias)]
+    found = _layout(x.shape, tuple(axes), *shapes)
     if found is None:
         return NotImplemented
-    shape, channels = found
-    leak = x.dtype.type(leak)
-    x = numpy.ascontiguousarray(x)
-    kept = tuple(1 if axis in {a % x.ndim for a in axes} else n for axis, n in enumerate(x.shape))
-    y, mean, var = numpy.empty_like(x), numpy.empty(kept, x.dtype), numpy.empty(kept, x.dtype)
+    shape, kept, channels = found
+    leak, x = x.dtype.type(leak), numpy.ascontiguousarray(x)
+    y, (mean, var, slope) = numpy.empty(x.shape, x.dtype), (numpy.empty(kept, x.dtype) for _ in range(3))
     count = shape[1]
     w, b = _filled(weight, count, 1, x.dtype), _filled(bias, count, 0, x.dtype)
-    xs, ys, means, variances = x.reshape(shape), y.reshape(shape), mean.reshape(-1), var.reshape(-1)
+    xs, (means, variances, slopes) = x.reshape(shape), (array.reshape(-1) for array in (mean, var, slope))
     work = _channels if channels else _rows
-    together(work, x.size * 4, means.size, xs, w, b, eps, leak, ys, means, variances)
-    slope = 1 / numpy.sqrt(var + x.dtype.type(eps))
+    together(work, x.size * 4, means.size, xs, w, b, eps, leak, y.reshape(shape), means, variances, slopes)
     if into is not None:
         into["mean"], into["var"] = mean, var
 
     def back(g):
         gs = numpy.ascontiguousarray(g).reshape(shape)
-        gx = numpy.empty_like(x)
-        slopes, gxs = slope.reshape(-1), gx.reshape(shape)
+        gx = numpy.empty(x.shape, x.dtype)
+        gxs = gx.reshape(shape)
         if channels:
             gw, gb = numpy.empty_like(w), numpy.empty_like(w)
             together(_channels_back, x.size * 8, means.size, gs, xs, w, b, leak, means, slopes, gxs, gw, gb)
@@ -83,7 +86,7 @@ def normalise(x, weight, bias, axes, eps, into, leak):
 
 
 @shared
-def _channels(first, last, x, w, b, eps, leak, y, mean, var):
+def _channels(first, last, x, w, b, eps, leak, y, mean, var, slope):
     # Mean and variance in one reading, from the differences d to a number near the mean, that of the first example:
     # mean = near + mean d, variance = mean d^2 - (mean d)^2. What is subtracted is at most n times the variance, so no
     # more than the digits of n are lost, and the sums over the examples have digits to spare.
@@ -106,7 +109,8 @@ def _channels(first, last, x, w, b, eps, leak, y, mean, var):
             square += square_of_one
         mu = number(near + total / count)
         mean[c], var[c] = mu, max((square - total * total / count) / count, 0.0)
-        scale = w[c] * (one / number(math.sqrt(var[c] + number(eps))))
+        slope[c] = one / number(math.sqrt(var[c] + number(eps)))
+        scale = w[c] * slope[c]
         shift = b[c] - mu * scale
         for a in range(n):
             for i in range(p):
@@ -142,7 +146,7 @@ def _channels_back(first, last, g, x, w, b, leak, mean, slope, gx, gw, gb):
 
 
 @shared
-def _rows(first, last, x, w, b, eps, leak, y, mean, var):
+def _rows(first, last, x, w, b, eps, leak, y, mean, var, slope):
     k = x.shape[1]
     number = x.dtype.type
     one, count = number(1), number(k)
@@ -156,7 +160,7 @@ def _rows(first, last, x, w, b, eps, leak, y, mean, var):
             d = x[r, i] - mu
             square += d * d
         mean[r], var[r] = mu, square / count
-        s = one / number(math.sqrt(var[r] + number(eps)))
+        s = slope[r] = one / number(math.sqrt(var[r] + number(eps)))
         for i in range(k):
             v = (x[r, i] - mu) * s * w[i] + b[i]
             y[r, i] = v if v > 0 else leak * v

@@ -6,7 +6,7 @@ from ..workers import held, together
 from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
 from .compiled import compiled, inner
-from .team import share_out
+from .team import share_out, shared
 
 _FEW_ROWS = 4
 _PIECE = 512  # rows at a time: then what has just been computed is still in the cache when it is needed
@@ -26,7 +26,7 @@ def product(a, b, bias, cost):
     elif not bias.flags.carray:
         bias = bias.copy()
     if b_turned and not a_turned and len(a) <= _FEW_ROWS:
-        together(_few_rows, cost, a, b, bias, c)
+        together(_few_rows, cost, len(b), a, b, bias, c)
         return c
     with held:
         together(_product, cost, a, a_turned, b, b_turned, bias, c)
@@ -63,13 +63,8 @@ def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows):
     gemm(lies_a, lies_b, m, n, k, at_a, a.shape[1], at_b, b.shape[1], beta, at_c, c.shape[1], c)
 
 
-@compiled
-def _few_rows(team, a, b, bias, c):
-    share_out(team, len(b), 0, _few_rows_part, (a, b, bias, c))
-
-
-@inner
-def _few_rows_part(first, last, a, b, bias, c):
+@shared
+def _few_rows(first, last, a, b, bias, c):
     """Some columns of a product of few rows with a transposed matrix, whose numbers are read side by side.
 
     For one row the time is that of reading them. The library, made for matrices that are used many times, takes two to
@@ -95,17 +90,12 @@ def _few_rows_part(first, last, a, b, bias, c):
 def sum_of_rows(x):
     """The sum of the rows of a matrix."""
     total = numpy.zeros(x.shape[1], x.dtype)
-    together(_sum_of_rows, x.size, numpy.ascontiguousarray(x), total)
+    together(_sum_of_rows, x.size, x.shape[1], numpy.ascontiguousarray(x), total)
     return total
 
 
-@compiled
-def _sum_of_rows(team, x, total):
-    share_out(team, x.shape[1], 0, _sum_some, (x, total))
-
-
-@inner
-def _sum_some(first, last, x, total):
+@shared
+def _sum_of_rows(first, last, x, total):
     sums, part = total[first:last], numpy.empty(last - first, x.dtype)
     for start in range(0, x.shape[0], _TOGETHER):  # small numbers are added to small ones, and keep their digits
         part[:] = 0

@@ -16,8 +16,8 @@ from ..steps import Back, added, check, start, weighted
 from ..workers import held, together
 from . import kernel
 from .blas import multiply_add
-from .compiled import compiled, inner, sigmoid, tanh
-from .team import share_out
+from .compiled import inner, sigmoid, tanh
+from .team import shared
 
 # --- long short-term memory -------------------------------------------------------------------------------------------
 
@@ -35,7 +35,7 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     y[steps], y[steps + 1] = start(numpy, x, h0, size), start(numpy, x, c0, size)
     cost = steps * n * w.size
     with held:
-        together(_lstm, cost, gates, gates.reshape(steps, n, -1), w, y, before, c_before, reverse)
+        together(_lstm, cost, n, gates, gates.reshape(steps, n, -1), w, y, before, c_before, reverse)
 
     def back(g):
         g = numpy.ascontiguousarray(g)
@@ -43,19 +43,14 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
         dh, dc = g[steps].copy(), g[steps + 1].copy()
         flat = sums.reshape(steps, n, 4 * size)
         with held:
-            together(_lstm_back, cost, g, gates, w, c_before, sums, flat, dh, dc, reverse)
+            together(_lstm_back, cost, n, g, gates, w, c_before, sums, flat, dh, dc, reverse)
         return Back(flat, flat, dh, dc)
 
     return y, before, x, Once(back)
 
 
-@compiled
-def _lstm(team, gates, flat, weight, y, before, c_before, reverse):
-    share_out(team, y.shape[1], 0, _lstm_some, (gates, flat, weight, y, before, c_before, reverse))
-
-
-@inner
-def _lstm_some(first, last, gates, flat, weight, y, before, c_before, reverse):
+@shared
+def _lstm(first, last, gates, flat, weight, y, before, c_before, reverse):
     steps, size = before.shape[0], before.shape[2]
     h, c = y[steps, first:last], y[steps + 1, first:last]  # the states so far, in the end the last ones
     for k in range(steps):
@@ -86,13 +81,8 @@ def _squash(gates, of_tanh):
                 gates[q, j] = sigmoid(gates[q, j])
 
 
-@compiled
-def _lstm_back(team, g_y, gates, weight, c_before, sums, flat, dh, dc, reverse):
-    share_out(team, dh.shape[0], 0, _lstm_some_back, (g_y, gates, weight, c_before, sums, flat, dh, dc, reverse))
-
-
-@inner
-def _lstm_some_back(first, last, g_y, gates, weight, c_before, sums, flat, dh, dc, reverse):
+@shared
+def _lstm_back(first, last, g_y, gates, weight, c_before, sums, flat, dh, dc, reverse):
     steps, _, size = c_before.shape
     shown, c_bar = numpy.empty(size, dh.dtype), numpy.empty(size, dh.dtype)
     for k in range(steps):
@@ -142,26 +132,21 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     bias = (numpy.zeros(3 * size, x.dtype) if b_hh is None else numpy.ascontiguousarray(b_hh)).reshape(3, size)
     cost = steps * n * w.size
     with held:
-        together(_gru, cost, gates, w, bias, y, before, recalled, reverse)
+        together(_gru, cost, n, gates, w, bias, y, before, recalled, reverse)
 
     def back(g):
         g = numpy.ascontiguousarray(g)
         of_x, of_h = numpy.empty_like(gates), numpy.empty_like(gates)
         dh, flat = g[steps].copy(), of_h.reshape(steps, n, -1)
         with held:
-            together(_gru_back, cost, g, gates, w, before, recalled, of_x, of_h, flat, dh, reverse)
+            together(_gru_back, cost, n, g, gates, w, before, recalled, of_x, of_h, flat, dh, reverse)
         return Back(of_x.reshape(steps, n, -1), flat, dh)
 
     return y, before, x, Once(back)
 
 
-@compiled
-def _gru(team, gates, weight, bias, y, before, recalled, reverse):
-    share_out(team, y.shape[1], 0, _gru_some, (gates, weight, bias, y, before, recalled, reverse))
-
-
-@inner
-def _gru_some(first, last, gates, weight, bias, y, before, recalled, reverse):
+@shared
+def _gru(first, last, gates, weight, bias, y, before, recalled, reverse):
     steps, size = before.shape[0], before.shape[2]
     h = y[steps, first:last]  # the states so far, in the end the last ones
     sums = numpy.empty((last - first, weight.shape[0]), h.dtype)
@@ -184,14 +169,8 @@ def _gru_some(first, last, gates, weight, bias, y, before, recalled, reverse):
                 out[j] = h[r, j]
 
 
-@compiled
-def _gru_back(team, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh, reverse):
-    arguments = (g_y, gates, weight, before, recalled, of_x, of_h, flat, dh, reverse)
-    share_out(team, dh.shape[0], 0, _gru_some_back, arguments)
-
-
-@inner
-def _gru_some_back(first, last, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh, reverse):
+@shared
+def _gru_back(first, last, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh, reverse):
     steps = before.shape[0]
     for k in range(steps):
         t = k if reverse else steps - 1 - k

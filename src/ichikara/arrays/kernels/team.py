@@ -214,7 +214,10 @@ def share_out(typing, team, count, pieces, work, arguments):
 
 
 def shared(function):
-    """Decorator: a function of a range, ``f(first, last, *rest)``, compiled as one of a team, ``f(team, count, *rest)``."""
+    """Decorator: a function of a range, ``f(first, last, *rest)``, compiled as one of a team, for `workers.together`.
+
+    Of a team it is ``f(team, count, *rest)``, where ``count`` is the end of the whole range.
+    """
     some = inner(function)
 
     def all_of_it(team, count, *arguments):

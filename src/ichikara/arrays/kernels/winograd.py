@@ -269,18 +269,18 @@ def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step,
         blocks = range((bias.size // _SOME - 1) * out_step * out_step)
     points, length, phases = u.shape[0], len(taps) + 3, out_step * out_step
     depth = (x.shape[1] + _SOME - 1) // _SOME * _SOME
-    down, across, together = _sizes(
+    down, across, at_once = _sizes(
         (skipped[0] + y.shape[2] + out_step - 1) // out_step,
         (skipped[1] + y.shape[3] + out_step - 1) // out_step,
         x.shape[0],
     )
-    room = (together * down * across + 5) // 6 * 6  # of patches, in tiles of six
+    room = (at_once * down * across + 5) // 6 * 6  # of patches, in tiles of six
     apart = step * step * depth * room + _SOME
     pitch, out_pitch = (4 * across + len(taps) - 1) * step, 4 * across * out_step
     lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
     v, m = numpy.empty(points * apart, x.dtype), numpy.empty(points * room * _SOME, x.dtype)
     size = (4 * down * out_step * out_pitch + _LANES) * _SOME
-    made = numpy.empty(together * size, x.dtype)
+    made = numpy.empty(at_once * size, x.dtype)
     rows, columns = _places(1, room, 0, _SOME), numpy.empty(step * step * x.shape[1], numpy.intp)
     for k in range(columns.size):
         channel = k // x.shape[1] * depth + k % x.shape[1]
@@ -288,8 +288,8 @@ def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step,
     places = _places(length, length, pitch * step * depth, step * depth)
     outs = _places(1, points, 0, room * _SOME)
     weights = u.reshape(-1)
-    for n in range(0, x.shape[0], together):
-        some = min(together, x.shape[0] - n)
+    for n in range(0, x.shape[0], at_once):
+        some = min(at_once, x.shape[0] - n)
         _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
         for block in blocks:
             for f in range(points):
@@ -330,8 +330,8 @@ def _of_weight(first, last, taps, g, x, totals, begin, step):
 def _of_some(taps, g, x, total, begin, step):
     points, blocks, high = total.shape[0], total.shape[1], total.shape[2]
     depth, wide = (x.shape[1] + _SOME - 1) // _SOME * _SOME, (g.shape[1] + _SOME - 1) // _SOME * _SOME
-    down, across, together = _sizes(g.shape[2], g.shape[3], x.shape[0])
-    room, length = together * down * across, len(taps) + 3
+    down, across, at_once = _sizes(g.shape[2], g.shape[3], x.shape[0])
+    room, length = at_once * down * across, len(taps) + 3
     apart, out_apart = blocks * room * _SOME + _SOME, wide * room + _SOME
     pitch, total = (4 * across + len(taps) - 1) * step, total.reshape(-1)
     lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
@@ -345,8 +345,8 @@ def _of_some(taps, g, x, total, begin, step):
     nothing = numpy.zeros(_SOME, x.dtype)
     for i in range(0 if x.shape[0] else total.size):
         total[i] = 0
-    for n in range(0, x.shape[0], together):
-        some = min(together, x.shape[0] - n)
+    for n in range(0, x.shape[0], at_once):
+        some = min(at_once, x.shape[0] - n)
         _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
         for k in range(some):
             _channels_last(g[n + k], given, 4 * across, wide, 0, 0)
