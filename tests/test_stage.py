@@ -9,7 +9,7 @@ import pytest
 from cases import CASES
 
 import ichikara
-from ichikara import nn, optim
+from ichikara import nn, ops, optim
 from ichikara.arrays import kernels
 from ichikara.autodiff import Tensor, asarray
 from ichikara.stage import stage
@@ -25,6 +25,7 @@ def small_kernels(request, monkeypatch):
     if not getattr(request, "param", False):
         monkeypatch.setattr(kernels, "_known_small", {})
         monkeypatch.setattr(kernels, "_known_in_place", {})
+        monkeypatch.setattr(kernels, "_known_fused", {})
 
 
 both = pytest.mark.parametrize("small_kernels", [False, True], indirect=True, ids=["plain", "small kernels"])
@@ -354,6 +355,93 @@ def test_small_kernels_are_replayed_beside_large_ones():
         return [*made.run(3), *made.everything()]
 
     same(train(True), train(False))
+
+
+def relus(*layers):
+    return nn.Sequential(*[part for layer in layers for part in (layer, nn.ReLU())])
+
+
+# A network, the shape of its input, and what of it two operations at a time can do.
+FUSED = {
+    "linear": (lambda: relus(nn.Linear(64, 300), nn.Linear(300, 320)), (60, 64), {"linear", "linear x"}),
+    "linear, few rows": (lambda: relus(nn.Linear(300, 310), nn.Linear(310, 320)), (3, 300), {"linear", "linear x"}),
+    "linear, sequences": (lambda: relus(nn.Linear(64, 300), nn.Linear(300, 90)), (5, 12, 64), {"linear", "linear x"}),
+    "convolution": (
+        lambda: relus(nn.Conv2d(3, 20, 5), nn.Conv2d(20, 24, 5, stride=2), nn.Conv2d(24, 24, (2, 3), groups=3)),
+        (9, 3, 31, 32),
+        {"convolution", "convolution x"},
+    ),
+    "convolution, Winograd's": (
+        lambda: relus(nn.Conv2d(16, 18, 3), nn.Conv2d(18, 16, 4, stride=2, padding=1)),
+        (9, 16, 31, 32),
+        {"convolution", "convolution x"},
+    ),
+    "convolution, of one channel": (
+        lambda: relus(nn.Conv2d(3, 1, 3), nn.Conv2d(1, 20, 3, padding=2)),
+        (9, 3, 71, 72),
+        {"convolution"},
+    ),
+    "pooling": (
+        lambda: relus(nn.Sequential(nn.Conv2d(3, 20, 3), nn.ReLU(), nn.MaxPool2d(2)), nn.Conv2d(20, 9, 3)),
+        (9, 3, 31, 32),
+        {"convolution", "max_pooling x"},
+    ),
+    "pooling, windows that overlap": (
+        lambda: relus(nn.Sequential(nn.Conv2d(3, 20, 3), nn.ReLU(), nn.MaxPool2d(3, 2)), nn.Conv2d(20, 9, 3)),
+        (9, 3, 31, 32),
+        {"convolution", "max_pooling x"},
+    ),
+}
+
+
+@pytest.mark.parametrize("small_kernels", [True], indirect=True)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", FUSED.values(), ids=list(FUSED))
+def test_two_operations_by_one_kernel(case, dtype, monkeypatch):
+    build, shape, expected = case
+    done = set()
+
+    def noting(pair, kernel):
+        def noted(*args):
+            found = kernel(*args)
+            if found is not NotImplemented:
+                done.add(" ".join(pair[0]).strip())
+            return found
+
+        return noted
+
+    monkeypatch.setattr(kernels, "_known_fused", {k: noting(k, v) for k, v in kernels._known_fused.items()})
+    random = numpy.random.default_rng(0)
+    model = build().to(dtype)
+
+    def step(x):
+        model.zero_grad()
+        y = model(x)
+        (y * y).mean().backward()
+        return y, [p.grad for p in model.parameters()]
+
+    staged = stage(step)
+    for _ in range(3):
+        x = asarray(random.normal(size=shape).astype(dtype))
+        same(numbers(staged(x)), numbers(step(x)))
+    assert done == expected
+    assert staged.recordings == 1
+
+
+@pytest.mark.parametrize("small_kernels", [True], indirect=True)
+def test_what_is_needed_beside_a_relu_is_not_lost():
+    layer = nn.Linear(64, 300)
+
+    @stage
+    def step(x):
+        y = layer(x)
+        return ops.relu(y) + y, ops.relu(layer(x))
+
+    for number in range(2):
+        x = asarray(numpy.random.default_rng(number).normal(size=(60, 64)).astype("float32"))
+        x = asarray(numpy.where(x.numpy() > 2.5, numpy.nan, x.numpy()))
+        y = layer(x)
+        same(numbers(step(x)), numbers((ops.relu(y) + y, ops.relu(y))))
 
 
 # --- use --------------------------------------------------------------------------------------------------------------

@@ -194,7 +194,7 @@ class Operation:
         recorder = recording.recorder
         if recorder is not None:
             fast = fitting(self.name, [plain(value) for value in values], self._promotes)
-            output = recorder.run(fast.get("", self.forward), values, of=None if "" in fast else (self.name, ""))
+            output = recorder.run(fast.get("", self.forward), values, of=(self.name, ""))
             return (recorder.run(self.forward, values), {}) if output is NotImplemented else (output, fast)
         fast = fitting(self.name, values, self._promotes)
         output = fast[""](*values) if "" in fast else self.forward(*values)

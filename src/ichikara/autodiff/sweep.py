@@ -90,10 +90,10 @@ def _differentiate(node, g, leads):
     plan, edges = _usable(node)
     quick, recorder = plan.quick, recording.recorder
     if recorder is not None:
-        own = {plan.operation.inputs[i]: rule for i, (rule, _) in zip(plan.inputs, plan.rules, strict=True)}
+        names = [plan.operation.inputs[i] for i in plan.inputs]
         quick = [
-            (recorder.rule(rule, (plan.operation.name, name) if rule is own[name] else None), needs)
-            for name, (rule, needs) in zip(own, quick, strict=True)
+            (recorder.rule(rule, (plan.operation.name, name)), needs)
+            for name, (rule, needs) in zip(names, quick, strict=True)
         ]
     return _by_rules(plan, quick, edges, (g, *node.saved), leads)
 

@@ -12,29 +12,13 @@ from ..arrays import generator_in_use
 from ..autodiff import wrap
 from ..autodiff.modes import mode
 from .functions import numbers
+from .fusing import fuse
+from .instruction import Instruction, Room
 
-__all__ = ["Guards", "Instruction", "Outcome", "Program", "Room"]
+__all__ = ["Guards", "Outcome", "Program"]
 
 LARGE = 1 << 14
 """Bytes from which on a value is let go of as soon as it has been used; smaller ones stay until the end."""
-
-
-class Room(NamedTuple):
-    """A slot with an array for a small kernel to write into."""
-
-    slot: int
-    shape: tuple[int, ...]
-    dtype: Any
-
-
-class Instruction(NamedTuple):
-    """One application of a function: to the values in which slots, and where its own value goes."""
-
-    function: Callable
-    takes: tuple[int, ...]
-    gives: int
-    effect: bool = False  # it changes something besides, so that it is needed even where its value is not
-    rooms: tuple[Room, ...] = ()  # a small kernel's results: it is given them after what it takes, and has no value
 
 
 class Guards(NamedTuple):
@@ -66,9 +50,9 @@ class Program:
         self.outcome, self.guards = outcome, guards
         self.generator = generator_in_use()
         self._values, self._inputs = values, inputs
-        kept = {slot for slot, _ in outcome.returned} | {slot for *_, slot in (*outcome.grads, *outcome.buffers)}
+        kept: set = {slot for slot, _ in outcome.returned} | {slot for *_, slot in (*outcome.grads, *outcome.buffers)}
         needed, used = set(kept), []
-        for instruction in reversed(code):
+        for instruction in reversed(fuse(code, kept)):
             gives = {instruction.gives, *(room.slot for room in instruction.rooms)}
             if instruction.effect or gives & needed:
                 dying = ({*instruction.takes} | gives) - needed & large

@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 
 from ..arrays import Recorded, recording
-from ..arrays.kernels import fitting_small
+from ..arrays.kernels import fit_one_kernel, fitting_small
 from ..autodiff import Tensor, wrap
 from ..autodiff.tensor import Leaf, Node
 from ..autodiff.tree import flatten
@@ -32,7 +32,8 @@ from .functions import (
     positional,
     rebuilding,
 )
-from .program import LARGE, Guards, Instruction, Outcome, Program, Room, layout
+from .instruction import Instruction, Room
+from .program import LARGE, Guards, Outcome, Program, layout
 
 __all__ = ["Recorder"]
 
@@ -87,8 +88,8 @@ class Recorder:
     ) -> Any:
         """The value of a function, which the replays will call too; NotImplemented is handed on and not recorded.
 
-        Arguments: ``of``, the operation that it is, and the input that it is the rule of, or an empty word: for these a
-        small kernel may be found. None if it is a kernel itself, or neither.
+        Arguments: ``of``, the operation that it is and the input whose rule it is, or an empty word: for these a small
+        kernel may be found, or one that does it together with another. None if it is no operation.
         """
         if options:
             function, args = positional(function, args, options)
@@ -102,10 +103,17 @@ class Recorder:
         if output is NotImplemented:
             del self._code[before:]
             return output
-        slots = tuple(slot for _, slot in taken)
+        before = len(self._code)
         found = self._small(function, of, taken, output) if of else None
-        if found is not None:
-            return found
+        if found is None:
+            found = self._noted_of(function, args, taken, output, effect)
+        if of and fit_one_kernel([value for value, _ in taken]):
+            self._code[before] = self._code[before]._replace(of=of)
+        return found
+
+    def _noted_of(self, function, args, taken, output, effect):
+        """Note an instruction, of whose arguments one may be a place for further results; its value, recorded."""
+        slots = tuple(slot for _, slot in taken)
         for position, arg in enumerate(args):
             if arg.__class__ is dict:  # a place for further results
                 into = taken[position][0]
@@ -239,7 +247,7 @@ class Recorder:
     def _small(self, function: Callable, of: tuple[str, str], taken: list[tuple[Any, int]], output: Any) -> Any:
         """Note a small kernel in the place of a function; the recorded results, None where there is no such kernel."""
         results = output if isinstance(output, tuple) else (output,)
-        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+        names = function.__code__.co_varnames[: len(taken)]
         given = {name: as_array(value) for name, (value, _) in zip(names, taken, strict=True)}
         fits = fitting_small(*of, given)
         if fits is None or not all(hasattr(result, "shape") for result in results):

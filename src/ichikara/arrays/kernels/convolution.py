@@ -21,8 +21,9 @@ from typing import Any, NamedTuple
 import numpy
 
 from ..workers import parts_for, together
-from . import kernel, winograd
+from . import fused, kernel, winograd
 from .compiled import inner
+from .cut import ITSELF, cut, how_to_cut, kept
 from .team import shared
 from .tile import BYTES, add_products, load, store, turn
 
@@ -45,29 +46,39 @@ class _Seen(NamedTuple):
 
 
 @kernel("convolution")
-def convolution(x, weight, bias, window, groups):
+def convolution(x, weight, bias, window, groups, where=None):
     positions = window.positions(x.shape[2:], weight.shape[2:])
     if winograd.fits(x.dtype, weight.shape, window, groups, positions):
-        return winograd.correlate(x, weight, bias, window)
+        return winograd.correlate(x, weight, bias, window, where)
     seen = _seen(x.shape[1:], weight.shape[1:], window)
     y = numpy.empty((len(x), len(weight), *positions), x.dtype)
     w = _panels(weight.reshape(groups, len(weight) // groups, -1))
-    _correlate(numpy.ascontiguousarray(x), w, bias, y, seen)
+    _correlate(numpy.ascontiguousarray(x), w, bias, y, seen, where)
     return y
 
 
+@fused("convolution", then="relu")
+def convolution_relu(x, weight, bias, window, groups):
+    return convolution(x, weight, bias, window, groups, ITSELF)
+
+
 @kernel("convolution_image")
-def convolution_image(out, weight, size, window, groups):
+def convolution_image(out, weight, size, window, groups, where=None):
     if winograd.fits(out.dtype, weight.shape, window, groups, out.shape[2:]):
-        return winograd.correlate_back(out, weight, size, window)
+        return winograd.correlate_back(out, weight, size, window, where)
     g = numpy.ascontiguousarray(out)
     if groups == 1 and 2 * weight.shape[1] * g.itemsize <= BYTES:
-        return _image_of_few(g, weight, size, window)
+        return _image_of_few(g, weight, size, window) if where is None else NotImplemented
     parted = weight.reshape(groups, len(weight) // groups, *weight.shape[1:]).swapaxes(1, 2)
     x = numpy.empty((len(g), groups * weight.shape[1], *size), g.dtype)
     for (i, j), seen in _seen_from_outputs(x.shape[2:], parted.shape[2:], out.shape[2:], window):
-        _correlate(g, _panels(parted[..., i, j].reshape(*parted.shape[:2], -1)), None, x, seen)
+        _correlate(g, _panels(parted[..., i, j].reshape(*parted.shape[:2], -1)), None, x, seen, where)
     return x
+
+
+@fused("convolution", of="x", then="relu")
+def convolution_x_relu(g, weight, x_shape, window, groups, y):
+    return convolution_image(g, weight, x_shape[2:], window, groups, y)
 
 
 def _image_of_few(g, weight, size, window):
@@ -111,13 +122,13 @@ def convolution_bias(g):
     return sums.sum(axis=0)
 
 
-def _correlate(images, panels, bias, y, seen):
+def _correlate(images, panels, bias, y, seen, where):
     b = numpy.zeros(panels.shape[0] * panels.shape[1] * panels.shape[3], y.dtype).reshape(panels.shape[0], -1)
     if bias is not None:
         b[:, : y.shape[1] // len(b)] = bias.reshape(len(b), -1)
     bands = -(-seen.targets.size // _TOGETHER)
     cost = len(images) * seen.targets.size * panels.size
-    together(_products, cost, len(images) * bands, images, panels, b, y, *seen)
+    together(_products, cost, len(images) * bands, images, panels, b, y, *how_to_cut(y, where), *seen)
 
 
 # --- where things lie -------------------------------------------------------------------------------------------------
@@ -197,7 +208,7 @@ def _panels(weight):
 
 
 @shared
-def _products(start, stop, images, panels, bias, y, padded, before, rows, columns, targets):
+def _products(start, stop, images, panels, bias, y, how, where, padded, before, rows, columns, targets):
     """The rows of some bands of images times the panels: ``start`` and ``stop`` count bands of ``_TOGETHER`` rows."""
     bands = -(-targets.size // _TOGETHER)
     groups, width = panels.shape[0], panels.shape[3]
@@ -210,6 +221,7 @@ def _products(start, stop, images, panels, bias, y, padded, before, rows, column
         if band == start or not first:
             _put(images[n], image, padded, before)
         result = y[n].reshape(y.shape[1], y.shape[2] * y.shape[3])
+        above = where[n].reshape(result.shape)
         for group in range(groups):
             seen = image[group * (images.shape[1] // groups) * plane :]
             for panel in range(panels.shape[1]):
@@ -218,12 +230,8 @@ def _products(start, stop, images, panels, bias, y, padded, before, rows, column
                     for c in range(width):
                         out[r, c] = bias[group, o + c]
                 _add(seen, rows[first:last], columns, panels[group, panel], out)
-                _take(
-                    out,
-                    turned,
-                    result[group * outputs + o : group * outputs + min(outputs, o + width)],
-                    targets[first:last],
-                )
+                begin, end = group * outputs + o, group * outputs + min(outputs, o + width)
+                _take(out, turned, result[begin:end], targets[first:last], how, above[begin:end])
 
 
 @shared
@@ -313,22 +321,24 @@ def _put(image, out, padded, before):
 
 
 @inner
-def _take(out, turned, y, targets):
-    """Put rows of outputs where they belong in the images of the outputs."""
+def _take(out, turned, y, targets, how, where):
+    """Put rows of outputs where they belong in the images of the outputs, cut off."""
     lanes = BYTES // y.itemsize
     for p in range(0, out.shape[0], lanes):
         for o in range(0, out.shape[1], lanes):
             turn(out, p * out.shape[1] + o, out.shape[1], turned, o * out.shape[0] + p, out.shape[0])
     if targets[-1] - targets[0] == targets.size - 1:
         for o in range(y.shape[0]):
-            line, to = turned[o], y[o, targets[0] : targets[-1] + 1]
+            place = slice(targets[0], targets[-1] + 1)
+            line, to = turned[o], y[o, place]
             for p in range(to.size):
                 to[p] = line[p]
+            cut(to, how, where[o, place])
     else:
         for o in range(y.shape[0]):
-            line, to = turned[o], y[o]
+            line, to, above = turned[o], y[o], where[o]
             for p in range(targets.size):
-                to[targets[p]] = line[p]
+                to[targets[p]] = kept(line[p], how, above[targets[p]])
 
 
 @inner

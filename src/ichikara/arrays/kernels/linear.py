@@ -1,4 +1,4 @@
-r"""A layer's weighted sums and their gradients, for few rows and neurons, each in one call.
+r"""A layer's weighted sums and their gradients: for few rows and neurons, each in one call; for many, with ReLU.
 
 .. math:: Y = X W^\top + b, \qquad
     \bar X = \bar Y W, \qquad \bar W = \bar Y^\top X, \qquad \bar b = \sum_i \bar Y_i
@@ -6,9 +6,12 @@ r"""A layer's weighted sums and their gradients, for few rows and neurons, each 
 
 import numpy
 
-from . import small
+from ..workers import ALONE
+from . import fused, small
 from .blas import PLAIN, TURNED, multiply
 from .compiled import compiled
+from .cut import ITSELF
+from .product import product
 
 _NEW, _ADDED = numpy.int32(0), numpy.int32(1)  # whether a product is added to what is there
 
@@ -49,3 +52,21 @@ def _linear_bias(g, gb):
     for i in range(g.size // n):
         for j in range(n):
             gb[j] += g.flat[i * n + j]
+
+
+@fused("linear", then="relu")
+def linear_relu(x, weight, bias):
+    return _rows_times(x, weight.T, bias, ITSELF)
+
+
+@fused("linear", of="x", then="relu")
+def linear_x_relu(g, weight, y):
+    return _rows_times(g, weight, None, y.reshape(-1, y.shape[-1]))
+
+
+def _rows_times(x, matrix, bias, where):
+    """All rows of an array times a matrix. Shapes: (*n, k), (k, m) -> (*n, m)."""
+    rows = x.reshape(-1, x.shape[-1])
+    cost = rows.size * matrix.shape[1]
+    found = product(rows, matrix, bias, cost, where) if cost >= ALONE else None
+    return NotImplemented if found is None else found.reshape(*x.shape[:-1], matrix.shape[1])

@@ -9,7 +9,8 @@ compares the elements of many windows at once.
 import numpy
 
 from ..workers import together
-from . import kernel
+from . import fused, kernel
+from .cut import how_to_cut, kept
 from .team import shared
 
 
@@ -27,19 +28,25 @@ def max_pooling(x, kernel, window):
 
 
 @kernel("max_unpooling")
-def max_unpooling(out, winners, size, kernel, window):
+def max_unpooling(out, winners, size, kernel, window, where=None):
     if any(map(any, window.padding)) or winners.dtype != numpy.uint8:
         return NotImplemented
     out, winners = numpy.ascontiguousarray(out), numpy.ascontiguousarray(winners)
     side_by_side = window.stride == tuple(kernel) and window.dilation == (1, 1)
     whole = side_by_side and all(n * k == of for n, k, of in zip(out.shape[2:], kernel, size, strict=True))
     x = (numpy.empty if whole else numpy.zeros)((*out.shape[:2], *size), out.dtype)
-    planes = [array.reshape(-1, *array.shape[2:]) for array in (out, winners, x)]
+    how, where = how_to_cut(x, where)
+    planes = [array.reshape(-1, *array.shape[2:]) for array in (out, winners, x, where)]
     if side_by_side:
-        together(_put_beside, 2 * x.size, len(planes[0]), *planes, *map(_counted, kernel))
+        together(_put_beside, 2 * x.size, len(planes[0]), *planes, how, *map(_counted, kernel))
     else:
-        together(_put_back, 2 * x.size, len(planes[0]), *planes, kernel[1], *window.stride, *window.dilation)
+        together(_put_back, 2 * x.size, len(planes[0]), *planes, how, kernel[1], *window.stride, *window.dilation)
     return x
+
+
+@fused("max_pooling", of="x", then="relu")
+def max_pooling_x_relu(g, winners, x_shape, kernel, window, y):
+    return max_unpooling(g, winners, x_shape[2:], kernel, window, y)
 
 
 def _counted(n):
@@ -67,7 +74,7 @@ def _largest(first, last, x, y, winners, lines, columns, steps, down, apart_down
 
 
 @shared
-def _put_beside(first, last, out, winners, x, lines, columns):
+def _put_beside(first, last, out, winners, x, where, how, lines, columns):
     """Windows that lie side by side: each is emptied and its winner put there."""
     for n in range(max(first, 0), last):
         for i in range(out.shape[1]):
@@ -76,14 +83,16 @@ def _put_beside(first, last, out, winners, x, lines, columns):
                 for k in range(len(lines)):
                     for m in range(len(columns)):
                         x[n, max(top + k, 0), max(left + m, 0)] = 0
-                x[n, max(top + number // len(columns), 0), max(left + number % len(columns), 0)] = out[n, i, j]
+                row, column = max(top + number // len(columns), 0), max(left + number % len(columns), 0)
+                x[n, row, column] = kept(out[n, i, j], how, where[n, row, column])
 
 
 @shared
-def _put_back(first, last, out, winners, x, width, down, across, apart_down, apart_across):
+def _put_back(first, last, out, winners, x, where, how, width, down, across, apart_down, apart_across):
     for n in range(max(first, 0), last):
         for i in range(out.shape[1]):
             for j in range(out.shape[2]):
                 k = winners[n, i, j]
-                row, column = i * down + k // width * apart_down, j * across + k % width * apart_across
-                x[n, max(row, 0), max(column, 0)] += out[n, i, j]  # windows may overlap
+                row = max(i * down + k // width * apart_down, 0)
+                column = max(j * across + k % width * apart_across, 0)
+                x[n, row, column] += kept(out[n, i, j], how, where[n, row, column])  # windows may overlap

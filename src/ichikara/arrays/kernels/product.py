@@ -6,6 +6,7 @@ from ..workers import held, together
 from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
 from .compiled import compiled, inner
+from .cut import cut, how_to_cut
 from .team import share_out, shared
 
 _FEW_ROWS = 4
@@ -14,8 +15,11 @@ _TOGETHER = 64  # rows whose sum is taken by itself
 
 
 @kernel("arrays.product")
-def product(a, b, bias, cost):
-    """The product of two matrices that are large, and a bias; None if they lie in a way that the library cannot use."""
+def product(a, b, bias, cost, where=None):
+    """The product of two matrices that are large, and a bias; None if they lie in a way that the library cannot use.
+
+    Arguments: ``where``, as of `how_to_cut`.
+    """
     a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous
     a, b = a.T if a_turned else a, b.T if b_turned else b
     if not (a.flags.carray and b.flags.carray):  # with gaps, or not to be written to: another type for the compiler
@@ -25,22 +29,23 @@ def product(a, b, bias, cost):
         bias = numpy.empty(0, a.dtype)
     elif not bias.flags.carray:
         bias = bias.copy()
+    cutting = how_to_cut(c, where)
     if b_turned and not a_turned and len(a) <= _FEW_ROWS:
-        together(_few_rows, cost, len(b), a, b, bias, c)
+        together(_few_rows, cost, len(b), a, b, bias, c, *cutting)
         return c
     with held:
-        together(_product, cost, a, a_turned, b, b_turned, bias, c)
+        together(_product, cost, a, a_turned, b, b_turned, bias, c, *cutting)
     return c
 
 
 @compiled
-def _product(team, a, a_turned, b, b_turned, bias, c):
+def _product(team, a, a_turned, b, b_turned, bias, c, how, where):
     count, by_rows = max(c.shape), c.shape[0] >= c.shape[1]
-    share_out(team, count, count // _PIECE, _product_part, (a, a_turned, b, b_turned, bias, c, by_rows))
+    share_out(team, count, count // _PIECE, _product_part, (a, a_turned, b, b_turned, bias, c, by_rows, how, where))
 
 
 @inner
-def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows):
+def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows, how, where):
     """Some rows or some columns of a product. The others are beside them, so a place and a size tell which."""
     m, n = c.shape
     k = a.shape[0] if a_turned else a.shape[1]
@@ -61,10 +66,16 @@ def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows):
     lies_a, lies_b = TURNED if a_turned else PLAIN, TURNED if b_turned else PLAIN
     beta = 1 if bias.size else 0
     gemm(lies_a, lies_b, m, n, k, at_a, a.shape[1], at_b, b.shape[1], beta, at_c, c.shape[1], c)
+    if how:
+        for r in range(first if by_rows else 0, last if by_rows else m):
+            if by_rows:
+                cut(c[r], how, where[r])
+            else:
+                cut(c[r, first:last], how, where[r, first:last])
 
 
 @shared
-def _few_rows(first, last, a, b, bias, c):
+def _few_rows(first, last, a, b, bias, c, how, where):
     """Some columns of a product of few rows with a transposed matrix, whose numbers are read side by side.
 
     For one row the time is that of reading them. The library, made for matrices that are used many times, takes two to
@@ -81,6 +92,7 @@ def _few_rows(first, last, a, b, bias, c):
                 sums = (s0 + x[k] * w0[k], s1 + x[k] * w1[k], s2 + x[k] * w2[k], s3 + x[k] * w3[k])
             for n in range(min(4, last - j)):
                 c[i, j + n] = sums[n] + (bias[j + n] if bias.size else zero)
+        cut(c[i, first:last], how, where[i, first:last])
 
 
 # --- sums of rows -----------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ import numpy
 
 from ..workers import held, parts_for, together
 from .compiled import inner
+from .cut import cut, how_to_cut
 from .team import shared
 from .tile import BYTES, add_products, add_to, load, sandwich, store, turn
 
@@ -80,20 +81,23 @@ def fits(dtype, weight_shape, window, groups, positions):
     )
 
 
-def correlate(x, weight, bias, window):
-    """What the window sees everywhere. Shapes: (n, c, h, w), (o, c, s r, s r), (o) or None -> (n, o, oh, ow)."""
+def correlate(x, weight, bias, window, where=None):
+    """What the window sees everywhere, cut off as `how_to_cut` says.
+
+    Shapes: (n, c, h, w), (o, c, s r, s r), (o) or None -> (n, o, oh, ow).
+    """
     outputs, channels, height, width = weight.shape
     step = window.stride[0]
     y = numpy.empty((len(x), outputs, *window.positions(x.shape[2:], weight.shape[2:])), x.dtype)
     outs = _blocks(outputs, channels * height * width)
     ins = _grid(step, width, 1)[:, None] + numpy.arange(channels) * (height * width)
     u = _points(weight, outs, ins, _grid(height // step, step * width, step))
-    _share(x, u, bias, y, [p for p, _ in window.padding], step, (0, 0), 1)
+    _share(x, u, bias, y, [p for p, _ in window.padding], step, (0, 0), 1, where)
     return y
 
 
-def correlate_back(out, weight, size, window):
-    """The gradient of the image of a size. Shapes: (n, o, oh, ow), (o, c, s r, s r) -> (n, c, h, w)."""
+def correlate_back(out, weight, size, window, where=None):
+    """The gradient of the image of a size, cut off. Shapes: (n, o, oh, ow), (o, c, s r, s r) -> (n, c, h, w)."""
     outputs, channels, height, width = weight.shape
     step = window.stride[0]
     taps = height // step
@@ -104,7 +108,7 @@ def correlate_back(out, weight, size, window):
     # Place s m + a of the padded image is reached from the positions m - r + 1 to m, by every s-th element from a on.
     u = _points(weight, outs, ins, _grid(taps, step * width, step)[::-1])
     before = [p for p, _ in window.padding]
-    _share(out, u, None, x, [taps - 1 - p // step for p in before], 1, [p % step for p in before], step)
+    _share(out, u, None, x, [taps - 1 - p // step for p in before], 1, [p % step for p in before], step, where)
     return x
 
 
@@ -152,7 +156,7 @@ def _points(weight, outs, ins, elements):
     return u
 
 
-def _share(x, u, bias, y, begin, step, skipped, out_step):
+def _share(x, u, bias, y, begin, step, skipped, out_step, where):
     x, taps = numpy.ascontiguousarray(x), (0,) * (math.isqrt(len(u)) - 3)
     b = numpy.zeros(_SOME + _up(y.shape[1], _SOME), y.dtype)  # a block of zeros, and the bias
     if bias is not None:
@@ -160,7 +164,8 @@ def _share(x, u, bias, y, begin, step, skipped, out_step):
     cost = y.size * x.shape[1] * (step * len(taps)) ** 2
     by_outputs = len(x) < parts_for(cost)
     count = -(-y.shape[1] // _SOME) if by_outputs else len(x)
-    together(_correlate, cost, count, taps, x, u, b, y, tuple(begin), step, tuple(skipped), out_step, by_outputs)
+    places = tuple(begin), step, tuple(skipped), out_step
+    together(_correlate, cost, count, taps, x, u, b, y, *places, by_outputs, *how_to_cut(y, where))
 
 
 # --- patches ----------------------------------------------------------------------------------------------------------
@@ -260,12 +265,12 @@ def _transform(first, last, taps, weight, outs, ins, elements, u):
 
 
 @shared
-def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step, by_outputs):
+def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step, by_outputs, how, where):
     """Some images; or of all of them, where there are few, some blocks of outputs."""
     if by_outputs:
         blocks = range(first * out_step * out_step, last * out_step * out_step)
     else:
-        x, y = x[first:last], y[first:last]
+        x, y, where = x[first:last], y[first:last], where[first:last]
         blocks = range((bias.size // _SOME - 1) * out_step * out_step)
     points, length, phases = u.shape[0], len(taps) + 3, out_step * out_step
     depth = (x.shape[1] + _SOME - 1) // _SOME * _SOME
@@ -314,7 +319,10 @@ def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step,
                             )
                 if phase == phases - 1:
                     at = k * size + (skipped[0] * out_pitch + skipped[1]) * _SOME
-                    _channels_first(made, at, out_pitch, y[n + k], block // phases * _SOME)
+                    channel = block // phases * _SOME
+                    _channels_first(made, at, out_pitch, y[n + k], channel)
+                    for c in range(channel, min(channel + _SOME, y.shape[1])):
+                        cut(y[n + k, c].reshape(-1), how, where[n + k, c].reshape(-1))
 
 
 @shared

@@ -1,0 +1,31 @@
+"""What programs are made of."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy
+
+__all__ = ["Instruction", "Room"]
+
+
+class Room(NamedTuple):
+    """A slot with an array for a small kernel to write into."""
+
+    slot: int
+    shape: tuple[int, ...]
+    dtype: Any
+
+    def make(self) -> Any:
+        """Such an array, whose numbers may be any."""
+        return numpy.empty(self.shape, self.dtype)
+
+
+class Instruction(NamedTuple):
+    """One application of a function: to the values in which slots, and where its own value goes."""
+
+    function: Callable
+    takes: tuple[int, ...]
+    gives: int
+    effect: bool = False  # it changes something besides, so that it is needed even where its value is not
+    rooms: tuple[Room, ...] = ()  # a small kernel's results: it is given them after what it takes, and has no value
+    of: tuple[str, str] | None = None  # which operation or gradient it is, if a kernel may do it together with another
