@@ -384,12 +384,12 @@ FUSED = {
     "pooling": (
         lambda: relus(nn.Sequential(nn.Conv2d(3, 20, 3), nn.ReLU(), nn.MaxPool2d(2)), nn.Conv2d(20, 9, 3)),
         (9, 3, 31, 32),
-        {"convolution", "max_pooling x"},
+        {"convolution", "convolution x", "max_pooling x"},
     ),
     "pooling, windows that overlap": (
         lambda: relus(nn.Sequential(nn.Conv2d(3, 20, 3), nn.ReLU(), nn.MaxPool2d(3, 2)), nn.Conv2d(20, 9, 3)),
         (9, 3, 31, 32),
-        {"convolution", "max_pooling x"},
+        {"convolution", "convolution x", "max_pooling x"},
     ),
 }
 

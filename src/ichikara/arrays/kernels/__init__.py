@@ -187,7 +187,7 @@ def fitting_small(operation: str, of: str, given: dict[str, Any]) -> tuple[Calla
     arrays = [value for value in given.values() if value.__class__ is numpy.ndarray]
     if (
         function is None
-        or any(given[name] != value for name, value in options.items())
+        or any(given.get(name) != value for name, value in options.items())
         or arrays[0].dtype.char not in "fd"
         or any(array.dtype != arrays[0].dtype for array in arrays if array.dtype.kind == "f")
         or not all(0 < array.size < LARGE and array.flags.c_contiguous for array in arrays)
