@@ -23,7 +23,7 @@ import numpy
 from ..workers import parts_for, together
 from . import fused, kernel, winograd
 from .compiled import inner
-from .cut import ITSELF, cut, how_to_cut, kept
+from .cut import BY_ITSELF, ITSELF, WHERE, cut, cut_where, how_to_cut
 from .team import shared
 from .tile import BYTES, add_products, load, store, turn
 
@@ -327,18 +327,21 @@ def _take(out, turned, y, targets, how, where):
     for p in range(0, out.shape[0], lanes):
         for o in range(0, out.shape[1], lanes):
             turn(out, p * out.shape[1] + o, out.shape[1], turned, o * out.shape[0] + p, out.shape[0])
+    if how == BY_ITSELF:
+        cut(turned.reshape(-1))
     if targets[-1] - targets[0] == targets.size - 1:
         for o in range(y.shape[0]):
-            place = slice(targets[0], targets[-1] + 1)
-            line, to = turned[o], y[o, place]
+            line, to = turned[o], y[o, targets[0] : targets[-1] + 1]
             for p in range(to.size):
                 to[p] = line[p]
-            cut(to, how, where[o, place])
+        if how == WHERE:
+            for o in range(y.shape[0]):
+                cut_where(y[o, targets[0] : targets[-1] + 1], where[o, targets[0] : targets[-1] + 1])
     else:
         for o in range(y.shape[0]):
             line, to, above = turned[o], y[o], where[o]
             for p in range(targets.size):
-                to[targets[p]] = kept(line[p], how, above[targets[p]])
+                to[targets[p]] = 0 if how == WHERE and above[targets[p]] <= 0 else line[p]
 
 
 @inner

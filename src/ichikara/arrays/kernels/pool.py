@@ -10,7 +10,7 @@ import numpy
 
 from ..workers import together
 from . import fused, kernel
-from .cut import how_to_cut, kept
+from .cut import WHERE, how_to_cut
 from .team import shared
 
 
@@ -84,7 +84,7 @@ def _put_beside(first, last, out, winners, x, where, how, lines, columns):
                     for m in range(len(columns)):
                         x[n, max(top + k, 0), max(left + m, 0)] = 0
                 row, column = max(top + number // len(columns), 0), max(left + number % len(columns), 0)
-                x[n, row, column] = kept(out[n, i, j], how, where[n, row, column])
+                x[n, row, column] = 0 if how == WHERE and where[n, row, column] <= 0 else out[n, i, j]
 
 
 @shared
@@ -95,4 +95,5 @@ def _put_back(first, last, out, winners, x, where, how, width, down, across, apa
                 k = winners[n, i, j]
                 row = max(i * down + k // width * apart_down, 0)
                 column = max(j * across + k % width * apart_across, 0)
-                x[n, row, column] += kept(out[n, i, j], how, where[n, row, column])  # windows may overlap
+                if not (how == WHERE and where[n, row, column] <= 0):
+                    x[n, row, column] += out[n, i, j]  # windows may overlap

@@ -6,7 +6,7 @@ from ..workers import held, together
 from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
 from .compiled import compiled, inner
-from .cut import cut, how_to_cut
+from .cut import BY_ITSELF, WHERE, cut, cut_where, how_to_cut
 from .team import share_out, shared
 
 _FEW_ROWS = 4
@@ -66,12 +66,12 @@ def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows, how, 
     lies_a, lies_b = TURNED if a_turned else PLAIN, TURNED if b_turned else PLAIN
     beta = 1 if bias.size else 0
     gemm(lies_a, lies_b, m, n, k, at_a, a.shape[1], at_b, b.shape[1], beta, at_c, c.shape[1], c)
-    if how:
-        for r in range(first if by_rows else 0, last if by_rows else m):
-            if by_rows:
-                cut(c[r], how, where[r])
-            else:
-                cut(c[r, first:last], how, where[r, first:last])
+    for r in range(first if by_rows else 0, (last if by_rows else m) if how else 0):
+        row, above = (c[r], where[r]) if by_rows else (c[r, first:last], where[r, first:last])
+        if how == BY_ITSELF:
+            cut(row)
+        else:
+            cut_where(row, above)
 
 
 @shared
@@ -92,7 +92,10 @@ def _few_rows(first, last, a, b, bias, c, how, where):
                 sums = (s0 + x[k] * w0[k], s1 + x[k] * w1[k], s2 + x[k] * w2[k], s3 + x[k] * w3[k])
             for n in range(min(4, last - j)):
                 c[i, j + n] = sums[n] + (bias[j + n] if bias.size else zero)
-        cut(c[i, first:last], how, where[i, first:last])
+        if how == BY_ITSELF:
+            cut(c[i, first:last])
+        elif how == WHERE:
+            cut_where(c[i, first:last], where[i, first:last])
 
 
 # --- sums of rows -----------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ import numpy
 
 from ..workers import held, parts_for, together
 from .compiled import inner
-from .cut import cut, how_to_cut
+from .cut import BY_ITSELF, WHERE, cut, cut_where, how_to_cut
 from .team import shared
 from .tile import BYTES, add_products, add_to, load, sandwich, store, turn
 
@@ -320,9 +320,11 @@ def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step,
                 if phase == phases - 1:
                     at = k * size + (skipped[0] * out_pitch + skipped[1]) * _SOME
                     channel = block // phases * _SOME
+                    if how == BY_ITSELF:
+                        cut(made[k * size : (k + 1) * size])
                     _channels_first(made, at, out_pitch, y[n + k], channel)
-                    for c in range(channel, min(channel + _SOME, y.shape[1])):
-                        cut(y[n + k, c].reshape(-1), how, where[n + k, c].reshape(-1))
+                    for c in range(channel, min(channel + _SOME, y.shape[1]) if how == WHERE else channel):
+                        cut_where(y[n + k, c].reshape(-1), where[n + k, c].reshape(-1))
 
 
 @shared
