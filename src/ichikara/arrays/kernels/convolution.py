@@ -23,7 +23,7 @@ import numpy
 from ..workers import parts_for, together
 from . import fused, kernel, winograd
 from .compiled import inner
-from .cut import BY_ITSELF, ITSELF, WHERE, cut, cut_where, how_to_cut
+from .cut import BY_ITSELF, ITSELF, WHERE, cut, how_to_cut
 from .team import shared
 from .tile import BYTES, add_products, load, store, turn
 
@@ -323,25 +323,22 @@ def _put(image, out, padded, before):
 @inner
 def _take(out, turned, y, targets, how, where):
     """Put rows of outputs where they belong in the images of the outputs, cut off."""
-    lanes = BYTES // y.itemsize
+    lanes, count, start = BYTES // y.itemsize, targets.size, max(targets[0], 0)
     for p in range(0, out.shape[0], lanes):
         for o in range(0, out.shape[1], lanes):
             turn(out, p * out.shape[1] + o, out.shape[1], turned, o * out.shape[0] + p, out.shape[0])
     if how == BY_ITSELF:
         cut(turned.reshape(-1))
-    if targets[-1] - targets[0] == targets.size - 1:
+    if targets[-1] - start == count - 1:  # side by side, so that vectors may be moved
         for o in range(y.shape[0]):
-            line, to = turned[o], y[o, targets[0] : targets[-1] + 1]
-            for p in range(to.size):
-                to[p] = line[p]
-        if how == WHERE:
-            for o in range(y.shape[0]):
-                cut_where(y[o, targets[0] : targets[-1] + 1], where[o, targets[0] : targets[-1] + 1])
+            for p in range(count):
+                y[o, start + p] = turned[o, p]
+            for p in range(count if how == WHERE else 0):
+                y[o, start + p] = 0 if where[o, start + p] <= 0 else y[o, start + p]
     else:
         for o in range(y.shape[0]):
-            line, to, above = turned[o], y[o], where[o]
-            for p in range(targets.size):
-                to[targets[p]] = 0 if how == WHERE and above[targets[p]] <= 0 else line[p]
+            for p in range(count):
+                y[o, targets[p]] = 0 if how == WHERE and where[o, targets[p]] <= 0 else turned[o, p]
 
 
 @inner
