@@ -41,8 +41,18 @@ class _Seen(NamedTuple):
     before: tuple[int, int]
     rows: Any
     columns: Any
-    targets: Any
-    """Which number of a channel of the result is computed from each row."""
+    count: int
+    """How many rows there are before they are filled up."""
+
+
+class _Phase(NamedTuple):
+    """Every s-th place of an image, down and across, from the ``first`` on."""
+
+    elements: Any
+    """Those of the window that reach it."""
+    first: tuple[int, int]
+    lengths: tuple[int, int]
+    seen: _Seen
 
 
 @kernel("convolution")
@@ -70,9 +80,21 @@ def convolution_image(out, weight, size, window, groups, where=None):
     if groups == 1 and 2 * weight.shape[1] * g.itemsize <= BYTES:
         return _image_of_few(g, weight, size, window) if where is None else NotImplemented
     parted = weight.reshape(groups, len(weight) // groups, *weight.shape[1:]).swapaxes(1, 2)
-    x = numpy.empty((len(g), groups * weight.shape[1], *size), g.dtype)
-    for (i, j), seen in _seen_from_outputs(x.shape[2:], parted.shape[2:], out.shape[2:], window):
-        _correlate(g, _panels(parted[..., i, j].reshape(*parted.shape[:2], -1)), None, x, seen, where)
+    shape = (len(g), groups * weight.shape[1])
+    phases = _seen_from_outputs(tuple(size), parted.shape[2:], out.shape[2:], window)
+    if len(phases) == 1:
+        x = numpy.empty((*shape, *size), g.dtype)
+        _correlate(g, _panels(parted.reshape(*parted.shape[:2], -1)), None, x, phases[0].seen, where)
+        return x
+    reached = [phase for phase in phases if phase.seen.columns.size]
+    x = (numpy.empty if len(reached) == len(phases) else numpy.zeros)((*shape, *size), g.dtype)
+    how, where = how_to_cut(x, where)
+    planes = [array.reshape(-1, *size) for array in (x, where)]
+    for (i, j), first, lengths, seen in reached:
+        part = numpy.empty((*shape, *lengths), g.dtype)
+        _correlate(g, _panels(parted[..., i, j].reshape(*parted.shape[:2], -1)), None, part, seen, None)
+        parts = part.reshape(-1, *lengths)
+        together(_put_phase, 4 * part.size, len(parts), parts, *planes, how, first, window.stride)
     return x
 
 
@@ -105,7 +127,7 @@ def convolution_weight(out, x, size, window, groups):
     seen = _seen(x.shape[1:], (channels, *size), window)
     elements = channels * size[0] * size[1]
     width = _width(outputs, x.itemsize)
-    positions, seen_elements = seen.rows[: seen.targets.size], _filled(seen.columns)
+    positions, seen_elements = seen.rows[: seen.count], _filled(seen.columns)
     parts = min(parts_for(g.size * elements), max(len(x), 1))
     totals = numpy.zeros((parts, groups, -(-outputs // width), seen_elements.size, width), x.dtype)
     together(_of_weight, g.size * elements, parts, x, g, totals, *seen[:2], positions, seen_elements)
@@ -126,8 +148,8 @@ def _correlate(images, panels, bias, y, seen, where):
     b = numpy.zeros(panels.shape[0] * panels.shape[1] * panels.shape[3], y.dtype).reshape(panels.shape[0], -1)
     if bias is not None:
         b[:, : y.shape[1] // len(b)] = bias.reshape(len(b), -1)
-    bands = -(-seen.targets.size // _TOGETHER)
-    cost = len(images) * seen.targets.size * panels.size
+    bands = -(-seen.count // _TOGETHER)
+    cost = len(images) * seen.count * panels.size
     together(_products, cost, len(images) * bands, images, panels, b, y, *how_to_cut(y, where), *seen)
 
 
@@ -141,7 +163,7 @@ def _seen(shape, seen, window):
     padded, (down, across) = window.padded(shape[1:]), window.positions(shape[1:], seen[1:])
     rows = _places(padded, 1, numpy.arange(down) * window.stride[0], numpy.arange(across) * window.stride[1])
     elements = [numpy.arange(length) * d for length, d in zip(seen[1:], window.dilation, strict=True)]
-    return _Seen(padded, (top, left), _filled(rows), _places(padded, seen[0], *elements), numpy.arange(rows.size))
+    return _Seen(padded, (top, left), _filled(rows), _places(padded, seen[0], *elements), rows.size)
 
 
 @lru_cache(256)
@@ -167,10 +189,10 @@ def _seen_from_outputs(size, weighed, positions, window):
     found = []
     for a, m, (i, e) in reach[0]:
         for b, n, (j, f) in reach[1]:
-            targets = _places(size, 1, a + window.stride[0] * m, b + window.stride[1] * n)
             columns = _places(padded, weighed[0], before[0] + e, before[1] + f)
             elements = i.astype(numpy.intp)[:, None], j.astype(numpy.intp)[None, :]
-            found.append((elements, _Seen(padded, before, _filled(_places(padded, 1, m, n)), columns, targets)))
+            seen = _Seen(padded, before, _filled(_places(padded, 1, m, n)), columns, m.size * n.size)
+            found.append(_Phase(elements, (a, b), (m.size, n.size), seen))
     return found
 
 
@@ -208,17 +230,20 @@ def _panels(weight):
 
 
 @shared
-def _products(start, stop, images, panels, bias, y, how, where, padded, before, rows, columns, targets):
+def _products(start, stop, images, panels, bias, y, how, where, padded, before, rows, columns, count):
     """The rows of some bands of images times the panels: ``start`` and ``stop`` count bands of ``_TOGETHER`` rows."""
-    bands = -(-targets.size // _TOGETHER)
+    bands = -(-count // _TOGETHER)
     groups, width = panels.shape[0], panels.shape[3]
     outputs, plane = y.shape[1] // groups, padded[0] * padded[1]
-    image = numpy.zeros(images.shape[1] * plane, images.dtype)
+    whole = images.shape[2] == padded[0] and images.shape[3] == padded[1]  # it is between its zeros already
+    image = numpy.zeros(0 if whole else images.shape[1] * plane, images.dtype)
     out, turned = numpy.empty((_TOGETHER, width), y.dtype), numpy.empty((width, _TOGETHER), y.dtype)
     for band in range(start, stop):
         n, first = band // bands, band % bands * _TOGETHER
         last = min(first + _TOGETHER, rows.size)
-        if band == start or not first:
+        if whole:
+            image = images[n].reshape(-1)
+        elif band == start or not first:
             _put(images[n], image, padded, before)
         result = y[n].reshape(y.shape[1], y.shape[2] * y.shape[3])
         above = where[n].reshape(result.shape)
@@ -231,7 +256,7 @@ def _products(start, stop, images, panels, bias, y, how, where, padded, before, 
                         out[r, c] = bias[group, o + c]
                 _add(seen, rows[first:last], columns, panels[group, panel], out)
                 begin, end = group * outputs + o, group * outputs + min(outputs, o + width)
-                _take(out, turned, result[begin:end], targets[first:last], how, above[begin:end])
+                _take(out, turned, result[begin:end], first, min(_TOGETHER, count - first), how, above[begin:end])
 
 
 @shared
@@ -271,9 +296,9 @@ def _of_some(x, g, total, padded, before, positions, elements):
 
 
 @shared
-def _spread(start, stop, g, weight, rows, columns, x, padded, before, positions, elements, targets):
+def _spread(start, stop, g, weight, rows, columns, x, padded, before, positions, elements, area):
     g, x = g[start:stop], x[start:stop]
-    width, area = 2 * BYTES // g.itemsize, targets.size
+    width = 2 * BYTES // g.itemsize
     image = numpy.empty(x.shape[1] * padded[0] * padded[1], x.dtype)
     v, out = numpy.zeros((g.shape[1], width), g.dtype), numpy.zeros((rows.size, width), g.dtype)
     for n in range(g.shape[0]):
@@ -321,24 +346,35 @@ def _put(image, out, padded, before):
 
 
 @inner
-def _take(out, turned, y, targets, how, where):
-    """Put rows of outputs where they belong in the images of the outputs, cut off."""
-    lanes, count, start = BYTES // y.itemsize, targets.size, max(targets[0], 0)
+def _take(out, turned, y, first, count, how, where):
+    """Put some rows of outputs where they belong in the images of the outputs, cut off."""
+    lanes, first = BYTES // y.itemsize, max(first, 0)
     for p in range(0, out.shape[0], lanes):
         for o in range(0, out.shape[1], lanes):
             turn(out, p * out.shape[1] + o, out.shape[1], turned, o * out.shape[0] + p, out.shape[0])
     if how == BY_ITSELF:
         cut(turned.reshape(-1))
-    if targets[-1] - start == count - 1:  # side by side, so that vectors may be moved
-        for o in range(y.shape[0]):
-            for p in range(count):
-                y[o, start + p] = turned[o, p]
-            for p in range(count if how == WHERE else 0):
-                y[o, start + p] = 0 if where[o, start + p] <= 0 else y[o, start + p]
-    else:
-        for o in range(y.shape[0]):
-            for p in range(count):
-                y[o, targets[p]] = 0 if how == WHERE and where[o, targets[p]] <= 0 else turned[o, p]
+    for o in range(y.shape[0]):
+        for p in range(count):
+            y[o, first + p] = turned[o, p]
+        for p in range(count if how == WHERE else 0):
+            y[o, first + p] = 0 if where[o, first + p] <= 0 else y[o, first + p]
+
+
+@shared
+def _put_phase(start, stop, part, x, where, how, first, steps):
+    """Put a phase where it belongs in some planes of images, cut off."""
+    top, left = max(first[0], 0), max(first[1], 0)
+    down, across = max(steps[0], 0), max(steps[1], 0)
+    for n in range(max(start, 0), stop):
+        for i in range(part.shape[1]):
+            line, to, above = part[n, i], x[n, top + i * down], where[n, top + i * down]
+            if how == WHERE:
+                for j in range(line.size):
+                    to[left + j * across] = 0 if above[left + j * across] <= 0 else line[j]
+            else:
+                for j in range(line.size):
+                    to[left + j * across] = line[j]
 
 
 @inner
