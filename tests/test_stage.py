@@ -398,6 +398,7 @@ FUSED = {
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", FUSED.values(), ids=list(FUSED))
 def test_two_operations_by_one_kernel(case, dtype, monkeypatch):
+    pytest.importorskip("numba", reason="kernels are compiled by Numba")
     build, shape, expected = case
     done = set()
 
