@@ -8,6 +8,8 @@ not copied, and the results lie like what they belong to, so that they are put t
 causal query does not look at what comes after it: its block's products leave most of that out.
 """
 
+from functools import lru_cache
+
 import numpy
 
 from ..once import Once
@@ -31,8 +33,8 @@ def attention(q, k, v, mask, kept, is_causal, scale):
     q, k, v = _alike(*[_with_heads(x) for x in (q, k, v)])
     y = numpy.empty_like(q) if q.shape == v.shape else numpy.empty((*q.shape[:-1], v.shape[-1]), q.dtype)
     p = numpy.empty((*q.shape[:-1], k.shape[-2]), q.dtype)
-    places = _with_heads(numpy.broadcast_to(True if mask is None else mask, weights))
-    drops = _with_heads(numpy.broadcast_to(q.dtype.type(1) if kept is None else kept, weights))
+    places = _with_heads(_ones(weights, bool) if mask is None else numpy.broadcast_to(mask, weights))
+    drops = _with_heads(_ones(weights, q.dtype.type) if kept is None else numpy.broadcast_to(kept, weights))
     masks = (places, drops, mask is not None, kept is not None)
     options = (is_causal, q.dtype.type(scale))
     cost = p.size * (q.shape[-1] + v.shape[-1])
@@ -62,6 +64,12 @@ def attention_k(g, of_scores):
 @kernel("attention", of="v")
 def attention_v(g, of_scores):
     return of_scores(g)[2]
+
+
+@lru_cache(64)
+def _ones(shape, dtype):
+    """An array of one number, for what is not looked at."""
+    return numpy.broadcast_to(dtype(1), shape)
 
 
 def _with_heads(x):
