@@ -41,7 +41,7 @@ class _Seen(NamedTuple):
     before: tuple[int, int]
     rows: Any
     columns: Any
-    count: int
+    positions: int
     """How many rows there are before they are filled up."""
 
 
@@ -127,7 +127,7 @@ def convolution_weight(out, x, size, window, groups):
     seen = _seen(x.shape[1:], (channels, *size), window)
     elements = channels * size[0] * size[1]
     width = _width(outputs, x.itemsize)
-    positions, seen_elements = seen.rows[: seen.count], _filled(seen.columns)
+    positions, seen_elements = seen.rows[: seen.positions], _filled(seen.columns)
     parts = min(parts_for(g.size * elements), max(len(x), 1))
     totals = numpy.zeros((parts, groups, -(-outputs // width), seen_elements.size, width), x.dtype)
     together(_of_weight, g.size * elements, parts, x, g, totals, *seen[:2], positions, seen_elements)
@@ -148,8 +148,8 @@ def _correlate(images, panels, bias, y, seen, where):
     b = numpy.zeros(panels.shape[0] * panels.shape[1] * panels.shape[3], y.dtype).reshape(panels.shape[0], -1)
     if bias is not None:
         b[:, : y.shape[1] // len(b)] = bias.reshape(len(b), -1)
-    bands = -(-seen.count // _TOGETHER)
-    cost = len(images) * seen.count * panels.size
+    bands = -(-seen.positions // _TOGETHER)
+    cost = len(images) * seen.positions * panels.size
     together(_products, cost, len(images) * bands, images, panels, b, y, *how_to_cut(y, where), *seen)
 
 
@@ -358,7 +358,7 @@ def _take(out, turned, y, first, count, how, where):
         for p in range(count):
             y[o, first + p] = turned[o, p]
         for p in range(count if how == WHERE else 0):
-            y[o, first + p] = 0 if where[o, first + p] <= 0 else y[o, first + p]
+            y[o, first + p] = y[o, first + p] if where[o, first + p] > 0 else 0
 
 
 @shared
@@ -371,7 +371,7 @@ def _put_phase(start, stop, part, x, where, how, first, steps):
             line, to, above = part[n, i], x[n, top + i * down], where[n, top + i * down]
             if how == WHERE:
                 for j in range(line.size):
-                    to[left + j * across] = 0 if above[left + j * across] <= 0 else line[j]
+                    to[left + j * across] = line[j] if above[left + j * across] > 0 else 0
             else:
                 for j in range(line.size):
                     to[left + j * across] = line[j]

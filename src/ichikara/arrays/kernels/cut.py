@@ -1,6 +1,6 @@
 """ReLU and its slope, where a sum has just been computed: what is not above 0 is cut off while it is in the cache.
 
-A number that is none, nan, stays.
+ReLU leaves nan as it is.
 """
 
 import numpy
@@ -41,4 +41,4 @@ def cut_where(row, where):
     """Cut off a row where another one is not above 0, in place. In compiled code."""
     zero = row.dtype.type(0)
     for j in range(row.size):
-        row[j] = zero if where[j] <= zero else row[j]
+        row[j] = row[j] if where[j] > zero else zero

@@ -84,7 +84,7 @@ def _put_beside(first, last, out, winners, x, where, how, lines, columns):
                     for m in range(len(columns)):
                         x[n, max(top + k, 0), max(left + m, 0)] = 0
                 row, column = max(top + number // len(columns), 0), max(left + number % len(columns), 0)
-                x[n, row, column] = 0 if how == WHERE and where[n, row, column] <= 0 else out[n, i, j]
+                x[n, row, column] = 0 if how == WHERE and not where[n, row, column] > 0 else out[n, i, j]
 
 
 @shared
@@ -95,5 +95,5 @@ def _put_back(first, last, out, winners, x, where, how, width, down, across, apa
                 k = winners[n, i, j]
                 row = max(i * down + k // width * apart_down, 0)
                 column = max(j * across + k % width * apart_across, 0)
-                if not (how == WHERE and where[n, row, column] <= 0):
+                if how != WHERE or where[n, row, column] > 0:
                     x[n, row, column] += out[n, i, j]  # windows may overlap
