@@ -13,6 +13,7 @@ def draw(sweeps: dict[str, dict[str, Any]], path: Path) -> None:
     """Write the picture: for each quantity that was changed a panel, for each library a line."""
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
     with matplotlib.rc_context({"svg.hashsalt": "ichikara", "font.size": 9}):
         figure = Figure(figsize=(8, 3.2), layout="constrained")
@@ -24,7 +25,10 @@ def draw(sweeps: dict[str, dict[str, Any]], path: Path) -> None:
             panel.set(xscale="log", yscale="log", xlabel=LABELS[quantity], ylabel="ms for a step")
             sizes = [int(size) for size in points]
             panel.set_xticks(sizes, [str(size) for size in sizes])
-            panel.minorticks_off()
+            panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            for axis in (panel.xaxis, panel.yaxis):
+                axis.set_minor_locator(NullLocator())
             panel.grid(alpha=0.3)
             panel.legend(frameon=False)
         path.parent.mkdir(parents=True, exist_ok=True)
