@@ -117,9 +117,12 @@ def _announce(parts) -> None:
     options = ", ".join(f"{key} {value}" for key, value in recipe.optimizer.options.items())
     err.print(f"data       {parts.train.name}: {', '.join(held)}")
     err.print(f"model      {layers}, {count:,} parameters")
-    err.print(
-        f"training   {recipe.training.epochs} epochs of {len(parts.loader)} batches, {recipe.optimizer.name} {options}"
-    )
+    epochs = _epochs(recipe.training.epochs)
+    err.print(f"training   {epochs} of {len(parts.loader)} batches, {recipe.optimizer.name} {options}")
+
+
+def _epochs(count) -> str:
+    return f"{count} epoch{'s' if count != 1 else ''}"
 
 
 def _report(parts, folder, summary) -> None:
@@ -133,7 +136,7 @@ def _report(parts, folder, summary) -> None:
         err.print(f"stopped after epoch {trainer.epoch}: {trainer.stopped}")
     words = describe(summary)
     best = f" (weights of epoch {summary['best_epoch']})" if summary["best_epoch"] != trainer.epoch else ""
-    err.print(f"[bold]{words}[/bold]{best} · {summary['epochs']} epochs in {summary['seconds']:.1f} s")
+    err.print(f"[bold]{words}[/bold]{best} · {_epochs(summary['epochs'])} in {summary['seconds']:.1f} s")
     if summary["baseline"]:
         baseline = summary["baseline"]
         err.print(f"baseline   {baseline['name']}: {describe(baseline)} in {baseline['seconds']:.1f} s")

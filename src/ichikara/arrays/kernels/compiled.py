@@ -18,7 +18,7 @@ from numba.core.event import Listener, register
 from numba.core.runtime import rtsys
 from numba.extending import overload
 
-__all__ = ["compiled", "exp", "flat", "inner", "part", "sigmoid", "tanh"]
+__all__ = ["compiled", "exp", "flat", "inner", "named", "part", "sigmoid", "tanh"]
 
 # Sums may be taken in another order and products fused with sums, so that the compiler can work on many numbers at
 # once; nan and infinity keep their meaning.
@@ -35,6 +35,13 @@ def compiled(function):
         if "cache" not in str(error):
             raise
         _say_that_nothing_is_kept()
+    return made
+
+
+def named(made, function, more=""):
+    """A function that was made here, under the name of the one it was made of: by that the cache on disk knows it."""
+    made.__module__, made.__name__ = function.__module__, function.__name__ + more
+    made.__qualname__ = f"{made.__module__}.{made.__name__}"
     return made
 
 

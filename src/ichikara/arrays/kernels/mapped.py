@@ -3,7 +3,7 @@
 import numpy
 
 from ..workers import together
-from .compiled import compiled, flat, inner
+from .compiled import compiled, flat, inner, named
 from .team import shared
 
 __all__ = ["mapped", "of_one", "of_two"]
@@ -45,10 +45,8 @@ def of_two(function):
 
 
 def _both(function, few, many):
-    for made, name in ((few, function.__name__), (many, f"{function.__name__}_many")):
-        made.__module__, made.__name__, made.__qualname__ = function.__module__, name, f"{function.__module__}.{name}"
-    small = compiled(few)
-    small.many = shared(many)
+    small = compiled(named(few, function))
+    small.many = shared(named(many, function, "_many"))
     return small
 
 

@@ -33,7 +33,7 @@ from numba.core.typing import signature
 from numba.extending import intrinsic as _intrinsic
 
 from .. import workers
-from .compiled import compiled, inner, part
+from .compiled import compiled, inner, named, part
 
 intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
@@ -223,6 +223,4 @@ def shared(function):
     def all_of_it(team, count, *arguments):
         share_out(team, count, 0, some, arguments)
 
-    # By its name the cache on disk knows it, and tracebacks say it.
-    all_of_it.__name__, all_of_it.__qualname__ = function.__name__, f"{function.__module__}.{function.__qualname__}"
-    return compiled(all_of_it)
+    return compiled(named(all_of_it, function))
