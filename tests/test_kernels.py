@@ -249,7 +249,8 @@ def test_two_trainings_at_once():
 def test_a_fork_after_kernels_have_run():
     expected = trained(0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python's and JAX's, on forking beside threads
+        for kind in (DeprecationWarning, RuntimeWarning):  # Python's and JAX's, on forking beside threads
+            warnings.simplefilter("ignore", kind)
         child = os.fork()
     if not child:
         os._exit(0 if same(trained(0), expected) else 1)

@@ -53,14 +53,14 @@ def share(work: Callable[[slice], Any], count: int, cost: int, small: int = _SMA
             _idle.extend(helpers)
 
 
-def together(function: Callable, cost: int, *arguments: Any, small: int = _SMALL_TOGETHER) -> Any:
+def together(function: Callable, cost: int, *arguments: Any) -> Any:
     """What a compiled function gives that shares its work out among a team: ``function(team, *arguments)``.
 
     It does no products of matrices; one that does is called ``with held``.
 
-    Arguments: ``cost``, about how many multiplications it takes; ``small``, below how many of them it has no team.
+    Arguments: ``cost``, about how many multiplications it takes: for a few it has no team.
     """
-    threads = parts_for(cost, small)
+    threads = parts_for(cost)
     if threads == 1:
         return function(_NOBODY, *arguments)
     helpers = _hire(threads - 1)
@@ -76,9 +76,13 @@ def together(function: Callable, cost: int, *arguments: Any, small: int = _SMALL
         _idle.extend(helpers)
 
 
-def parts_for(cost: int, small: int = _SMALL_TOGETHER) -> int:
-    """How many work side by side in `together` at this cost: into so many parts what is summed up is divided."""
-    return held.threads() if cost >= small else 1
+def parts_for(cost: int, most: int | None = None) -> int:
+    """How many work side by side in `together` at this cost: into so many parts what is summed up is divided.
+
+    Arguments: ``most``, into how many it can be divided; it is one part at the least.
+    """
+    threads = held.threads() if cost >= _SMALL_TOGETHER else 1
+    return threads if most is None else max(min(threads, most), 1)
 
 
 class _Job:

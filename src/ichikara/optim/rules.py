@@ -40,7 +40,7 @@ def _rule(update):
             options = {name: _number(value, dtype) for name, value in options.items()}
         gradient = xp.asarray(gradient, dtype=dtype)
         fast = fitting(name, [parameter, gradient], (1,)).get("")
-        found = fast(parameter, gradient, state, **options) if fast else NotImplemented
+        found = fast(parameter, gradient, state, **{**update.__kwdefaults__, **options}) if fast else NotImplemented
         parameter, new = update(parameter, gradient, state, **options) if found is NotImplemented else found
         new = {name: xp.asarray(value, dtype=int32 if name == "step" else dtype) for name, value in new.items()}
         return xp.asarray(parameter), {**state, **new}

@@ -21,15 +21,10 @@ def fuse(code: Sequence[Instruction], kept: Collection[int]) -> list[Instruction
             continue
         kernel = find_fused(first.of, second.of)
         if kernel:
-            # Where the second was, for there is all that either takes.
-            found[places[passed]], found[place] = (
-                None,
-                Instruction(
-                    _both(kernel, first.function, second, len(first.takes)),
-                    (*first.takes, *second.takes[1:]),
-                    second.rooms[0].slot if second.rooms else second.gives,
-                ),
-            )
+            both = _both(kernel, first.function, second, len(first.takes))
+            takes, gives = (*first.takes, *second.takes[1:]), second.rooms[0].slot if second.rooms else second.gives
+            found[places[passed]] = None
+            found[place] = Instruction(both, takes, gives)  # where the second was, for there is all that either takes
     return [instruction for instruction in found if instruction]
 
 

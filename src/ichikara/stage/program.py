@@ -1,7 +1,6 @@
 """A recording that can be replayed: functions of arrays in a row, and what has to be as it was for it to hold."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import takewhile
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -110,7 +109,7 @@ class Program:
         try:
             rooms = self._free.pop()
         except IndexError:
-            rooms = [numpy.empty(shape, dtype) for _, shape, dtype in self._rooms]
+            rooms = [room.make() for room in self._rooms]
         values = self._values + rooms
         values[: self._inputs] = inputs
         for place, tensor in self._reads:
@@ -157,4 +156,4 @@ def _let_go(slot: int) -> Instruction:
 
 def _make(room: Room) -> Instruction:
     """An instruction that makes an array anew."""
-    return Instruction(partial(numpy.empty, room.shape, room.dtype), (), room.slot)
+    return Instruction(room.make, (), room.slot)

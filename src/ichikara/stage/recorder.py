@@ -103,27 +103,21 @@ class Recorder:
         if output is NotImplemented:
             del self._code[before:]
             return output
-        before = len(self._code)
-        found = self._small(function, of, taken, output) if of else None
-        if found is None:
-            found = self._noted_of(function, args, taken, output, effect)
-        if of and fit_one_kernel([value for value, _ in taken]):
-            self._code[before] = self._code[before]._replace(of=of)
-        return found
-
-    def _noted_of(self, function, args, taken, output, effect):
-        """Note an instruction, of whose arguments one may be a place for further results; its value, recorded."""
+        fits = of if of and fit_one_kernel([value for value, _ in taken]) else None
+        found = self._small(function, of, taken, output, fits) if of else None
+        if found is not None:
+            return found
         slots = tuple(slot for _, slot in taken)
         for position, arg in enumerate(args):
             if arg.__class__ is dict:  # a place for further results
                 into = taken[position][0]
                 function, output = gathering(function, position, tuple(into)), (output, *into.values())
-                output, *others = self._note(function, slots, output, effect)
+                output, *others = self._note(function, slots, output, effect, fits)
                 arg.update(zip(into, others, strict=True))
                 return output
-        return self._note(function, slots, output, effect)
+        return self._note(function, slots, output, effect, fits)
 
-    def rule(self, rule: Callable, of: tuple[str, str] | None) -> Callable:
+    def rule(self, rule: Callable, of: tuple[str, str]) -> Callable:
         """The rule of an operation's input, recorded when it is called; ``of`` as in `run`."""
         return lambda *args: self.run(rule, args, of=of)
 
@@ -230,38 +224,38 @@ class Recorder:
                 return kind(part for part, _ in parts), slot
         return arg, self._constant(arg)
 
-    def _noted(self, function: Callable, takes: tuple[int, ...], effect: bool = False) -> int:
+    def _noted(self, function: Callable, takes: tuple[int, ...], effect: bool = False, of: Any = None) -> int:
         slot = self._slot()
-        self._code.append(Instruction(function, takes, slot, effect))
+        self._code.append(Instruction(function, takes, slot, effect, of=of))
         return slot
 
-    def _note(self, function: Callable, takes: tuple[int, ...], output: Any, effect: bool = False) -> Any:
+    def _note(self, function: Callable, takes: tuple[int, ...], output: Any, effect: bool = False, of: Any = None):
         """Note an instruction; its value, recorded, or a row of recorded values."""
-        slot = self._noted(function, takes, effect)
+        slot = self._noted(function, takes, effect, of)
         if not isinstance(output, tuple | list):
             return self._give(slot, output)
         self._large.add(slot)
         parts = [self._give(self._noted(itemgetter(k), (slot,)), part) for k, part in enumerate(output)]
         return parts if isinstance(output, list) else tuple(parts)
 
-    def _small(self, function: Callable, of: tuple[str, str], taken: list[tuple[Any, int]], output: Any) -> Any:
+    def _small(self, function: Callable, of: tuple[str, str], taken: list[tuple[Any, int]], output: Any, fits: Any):
         """Note a small kernel in the place of a function; the recorded results, None where there is no such kernel."""
         results = output if isinstance(output, tuple) else (output,)
         names = function.__code__.co_varnames[: len(taken)]
         given = {name: as_array(value) for name, (value, _) in zip(names, taken, strict=True)}
-        fits = fitting_small(*of, given)
-        if fits is None or not all(hasattr(result, "shape") for result in results):
+        found = fitting_small(*of, given)
+        if found is None or not all(hasattr(result, "shape") for result in results):
             return None
-        kernel, needs = fits
+        kernel, needs = found
         rooms = tuple(Room(self._slot(), result.shape, result.dtype) for result in results)
         # Called once, so that replays need not wait for the compiler.
-        kernel(*[given[name] for name in needs], *[numpy.empty(shape, dtype) for _, shape, dtype in rooms])
+        kernel(*[given[name] for name in needs], *[room.make() for room in rooms])
         slots = {
             name: slot if given[name] is value else self._noted(as_array, (slot,))
             for name, (value, slot) in zip(names, taken, strict=True)
         }
         takes = tuple(slots[name] for name in needs)
-        self._code.append(Instruction(kernel, takes, self._slot(), rooms=rooms))
+        self._code.append(Instruction(kernel, takes, self._slot(), rooms=rooms, of=fits))
         parts = tuple(self._give(room.slot, result) for room, result in zip(rooms, results, strict=True))
         return parts if isinstance(output, tuple) else parts[0]
 

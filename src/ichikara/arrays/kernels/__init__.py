@@ -156,10 +156,8 @@ def fit_one_kernel(values: list[Any]) -> bool:
     """Whether a kernel of two operations may be given these values: NumPy arrays, all those of numbers of one type."""
     arrays = [value for value in values if hasattr(value, "dtype")]
     dtypes = {array.dtype for array in arrays if array.dtype.kind == "f"}
-    return all(array.__class__ is numpy.ndarray for array in arrays) and [dtype.char for dtype in dtypes] in (
-        ["f"],
-        ["d"],
-    )
+    plain = all(array.__class__ is numpy.ndarray for array in arrays)
+    return plain and len(dtypes) == 1 and dtypes.pop().char in "fd"
 
 
 def fitting_in_place(rule: str, parameter: Any, gradient: Any, often: bool) -> Callable | None:

@@ -23,8 +23,8 @@ import numpy
 from ..workers import parts_for, together
 from . import fused, kernel, winograd
 from .compiled import inner
-from .cut import BY_ITSELF, ITSELF, WHERE, cut, how_to_cut
-from .team import shared
+from .cut import BY_ITSELF, ITSELF, WHERE, cut, cut_where, how_to_cut
+from .team import bounds, shared
 from .tile import BYTES, add_products, load, store, turn
 
 _SIX = (0, 1, 2, 3, 4, 5)  # rows of a tile
@@ -128,7 +128,7 @@ def convolution_weight(out, x, size, window, groups):
     elements = channels * size[0] * size[1]
     width = _width(outputs, x.itemsize)
     positions, seen_elements = seen.rows[: seen.positions], _filled(seen.columns)
-    parts = min(parts_for(g.size * elements), max(len(x), 1))
+    parts = parts_for(g.size * elements, len(x))
     totals = numpy.zeros((parts, groups, -(-outputs // width), seen_elements.size, width), x.dtype)
     together(_of_weight, g.size * elements, parts, x, g, totals, *seen[:2], positions, seen_elements)
     total = totals.sum(axis=0)[:, :, :elements]
@@ -139,7 +139,7 @@ def convolution_weight(out, x, size, window, groups):
 @kernel("convolution", of="bias")
 def convolution_bias(g):
     planes = numpy.ascontiguousarray(g).reshape(*g.shape[:2], -1)
-    sums = numpy.zeros((min(parts_for(planes.size), max(len(planes), 1)), planes.shape[1]), g.dtype)
+    sums = numpy.zeros((parts_for(planes.size, len(planes)), planes.shape[1]), g.dtype)
     together(_sum_planes, planes.size, len(sums), planes, sums)
     return sums.sum(axis=0)
 
@@ -262,9 +262,8 @@ def _products(start, stop, images, panels, bias, y, how, where, padded, before, 
 @shared
 def _of_weight(first, last, x, g, totals, padded, before, positions, elements):
     """Some parts of the images, each with a sum of its own."""
-    parts, images = len(totals), len(x)
     for part in range(first, last):
-        begin, end = images * part // parts, images * (part + 1) // parts
+        begin, end = bounds(len(x), part, len(totals))
         _of_some(x[begin:end], g[begin:end], totals[part], padded, before, positions, elements)
 
 
@@ -326,7 +325,8 @@ def _spread(start, stop, g, weight, rows, columns, x, padded, before, positions,
 def _sum_planes(first, last, planes, sums):
     """Some parts of the images, each with a sum of its own."""
     for part in range(first, last):
-        for n in range(len(planes) * part // len(sums), len(planes) * (part + 1) // len(sums)):
+        begin, end = bounds(len(planes), part, len(sums))
+        for n in range(begin, end):
             for o in range(planes.shape[1]):
                 plane, found = planes[n, o], planes.dtype.type(0)
                 for p in range(plane.size):
@@ -357,8 +357,8 @@ def _take(out, turned, y, first, count, how, where):
     for o in range(y.shape[0]):
         for p in range(count):
             y[o, first + p] = turned[o, p]
-        for p in range(count if how == WHERE else 0):
-            y[o, first + p] = y[o, first + p] if where[o, first + p] > 0 else 0
+        if how == WHERE:
+            cut_where(y[o, first : first + count], where[o, first : first + count])
 
 
 @shared

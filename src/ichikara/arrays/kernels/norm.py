@@ -18,7 +18,7 @@ from ..once import Once
 from ..workers import parts_for, together
 from . import kernel
 from .compiled import flat, inner
-from .team import shared
+from .team import bounds, shared
 
 
 @lru_cache(256)
@@ -169,9 +169,8 @@ def _rows(first, last, x, w, b, eps, leak, y, mean, var, slope):
 @shared
 def _rows_back(first, last, g, x, w, b, leak, mean, slope, gx, sums):
     """Some parts of the rows; each has sums of its own, of the gradients of weight and bias."""
-    parts, rows = len(sums), x.shape[0]
     for part in range(first, last):
-        begin, end = rows * part // parts, rows * (part + 1) // parts
+        begin, end = bounds(x.shape[0], part, len(sums))
         _some_rows_back(begin, end, g, x, w, b, leak, mean, slope, gx, sums[part, 0], sums[part, 1])
 
 

@@ -17,19 +17,7 @@ _AT_ONCE = 1024  # elements whose numbers stay in the fastest cache from one loo
 
 
 @in_place("rules.sgd")
-def sgd(
-    parameter,
-    gradient,
-    state,
-    *,
-    lr=1e-3,
-    momentum=0.0,
-    dampening=0.0,
-    weight_decay=0.0,
-    nesterov=False,
-    maximize=False,
-    l1=0.0,
-):
+def sgd(parameter, gradient, state, *, lr, momentum, dampening, weight_decay, nesterov, maximize, l1):
     if l1 or not _are_numbers(lr, momentum, dampening, weight_decay):
         return NotImplemented
     if momentum and not state:  # the first velocity is the gradient itself
@@ -64,38 +52,14 @@ def _sgd_some(first, last, p, g, v, new, numbers, remembers, nesterov):
 
 
 @in_place("rules.adam")
-def adam(
-    parameter,
-    gradient,
-    state,
-    *,
-    lr=1e-3,
-    betas=(0.9, 0.999),
-    eps=1e-8,
-    weight_decay=0.0,
-    amsgrad=False,
-    maximize=False,
-    l1=0.0,
-):
+def adam(parameter, gradient, state, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
     if amsgrad or maximize or l1:
         return NotImplemented
     return _adam_with(parameter, gradient, state, (lr, *betas, eps, weight_decay, 0.0))
 
 
 @in_place("rules.adamw")
-def adamw(
-    parameter,
-    gradient,
-    state,
-    *,
-    lr=1e-3,
-    betas=(0.9, 0.999),
-    eps=1e-8,
-    weight_decay=1e-2,
-    amsgrad=False,
-    maximize=False,
-    l1=0.0,
-):
+def adamw(parameter, gradient, state, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
     if amsgrad or maximize or l1:
         return NotImplemented
     return _adam_with(parameter, gradient, state, (lr, *betas, eps, 0.0, weight_decay))

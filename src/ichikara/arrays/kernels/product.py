@@ -67,11 +67,18 @@ def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows, how, 
     beta = 1 if bias.size else 0
     gemm(lies_a, lies_b, m, n, k, at_a, a.shape[1], at_b, b.shape[1], beta, at_c, c.shape[1], c)
     for r in range(first if by_rows else 0, (last if by_rows else m) if how else 0):
-        row, above = (c[r], where[r]) if by_rows else (c[r, first:last], where[r, first:last])
-        if how == BY_ITSELF:
-            cut(row)
+        if by_rows:
+            _cut(c[r], how, where[r])
         else:
-            cut_where(row, above)
+            _cut(c[r, first:last], how, where[r, first:last])
+
+
+@inner
+def _cut(row, how, where):
+    if how == BY_ITSELF:
+        cut(row)
+    elif how == WHERE:
+        cut_where(row, where)
 
 
 @shared
@@ -92,10 +99,7 @@ def _few_rows(first, last, a, b, bias, c, how, where):
                 sums = (s0 + x[k] * w0[k], s1 + x[k] * w1[k], s2 + x[k] * w2[k], s3 + x[k] * w3[k])
             for n in range(min(4, last - j)):
                 c[i, j + n] = sums[n] + (bias[j + n] if bias.size else zero)
-        if how == BY_ITSELF:
-            cut(c[i, first:last])
-        elif how == WHERE:
-            cut_where(c[i, first:last], where[i, first:last])
+        _cut(c[i, first:last], how, where[i, first:last])
 
 
 # --- sums of rows -----------------------------------------------------------------------------------------------------

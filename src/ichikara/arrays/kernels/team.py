@@ -37,7 +37,7 @@ from .compiled import compiled, inner, named, part
 
 intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
-__all__ = ["share_out", "shared"]
+__all__ = ["bounds", "share_out", "shared"]
 
 # --- what passes between threads --------------------------------------------------------------------------------------
 # All of it are numbers of 64 bits at an address, read and written whole and in order.
@@ -211,6 +211,12 @@ def share_out(typing, team, count, pieces, work, arguments):
         return context.call_internal(builder, part(context, _spread, spread_of), spread_of, [*args[:3], *places])
 
     return types.void(team, types.intp, types.intp, work, arguments), code
+
+
+@inner
+def bounds(count, part, parts):
+    """Where one of the equal parts of a range begins and ends; in compiled code."""
+    return count * part // parts, count * (part + 1) // parts
 
 
 def shared(function):

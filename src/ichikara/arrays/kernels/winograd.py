@@ -33,7 +33,7 @@ import numpy
 from ..workers import held, parts_for, together
 from .compiled import inner
 from .cut import BY_ITSELF, WHERE, cut, cut_where, how_to_cut
-from .team import shared
+from .team import bounds, shared
 from .tile import BYTES, add_products, add_to, load, sandwich, store, turn
 
 _TAPS = (2, 3)  # lengths of windows, or of what each phase sees of one
@@ -119,7 +119,7 @@ def correlate_weight(out, x, size, window):
     begin = tuple(p for p, _ in window.padding)
     blocks = -(-channels // _SOME)
     cost = g.size * step * step * channels * taps * taps
-    parts = min(parts_for(cost), max(len(x), 1))
+    parts = parts_for(cost, len(x))
     totals = numpy.empty((parts, (taps + 3) ** 2, step * step * blocks, _up(outputs, len(_SIX)), _SOME), x.dtype)
     together(_of_weight, cost, parts, (0,) * taps, g, x, totals, begin, step)
     with held:
@@ -330,9 +330,8 @@ def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step,
 @shared
 def _of_weight(first, last, taps, g, x, totals, begin, step):
     """Some parts of the images, each with a sum of its own."""
-    parts, images = len(totals), len(x)
     for part in range(first, last):
-        begins, ends = images * part // parts, images * (part + 1) // parts
+        begins, ends = bounds(len(x), part, len(totals))
         _of_some(taps, g[begins:ends], x[begins:ends], totals[part], begin, step)
 
 
