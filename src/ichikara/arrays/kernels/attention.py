@@ -100,7 +100,7 @@ def _like(y, x):
 # --- forward ----------------------------------------------------------------------------------------------------------
 
 
-@shared
+@shared(makes_arrays=True)
 def _attend(first, last, q, k, v, y, p, places, drops, masked, dropped, is_causal, scale):
     kept = numpy.empty((_BLOCK, k.shape[2]), p.dtype)
     for n in range(first, last):
@@ -168,7 +168,7 @@ def _times(out, a, b):
 # --- back -------------------------------------------------------------------------------------------------------------
 
 
-@shared
+@shared(makes_arrays=True)
 def _attend_back(first, last, q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, scale):
     room, kept = numpy.empty((_BLOCK, k.shape[2]), p.dtype), numpy.empty((_BLOCK, k.shape[2]), p.dtype)
     for n in range(first, last):

@@ -4,7 +4,7 @@ import hashlib
 import math
 import sys
 import warnings
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,15 @@ __all__ = ["compiled", "exp", "flat", "inner", "named", "part", "sigmoid", "tanh
 _MATHS = {"reassoc", "contract", "nsz", "arcp"}
 
 
-def compiled(function):
-    """Decorator: compile with Numba, to run without Python's lock, and keep the result on disk for the next time."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": _MATHS, "error_model": "numpy", "no_cfunc_wrapper": True}
-    made = numba.njit(**options)(function)
+def compiled(function=None, *, makes_arrays=False):
+    """Decorator: compile with Numba, to run without Python's lock, and keep the result on disk for the next time.
+
+    Who calls a kernel holds what it is given until it ends. So the compiled code does not count who refers to an array,
+    which would cost more than a short row of numbers, and it makes none; unless it says so: ``makes_arrays=True``.
+    """
+    if function is None:
+        return partial(compiled, makes_arrays=makes_arrays)
+    made = numba.njit(nogil=True, no_cfunc_wrapper=True, **_options(makes_arrays))(function)
     try:
         made._cache = _Cache(function)
     except RuntimeError as error:
@@ -36,6 +41,10 @@ def compiled(function):
             raise
         _say_that_nothing_is_kept()
     return made
+
+
+def _options(makes_arrays) -> dict[str, Any]:
+    return {"fastmath": _MATHS, "error_model": "numpy", "_nrt": makes_arrays}
 
 
 def named(made, function, more=""):
@@ -94,9 +103,14 @@ class _PartCompiler(Compiler):
 _PART: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _PartCompiler}
 
 
-def inner(function):
-    """Decorator: compile what only other compiled functions call; it is kept on disk as a part of those."""
-    return numba.njit(fastmath=_MATHS, error_model="numpy", **_PART)(function)
+def inner(function=None, *, makes_arrays=False):
+    """Decorator: compile what only other compiled functions call; it is kept on disk as a part of those.
+
+    Arguments: ``makes_arrays``, as of `compiled`.
+    """
+    if function is None:
+        return partial(inner, makes_arrays=makes_arrays)
+    return numba.njit(**_PART, **_options(makes_arrays))(function)
 
 
 def part(context, function, signature):

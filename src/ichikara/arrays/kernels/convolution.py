@@ -229,7 +229,7 @@ def _panels(weight):
 # --- the sums ---------------------------------------------------------------------------------------------------------
 
 
-@shared
+@shared(makes_arrays=True)
 def _products(start, stop, images, panels, bias, y, how, where, padded, before, rows, columns, count):
     """The rows of some bands of images times the panels: ``start`` and ``stop`` count bands of ``_TOGETHER`` rows."""
     bands = -(-count // _TOGETHER)
@@ -267,7 +267,7 @@ def _of_weight(first, last, x, g, totals, padded, before, positions, elements):
         _of_some(x[begin:end], g[begin:end], totals[part], padded, before, positions, elements)
 
 
-@inner
+@inner(makes_arrays=True)
 def _of_some(x, g, total, padded, before, positions, elements):
     groups, width = total.shape[0], total.shape[3]
     outputs, plane = g.shape[1] // groups, padded[0] * padded[1]
@@ -294,7 +294,7 @@ def _of_some(x, g, total, padded, before, positions, elements):
                 _add(seen, elements, positions, v, total[group, panel])
 
 
-@shared
+@shared(makes_arrays=True)
 def _spread(start, stop, g, weight, rows, columns, x, padded, before, positions, elements, area):
     g, x = g[start:stop], x[start:stop]
     width = 2 * BYTES // g.itemsize

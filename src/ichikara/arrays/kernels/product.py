@@ -113,7 +113,7 @@ def sum_of_rows(x):
     return total
 
 
-@shared
+@shared(makes_arrays=True)
 def _sum_of_rows(first, last, x, total):
     sums, part = total[first:last], numpy.empty(last - first, x.dtype)
     for start in range(0, x.shape[0], _TOGETHER):  # small numbers are added to small ones, and keep their digits

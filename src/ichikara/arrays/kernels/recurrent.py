@@ -5,18 +5,18 @@ r"""The LSTM and the GRU: all steps of some sequences in one loop, which never g
     h_t = (1 - z_t) n_t + z_t h_{t-1}
 
 Sequences do not depend on each other, so the batch is shared out among threads and they meet once, after the last
-step. The input's part of the weighted sums, and the gradients of the weights, are products of matrices for all steps
-at once, as in the operations. Gates lie side by side: (steps, n, gate, size).
+step. The weights are laid out once, for all steps (`panel`). Their gradients are products of matrices for all steps at
+once, as in the operations. Gates lie side by side: (steps, n, gate, size).
 """
 
 import numpy
 
 from ..once import Once
-from ..steps import Back, added, check, start, weighted
-from ..workers import held, together
+from ..steps import Back, added, check, start
+from ..workers import together
 from . import kernel
-from .blas import multiply_add
 from .compiled import inner, sigmoid, tanh
+from .panel import pack_all, times_all
 from .team import shared
 
 # --- long short-term memory -------------------------------------------------------------------------------------------
@@ -27,46 +27,54 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
     check("lstm", x, w_ih, w_hh, 4, lengths)
-    x, w = numpy.ascontiguousarray(x), numpy.ascontiguousarray(w_hh)
+    x, w_ih, w = map(numpy.ascontiguousarray, (x, w_ih, w_hh))
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
-    gates = weighted(x, w_ih, added(b_ih, b_hh)).reshape(steps, n, 4, size)  # weighted sums, then the gates
+    bias = _bias(added(b_ih, b_hh), 4 * size, x.dtype)
+    gates = numpy.empty((steps, n, 4, size), x.dtype)  # weighted sums, then the gates
     y = numpy.empty((steps + 2, n, size), x.dtype)
     before, c_before = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
     y[steps], y[steps + 1] = start(numpy, x, h0, size), start(numpy, x, c0, size)
     cost = steps * n * w.size
-    with held:
-        together(_lstm, cost, n, gates, gates.reshape(steps, n, -1), w, y, before, c_before, reverse)
+    together(_lstm, cost, n, x, w_ih, w, bias, gates, gates.reshape(steps, n, -1), y, before, c_before, reverse)
 
     def back(g):
         g = numpy.ascontiguousarray(g)
         sums = numpy.empty_like(gates)
         dh, dc = g[steps].copy(), g[steps + 1].copy()
         flat = sums.reshape(steps, n, 4 * size)
-        with held:
-            together(_lstm_back, cost, n, g, gates, w, c_before, sums, flat, dh, dc, reverse)
+        together(_lstm_back, cost, n, g, gates, w, c_before, sums, flat, dh, dc, reverse)
         return Back(flat, flat, dh, dc)
 
     return y, before, x, Once(back)
 
 
-@shared
-def _lstm(first, last, gates, flat, weight, y, before, c_before, reverse):
-    steps, size = before.shape[0], before.shape[2]
+@shared(makes_arrays=True)
+def _lstm(first, last, x, w_ih, w_hh, bias, gates, flat, y, before, c_before, reverse):
+    steps, of_x, of_h = len(x), pack_all(w_ih.T), pack_all(w_hh.T)
     h, c = y[steps, first:last], y[steps + 1, first:last]  # the states so far, in the end the last ones
     for k in range(steps):
         t = steps - 1 - k if reverse else k
-        multiply_add(h, weight.T, 1, flat[t, first:last])
-        for r in range(last - first):
-            row, seen, kept, out = gates[t, first + r], before[t, first + r], c_before[t, first + r], y[t, first + r]
-            for j in range(size):
-                seen[j], kept[j] = h[r, j], c[r, j]
-            _squash(row, 2)
-            for j in range(size):
-                c[r, j] = row[1, j] * c[r, j] + row[0, j] * row[2, j]
-            for j in range(size):
-                h[r, j] = row[3, j] * tanh(c[r, j])
-            for j in range(size):
-                out[j] = h[r, j]
+        sums = flat[t, first:last]
+        times_all(x[t, first:last], of_x, bias, sums)
+        times_all(h, of_h, sums, sums)
+        now = slice(first, last)
+        _lstm_gates(gates[t, now], before[t, now], c_before[t, now], y[t, now], h, c)
+
+
+@inner
+def _lstm_gates(gates, before, c_before, y, h, c):
+    """One step of some sequences: the gates of their weighted sums, and the states after it."""
+    for r in range(len(gates)):
+        row, seen, kept, out = gates[r], before[r], c_before[r], y[r]
+        for j in range(out.size):
+            seen[j], kept[j] = h[r, j], c[r, j]
+        _squash(row, 2)
+        for j in range(out.size):
+            c[r, j] = row[1, j] * c[r, j] + row[0, j] * row[2, j]
+        for j in range(out.size):
+            h[r, j] = row[3, j] * tanh(c[r, j])
+        for j in range(out.size):
+            out[j] = h[r, j]
 
 
 @inner
@@ -81,38 +89,39 @@ def _squash(gates, of_tanh):
                 gates[q, j] = sigmoid(gates[q, j])
 
 
-@shared
+@shared(makes_arrays=True)
 def _lstm_back(first, last, g_y, gates, weight, c_before, sums, flat, dh, dc, reverse):
     steps, _, size = c_before.shape
-    shown, c_bar = numpy.empty(size, dh.dtype), numpy.empty(size, dh.dtype)
+    back, nothing, rows = pack_all(weight), numpy.zeros((1, size), dh.dtype), numpy.empty((2, size), dh.dtype)
+    now = slice(first, last)
     for k in range(steps):
         t = k if reverse else steps - 1 - k
-        for r in range(last - first):
-            row, part, c = gates[t, first + r], sums[t, first + r], c_before[t, first + r]
-            _lstm_gates_back(row, part, c, g_y[t, first + r], dh[first + r], dc[first + r], shown, c_bar)
-        multiply_add(flat[t, first:last], weight, 0, dh[first:last])
+        _lstm_gates_back(gates[t, now], sums[t, now], c_before[t, now], g_y[t, now], dh[now], dc[now], rows)
+        times_all(flat[t, now], back, nothing, dh[now])
 
 
 @inner
-def _lstm_gates_back(row, part, c, g, dh, dc, shown, c_bar):
-    """The gradients of the four weighted sums of one sequence at one step; ``dc`` becomes that of the step before."""
-    one = row.dtype.type(1)
-    for j in range(c.size):
-        shown[j] = tanh(row[1, j] * c[j] + row[0, j] * row[2, j])
-    for j in range(c.size):
-        dh[j] += g[j]  # from this step's output, and from the step after it
-    for j in range(c.size):
-        c_bar[j] = dc[j] + dh[j] * row[3, j] * (one - shown[j] * shown[j])
-    for j in range(c.size):
-        part[0, j] = c_bar[j] * row[2, j] * row[0, j] * (one - row[0, j])
-    for j in range(c.size):
-        part[1, j] = c_bar[j] * c[j] * row[1, j] * (one - row[1, j])
-    for j in range(c.size):
-        part[2, j] = c_bar[j] * row[0, j] * (one - row[2, j] * row[2, j])
-    for j in range(c.size):
-        part[3, j] = dh[j] * shown[j] * row[3, j] * (one - row[3, j])
-    for j in range(c.size):
-        dc[j] = c_bar[j] * row[1, j]
+def _lstm_gates_back(gates, sums, c_before, g_y, dh_all, dc_all, rows):
+    """The gradients of the four weighted sums of some sequences at one step; ``dc`` becomes that of the step before."""
+    one, shown, c_bar = gates.dtype.type(1), rows[0], rows[1]
+    for r in range(len(gates)):
+        row, part, c, g, dh, dc = gates[r], sums[r], c_before[r], g_y[r], dh_all[r], dc_all[r]
+        for j in range(c.size):
+            shown[j] = tanh(row[1, j] * c[j] + row[0, j] * row[2, j])
+        for j in range(c.size):
+            dh[j] += g[j]  # from this step's output, and from the step after it
+        for j in range(c.size):
+            c_bar[j] = dc[j] + dh[j] * row[3, j] * (one - shown[j] * shown[j])
+        for j in range(c.size):
+            part[0, j] = c_bar[j] * row[2, j] * row[0, j] * (one - row[0, j])
+        for j in range(c.size):
+            part[1, j] = c_bar[j] * c[j] * row[1, j] * (one - row[1, j])
+        for j in range(c.size):
+            part[2, j] = c_bar[j] * row[0, j] * (one - row[2, j] * row[2, j])
+        for j in range(c.size):
+            part[3, j] = dh[j] * shown[j] * row[3, j] * (one - row[3, j])
+        for j in range(c.size):
+            dc[j] = c_bar[j] * row[1, j]
 
 
 # --- gated recurrent unit ---------------------------------------------------------------------------------------------
@@ -123,79 +132,94 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
     check("gru", x, w_ih, w_hh, 3, lengths)
-    x, w = numpy.ascontiguousarray(x), numpy.ascontiguousarray(w_hh)
+    x, w_ih, w = map(numpy.ascontiguousarray, (x, w_ih, w_hh))
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
-    gates = weighted(x, w_ih, b_ih).reshape(steps, n, 3, size)  # weighted sums, then the gates
+    gates = numpy.empty((steps, n, 3, size), x.dtype)  # weighted sums, then the gates
     y = numpy.empty((steps + 1, n, size), x.dtype)
     before, recalled = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
     y[steps] = start(numpy, x, h0, size)
-    bias = (numpy.zeros(3 * size, x.dtype) if b_hh is None else numpy.ascontiguousarray(b_hh)).reshape(3, size)
+    biases = _bias(b_ih, 3 * size, x.dtype), _bias(b_hh, 3 * size, x.dtype)
     cost = steps * n * w.size
-    with held:
-        together(_gru, cost, n, gates, w, bias, y, before, recalled, reverse)
+    together(_gru, cost, n, x, w_ih, w, *biases, gates, gates.reshape(steps, n, -1), y, before, recalled, reverse)
 
     def back(g):
         g = numpy.ascontiguousarray(g)
         of_x, of_h = numpy.empty_like(gates), numpy.empty_like(gates)
         dh, flat = g[steps].copy(), of_h.reshape(steps, n, -1)
-        with held:
-            together(_gru_back, cost, n, g, gates, w, before, recalled, of_x, of_h, flat, dh, reverse)
+        together(_gru_back, cost, n, g, gates, w, before, recalled, of_x, of_h, flat, dh, reverse)
         return Back(of_x.reshape(steps, n, -1), flat, dh)
 
     return y, before, x, Once(back)
 
 
-@shared
-def _gru(first, last, gates, weight, bias, y, before, recalled, reverse):
-    steps, size = before.shape[0], before.shape[2]
+@shared(makes_arrays=True)
+def _gru(first, last, x, w_ih, w_hh, of_x_bias, of_h_bias, gates, flat, y, before, recalled, reverse):
+    steps, of_x, of_h = len(x), pack_all(w_ih.T), pack_all(w_hh.T)
     h = y[steps, first:last]  # the states so far, in the end the last ones
-    sums = numpy.empty((last - first, weight.shape[0]), h.dtype)
-    parts = sums.reshape(last - first, 3, size)
+    sums = numpy.empty((last - first, len(w_hh)), h.dtype)
+    parts, now = sums.reshape(last - first, 3, -1), slice(first, last)
     for k in range(steps):
         t = steps - 1 - k if reverse else k
-        multiply_add(h, weight.T, 0, sums)
-        for r in range(last - first):
-            row, kept, recall, out = gates[t, first + r], before[t, first + r], recalled[t, first + r], y[t, first + r]
-            for j in range(size):
-                kept[j], recall[j] = h[r, j], parts[r, 2, j] + bias[2, j]
-            for q in range(2):
-                for j in range(size):
-                    row[q, j] = sigmoid(row[q, j] + (parts[r, q, j] + bias[q, j]))
-            for j in range(size):
-                row[2, j] = tanh(row[2, j] + row[0, j] * recall[j])
-            for j in range(size):
-                h[r, j] = row[2, j] + row[1, j] * (h[r, j] - row[2, j])
-            for j in range(size):
-                out[j] = h[r, j]
-
-
-@shared
-def _gru_back(first, last, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh, reverse):
-    steps = before.shape[0]
-    for k in range(steps):
-        t = k if reverse else steps - 1 - k
-        for r in range(last - first):
-            row, part, m = gates[t, first + r], of_h[t, first + r], recalled[t, first + r]
-            _gru_gates_back(row, part, m, before[t, first + r], g_y[t, first + r], dh[first + r], of_x[t, first + r])
-        multiply_add(flat[t, first:last], weight, 1, dh[first:last])
+        times_all(x[t, now], of_x, of_x_bias, flat[t, now])
+        times_all(h, of_h, of_h_bias, sums)
+        _gru_gates(gates[t, now], parts, before[t, now], recalled[t, now], y[t, now], h)
 
 
 @inner
-def _gru_gates_back(row, part, m, before, g, dh, of_x):
-    """The gradients of the three weighted sums of one sequence at one step, by the input's and by the state's part."""
-    one = row.dtype.type(1)
-    for j in range(m.size):
-        dh[j] += g[j]  # from this step's output, and from the step after it
-    for j in range(m.size):
-        of_x[2, j] = dh[j] * (one - row[1, j]) * (one - row[2, j] * row[2, j])
-    for j in range(m.size):
-        part[0, j] = of_x[2, j] * m[j] * row[0, j] * (one - row[0, j])
-    for j in range(m.size):
-        part[1, j] = dh[j] * (before[j] - row[2, j]) * row[1, j] * (one - row[1, j])
-    for j in range(m.size):
-        part[2, j] = of_x[2, j] * row[0, j]
-    for q in range(2):
+def _gru_gates(gates, sums, before, recalled, y, h):
+    """One step of some sequences: the gates of the weighted sums of inputs and states, and the states after it."""
+    for r in range(len(gates)):
+        row, part, kept, recall, out = gates[r], sums[r], before[r], recalled[r], y[r]
+        for j in range(out.size):
+            kept[j], recall[j] = h[r, j], part[2, j]
+        for q in range(2):
+            for j in range(out.size):
+                row[q, j] = sigmoid(row[q, j] + part[q, j])
+        for j in range(out.size):
+            row[2, j] = tanh(row[2, j] + row[0, j] * recall[j])
+        for j in range(out.size):
+            h[r, j] = row[2, j] + row[1, j] * (h[r, j] - row[2, j])
+        for j in range(out.size):
+            out[j] = h[r, j]
+
+
+@shared(makes_arrays=True)
+def _gru_back(first, last, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh, reverse):
+    steps, back, now = len(before), pack_all(weight), slice(first, last)
+    for k in range(steps):
+        t = k if reverse else steps - 1 - k
+        _gru_gates_back(
+            gates[t, now], of_h[t, now], recalled[t, now], before[t, now], g_y[t, now], dh[now], of_x[t, now]
+        )
+        times_all(flat[t, now], back, dh[now], dh[now])
+
+
+@inner
+def _gru_gates_back(gates, of_h, recalled, before_all, g_y, dh_all, of_x_all):
+    """The gradients of the three weighted sums of some sequences at one step, by the input's and the state's part."""
+    one = gates.dtype.type(1)
+    for r in range(len(gates)):
+        row, part, m, before, dh, of_x = gates[r], of_h[r], recalled[r], before_all[r], dh_all[r], of_x_all[r]
         for j in range(m.size):
-            of_x[q, j] = part[q, j]
-    for j in range(m.size):
-        dh[j] *= row[1, j]
+            dh[j] += g_y[r, j]  # from this step's output, and from the step after it
+        for j in range(m.size):
+            of_x[2, j] = dh[j] * (one - row[1, j]) * (one - row[2, j] * row[2, j])
+        for j in range(m.size):
+            part[0, j] = of_x[2, j] * m[j] * row[0, j] * (one - row[0, j])
+        for j in range(m.size):
+            part[1, j] = dh[j] * (before[j] - row[2, j]) * row[1, j] * (one - row[1, j])
+        for j in range(m.size):
+            part[2, j] = of_x[2, j] * row[0, j]
+        for q in range(2):
+            for j in range(m.size):
+                of_x[q, j] = part[q, j]
+        for j in range(m.size):
+            dh[j] *= row[1, j]
+
+
+# --- both -------------------------------------------------------------------------------------------------------------
+
+
+def _bias(bias, size, dtype):
+    """A bias as a matrix of one row, zeros if there is none."""
+    return numpy.zeros((1, size), dtype) if bias is None else numpy.ascontiguousarray(bias).reshape(1, size)

@@ -23,6 +23,7 @@ none left, the job is taken back from the boxes of those who have slept all the 
 
 import ctypes
 import sys
+from functools import partial
 from typing import Any
 
 import llvmlite.binding
@@ -219,12 +220,16 @@ def bounds(count, part, parts):
     return count * part // parts, count * (part + 1) // parts
 
 
-def shared(function):
+def shared(function=None, *, makes_arrays=False):
     """Decorator: a function of a range, ``f(first, last, *rest)``, compiled as one of a team, for `workers.together`.
 
     Of a team it is ``f(team, count, *rest)``, where ``count`` is the end of the whole range.
+
+    Arguments: ``makes_arrays``, as of `compiled`.
     """
-    some = inner(function)
+    if function is None:
+        return partial(shared, makes_arrays=makes_arrays)
+    some = inner(function, makes_arrays=makes_arrays)
 
     def all_of_it(team, count, *arguments):
         share_out(team, count, 0, some, arguments)

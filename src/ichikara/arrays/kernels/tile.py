@@ -15,7 +15,7 @@ from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["BYTES", "add_products", "add_to", "load", "sandwich", "store", "turn"]
+__all__ = ["BYTES", "add_product", "add_products", "add_to", "lanes_of", "load", "sandwich", "store", "turn"]
 
 BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
 """The size of a vector: 16 or 8 numbers of float32, half as many of float64."""
@@ -43,6 +43,16 @@ class _Model(models.PrimitiveModel):
     def __init__(self, manager, tile):
         vector = ir.VectorType(manager[tile.number].get_value_type(), tile.lanes)
         super().__init__(manager, tile, ir.ArrayType(ir.ArrayType(vector, tile.columns), tile.rows))
+
+
+@intrinsic
+def lanes_of(typing, array):
+    """How many numbers of an array's type a vector has, which the compiler knows."""
+
+    def build(context, builder, signature, arguments):
+        return context.get_constant(types.intp, _lanes(array.dtype))
+
+    return types.intp(array), build
 
 
 @intrinsic
@@ -94,18 +104,26 @@ def add_products(typing, tile, x, rows, i, columns, k, v, j):
 
     def build(context, builder, signature, arguments):
         at = _Reader(context, builder, signature, arguments)
-        value, column = arguments[0], builder.load(at.place(4, arguments[5]))
+        column = builder.load(at.place(4, arguments[5]))
         vectors = [at.vector(6, arguments[7], c * tile.lanes) for c in range(tile.columns)]
-        for r in range(tile.rows):
-            row = builder.load(at.place(2, arguments[3], r))
-            number = _along(builder, builder.load(builder.gep(at.place(1, row), [column])), tile.lanes)
-            for c, vector in enumerate(vectors):
-                product = builder.fmul(number, vector, flags=_FAST)
-                total = builder.fadd(builder.extract_value(value, (r, c)), product, flags=_FAST)
-                value = builder.insert_value(value, total, (r, c))
-        return value
+        rows = [builder.load(at.place(2, arguments[3], r)) for r in range(tile.rows)]
+        numbers = [builder.gep(at.place(1, row), [column]) for row in rows]
+        return _added_products(builder, tile, arguments[0], numbers, vectors)
 
     return tile(tile, x, rows, types.intp, columns, types.intp, v, types.intp), build
+
+
+@intrinsic
+def add_product(typing, tile, x, i, step, v, j):
+    """The tile, and to its row r added ``x[i + r step]`` times the vectors from ``v[j]`` on."""
+
+    def build(context, builder, signature, arguments):
+        at = _Reader(context, builder, signature, arguments)
+        vectors = [at.vector(4, arguments[5], c * tile.lanes) for c in range(tile.columns)]
+        numbers = [at.place(1, at.row(2, 3, r)) for r in range(tile.rows)]
+        return _added_products(builder, tile, arguments[0], numbers, vectors)
+
+    return tile(tile, x, types.intp, types.intp, v, types.intp), build
 
 
 @intrinsic
@@ -127,6 +145,17 @@ def turn(typing, x, i, step, out, j, out_step):
         return context.get_dummy_value()
 
     return types.void(x, types.intp, types.intp, out, types.intp, types.intp), build
+
+
+def _added_products(builder, tile, value, numbers, vectors):
+    """A tile, and to each of its rows added the vectors times the number that lies at the row's place."""
+    for r, place in enumerate(numbers):
+        number = _along(builder, builder.load(place), tile.lanes)
+        for c, vector in enumerate(vectors):
+            product = builder.fmul(number, vector, flags=_FAST)
+            total = builder.fadd(builder.extract_value(value, (r, c)), product, flags=_FAST)
+            value = builder.insert_value(value, total, (r, c))
+    return value
 
 
 def sandwich(matrices):

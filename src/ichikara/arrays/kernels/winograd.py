@@ -178,7 +178,7 @@ def _sizes(height, width, count):
     return down, across, max(1, min(count, _PATCHES // (down * across)))
 
 
-@inner
+@inner(makes_arrays=True)
 def _places(down, across, apart, next_to):
     """Distances to so many places down and across, row by row."""
     places = numpy.empty(down * across, numpy.intp)
@@ -242,7 +242,7 @@ def _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across
                     to += depth * room
 
 
-@shared
+@shared(makes_arrays=True)
 def _transform(first, last, taps, weight, outs, ins, elements, u):
     """The weights of some blocks of outputs at all points."""
     apart, flat, window = u.shape[1], u.reshape(-1), numpy.zeros(elements.size * _SOME, weight.dtype)
@@ -264,7 +264,7 @@ def _transform(first, last, taps, weight, outs, ins, elements, u):
 # to hold: in steps of whole pages all points would fall into the same few lines of the cache.
 
 
-@shared
+@shared(makes_arrays=True)
 def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step, by_outputs, how, where):
     """Some images; or of all of them, where there are few, some blocks of outputs."""
     if by_outputs:
@@ -335,7 +335,7 @@ def _of_weight(first, last, taps, g, x, totals, begin, step):
         _of_some(taps, g[begins:ends], x[begins:ends], totals[part], begin, step)
 
 
-@inner
+@inner(makes_arrays=True)
 def _of_some(taps, g, x, total, begin, step):
     points, blocks, high = total.shape[0], total.shape[1], total.shape[2]
     depth, wide = (x.shape[1] + _SOME - 1) // _SOME * _SOME, (g.shape[1] + _SOME - 1) // _SOME * _SOME
