@@ -17,6 +17,7 @@ from ..workers import held, together
 from . import kernel
 from .blas import multiply_add
 from .compiled import exp, inner
+from .panel import pack, panels_for, times_all, width_of
 from .team import shared
 
 _BLOCK = 32  # queries at a time
@@ -38,8 +39,7 @@ def attention(q, k, v, mask, kept, is_causal, scale):
     masks = (places, drops, mask is not None, kept is not None)
     options = (is_causal, q.dtype.type(scale))
     cost = p.size * (q.shape[-1] + v.shape[-1])
-    with held:
-        together(_attend, cost, q.shape[0] * q.shape[1], q, k, v, y, p, *masks, *options)
+    together(_attend, cost, q.shape[0] * q.shape[1], q, k, v, y, p, *masks, *options)
 
     def back(g):
         g = _like(y, _with_heads(g))
@@ -102,21 +102,23 @@ def _like(y, x):
 
 @shared(makes_arrays=True)
 def _attend(first, last, q, k, v, y, p, places, drops, masked, dropped, is_causal, scale):
-    kept = numpy.empty((_BLOCK, k.shape[2]), p.dtype)
+    kept, nothing = numpy.empty((_BLOCK, k.shape[2]), p.dtype), numpy.zeros((1, max(k.shape[2], v.shape[3])), p.dtype)
+    rooms = (panels_for(k[0, 0].T), panels_for(v[0, 0]), kept, nothing)
     for n in range(first, last):
         i, h = n // q.shape[1], n % q.shape[1]
         matrices = (q[i, h], k[i, h], v[i, h], y[i, h], p[i, h], places[i, h], drops[i, h])
-        _attend_one(*matrices, masked, dropped, is_causal, scale, kept)
+        _attend_one(*matrices, masked, dropped, is_causal, scale, *rooms)
 
 
 @inner
-def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale, kept):
+def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale, of_k, of_v, kept, nothing):
     queries, keys = p.shape
+    pack(k.T, 0, of_k)
+    pack(v, 0, of_v)
     for start in range(0, queries, _BLOCK):
         stop = min(start + _BLOCK, queries)
         seen = min(stop, keys) if is_causal else keys
-        weights = p[start:stop, :seen]
-        multiply_add(q[start:stop], k[:seen].T, 0, weights)
+        times_all(q[start:stop], of_k[: -(-seen // width_of(k))], nothing, p[start:stop])
         p[start:stop, seen:] = 0
         for r in range(start, stop):
             row = p[r, :seen]
@@ -128,7 +130,8 @@ def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale,
             _softmax(row, scale)
             if dropped:
                 _times(kept[r - start], row, drops[r])
-        multiply_add(kept[: stop - start, :seen] if dropped else weights, v[:seen], 0, y[start:stop])
+        weights = kept[: stop - start, :seen] if dropped else p[start:stop, :seen]
+        times_all(weights, of_v, nothing, y[start:stop])
 
 
 # Each of these is given rows, of which the compiler knows that their elements lie side by side: it does not of a matrix

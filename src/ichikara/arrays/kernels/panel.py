@@ -16,7 +16,7 @@ import numpy
 from .compiled import inner
 from .tile import add_product, lanes_of, load, store, turn
 
-__all__ = ["pack", "pack_all", "times", "times_all", "width_of"]
+__all__ = ["pack", "pack_all", "panels_for", "times", "times_all", "width_of"]
 
 _SIX, _FOUR, _ONE = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3), (0,)
 _TWO = (0, 1)
@@ -58,10 +58,15 @@ def pack(b, j, panels):
 
 
 @inner(makes_arrays=True)
+def panels_for(b):
+    """Room for all panels of a matrix like this, a row each."""
+    return numpy.empty((-(-b.shape[1] // width_of(b)), len(b) * width_of(b)), b.dtype)
+
+
+@inner(makes_arrays=True)
 def pack_all(b):
-    """All panels of a matrix, a row each."""
-    width = width_of(b)
-    panels = numpy.empty(((b.shape[1] + width - 1) // width, len(b) * width), b.dtype)
+    """All panels of a matrix."""
+    panels = panels_for(b)
     pack(b, 0, panels)
     return panels
 
@@ -77,8 +82,8 @@ def times_all(a, panels, begin, out):
 def times(a, panel, begin, out, j):
     """The columns of a product from j on, ``out[r, j + c] = begin[r, j + c] + sum_k a[r, k] b[k, j + c]``.
 
-    The numbers of each row lie side by side. Arguments: ``begin``, a matrix, which may be out itself, or a single row
-    for all rows.
+    The numbers of each row of out lie side by side. Arguments: ``begin``, a matrix, which may be out itself, or a
+    single row for all rows.
     """
     if j + width_of(panel) > out.shape[1]:
         _last(a, panel, begin, out, j)
@@ -112,9 +117,9 @@ def _rows(a, panel, begin, out, j):
 
 @inner
 def _tile(several, r, a, panel, begin, out, j):
-    a_step, out_step = a.strides[0] // a.itemsize, out.strides[0] // out.itemsize
+    down, right, out_step = a.strides[0] // a.itemsize, a.strides[1] // a.itemsize, out.strides[0] // out.itemsize
     begin_step = begin.strides[0] // begin.itemsize if len(begin) > 1 else 0
     sums = load(several, _TWO, begin, r * begin_step + j, begin_step)
     for k in range(a.shape[1]):
-        sums = add_product(sums, a, r * a_step + k, a_step, panel, k * width_of(panel))
+        sums = add_product(sums, a, r * down + k * right, down, panel, k * width_of(panel))
     store(sums, out, r * out_step + j, out_step)
