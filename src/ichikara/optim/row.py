@@ -6,6 +6,7 @@ to compute some thousand elements, and a small network is made of many arrays th
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter, is_
+from sys import getrefcount
 from typing import Any
 
 from ..arrays import READY, namespace
@@ -44,6 +45,7 @@ class Row:
             ends += parameter.size
         dtype = parameters[0].dtype
         self._keep(_joined([parameter._data for parameter in parameters], dtype))
+        self._alone = self._references()
         self._gradient = namespace(self._array).empty_like(self._array)
         self._gradients = self._parted(self._gradient)
         self._remember(
@@ -75,14 +77,26 @@ class Row:
         elif "step" in state:
             for part in self.states:
                 part["step"] = state["step"]
-        self._keep(new)
-        for parameter, array in zip(self.parameters, self.arrays, strict=True):
-            parameter._data = array
+        if self._references() == self._alone:
+            self._array[...] = new
+        else:
+            self._keep(new)
+            del new
+            self._alone = self._references()
+        for parameter in self.parameters:
             parameter.touch()
         return anew and bool(state)
 
     def _keep(self, array: Any) -> None:
+        """Let the parameters be the parts of this array."""
         self._array, self.arrays = array, self._parted(array)
+        for parameter, part in zip(self.parameters, self.arrays, strict=True):
+            parameter._data = part
+
+    def _references(self) -> list[int]:
+        """How often the array and its parts are referred to: more often than at first, and somebody else has them, who
+        would see them change. NumPy makes a part of a part refer to the whole."""
+        return [getrefcount(self._array), *map(getrefcount, self.arrays)]
 
     def _remember(self, state: dict[str, Any]) -> None:
         self._state = state

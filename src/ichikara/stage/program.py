@@ -1,20 +1,23 @@
 """A recording that can be replayed: functions of arrays in a row, and what has to be as it was for it to hold."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import takewhile
 from operator import itemgetter
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy
 
 from ..arrays import generator_in_use
+from ..arrays.workers import held
 from ..autodiff import wrap
 from ..autodiff.modes import mode
 from .functions import numbers
 from .fusing import fuse
 from .instruction import Instruction, Room
 
-__all__ = ["Guards", "Outcome", "Program"]
+__all__ = ["Guards", "Outcome", "Program", "source"]
 
 LARGE = 1 << 14
 """Bytes from which on a value is let go of as soon as it has been used; smaller ones stay until the end."""
@@ -25,7 +28,7 @@ class Guards(NamedTuple):
 
     modules: list[tuple[Any, bool]]  # those that were called, and whether they were training
     places: list[tuple[dict, str, Any]]  # where parameters were found, and which
-    sources: list[tuple[Any, Callable | None, tuple]]  # tensors that were read: what gives them, and their layout
+    sources: list[list]  # tensors that were read: what gives them, their layout, and a reference to the last array
     grads: list[tuple[Any, bool]]  # leaves whose gradients were asked for before one was there, and whether it was None
     optimizers: list[tuple[Any, list[int]]]  # those that took a step, and their parameters
 
@@ -49,12 +52,13 @@ class Program:
         self.outcome, self.guards = outcome, guards
         self.generator = generator_in_use()
         self._values, self._inputs = values, inputs
+        brief = large | _parameters(code, values)
         kept: set = {slot for slot, _ in outcome.returned} | {slot for *_, slot in (*outcome.grads, *outcome.buffers)}
         needed, used = set(kept), []
         for instruction in reversed(fuse(code, kept)):
             gives = {instruction.gives, *(room.slot for room in instruction.rooms)}
             if instruction.effect or gives & needed:
-                dying = ({*instruction.takes} | gives) - needed & large
+                dying = ({*instruction.takes} | gives) - needed & brief
                 needed.update(instruction.takes)
                 used += [_let_go(slot) for slot in dying]
                 used.append(instruction)
@@ -78,6 +82,7 @@ class Program:
             (function, _taker(takes), gives)
             for function, takes, gives, *_ in (*others, *self.instructions[len(calm) :])
         ]
+        self._held: AbstractContextManager = held if large else nullcontext()  # once, and not anew for each large product
         self._free: list[list] = []  # arrays for all rooms, which no replay is using; there may be several at once
 
     def fits(self) -> bool:
@@ -89,13 +94,16 @@ class Program:
         for held, name, tensor in places:
             if held.get(name) is not tensor:
                 return False
-        for holder, tensor_of, (shape, dtype, strides, node) in sources:
+        for source in sources:
+            holder, tensor_of, node, layout, last = source
             tensor = holder if tensor_of is None else tensor_of(holder)
             if tensor is None or tensor._node is not node:
                 return False
             array = tensor._data
-            if array.shape != shape or array.dtype != dtype or array.strides != strides:
-                return False
+            if last() is not array:
+                if layout != layout_of(array):
+                    return False
+                source[-1] = _reference(array)
         for leaf, absent in grads:
             if (leaf.grad is None) is not absent:
                 return False
@@ -118,8 +126,9 @@ class Program:
             values[place] = numpy.empty(shape, dtype)
         before, mode.in_rule = mode.in_rule, True  # operations that a rule calls answer arrays with arrays
         try:
-            for function, take, place in self._code:
-                values[place] = function(*take(values))
+            with self._held:
+                for function, take, place in self._code:
+                    values[place] = function(*take(values))
         finally:
             mode.in_rule = before
             self._free.append(rooms)
@@ -131,10 +140,25 @@ class Program:
         return result([wrap(values[slot], None) if tensor else values[slot] for slot, tensor in returned])
 
 
-def layout(tensor: Any) -> tuple:
-    """The shape, the type and the strides of a tensor's array, and where its gradient goes."""
-    array = tensor._data
-    return array.shape, array.dtype, array.strides, tensor._node
+def _parameters(code: Sequence[Instruction], values: list) -> set[int]:
+    """The slots of the parameters' numbers: an optimiser changes them in place if nobody else has them any more."""
+    reads = [instruction for instruction in code if instruction.function is numbers]
+    return {instruction.gives for instruction in reads if values[instruction.takes[0]].requires_grad}
+
+
+def layout_of(array: Any) -> tuple:
+    """The shape, the type and the strides of an array."""
+    return array.shape, array.dtype, array.strides
+
+
+def _reference(array: Any) -> Callable:
+    """A reference that keeps nothing alive; to a number of NumPy's own there is none."""
+    return ref(array) if isinstance(array, numpy.ndarray) else lambda: None
+
+
+def source(holder: Any, tensor_of: Callable | None, tensor: Any) -> list:
+    """A tensor that is read and what gives it, as an entry of `Guards`."""
+    return [holder, tensor_of, tensor._node, layout_of(tensor._data), _reference(tensor._data)]
 
 
 def _taker(slots: tuple[int, ...]) -> Callable:

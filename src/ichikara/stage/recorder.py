@@ -33,7 +33,7 @@ from .functions import (
     rebuilding,
 )
 from .instruction import Instruction, Room
-from .program import LARGE, Guards, Outcome, Program, layout
+from .program import LARGE, Guards, Outcome, Program, source
 
 __all__ = ["Recorder"]
 
@@ -138,7 +138,7 @@ class Recorder:
                     "function; make it inside, or give it as detach()"
                 )
             holder, tensor_of, _ = self._found.get(id(tensor), (tensor, None, tensor))
-            self._guards.sources.append((holder, tensor_of, layout(tensor)))
+            self._guards.sources.append(source(holder, tensor_of, tensor))
             if tensor_of is None:
                 noted = self._note(numbers, (self._constant(tensor),), array)
             else:

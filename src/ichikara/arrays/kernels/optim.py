@@ -5,6 +5,7 @@ fetched once. A rule changes nothing that it was given, so as the kernel of a ru
 """
 
 import math
+from functools import lru_cache
 
 import numpy
 
@@ -18,16 +19,17 @@ _AT_ONCE = 1024  # elements whose numbers stay in the fastest cache from one loo
 
 @in_place("rules.sgd")
 def sgd(parameter, gradient, state, *, lr, momentum, dampening, weight_decay, nesterov, maximize, l1):
-    if l1 or not _are_numbers(lr, momentum, dampening, weight_decay):
+    numbers = None if l1 else _numbers(lr, momentum, dampening, weight_decay)
+    if numbers is None:
         return NotImplemented
     if momentum and not state:  # the first velocity is the gradient itself
-        state, dampening = {"momentum_buffer": numpy.zeros_like(parameter)}, 0.0
+        state, numbers = {"momentum_buffer": numpy.zeros_like(parameter)}, (*numbers[:2], 0.0, numbers[3])
     if momentum and not _can_be_changed(state, ("momentum_buffer",)):
         return NotImplemented
-    p, new = numpy.ascontiguousarray(parameter), numpy.empty(parameter.shape, parameter.dtype)
-    v = state["momentum_buffer"] if momentum else new  # not looked at without momentum
-    options = float(lr), float(momentum), float(dampening), float(weight_decay), bool(nesterov), bool(maximize)
-    together(_sgd, 4 * p.size, flat(p), flat(gradient), flat(v), flat(new), *options)
+    p, new = flat(parameter), numpy.empty(parameter.shape, parameter.dtype)
+    there = flat(new)
+    v = flat(state["momentum_buffer"]) if momentum else there  # not looked at without momentum
+    together(_sgd, 4 * p.size, p, flat(gradient), v, there, *numbers, bool(nesterov), bool(maximize))
     return new, state
 
 
@@ -66,7 +68,8 @@ def adamw(parameter, gradient, state, *, lr, betas, eps, weight_decay, amsgrad, 
 
 
 def _adam_with(parameter, gradient, state, options):
-    if not _are_numbers(*options):
+    numbers = _numbers(*options)
+    if numbers is None:
         return NotImplemented
     if not state:
         zeros = numpy.zeros_like
@@ -77,7 +80,7 @@ def _adam_with(parameter, gradient, state, options):
     new = numpy.empty_like(p)
     arrays = [flat(array) for array in (p, gradient, state["exp_avg"], state["exp_avg_sq"], new)]
     step = int(state["step"]) + 1
-    together(_adam, 8 * p.size, *arrays, step, tuple(map(float, options)))
+    together(_adam, 8 * p.size, *arrays, step, numbers)
     state["step"] = numpy.asarray(step, numpy.int32)  # anew, for several parameters may share it
     return new, state
 
@@ -137,6 +140,7 @@ def _can_be_changed(state, names):
     return all(name in state and state[name].flags.carray for name in names)
 
 
-def _are_numbers(*options):
-    """Whether options are Python's numbers, and no arrays."""
-    return {float, int}.issuperset(map(type, options))
+@lru_cache(64)
+def _numbers(*options):
+    """Options as numbers of one type, None if there is an array among them."""
+    return tuple(map(float, options)) if {float, int}.issuperset(map(type, options)) else None
