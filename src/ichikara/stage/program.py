@@ -82,7 +82,9 @@ class Program:
             (function, _taker(takes), gives)
             for function, takes, gives, *_ in (*others, *self.instructions[len(calm) :])
         ]
-        self._held: AbstractContextManager = held if large else nullcontext()  # once, and not anew for each large product
+        self._held: AbstractContextManager = (
+            held if large else nullcontext()
+        )  # once, and not anew for each large product
         self._free: list[list] = []  # arrays for all rooms, which no replay is using; there may be several at once
 
     def fits(self) -> bool:

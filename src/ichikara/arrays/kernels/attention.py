@@ -17,7 +17,7 @@ from ..workers import held, together
 from . import kernel
 from .blas import multiply_add
 from .compiled import exp, inner
-from .panel import pack, panels_for, times_all, width_of
+from .panel import pack, panels_for, rows_for, times_all, width_of
 from .team import shared
 
 _BLOCK = 32  # queries at a time
@@ -102,36 +102,39 @@ def _like(y, x):
 
 @shared(makes_arrays=True)
 def _attend(first, last, q, k, v, y, p, places, drops, masked, dropped, is_causal, scale):
-    kept, nothing = numpy.empty((_BLOCK, k.shape[2]), p.dtype), numpy.zeros((1, max(k.shape[2], v.shape[3])), p.dtype)
-    rooms = (panels_for(k[0, 0].T), panels_for(v[0, 0]), kept, nothing)
+    of_k, of_v = panels_for(k[0, 0].T), panels_for(v[0, 0])
+    scores, found = rows_for(_BLOCK, of_k), rows_for(_BLOCK, of_v)
+    nothing = rows_for(1, of_k if len(of_k) > len(of_v) else of_v)
     for n in range(first, last):
         i, h = n // q.shape[1], n % q.shape[1]
         matrices = (q[i, h], k[i, h], v[i, h], y[i, h], p[i, h], places[i, h], drops[i, h])
-        _attend_one(*matrices, masked, dropped, is_causal, scale, *rooms)
+        _attend_one(*matrices, masked, dropped, is_causal, scale, of_k, of_v, scores, found, nothing)
 
 
 @inner
-def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale, of_k, of_v, kept, nothing):
+def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale, of_k, of_v, scores, found, nothing):
     queries, keys = p.shape
-    pack(k.T, 0, of_k)
-    pack(v, 0, of_v)
+    pack(k.T, of_k)
+    pack(v, of_v)
     for start in range(0, queries, _BLOCK):
         stop = min(start + _BLOCK, queries)
         seen = min(stop, keys) if is_causal else keys
-        times_all(q[start:stop], of_k[: -(-seen // width_of(k))], nothing, p[start:stop])
-        p[start:stop, seen:] = 0
+        times_all(q[start:stop], of_k[: (seen + width_of(k) - 1) // width_of(k)], nothing, scores[: stop - start])
         for r in range(start, stop):
-            row = p[r, :seen]
+            row = scores[r - start, :seen]
             if masked:
                 _hide(row, places[r])
             if is_causal:
                 # To the end of the block, so that the rows are as long as vectors are wide.
                 row[r + 1 :] = -numpy.inf
             _softmax(row, scale)
+            _copy(p[r], row)
+            p[r, seen:] = 0
             if dropped:
-                _times(kept[r - start], row, drops[r])
-        weights = kept[: stop - start, :seen] if dropped else p[start:stop, :seen]
-        times_all(weights, of_v, nothing, y[start:stop])
+                _times(row, row, drops[r])
+        times_all(scores[: stop - start, :seen], of_v, nothing, found[: stop - start])
+        for r in range(start, stop):
+            _copy(y[r], found[r - start, : y.shape[1]])
 
 
 # Each of these is given rows, of which the compiler knows that their elements lie side by side: it does not of a matrix
@@ -160,6 +163,12 @@ def _softmax(scores, scale):
     part = scores.dtype.type(1) / total
     for j in range(scores.size):
         scores[j] *= part
+
+
+@inner
+def _copy(out, x):
+    for j in range(x.size):
+        out[j] = x[j]
 
 
 @inner

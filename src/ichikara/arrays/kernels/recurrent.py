@@ -16,7 +16,7 @@ from ..steps import Back, added, check, start
 from ..workers import together
 from . import kernel
 from .compiled import inner, sigmoid, tanh
-from .panel import pack_all, times_all
+from .panel import pack_all, rows_for, times_all
 from .team import shared
 
 # --- long short-term memory -------------------------------------------------------------------------------------------
@@ -29,13 +29,13 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     check("lstm", x, w_ih, w_hh, 4, lengths)
     x, w_ih, w = map(numpy.ascontiguousarray, (x, w_ih, w_hh))
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
-    bias = _bias(added(b_ih, b_hh), 4 * size, x.dtype)
+    bias = _bias(added(b_ih, b_hh), x.dtype)
     gates = numpy.empty((steps, n, 4, size), x.dtype)  # weighted sums, then the gates
     y = numpy.empty((steps + 2, n, size), x.dtype)
     before, c_before = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
     y[steps], y[steps + 1] = start(numpy, x, h0, size), start(numpy, x, c0, size)
     cost = steps * n * w.size
-    together(_lstm, cost, n, x, w_ih, w, bias, gates, gates.reshape(steps, n, -1), y, before, c_before, reverse)
+    together(_lstm, cost, n, x, w_ih, w, bias, gates, y, before, c_before, reverse)
 
     def back(g):
         g = numpy.ascontiguousarray(g)
@@ -49,26 +49,35 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
 
 
 @shared(makes_arrays=True)
-def _lstm(first, last, x, w_ih, w_hh, bias, gates, flat, y, before, c_before, reverse):
+def _lstm(first, last, x, w_ih, w_hh, bias, gates, y, before, c_before, reverse):
     steps, of_x, of_h = len(x), pack_all(w_ih.T), pack_all(w_hh.T)
     h, c = y[steps, first:last], y[steps + 1, first:last]  # the states so far, in the end the last ones
+    sums, begin, now = rows_for(last - first, of_h), _begin(bias, of_h), slice(first, last)
     for k in range(steps):
         t = steps - 1 - k if reverse else k
-        sums = flat[t, first:last]
-        times_all(x[t, first:last], of_x, bias, sums)
-        times_all(h, of_h, sums, sums)
-        now = slice(first, last)
-        _lstm_gates(gates[t, now], before[t, now], c_before[t, now], y[t, now], h, c)
+        for seen, panels, start in ((x[t, now], of_x, begin), (h, of_h, sums)):
+            times_all(seen, panels, start, sums)
+        _lstm_gates(sums, gates[t, now], before[t, now], c_before[t, now], y[t, now], h, c)
 
 
 @inner
-def _lstm_gates(gates, before, c_before, y, h, c):
-    """One step of some sequences: the gates of their weighted sums, and the states after it."""
+def _lstm_gates(sums, gates, before, c_before, y, h, c):
+    """One step of some sequences: the gates of their weighted sums, and the states after it.
+
+    In short loops of few arrays each: those the compiler does many numbers at a time.
+    """
     for r in range(len(gates)):
         row, seen, kept, out = gates[r], before[r], c_before[r], y[r]
         for j in range(out.size):
             seen[j], kept[j] = h[r, j], c[r, j]
-        _squash(row, 2)
+        for q in range(4):
+            part = sums[r, q * out.size :]
+            if q == 2:
+                for j in range(out.size):
+                    row[q, j] = tanh(part[j])
+            else:
+                for j in range(out.size):
+                    row[q, j] = sigmoid(part[j])
         for j in range(out.size):
             c[r, j] = row[1, j] * c[r, j] + row[0, j] * row[2, j]
         for j in range(out.size):
@@ -77,27 +86,15 @@ def _lstm_gates(gates, before, c_before, y, h, c):
             out[j] = h[r, j]
 
 
-@inner
-def _squash(gates, of_tanh):
-    """Gates of their weighted sums. Short loops of few arrays each: those the compiler does many numbers at a time."""
-    for q in range(gates.shape[0]):
-        if q == of_tanh:
-            for j in range(gates.shape[1]):
-                gates[q, j] = tanh(gates[q, j])
-        else:
-            for j in range(gates.shape[1]):
-                gates[q, j] = sigmoid(gates[q, j])
-
-
 @shared(makes_arrays=True)
 def _lstm_back(first, last, g_y, gates, weight, c_before, sums, flat, dh, dc, reverse):
-    steps, _, size = c_before.shape
-    back, nothing, rows = pack_all(weight), numpy.zeros((1, size), dh.dtype), numpy.empty((2, size), dh.dtype)
-    now = slice(first, last)
+    steps, back, now = len(c_before), pack_all(weight), slice(first, last)
+    of_h, nothing, rows = rows_for(last - first, back), rows_for(1, back), rows_for(2, back)
     for k in range(steps):
         t = k if reverse else steps - 1 - k
         _lstm_gates_back(gates[t, now], sums[t, now], c_before[t, now], g_y[t, now], dh[now], dc[now], rows)
-        times_all(flat[t, now], back, nothing, dh[now])
+        times_all(flat[t, now], back, nothing, of_h)
+        _copy(dh[now], of_h)
 
 
 @inner
@@ -138,9 +135,9 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     y = numpy.empty((steps + 1, n, size), x.dtype)
     before, recalled = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
     y[steps] = start(numpy, x, h0, size)
-    biases = _bias(b_ih, 3 * size, x.dtype), _bias(b_hh, 3 * size, x.dtype)
+    biases = _bias(b_ih, x.dtype), _bias(b_hh, x.dtype)
     cost = steps * n * w.size
-    together(_gru, cost, n, x, w_ih, w, *biases, gates, gates.reshape(steps, n, -1), y, before, recalled, reverse)
+    together(_gru, cost, n, x, w_ih, w, *biases, gates, y, before, recalled, reverse)
 
     def back(g):
         g = numpy.ascontiguousarray(g)
@@ -153,45 +150,51 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
 
 
 @shared(makes_arrays=True)
-def _gru(first, last, x, w_ih, w_hh, of_x_bias, of_h_bias, gates, flat, y, before, recalled, reverse):
+def _gru(first, last, x, w_ih, w_hh, b_ih, b_hh, gates, y, before, recalled, reverse):
     steps, of_x, of_h = len(x), pack_all(w_ih.T), pack_all(w_hh.T)
     h = y[steps, first:last]  # the states so far, in the end the last ones
-    sums = numpy.empty((last - first, len(w_hh)), h.dtype)
-    parts, now = sums.reshape(last - first, 3, -1), slice(first, last)
+    x_sums, h_sums, now = rows_for(last - first, of_x), rows_for(last - first, of_h), slice(first, last)
+    x_begin, h_begin = _begin(b_ih, of_x), _begin(b_hh, of_h)
     for k in range(steps):
         t = steps - 1 - k if reverse else k
-        times_all(x[t, now], of_x, of_x_bias, flat[t, now])
-        times_all(h, of_h, of_h_bias, sums)
-        _gru_gates(gates[t, now], parts, before[t, now], recalled[t, now], y[t, now], h)
+        for seen, panels, begin, sums in ((x[t, now], of_x, x_begin, x_sums), (h, of_h, h_begin, h_sums)):
+            times_all(seen, panels, begin, sums)
+        _gru_gates(x_sums, h_sums, gates[t, now], before[t, now], recalled[t, now], y[t, now], h)
 
 
 @inner
-def _gru_gates(gates, sums, before, recalled, y, h):
+def _gru_gates(x_sums, h_sums, gates, before, recalled, y, h):
     """One step of some sequences: the gates of the weighted sums of inputs and states, and the states after it."""
     for r in range(len(gates)):
-        row, part, kept, recall, out = gates[r], sums[r], before[r], recalled[r], y[r]
-        for j in range(out.size):
-            kept[j], recall[j] = h[r, j], part[2, j]
+        row, kept, recall, out = gates[r], before[r], recalled[r], y[r]
+        size = out.size
         for q in range(2):
-            for j in range(out.size):
-                row[q, j] = sigmoid(row[q, j] + part[q, j])
-        for j in range(out.size):
-            row[2, j] = tanh(row[2, j] + row[0, j] * recall[j])
-        for j in range(out.size):
+            of_x, of_h = x_sums[r, q * size :], h_sums[r, q * size :]
+            for j in range(size):
+                row[q, j] = sigmoid(of_x[j] + of_h[j])
+        of_x, of_h = x_sums[r, 2 * size :], h_sums[r, 2 * size :]
+        for j in range(size):
+            kept[j], recall[j] = h[r, j], of_h[j]
+        for j in range(size):
+            row[2, j] = tanh(of_x[j] + row[0, j] * of_h[j])
+        for j in range(size):
             h[r, j] = row[2, j] + row[1, j] * (h[r, j] - row[2, j])
-        for j in range(out.size):
+        for j in range(size):
             out[j] = h[r, j]
 
 
 @shared(makes_arrays=True)
 def _gru_back(first, last, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh, reverse):
     steps, back, now = len(before), pack_all(weight), slice(first, last)
+    sums = rows_for(last - first, back)
     for k in range(steps):
         t = k if reverse else steps - 1 - k
         _gru_gates_back(
             gates[t, now], of_h[t, now], recalled[t, now], before[t, now], g_y[t, now], dh[now], of_x[t, now]
         )
-        times_all(flat[t, now], back, dh[now], dh[now])
+        _copy(sums, dh[now])
+        times_all(flat[t, now], back, sums, sums)
+        _copy(dh[now], sums)
 
 
 @inner
@@ -220,6 +223,24 @@ def _gru_gates_back(gates, of_h, recalled, before_all, g_y, dh_all, of_x_all):
 # --- both -------------------------------------------------------------------------------------------------------------
 
 
-def _bias(bias, size, dtype):
-    """A bias as a matrix of one row, zeros if there is none."""
-    return numpy.zeros((1, size), dtype) if bias is None else numpy.ascontiguousarray(bias).reshape(1, size)
+@inner(makes_arrays=True)
+def _begin(bias, panels):
+    """What the sums of all rows begin with; a bias of no numbers is none."""
+    begin = rows_for(1, panels)
+    for j in range(bias.size):
+        begin[0, j] = bias[j]
+    return begin
+
+
+@inner
+def _copy(out, x):
+    """Copy as many numbers of each row as both have."""
+    for r in range(len(out)):
+        to, row = out[r], x[r]
+        for j in range(min(to.size, row.size)):
+            to[j] = row[j]
+
+
+def _bias(bias, dtype):
+    """A bias, of no numbers if there is none."""
+    return numpy.empty(0, dtype) if bias is None else numpy.ascontiguousarray(bias)
