@@ -146,6 +146,46 @@ def test_large_inputs_shared_out_among_threads(name, everywhere, monkeypatch):
         numpy.testing.assert_allclose(a, d, rtol=1e-4, atol=2 * scale)
 
 
+@pytest.mark.parametrize(("operation", "gates", "biases"), [(ops.lstm, 4, 2), (ops.gru, 3, 2), (ops.gru, 3, 0)])
+@pytest.mark.parametrize("size", [1, 3, 4, 16, 21])
+def test_recurrences_of_few_sequences_and_of_sizes_that_fill_no_vector(operation, gates, biases, size, everywhere):
+    random = numpy.random.default_rng(0)
+    weights = [large(random, gates * size, 5), large(random, gates * size, size)]
+    weights += [large(random, gates * size) for _ in range(biases)]
+    for array in weights:
+        array.flags.writeable = False
+    for count in range(14):
+        found = []
+        for on in (True, False):
+            everywhere(on)
+            x = large(numpy.random.default_rng(1), 3, count, 5)
+            x.flags.writeable = False
+            leaves = [asarray(array, requires_grad=True) for array in (x, *weights)]
+            y = operation(*leaves)
+            (y * y).sum().backward()
+            found.append([y.numpy(), *(leaf.grad.numpy() for leaf in leaves)])
+        for a, b in zip(*found, strict=True):
+            numpy.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5 * max(1.0, float(abs(b).max(initial=0.0))))
+
+
+@pytest.mark.parametrize("keys", [1, 15, 16, 33])
+@pytest.mark.parametrize("features", [1, 8, 17])
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_of_any_number_of_queries(keys, features, causal, everywhere):
+    for queries in (1, 2, 3, 7, 31, 34):
+        found = []
+        for on, dtype in ((True, "float32"), (False, "float64")):
+            everywhere(on)
+            random = numpy.random.default_rng(1)
+            shapes = (2, 3, queries, features), (2, 3, keys, features), (2, 3, keys, features + 2)
+            leaves = [asarray(large(random, *shape).astype(dtype), requires_grad=True) for shape in shapes]
+            y = ops.scaled_dot_product_attention(*leaves, is_causal=causal)
+            (y * y).sum().backward()
+            found.append([y.numpy(), *(leaf.grad.numpy() for leaf in leaves)])
+        for a, b in zip(*found, strict=True):
+            numpy.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5)
+
+
 @pytest.mark.parametrize(
     ("count", "channels", "outputs", "size", "padding", "kernel", "stride"),
     [

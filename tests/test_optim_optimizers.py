@@ -164,6 +164,40 @@ def test_a_graph_from_before_a_step_is_refused():
         loss.backward()
 
 
+@pytest.mark.parametrize("staged", [False, True])
+@pytest.mark.parametrize("taken", ["detach", "a part of it", "data", "a view in a graph"])
+def test_what_was_taken_of_a_parameter_before_a_step_stays(taken, staged):
+    a, b = (ichikara.asarray(numpy.arange(6.0).reshape(2, 3), requires_grad=True) for _ in range(2))
+    optimizer = optim.SGD([a, b], lr=0.5)
+
+    def step():
+        optimizer.zero_grad()
+        ((a + b) ** 2).sum().backward()
+        optimizer.step()
+
+    step = ichikara.stage(step) if staged else step
+    for _ in range(3):
+        step()
+    before = a.numpy()
+    if taken == "a view in a graph":
+        view = a.reshape(-1)[1:]
+        loss = (view * view).sum()
+        step()
+        a.grad = None
+        loss.backward()
+        held, before = view.detach(), before.reshape(-1)[1:]
+        numpy.testing.assert_array_equal(a.grad.numpy().reshape(-1)[1:], 2 * before)
+    else:
+        held = {"detach": lambda: a.detach(), "a part of it": lambda: a.detach()[:, 1:], "data": lambda: a.data}[
+            taken
+        ]()
+        before = before[:, 1:] if taken == "a part of it" else before
+        step()
+    step()
+    numpy.testing.assert_array_equal(numpy.asarray(held), before)
+    assert not numpy.array_equal(a.numpy(), numpy.arange(6.0).reshape(2, 3))
+
+
 def test_zero_grad():
     w, frozen = ichikara.asarray([1.0, 2.0], requires_grad=True), ichikara.asarray([1.0])
     optimizer = Adam([w, frozen])

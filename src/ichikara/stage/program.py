@@ -9,8 +9,7 @@ from weakref import ref
 
 import numpy
 
-from ..arrays import generator_in_use
-from ..arrays.workers import held
+from ..arrays import generator_in_use, workers
 from ..autodiff import wrap
 from ..autodiff.modes import mode
 from .functions import numbers
@@ -82,9 +81,8 @@ class Program:
             (function, _taker(takes), gives)
             for function, takes, gives, *_ in (*others, *self.instructions[len(calm) :])
         ]
-        self._held: AbstractContextManager = (
-            held if large else nullcontext()
-        )  # once, and not anew for each large product
+        # Once, and not anew for each large product.
+        self._held: AbstractContextManager = workers.held if large else nullcontext()
         self._free: list[list] = []  # arrays for all rooms, which no replay is using; there may be several at once
 
     def fits(self) -> bool:

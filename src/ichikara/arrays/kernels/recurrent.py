@@ -27,7 +27,7 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
     check("lstm", x, w_ih, w_hh, 4, lengths)
-    x, w_ih, w = map(numpy.ascontiguousarray, (x, w_ih, w_hh))
+    x, w_ih, w = map(_plain, (x, w_ih, w_hh))
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
     bias = _bias(added(b_ih, b_hh), x.dtype)
     gates = numpy.empty((steps, n, 4, size), x.dtype)  # weighted sums, then the gates
@@ -52,11 +52,11 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
 def _lstm(first, last, x, w_ih, w_hh, bias, gates, y, before, c_before, reverse):
     steps, of_x, of_h = len(x), pack_all(w_ih.T), pack_all(w_hh.T)
     h, c = y[steps, first:last], y[steps + 1, first:last]  # the states so far, in the end the last ones
-    sums, begin, now = rows_for(last - first, of_h), _begin(bias, of_h), slice(first, last)
+    sums, bias_row, now = rows_for(last - first, of_h), _row(bias, of_h), slice(first, last)
     for k in range(steps):
         t = steps - 1 - k if reverse else k
-        for seen, panels, start in ((x[t, now], of_x, begin), (h, of_h, sums)):
-            times_all(seen, panels, start, sums)
+        for seen, panels, begin in ((x[t, now], of_x, bias_row), (h, of_h, sums)):
+            times_all(seen, panels, begin, sums)
         _lstm_gates(sums, gates[t, now], before[t, now], c_before[t, now], y[t, now], h, c)
 
 
@@ -129,7 +129,7 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
     check("gru", x, w_ih, w_hh, 3, lengths)
-    x, w_ih, w = map(numpy.ascontiguousarray, (x, w_ih, w_hh))
+    x, w_ih, w = map(_plain, (x, w_ih, w_hh))
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
     gates = numpy.empty((steps, n, 3, size), x.dtype)  # weighted sums, then the gates
     y = numpy.empty((steps + 1, n, size), x.dtype)
@@ -154,10 +154,10 @@ def _gru(first, last, x, w_ih, w_hh, b_ih, b_hh, gates, y, before, recalled, rev
     steps, of_x, of_h = len(x), pack_all(w_ih.T), pack_all(w_hh.T)
     h = y[steps, first:last]  # the states so far, in the end the last ones
     x_sums, h_sums, now = rows_for(last - first, of_x), rows_for(last - first, of_h), slice(first, last)
-    x_begin, h_begin = _begin(b_ih, of_x), _begin(b_hh, of_h)
+    x_row, h_row = _row(b_ih, of_x), _row(b_hh, of_h)
     for k in range(steps):
         t = steps - 1 - k if reverse else k
-        for seen, panels, begin, sums in ((x[t, now], of_x, x_begin, x_sums), (h, of_h, h_begin, h_sums)):
+        for seen, panels, begin, sums in ((x[t, now], of_x, x_row, x_sums), (h, of_h, h_row, h_sums)):
             times_all(seen, panels, begin, sums)
         _gru_gates(x_sums, h_sums, gates[t, now], before[t, now], recalled[t, now], y[t, now], h)
 
@@ -224,12 +224,12 @@ def _gru_gates_back(gates, of_h, recalled, before_all, g_y, dh_all, of_x_all):
 
 
 @inner(makes_arrays=True)
-def _begin(bias, panels):
-    """What the sums of all rows begin with; a bias of no numbers is none."""
-    begin = rows_for(1, panels)
+def _row(bias, panels):
+    """A bias as a row as long as all panels are wide; one of no numbers stands for none."""
+    row = rows_for(1, panels)
     for j in range(bias.size):
-        begin[0, j] = bias[j]
-    return begin
+        row[0, j] = bias[j]
+    return row
 
 
 @inner
@@ -243,4 +243,9 @@ def _copy(out, x):
 
 def _bias(bias, dtype):
     """A bias, of no numbers if there is none."""
-    return numpy.empty(0, dtype) if bias is None else numpy.ascontiguousarray(bias)
+    return numpy.empty(0, dtype) if bias is None else _plain(bias)
+
+
+def _plain(array):
+    """An array of the one kind that kernels are compiled for: without gaps, and to be written to."""
+    return numpy.require(array, requirements=["C", "A", "W"])
