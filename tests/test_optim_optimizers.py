@@ -168,7 +168,7 @@ def test_a_graph_from_before_a_step_is_refused():
 @pytest.mark.parametrize("taken", ["detach", "a part of it", "data", "a view in a graph"])
 def test_what_was_taken_of_a_parameter_before_a_step_stays(taken, staged):
     a, b = (ichikara.asarray(numpy.arange(6.0).reshape(2, 3), requires_grad=True) for _ in range(2))
-    optimizer = optim.SGD([a, b], lr=0.5)
+    optimizer = optim.SGD([a, b], lr=0.1)
 
     def step():
         optimizer.zero_grad()
