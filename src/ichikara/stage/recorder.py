@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 
 from ..arrays import Recorded, recording
-from ..arrays.kernels import fit_one_kernel, fitting_small
+from ..arrays.kernels import direct, fit_one_kernel, fitting_small
 from ..autodiff import Tensor, wrap
 from ..autodiff.tensor import Leaf, Node
 from ..autodiff.tree import flatten
@@ -249,7 +249,9 @@ class Recorder:
         kernel, needs = found
         rooms = tuple(Room(self._slot(), result.shape, result.dtype) for result in results)
         # Called once, so that replays need not wait for the compiler.
-        kernel(*[given[name] for name in needs], *[room.make() for room in rooms])
+        arguments = [*(given[name] for name in needs), *(room.make() for room in rooms)]
+        kernel(*arguments)
+        kernel = direct(kernel, arguments)
         slots = {
             name: slot if given[name] is value else self._noted(as_array, (slot,))
             for name, (value, slot) in zip(names, taken, strict=True)
