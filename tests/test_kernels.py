@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy
 import pytest
 from cases import CASES
-from test_operations import each, ours
+from test_operations import each, leaves, ours
 
 import ichikara
 from ichikara import nn, ops, optim
@@ -50,7 +50,8 @@ def test_every_kernel_is_of_an_operation_with_rows_in_the_table():
         if name.startswith(("rules.", "arrays.")):  # an optimiser's rule, or what no operation is alone
             continue
         assert name in rows
-        assert set(functions) - {""} <= set(operations[name].inputs)
+        assert set(functions) - {"", kernels.ALONE} <= set(operations[name].inputs)
+        assert kernels.ALONE not in functions or operations[name].keeps
     for name, of in kernels._known_small:
         assert name in rows
         assert of in ("", *operations[name].inputs)
@@ -69,6 +70,11 @@ def test_kernels_give_what_the_operations_give(case, dtype, everywhere):
                 assert found.shape == wanted.shape
                 assert found.dtype == wanted.dtype
                 numpy.testing.assert_allclose(found, wanted, **EXACT[dtype])
+            everywhere(True)
+            with ichikara.no_grad():  # without what is kept for the gradients
+                alone = case.function(dtype)(*leaves(arrays)).numpy()
+            assert alone.dtype == value.dtype
+            numpy.testing.assert_allclose(alone, value, **EXACT[dtype])
 
 
 def large(random, *shape):
@@ -181,6 +187,8 @@ def test_attention_of_any_number_of_queries(keys, features, causal, everywhere):
             leaves = [asarray(large(random, *shape).astype(dtype), requires_grad=True) for shape in shapes]
             y = ops.scaled_dot_product_attention(*leaves, is_causal=causal)
             (y * y).sum().backward()
+            with ichikara.no_grad():
+                assert numpy.array_equal(ops.scaled_dot_product_attention(*leaves, is_causal=causal), y)
             found.append([y.numpy(), *(leaf.grad.numpy() for leaf in leaves)])
         for a, b in zip(*found, strict=True):
             numpy.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5)

@@ -23,7 +23,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from ..arrays import PYTHON_NUMBERS, READY, as_array, harmonise, is_array, is_floating, is_scalar, plain, recording
-from ..arrays.kernels import fitting
+from ..arrays.kernels import ALONE, fitting
 from .modes import mode
 from .tensor import OPERATORS, Node, Tensor, bind, raw, wrap
 
@@ -166,7 +166,7 @@ class Operation:
                 values[i] = values[i].item()  # so that an option of NumPy's type widens nothing
         if not tensors:
             if mode.in_rule:
-                output, _ = self._compute(values)
+                output, _ = self._compute(values, 0)
                 return output[0] if self.keeps else output
             for i in self._range:
                 if values[i].__class__ in PYTHON_NUMBERS:
@@ -189,23 +189,25 @@ class Operation:
             output._node.versions = [edge.version for edge in edges if edge is not None]
         return output
 
-    def _compute(self, values):
-        """What the kernel for these values gives, or else the function; and the kernels that are to be used."""
+    def _compute(self, values, wanted):
+        """What the kernel for these values gives, or else the function; and the kernels that are to be used.
+
+        Where no gradient is wanted, what is kept for one may be missing.
+        """
         recorder = recording.recorder
-        if recorder is not None:
-            fast = fitting(self.name, [plain(value) for value in values], self._promotes)
-            output = recorder.run(fast.get("", self.forward), values, of=(self.name, ""))
-            return (recorder.run(self.forward, values), {}) if output is NotImplemented else (output, fast)
-        fast = fitting(self.name, values, self._promotes)
-        output = fast[""](*values) if "" in fast else self.forward(*values)
+        known = values if recorder is None else [plain(value) for value in values]
+        fast = fitting(self.name, known, self._promotes)
+        alone = not wanted and ALONE in fast
+        function = fast[ALONE] if alone else fast.get("", self.forward)
+        output = function(*values) if recorder is None else recorder.run(function, values, of=(self.name, ""))
         if output is NotImplemented:  # there is no kernel for these options, or this layout
-            return self.forward(*values), {}
-        return output, fast
+            return self.forward(*values) if recorder is None else recorder.run(self.forward, values), {}
+        return (output,) if alone else output, fast
 
     def _apply(self, values, wanted, edges):
         """Compute, and leave a record where a gradient is wanted."""
         try:
-            output, fast = self._compute(values)
+            output, fast = self._compute(values, wanted)
         except (ValueError, TypeError, IndexError) as error:
             if type(error).__module__.startswith("jax"):
                 raise  # what JAX says of its tracers is better than what we could

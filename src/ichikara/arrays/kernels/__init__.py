@@ -11,8 +11,9 @@ know of its kernel, and without Numba everything works, slower::
     def relu_x(g, y): ...
 
 The second is the rule of the gradient of ``x``; like every rule it names what it needs. An operation need not have
-both. A kernel takes NumPy arrays of one floating-point type, in any layout, of at least `LARGE` elements: below that
-NumPy is done before a kernel has been called, and a small network never waits for a compiler.
+both. What an operation keeps for its gradients takes time too, so there may be a kernel of its value ``alone``. A
+kernel takes NumPy arrays of one floating-point type, in any layout, of at least `LARGE` elements: below that NumPy is
+done before a kernel has been called, and a small network never waits for a compiler.
 
 A step that is recorded is done many times, so there it pays to wait. What it does with arrays of fewer elements is done
 in replays by *small* kernels, each a compiled function of the same inputs and of places for the results::
@@ -42,6 +43,7 @@ from ..memory import keep_freed
 from ..workers import look_again
 
 __all__ = [
+    "ALONE",
     "LARGE",
     "direct",
     "find",
@@ -60,6 +62,9 @@ __all__ = [
 LARGE = 1 << 14
 """How many elements the first input of an operation must have for its kernel to pay."""
 
+ALONE = "alone"
+"""The name under which `find` has the kernel of an operation's value alone."""
+
 _known: dict[str, dict[str, Callable]] = {}
 _known_fused: dict[tuple[tuple[str, str], tuple[str, str]], Callable] = {}
 _known_in_place: dict[str, Callable] = {}
@@ -67,11 +72,15 @@ _known_small: dict[tuple[str, str], tuple[Callable, dict[str, Any]]] = {}
 _loaded = False
 
 
-def kernel(operation: str, of: str = "") -> Callable[[Callable], Callable]:
-    """Decorator: the kernel of an operation, or the kernel ``of`` one of its inputs' gradients."""
+def kernel(operation: str, of: str = "", alone: bool = False) -> Callable[[Callable], Callable]:
+    """Decorator: the kernel of an operation, or the kernel ``of`` one of its inputs' gradients.
+
+    Arguments: ``alone``, True for one that gives the value of an operation and nothing of what it keeps for gradients;
+    it is used where no gradient is wanted.
+    """
 
     def register(function):
-        _known.setdefault(operation, {})[of] = function
+        _known.setdefault(operation, {})[ALONE if alone else of] = function
         return function
 
     return register

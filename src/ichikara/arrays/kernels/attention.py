@@ -25,6 +25,16 @@ _BLOCK = 32  # queries at a time
 
 @kernel("attention")
 def attention(q, k, v, mask, kept, is_causal, scale):
+    return _attention(q, k, v, mask, kept, is_causal, scale, True)
+
+
+@kernel("attention", alone=True)
+def attention_alone(q, k, v, mask, kept, is_causal, scale):
+    found = _attention(q, k, v, mask, kept, is_causal, scale, False)
+    return found if found is NotImplemented else found[0]
+
+
+def _attention(q, k, v, mask, kept, is_causal, scale, with_weights):
     if v is None or q.shape[:-2] != k.shape[:-2] or v.shape[:-2] != q.shape[:-2]:
         return NotImplemented
     if 0 in (*k.shape, *v.shape) or scale <= 0 or not (mask is None or mask.dtype == bool):
@@ -33,12 +43,12 @@ def attention(q, k, v, mask, kept, is_causal, scale):
     weights = (*q.shape[:-1], k.shape[-2])
     q, k, v = _alike(*[_with_heads(x) for x in (q, k, v)])
     y = numpy.empty_like(q) if q.shape == v.shape else numpy.empty((*q.shape[:-1], v.shape[-1]), q.dtype)
-    p = numpy.empty((*q.shape[:-1], k.shape[-2]), q.dtype)
+    p = numpy.empty((*q.shape[:-1], k.shape[-2] if with_weights else 0), q.dtype)
     places = _with_heads(_ones(weights, bool) if mask is None else numpy.broadcast_to(mask, weights))
     drops = _with_heads(_ones(weights, q.dtype.type) if kept is None else numpy.broadcast_to(kept, weights))
     masks = (places, drops, mask is not None, kept is not None)
     options = (is_causal, q.dtype.type(scale))
-    cost = p.size * (q.shape[-1] + v.shape[-1])
+    cost = q.size * 2 * k.shape[-2]
     together(_attend, cost, q.shape[0] * q.shape[1], q, k, v, y, p, *masks, *options)
 
     def back(g):
@@ -48,7 +58,8 @@ def attention(q, k, v, mask, kept, is_causal, scale):
             together(_attend_back, 2 * cost, q.shape[0] * q.shape[1], q, k, v, g, *found, p, *masks[1::2], *options)
         return [x.reshape(shape) for x, shape in zip(found, shapes, strict=True)]
 
-    return y.reshape(*shapes[0][:-1], shapes[2][-1]), p.reshape(weights), Once(back)
+    y = y.reshape(*shapes[0][:-1], shapes[2][-1])
+    return (y, p.reshape(weights), Once(back)) if with_weights else (y,)
 
 
 @kernel("attention", of="q")
@@ -113,7 +124,7 @@ def _attend(first, last, q, k, v, y, p, places, drops, masked, dropped, is_causa
 
 @inner
 def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale, of_k, of_v, scores, found, nothing):
-    queries, keys = p.shape
+    queries, keys = len(q), len(k)
     pack(k.T, of_k)
     pack(v, of_v)
     for start in range(0, queries, _BLOCK):
@@ -128,8 +139,9 @@ def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale,
                 # To the end of the block, so that the rows are as long as vectors are wide.
                 row[r + 1 :] = -numpy.inf
             _softmax(row, scale)
-            _copy(p[r], row)
-            p[r, seen:] = 0
+            if p.shape[1]:  # its gradient is wanted
+                _copy(p[r], row)
+                p[r, seen:] = 0
             if dropped:
                 _times(row, row, drops[r])
         times_all(scores[: stop - start, :seen], of_v, nothing, found[: stop - start])

@@ -21,10 +21,24 @@ def max_pooling(x, kernel, window):
     x = numpy.ascontiguousarray(x)
     shape = (*x.shape[:2], *window.positions(x.shape[2:], kernel))
     y, winners = numpy.empty(shape, x.dtype), numpy.empty(shape, numpy.uint8)
-    planes = [array.reshape(-1, *array.shape[2:]) for array in (x, y, winners)]
-    sizes = (*map(_counted, (*kernel, window.stride[1])), window.stride[0], *window.dilation)
-    together(_largest, y.size * kernel[0] * kernel[1], len(planes[0]), *planes, *sizes)
+    _share(_winners, (x, y, winners), kernel, window)
     return y, winners
+
+
+@kernel("max_pooling", alone=True)
+def max_pooling_alone(x, kernel, window):
+    if any(map(any, window.padding)):
+        return NotImplemented
+    x = numpy.ascontiguousarray(x)
+    y = numpy.empty((*x.shape[:2], *window.positions(x.shape[2:], kernel)), x.dtype)
+    _share(_largest, (x, y), kernel, window)
+    return y
+
+
+def _share(function, arrays, kernel, window):
+    planes = [array.reshape(-1, *array.shape[2:]) for array in arrays]
+    sizes = (*map(_counted, (*kernel, window.stride[1])), window.stride[0], *window.dilation)
+    together(function, planes[1].size * kernel[0] * kernel[1], len(planes[0]), *planes, *sizes)
 
 
 @kernel("max_unpooling")
@@ -58,7 +72,20 @@ def _counted(n):
 
 
 @shared
-def _largest(first, last, x, y, winners, lines, columns, steps, down, apart_down, apart_across):
+def _largest(first, last, x, y, lines, columns, steps, down, apart_down, apart_across):
+    for n in range(max(first, 0), last):
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
+                best = x[n, max(i * down, 0), max(j * len(steps), 0)]
+                for k in range(len(lines)):
+                    for m in range(len(columns)):
+                        value = x[n, max(i * down + k * apart_down, 0), max(j * len(steps) + m * apart_across, 0)]
+                        best = best if best > value or best != best else value  # nan is larger than any number
+                y[n, i, j] = best
+
+
+@shared
+def _winners(first, last, x, y, winners, lines, columns, steps, down, apart_down, apart_across):
     for n in range(max(first, 0), last):
         for i in range(y.shape[1]):
             for j in range(y.shape[2]):
