@@ -362,7 +362,19 @@ def relus(*layers):
 
 
 # A network, the shape of its input, and what of it two operations at a time can do.
+class _Around(nn.Module):
+    """A layer and a way around it, as in a residual network."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 64)
+
+    def forward(self, x):
+        return ops.relu(self.layer(x) + x)
+
+
 FUSED = {
+    "a sum": (lambda: nn.Sequential(_Around(), _Around()), (70, 5, 64), {"add"}),
     "linear": (lambda: relus(nn.Linear(64, 300), nn.Linear(300, 320)), (60, 64), {"linear", "linear x"}),
     "linear, few rows": (lambda: relus(nn.Linear(300, 310), nn.Linear(310, 320)), (3, 300), {"linear", "linear x"}),
     "linear, sequences": (lambda: relus(nn.Linear(64, 300), nn.Linear(300, 90)), (5, 12, 64), {"linear", "linear x"}),

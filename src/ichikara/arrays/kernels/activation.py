@@ -3,8 +3,8 @@ r"""What a neuron does with its weighted sum, number by number.
 Each kernel is one pass over the memory; written with NumPy, GELU's slope takes eighteen.
 """
 
-from . import kernel, small
-from .compiled import sigmoid, tanh
+from . import fused, kernel, small
+from .compiled import inner, sigmoid, tanh
 from .mapped import mapped, of_one, of_two
 
 _SQRT_TWO_OVER_PI = 0.7978845608028654
@@ -15,10 +15,15 @@ def relu(x):
     return mapped(_relu, x, cost=1)
 
 
+@inner
+def _relu_of(x):
+    return x if x > 0 or x != x else type(x)(0)  # with max alone nan would be lost
+
+
 @small("relu")
 @of_one
 def _relu(x):
-    return x if x > 0 or x != x else type(x)(0)  # with max alone nan would be lost
+    return _relu_of(x)
 
 
 @kernel("relu", of="x")
@@ -30,6 +35,17 @@ def relu_x(g, y):
 @of_two
 def _relu_x(g, y):
     return g * type(g)(y > 0)
+
+
+@fused("add", then="relu")
+def add_relu(a, b):
+    alike = hasattr(a, "shape") and hasattr(b, "shape") and a.shape == b.shape
+    return mapped(_add_relu, a, b, cost=2) if alike else NotImplemented
+
+
+@of_two
+def _add_relu(a, b):
+    return _relu_of(a + b)
 
 
 @kernel("leaky_relu")
