@@ -361,7 +361,6 @@ def relus(*layers):
     return nn.Sequential(*[part for layer in layers for part in (layer, nn.ReLU())])
 
 
-# A network, the shape of its input, and what of it two operations at a time can do.
 class _Around(nn.Module):
     """A layer and a way around it, as in a residual network."""
 
@@ -373,6 +372,7 @@ class _Around(nn.Module):
         return ops.relu(self.layer(x) + x)
 
 
+# A network, the shape of its input, and what of it two operations at a time can do.
 FUSED = {
     "a sum": (lambda: nn.Sequential(_Around(), _Around()), (70, 5, 64), {"add"}),
     "linear": (lambda: relus(nn.Linear(64, 300), nn.Linear(300, 320)), (60, 64), {"linear", "linear x"}),

@@ -94,16 +94,16 @@ class Program:
         for held, name, tensor in places:
             if held.get(name) is not tensor:
                 return False
-        for source in sources:
-            holder, tensor_of, node, layout, last = source
+        for entry in sources:
+            holder, tensor_of, node, layout, last = entry
             tensor = holder if tensor_of is None else tensor_of(holder)
             if tensor is None or tensor._node is not node:
                 return False
             array = tensor._data
             if last() is not array:
-                if layout != layout_of(array):
+                if layout != _layout_of(array):
                     return False
-                source[-1] = _reference(array)
+                entry[-1] = _reference(array)
         for leaf, absent in grads:
             if (leaf.grad is None) is not absent:
                 return False
@@ -146,7 +146,7 @@ def _parameters(code: Sequence[Instruction], values: list) -> set[int]:
     return {instruction.gives for instruction in reads if values[instruction.takes[0]].requires_grad}
 
 
-def layout_of(array: Any) -> tuple:
+def _layout_of(array: Any) -> tuple:
     """The shape, the type and the strides of an array."""
     return array.shape, array.dtype, array.strides
 
@@ -158,7 +158,7 @@ def _reference(array: Any) -> Callable:
 
 def source(holder: Any, tensor_of: Callable | None, tensor: Any) -> list:
     """A tensor that is read and what gives it, as an entry of `Guards`."""
-    return [holder, tensor_of, tensor._node, layout_of(tensor._data), _reference(tensor._data)]
+    return [holder, tensor_of, tensor._node, _layout_of(tensor._data), _reference(tensor._data)]
 
 
 def _taker(slots: tuple[int, ...]) -> Callable:

@@ -30,8 +30,7 @@ def attention(q, k, v, mask, kept, is_causal, scale):
 
 @kernel("attention", alone=True)
 def attention_alone(q, k, v, mask, kept, is_causal, scale):
-    found = _attention(q, k, v, mask, kept, is_causal, scale, False)
-    return found if found is NotImplemented else found[0]
+    return _attention(q, k, v, mask, kept, is_causal, scale, False)
 
 
 def _attention(q, k, v, mask, kept, is_causal, scale, with_weights):
@@ -59,7 +58,7 @@ def _attention(q, k, v, mask, kept, is_causal, scale, with_weights):
         return [x.reshape(shape) for x, shape in zip(found, shapes, strict=True)]
 
     y = y.reshape(*shapes[0][:-1], shapes[2][-1])
-    return (y, p.reshape(weights), Once(back)) if with_weights else (y,)
+    return (y, p.reshape(weights), Once(back)) if with_weights else y
 
 
 @kernel("attention", of="q")

@@ -90,11 +90,12 @@ def _lstm_gates(sums, gates, before, c_before, y, h, c):
 def _lstm_back(first, last, g_y, gates, weight, c_before, sums, flat, dh, dc, reverse):
     steps, back, now = len(c_before), pack_all(weight), slice(first, last)
     of_h, nothing, rows = rows_for(last - first, back), rows_for(1, back), rows_for(2, back)
+    _copy(of_h, dh[now])
     for k in range(steps):
         t = k if reverse else steps - 1 - k
-        _lstm_gates_back(gates[t, now], sums[t, now], c_before[t, now], g_y[t, now], dh[now], dc[now], rows)
+        _lstm_gates_back(gates[t, now], sums[t, now], c_before[t, now], g_y[t, now], of_h, dc[now], rows)
         times_all(flat[t, now], back, nothing, of_h)
-        _copy(dh[now], of_h)
+    _copy(dh[now], of_h)
 
 
 @inner
@@ -187,14 +188,12 @@ def _gru_gates(x_sums, h_sums, gates, before, recalled, y, h):
 def _gru_back(first, last, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh, reverse):
     steps, back, now = len(before), pack_all(weight), slice(first, last)
     sums = rows_for(last - first, back)
+    _copy(sums, dh[now])
     for k in range(steps):
         t = k if reverse else steps - 1 - k
-        _gru_gates_back(
-            gates[t, now], of_h[t, now], recalled[t, now], before[t, now], g_y[t, now], dh[now], of_x[t, now]
-        )
-        _copy(sums, dh[now])
+        _gru_gates_back(gates[t, now], of_h[t, now], recalled[t, now], before[t, now], g_y[t, now], sums, of_x[t, now])
         times_all(flat[t, now], back, sums, sums)
-        _copy(dh[now], sums)
+    _copy(dh[now], sums)
 
 
 @inner
