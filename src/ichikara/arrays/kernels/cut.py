@@ -7,7 +7,7 @@ import numpy
 
 from .compiled import inner
 
-__all__ = ["BY_ITSELF", "ITSELF", "WHERE", "cut", "cut_where", "how_to_cut"]
+__all__ = ["BY_ITSELF", "ITSELF", "WHERE", "cut", "cut_rows", "cut_where", "how_to_cut"]
 
 ITSELF = "itself"
 """What is cut off is what is not above 0 itself, as by ReLU."""
@@ -42,3 +42,13 @@ def cut_where(row, where):
     zero = row.dtype.type(0)
     for j in range(row.size):
         row[j] = row[j] if where[j] > zero else zero
+
+
+@inner
+def cut_rows(rows, how, where):
+    """Cut off rows of an array, in the way that `how_to_cut` has said, in place. In compiled code."""
+    for r in range(len(rows) if how else 0):
+        if how == BY_ITSELF:
+            cut(rows[r])
+        else:
+            cut_where(rows[r], where[r])

@@ -14,12 +14,13 @@ Six rows of A and a panel are a tile, whose twelve sums stay in registers from t
 import numpy
 
 from .compiled import inner
-from .tile import add_product, lanes_of, load, store, turn
+from .tile import add_product, fetch, lanes_of, load, store, turn
 
 __all__ = ["pack", "pack_all", "panels_for", "rows_for", "times_all", "width_of"]
 
 _SIX, _FOUR, _ONE = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3), (0,)
 _TWO = (0, 1)
+_ABREAST = 4  # panels that are filled together, so that what is read lies side by side
 
 
 @inner
@@ -37,17 +38,20 @@ def pack(b, panels):
     depth, width, lanes = len(b), width_of(panels), lanes_of(panels)
     down, right = b.strides[0] // b.itemsize, b.strides[1] // b.itemsize
     whole, deep = b.shape[1] // width, depth - depth % lanes
-    for p in range(whole):
+    for first in range(0, whole, _ABREAST):
+        last = min(first + _ABREAST, whole)
         if right == 1:
             for k in range(depth):
-                store(load(_ONE, _TWO, b, k * down + p * width, 0), panels[p], k * width, 0)
+                for p in range(first, last):
+                    store(load(_ONE, _TWO, b, k * down + p * width, 0), panels[p], k * width, 0)
         else:
-            for c in range(0, width, lanes):
-                for k in range(0, deep, lanes):
-                    turn(b, (p * width + c) * right + k, right, panels[p], k * width + c, width)
-            for k in range(deep, depth):
-                for c in range(width):
-                    panels[p, k * width + c] = b[k, p * width + c]
+            for p in range(first, last):
+                for c in range(0, width, lanes):
+                    for k in range(0, deep, lanes):
+                        turn(b, (p * width + c) * right + k, right, panels[p], k * width + c, width)
+                for k in range(deep, depth):
+                    for c in range(width):
+                        panels[p, k * width + c] = b[k, p * width + c]
     for p in range(whole, len(panels)):
         for k in range(depth):
             for c in range(width):
@@ -100,6 +104,7 @@ def _tile(several, r, p, a, panels, begin, out):
     down, right, out_step = a.strides[0] // a.itemsize, a.strides[1] // a.itemsize, out.strides[0] // out.itemsize
     begin_step = begin.strides[0] // begin.itemsize if len(begin) > 1 else 0
     sums = load(several, _TWO, begin, r * begin_step + p * width, begin_step)
+    fetch(several, _TWO, out, r * out_step + p * width, out_step)
     for k in range(a.shape[1]):
         sums = add_product(sums, a, r * down + k * right, down, panels, panel + k * width)
     store(sums, out, r * out_step + p * width, out_step)

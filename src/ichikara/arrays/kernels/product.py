@@ -6,7 +6,8 @@ from ..workers import held, together
 from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
 from .compiled import compiled, inner
-from .cut import BY_ITSELF, WHERE, cut, cut_where, how_to_cut
+from .cut import cut_rows, how_to_cut
+from .strips import in_strips, pays
 from .team import share_out, shared
 
 _FEW_ROWS = 4
@@ -30,6 +31,10 @@ def product(a, b, bias, cost, where=None):
     elif not bias.flags.carray:
         bias = bias.copy()
     cutting = how_to_cut(c, where)
+    if pays(len(a) if a_turned else a.shape[1], c.shape[1], cost) and len(c) > _FEW_ROWS:
+        start = bias if bias.size else numpy.zeros(c.shape[1], c.dtype)
+        together(in_strips, cost, a, a_turned, b, b_turned, start[None], c, *cutting)
+        return c
     if b_turned and not a_turned and len(a) <= _FEW_ROWS:
         together(_few_rows, cost, len(b), a, b, bias, c, *cutting)
         return c
@@ -66,19 +71,10 @@ def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows, how, 
     lies_a, lies_b = TURNED if a_turned else PLAIN, TURNED if b_turned else PLAIN
     beta = 1 if bias.size else 0
     gemm(lies_a, lies_b, m, n, k, at_a, a.shape[1], at_b, b.shape[1], beta, at_c, c.shape[1], c)
-    for r in range(first if by_rows else 0, (last if by_rows else m) if how else 0):
-        if by_rows:
-            _cut(c[r], how, where[r])
-        else:
-            _cut(c[r, first:last], how, where[r, first:last])
-
-
-@inner
-def _cut(row, how, where):
-    if how == BY_ITSELF:
-        cut(row)
-    elif how == WHERE:
-        cut_where(row, where)
+    if by_rows:
+        cut_rows(c[first:last, :], how, where[first:last, :])
+    else:
+        cut_rows(c[:, first:last], how, where[:, first:last])
 
 
 @shared
@@ -99,7 +95,7 @@ def _few_rows(first, last, a, b, bias, c, how, where):
                 sums = (s0 + x[k] * w0[k], s1 + x[k] * w1[k], s2 + x[k] * w2[k], s3 + x[k] * w3[k])
             for n in range(min(4, last - j)):
                 c[i, j + n] = sums[n] + (bias[j + n] if bias.size else zero)
-        _cut(c[i, first:last], how, where[i, first:last])
+    cut_rows(c[:, first:last], how, where[:, first:last])
 
 
 # --- sums of rows -----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ Nothing here looks where an array ends: the caller has to leave room for whole v
 
 from llvmlite import binding, ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 __all__ = ["BYTES", "add_product", "add_products", "add_to", "lanes_of", "load", "sandwich", "store", "turn"]
@@ -68,6 +69,25 @@ def load(typing, rows, columns, out, i, step):
         return value
 
     return tile(rows, columns, out, types.intp, types.intp), build
+
+
+@intrinsic
+def fetch(typing, rows, columns, out, i, step):
+    """Fetch into the cache where `store` will put a tile, while its sums are still being taken."""
+
+    def build(context, builder, signature, arguments):
+        at = _Reader(context, builder, signature, arguments)
+        address = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [address, _INT, _INT, _INT])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        lanes = _lanes(out.dtype)
+        for r in range(rows.count):
+            for c in range(columns.count):
+                place = builder.bitcast(at.place(2, at.row(3, 4, r), c * lanes), address)
+                builder.call(function, [place, _INT(1), _INT(3), _INT(1)])
+        return context.get_dummy_value()
+
+    return types.void(rows, columns, out, types.intp, types.intp), build
 
 
 @intrinsic
