@@ -116,7 +116,7 @@ class Optimizer:
                 held = self._row(number, parameters, given)
                 for parameter, gradient in alone if held else alone + list(zip(parameters, given, strict=True)):
                     state = self.state.get(parameter, {})
-                    parameter._data, state = rule(parameter._data, gradient, state)
+                    parameter._data, state = rule(row.alone(parameter), parameter._data, gradient, state)
                     parameter.touch()
                     if state:
                         self.state[parameter] = state
@@ -124,10 +124,15 @@ class Optimizer:
                 self.state.update(zip(parameters, held.states, strict=True))
 
     @classmethod
-    def _changed(cls, often: bool, options: dict, array: Any, gradient: Any, state: dict) -> tuple[Any, dict]:
-        """What the rule makes of a parameter and of the state, which is the same one where it was changed in place."""
+    def _changed(
+        cls, often: bool, options: dict, alone: bool, array: Any, gradient: Any, state: dict
+    ) -> tuple[Any, dict]:
+        """What the rule makes of a parameter and of the state, each the same one where it was changed in place.
+
+        Arguments: ``alone``, whether nobody else refers to the parameter's array.
+        """
         in_place = fitting_in_place(f"rules.{cls.rule.__name__}", array, gradient, often)
-        found = in_place(array, gradient, state, **options) if in_place else NotImplemented
+        found = in_place(array, gradient, state, alone, **options) if in_place else NotImplemented
         return cls.rule(array, gradient, state, **options) if found is NotImplemented else found
 
     @staticmethod

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..arrays import READY, namespace
 
-__all__ = ["MOST", "Row", "alike", "fits"]
+__all__ = ["MOST", "Row", "alike", "alone", "fits"]
 
 _data = attrgetter("_data")
 
@@ -67,22 +67,26 @@ class Row:
         )
 
     def update(self, rule: Callable, gradients: Sequence) -> bool:
-        """Change all parameters by a rule of array, gradient and state; whether what it remembers are new arrays."""
+        """Change all parameters by a rule of array, gradient and state; whether what it remembers are new arrays.
+
+        Arguments: ``rule``, which is first told whether it may change the array itself.
+        """
         for place, gradient in zip(self._gradients, gradients, strict=True):
             place[...] = gradient
-        new, state = rule(self._array, self._gradient, self._state)
+        alone = self._references() == self._alone
+        new, state = rule(alone, self._array, self._gradient, self._state)
         anew = state is not self._state
         if anew:
             self._remember(state)
         elif "step" in state:
             for part in self.states:
                 part["step"] = state["step"]
-        if self._references() == self._alone:
-            self._array[...] = new
-        else:
+        if not alone:
             self._keep(new)
             del new
             self._alone = self._references()
+        elif new is not self._array:
+            self._array[...] = new
         for parameter in self.parameters:
             parameter.touch()
         return anew and bool(state)
@@ -112,6 +116,20 @@ class Row:
             array[part] if len(shape) == 1 else array[part].reshape(shape)
             for part, shape in zip(self.parts, self.shapes, strict=True)
         ]
+
+
+def alone(parameter: Any) -> bool:
+    """Whether nobody but a parameter refers to the array of its numbers: then nobody sees it change."""
+    return getrefcount(parameter._data) == _ALONE and getattr(parameter._data, "base", None) is None
+
+
+class _Holder:
+    def __init__(self, array):
+        self._data = array
+
+
+_holder = _Holder(object())
+_ALONE = getrefcount(_holder._data)  # that of the holder, and the question's own
 
 
 def alike(states: list[dict]) -> bool:

@@ -1,7 +1,8 @@
 r"""The update of a parameter in one pass over it, its gradient and what is remembered of it.
 
 What is remembered is changed in place: it is the optimiser's own, and memory that is written where it was read is
-fetched once. A rule changes nothing that it was given, so as the kernel of a rule the same is done to a copy.
+fetched once; so is a parameter that nobody else has, which is then the first of the results. A rule changes nothing
+that it was given, so as the kernel of a rule the same is done to a copy.
 """
 
 import math
@@ -18,7 +19,7 @@ _AT_ONCE = 1024  # elements whose numbers stay in the fastest cache from one loo
 
 
 @in_place("rules.sgd")
-def sgd(parameter, gradient, state, *, lr, momentum, dampening, weight_decay, nesterov, maximize, l1):
+def sgd(parameter, gradient, state, alone, *, lr, momentum, dampening, weight_decay, nesterov, maximize, l1):
     numbers = None if l1 else _numbers(lr, momentum, dampening, weight_decay)
     if numbers is None:
         return NotImplemented
@@ -26,48 +27,52 @@ def sgd(parameter, gradient, state, *, lr, momentum, dampening, weight_decay, ne
         state, numbers = {"momentum_buffer": numpy.zeros_like(parameter)}, (*numbers[:2], 0.0, numbers[3])
     if momentum and not _can_be_changed(state, ("momentum_buffer",)):
         return NotImplemented
-    p, new = flat(parameter), numpy.empty(parameter.shape, parameter.dtype)
+    new = _place_for(parameter, alone)
     there = flat(new)
     v = flat(state["momentum_buffer"]) if momentum else there  # not looked at without momentum
-    together(_sgd, 4 * p.size, p, flat(gradient), v, there, *numbers, bool(nesterov), bool(maximize))
+    apart = new is not parameter
+    together(_sgd, 4 * there.size, flat(parameter), flat(gradient), v, there, apart, *numbers, nesterov, maximize)
     return new, state
 
 
 @compiled
-def _sgd(team, p, g, v, new, lr, momentum, dampening, decay, nesterov, maximize):
+def _sgd(team, p, g, v, new, apart, lr, momentum, dampening, decay, nesterov, maximize):
     number = p.dtype.type
     numbers = number(lr), number(momentum), number(1 - dampening), number(decay), number(-1 if maximize else 1)
-    share_out(team, p.size, 0, _sgd_some, (p, g, v, new, numbers, momentum != 0, nesterov))
+    share_out(team, p.size, 0, _sgd_some, (p, g, v, new, apart, numbers, momentum != 0, nesterov))
 
 
 @inner
-def _sgd_some(first, last, p, g, v, new, numbers, remembers, nesterov):
+def _sgd_some(first, last, p, g, v, new, apart, numbers, remembers, nesterov):
     rate, keep, take, decay, sign = numbers
-    # An index that begins at 0 cannot be below it, so the compiler need not count from the end and may take vectors.
-    p, g, v, new = p[first:last], g[first:last], v[first:last], new[first:last]
-    for i in range(p.size):
-        slope = sign * g[i] + decay * p[i]
-        if remembers:
-            v[i] = keep * v[i] + take * slope
-            slope = slope + keep * v[i] if nesterov else v[i]
-        new[i] = p[i] - rate * slope
+    for start in range(first, last, _AT_ONCE):
+        stop = min(start + _AT_ONCE, last)
+        here, slopes, velocity = new[start:stop], g[start:stop], v[start:stop]
+        if apart:
+            _copy(here, p[start:stop])
+        for i in range(here.size):
+            slope = sign * slopes[i] + decay * here[i]
+            if remembers:
+                velocity[i] = keep * velocity[i] + take * slope
+                slope = slope + keep * velocity[i] if nesterov else velocity[i]
+            here[i] -= rate * slope
 
 
 @in_place("rules.adam")
-def adam(parameter, gradient, state, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
+def adam(parameter, gradient, state, alone, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
     if amsgrad or maximize or l1:
         return NotImplemented
-    return _adam_with(parameter, gradient, state, (lr, *betas, eps, weight_decay, 0.0))
+    return _adam_with(parameter, gradient, state, alone, (lr, *betas, eps, weight_decay, 0.0))
 
 
 @in_place("rules.adamw")
-def adamw(parameter, gradient, state, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
+def adamw(parameter, gradient, state, alone, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
     if amsgrad or maximize or l1:
         return NotImplemented
-    return _adam_with(parameter, gradient, state, (lr, *betas, eps, 0.0, weight_decay))
+    return _adam_with(parameter, gradient, state, alone, (lr, *betas, eps, 0.0, weight_decay))
 
 
-def _adam_with(parameter, gradient, state, options):
+def _adam_with(parameter, gradient, state, alone, options):
     numbers = _numbers(*options)
     if numbers is None:
         return NotImplemented
@@ -76,17 +81,16 @@ def _adam_with(parameter, gradient, state, options):
         state = {"step": numpy.zeros((), numpy.int32), "exp_avg": zeros(parameter), "exp_avg_sq": zeros(parameter)}
     if "step" not in state or not _can_be_changed(state, ("exp_avg", "exp_avg_sq")):
         return NotImplemented
-    p = numpy.ascontiguousarray(parameter)
-    new = numpy.empty_like(p)
-    arrays = [flat(array) for array in (p, gradient, state["exp_avg"], state["exp_avg_sq"], new)]
+    new = _place_for(parameter, alone)
+    arrays = [flat(array) for array in (parameter, gradient, state["exp_avg"], state["exp_avg_sq"], new)]
     step = int(state["step"]) + 1
-    together(_adam, 8 * p.size, *arrays, step, numbers)
+    together(_adam, 8 * new.size, *arrays, new is not parameter, step, numbers)
     state["step"] = numpy.asarray(step, numpy.int32)  # anew, for several parameters may share it
     return new, state
 
 
 @compiled
-def _adam(team, p, g, m, v, new, step, options):
+def _adam(team, p, g, m, v, new, apart, step, options):
     lr, beta1, beta2, eps, decay, pull = options
     number = p.dtype.type
     # rest is 1 - b, taken before b is rounded; rate is lr over the share of m that has been filled, and root is one
@@ -94,7 +98,7 @@ def _adam(team, p, g, m, v, new, step, options):
     rate, root = lr / _filled(beta1, step), 1 / math.sqrt(_filled(beta2, step))
     rests = number(1 - beta1), number(1 - beta2)
     numbers = (number(beta1), number(beta2), *rests, number(rate), number(root), number(eps))
-    share_out(team, p.size, 0, _adam_some, (p, g, m, v, new, numbers, number(decay), number(lr * pull)))
+    share_out(team, p.size, 0, _adam_some, (p, g, m, v, new, apart, numbers, number(decay), number(lr * pull)))
 
 
 @inner
@@ -104,14 +108,15 @@ def _filled(beta, step):
 
 
 @inner
-def _adam_some(first, last, p, g, m, v, new, numbers, decay, pull):
+def _adam_some(first, last, p, g, m, v, new, apart, numbers, decay, pull):
     # m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2,  p <- p - lr m^ / (sqrt(v^) + eps). In three loops, for of one
-    # that writes three arrays and reads five the compiler would have to know that none of them lies upon another.
+    # that writes three arrays and reads four the compiler would have to know that none of them lies upon another.
     beta1, beta2, rest1, rest2, rate, root, eps = numbers
     for start in range(first, last, _AT_ONCE):
         stop = min(start + _AT_ONCE, last)
-        here, slopes, mean, square = p[start:stop], g[start:stop], m[start:stop], v[start:stop]
-        there = new[start:stop]
+        here, slopes, mean, square = new[start:stop], g[start:stop], m[start:stop], v[start:stop]
+        if apart:
+            _copy(here, p[start:stop])
         for i in range(here.size):
             mean[i] = beta1 * mean[i] + rest1 * (slopes[i] + decay * here[i])
         for i in range(here.size):
@@ -119,14 +124,25 @@ def _adam_some(first, last, p, g, m, v, new, numbers, decay, pull):
             square[i] = beta2 * square[i] + rest2 * slope * slope
         for i in range(here.size):
             step = rate * mean[i] / (p.dtype.type(math.sqrt(square[i])) * root + eps)
-            there[i] = here[i] - (pull * here[i] + step)
+            here[i] -= pull * here[i] + step
+
+
+@inner
+def _copy(out, x):
+    for i in range(x.size):
+        out[i] = x[i]
+
+
+def _place_for(parameter, alone):
+    """Where the changed parameter goes: where it was, if nobody else has it and its numbers lie side by side."""
+    return parameter if alone and parameter.flags.carray else numpy.empty(parameter.shape, parameter.dtype)
 
 
 def _of_copies(update):
     """The kernel of a rule, which leaves what it is given as it is."""
 
     def updated(parameter, gradient, state, **options):
-        return update(parameter, gradient, {name: numpy.array(array) for name, array in state.items()}, **options)
+        return update(parameter, gradient, {name: numpy.array(x) for name, x in state.items()}, False, **options)
 
     return updated
 

@@ -31,7 +31,7 @@ def product(a, b, bias, cost, where=None):
     elif not bias.flags.carray:
         bias = bias.copy()
     cutting = how_to_cut(c, where)
-    if pays(len(a) if a_turned else a.shape[1], c.shape[1], cost) and len(c) > _FEW_ROWS:
+    if pays(len(a) if a_turned else a.shape[1], c.shape[1], a_turned, cost) and len(c) > _FEW_ROWS:
         start = bias if bias.size else numpy.zeros(c.shape[1], c.dtype)
         together(in_strips, cost, a, a_turned, b, b_turned, start[None], c, *cutting)
         return c

@@ -21,17 +21,19 @@ from .tile import BYTES
 __all__ = ["in_strips", "pays"]
 
 _LEAST = 1_500_000  # multiplications
-_DEEP, _SHALLOW = 2048, 32  # a panel of so many rows of B fits the second cache; for so few a tile is hardly begun
+_SHALLOW = 64  # for fewer sums a tile is hardly begun
+_DEEP = 2048  # so many rows of B at a time: a panel of them fits the second cache
 _WIDE = 4  # panels of a strip
 _LONG = 512  # rows of a strip: those of C lie in as many pages of memory as the processor has at hand
 _STRIPS = 4  # for each of a team at the least, so that all have about as many
 
 
-def pays(depth: int, columns: int, cost: int) -> bool:
-    """Whether a product is done in strips, by its inner length, its columns and its multiplications."""
-    width = 2 * BYTES // 4
-    wasted = -columns % width
-    return BYTES == 64 and cost >= _LEAST and depth >= _SHALLOW and wasted * 8 <= columns
+def pays(depth: int, columns: int, a_turned: bool, cost: int) -> bool:
+    """Whether a product is done in strips, by its inner length, its columns, how A lies, and its multiplications."""
+    wasted = -columns % (2 * BYTES // 4)
+    # Of a long A that is turned each row lies in a page of its own, and would be fetched anew for each tile.
+    fits = depth >= _SHALLOW and not (a_turned and depth > _DEEP)
+    return BYTES == 64 and cost >= _LEAST and fits and wasted * 8 <= columns
 
 
 @compiled
