@@ -7,7 +7,7 @@ import numpy
 
 from .compiled import inner
 
-__all__ = ["BY_ITSELF", "ITSELF", "WHERE", "cut", "cut_rows", "cut_where", "how_to_cut"]
+__all__ = ["BY_ITSELF", "ITSELF", "WHERE", "cut", "cut_part", "cut_where", "how_to_cut"]
 
 ITSELF = "itself"
 """What is cut off is what is not above 0 itself, as by ReLU."""
@@ -45,10 +45,11 @@ def cut_where(row, where):
 
 
 @inner
-def cut_rows(rows, how, where):
-    """Cut off rows of an array, in the way that `how_to_cut` has said, in place. In compiled code."""
-    for r in range(len(rows) if how else 0):
+def cut_part(array, top, bottom, left, right, how, where):
+    """Cut off these rows and columns of an array in the way that `how_to_cut` has said, in place. In compiled code."""
+    for r in range(top, bottom if how else top):
+        # Of a row of the whole array the compiler knows that its numbers lie side by side.
         if how == BY_ITSELF:
-            cut(rows[r])
+            cut(array[r, left:right])
         else:
-            cut_where(rows[r], where[r])
+            cut_where(array[r, left:right], where[r, left:right])

@@ -6,7 +6,7 @@ from ..workers import held, together
 from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
 from .compiled import compiled, inner
-from .cut import cut_rows, how_to_cut
+from .cut import cut_part, how_to_cut
 from .strips import in_strips, pays
 from .team import share_out, shared
 
@@ -71,10 +71,8 @@ def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows, how, 
     lies_a, lies_b = TURNED if a_turned else PLAIN, TURNED if b_turned else PLAIN
     beta = 1 if bias.size else 0
     gemm(lies_a, lies_b, m, n, k, at_a, a.shape[1], at_b, b.shape[1], beta, at_c, c.shape[1], c)
-    if by_rows:
-        cut_rows(c[first:last, :], how, where[first:last, :])
-    else:
-        cut_rows(c[:, first:last], how, where[:, first:last])
+    top, bottom, left, right = (first, last, 0, n) if by_rows else (0, m, first, last)
+    cut_part(c, top, bottom, left, right, how, where)
 
 
 @shared
@@ -95,7 +93,7 @@ def _few_rows(first, last, a, b, bias, c, how, where):
                 sums = (s0 + x[k] * w0[k], s1 + x[k] * w1[k], s2 + x[k] * w2[k], s3 + x[k] * w3[k])
             for n in range(min(4, last - j)):
                 c[i, j + n] = sums[n] + (bias[j + n] if bias.size else zero)
-    cut_rows(c[:, first:last], how, where[:, first:last])
+    cut_part(c, 0, len(a), first, last, how, where)
 
 
 # --- sums of rows -----------------------------------------------------------------------------------------------------

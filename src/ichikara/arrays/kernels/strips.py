@@ -13,7 +13,7 @@ processor than with AVX-512; with vectors of 32 bytes it takes as long for few r
 import numpy
 
 from .compiled import compiled, inner
-from .cut import cut_rows
+from .cut import cut_part
 from .panel import pack, times_all, width_of
 from .team import bounds, share_out
 from .tile import BYTES
@@ -40,7 +40,7 @@ def pays(depth: int, columns: int, a_turned: bool, cost: int) -> bool:
 def in_strips(team, a, a_turned, b, b_turned, bias, c, how, where):
     """Fill ``c`` with a product of matrices without gaps, each of them turned or not, and a bias, a row.
 
-    Arguments: ``how`` and ``where``, as of `cut_rows`.
+    Arguments: ``how`` and ``where``, as of `cut_part`.
     """
     panels, least = (c.shape[1] + width_of(c) - 1) // width_of(c), _STRIPS * (len(team) + 1)
     widths = max((panels + _WIDE - 1) // _WIDE, min(least, panels))
@@ -68,18 +68,15 @@ def _some(first, last, a, a_turned, b, b_turned, bias, c, count, widths, heights
             begin = c[top:bottom] if part else bias
             times_all(rows, used[:whole], begin[:, left:middle], c[top:bottom, left:middle])
             if middle < right:
-                wide, out = edge[: bottom - top], c[top:bottom, middle:right]
-                _copy(wide, begin[:, middle:right])
-                times_all(rows, used[whole:], wide, wide)
-                _copy(out, wide)
-        cut_rows(c[top:bottom, left:right], how, where[top:bottom, left:right])
+                for r in range(top, bottom):
+                    _copy(edge[r - top], c[r, middle:right] if part else bias[0, middle:right])
+                times_all(rows, used[whole:], edge[: bottom - top, :], edge[: bottom - top, :])
+                for r in range(top, bottom):
+                    _copy(c[r, middle:right], edge[r - top])
+        cut_part(c, top, bottom, left, right, how, where)
 
 
 @inner
 def _copy(out, x):
-    """As many columns as both have; a single row is that of all rows."""
-    columns = min(out.shape[1], x.shape[1])
-    for r in range(len(out)):
-        to, row = out[r], x[r if len(x) > 1 else 0]
-        for j in range(columns):
-            to[j] = row[j]
+    for j in range(min(out.size, x.size)):
+        out[j] = x[j]
