@@ -16,9 +16,9 @@ import numpy
 from .compiled import inner
 from .tile import add_product, fetch, lanes_of, load, store, turn
 
-__all__ = ["pack", "pack_all", "panels_for", "rows_for", "times_all", "width_of"]
+__all__ = ["SIX", "pack", "pack_all", "panels_for", "rows_for", "times_all", "times_some", "width_of"]
 
-_SIX, _FOUR, _ONE = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3), (0,)
+SIX, _FOUR, _ONE = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3), (0,)
 _TWO = (0, 1)
 _ABREAST = 4  # panels that are filled together, so that what is read lies side by side
 
@@ -36,24 +36,22 @@ def pack(b, panels):
     The numbers of a row of b, or of a column, lie side by side.
     """
     depth, width, lanes = len(b), width_of(panels), lanes_of(panels)
-    down, right = b.strides[0] // b.itemsize, b.strides[1] // b.itemsize
-    whole, deep = b.shape[1] // width, depth - depth % lanes
+    down, right, step = b.strides[0] // b.itemsize, b.strides[1] // b.itemsize, panels.strides[0] // panels.itemsize
+    whole = b.shape[1] // width
+    done = depth if right == 1 else depth - depth % lanes  # rows of which whole vectors are taken
     for first in range(0, whole, _ABREAST):
         last = min(first + _ABREAST, whole)
         if right == 1:
             for k in range(depth):
                 for p in range(first, last):
-                    store(load(_ONE, _TWO, b, k * down + p * width, 0), panels[p], k * width, 0)
+                    store(load(_ONE, _TWO, b, k * down + p * width, 0), panels, p * step + k * width, 0)
         else:
             for p in range(first, last):
                 for c in range(0, width, lanes):
-                    for k in range(0, deep, lanes):
-                        turn(b, (p * width + c) * right + k, right, panels[p], k * width + c, width)
-                for k in range(deep, depth):
-                    for c in range(width):
-                        panels[p, k * width + c] = b[k, p * width + c]
-    for p in range(whole, len(panels)):
-        for k in range(depth):
+                    for k in range(0, done, lanes):
+                        turn(b, (p * width + c) * right + k, right, panels, p * step + k * width + c, width)
+    for p in range(len(panels)):
+        for k in range(done if p < whole else 0, depth):
             for c in range(width):
                 panels[p, k * width + c] = b[k, p * width + c] if p * width + c < b.shape[1] else 0
 
@@ -91,15 +89,16 @@ def times_all(a, panels, begin, out):
         left += 6
     for p in range(len(panels)):
         for r in range(0, rows - left, 6):
-            _tile(_SIX, r, p, a, panels, begin, out)
+            times_some(SIX, r, p, a, panels, begin, out)
         for r in range(rows - left, rows - left % 4, 4):
-            _tile(_FOUR, r, p, a, panels, begin, out)
+            times_some(_FOUR, r, p, a, panels, begin, out)
         for r in range(rows - left % 4, rows):
-            _tile(_ONE, r, p, a, panels, begin, out)
+            times_some(_ONE, r, p, a, panels, begin, out)
 
 
 @inner
-def _tile(several, r, p, a, panels, begin, out):
+def times_some(several, r, p, a, panels, begin, out):
+    """The same for some rows from r on, such as `SIX`, and panel p."""
     width, panel = width_of(out), p * (panels.strides[0] // panels.itemsize)
     down, right, out_step = a.strides[0] // a.itemsize, a.strides[1] // a.itemsize, out.strides[0] // out.itemsize
     begin_step = begin.strides[0] // begin.itemsize if len(begin) > 1 else 0

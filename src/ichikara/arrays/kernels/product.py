@@ -2,12 +2,12 @@
 
 import numpy
 
-from ..workers import held, together
+from ..workers import held, parts_for, together
 from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
 from .compiled import compiled, inner
 from .cut import cut_part, how_to_cut
-from .strips import in_strips, pays
+from .strips import ARE_QUICK, do_strips, pay, room_for
 from .team import share_out, shared
 
 _FEW_ROWS = 4
@@ -26,25 +26,47 @@ def product(a, b, bias, cost, where=None):
     if not (a.flags.carray and b.flags.carray):  # with gaps, or not to be written to: another type for the compiler
         return None
     c = numpy.empty((a.shape[a_turned], b.shape[not b_turned]), a.dtype)
-    if bias is None:
-        bias = numpy.empty(0, a.dtype)
-    elif not bias.flags.carray:
+    if bias is not None and not bias.flags.carray:
         bias = bias.copy()
-    cutting = how_to_cut(c, where)
-    if pays(len(a) if a_turned else a.shape[1], c.shape[1], a_turned, cost) and len(c) > _FEW_ROWS:
-        start = bias if bias.size else numpy.zeros(c.shape[1], c.dtype)
-        together(in_strips, cost, a, a_turned, b, b_turned, start[None], c, *cutting)
-        return c
+    cutting, depth = how_to_cut(c, where), a.shape[0 if a_turned else 1]
     if b_turned and not a_turned and len(a) <= _FEW_ROWS:
-        together(_few_rows, cost, len(b), a, b, bias, c, *cutting)
-        return c
-    with held:
-        together(_product, cost, a, a_turned, b, b_turned, bias, c, *cutting)
+        together(_few_rows, cost, len(b), a, b, _row(bias, c), c, *cutting)
+    elif pay(*c.shape, depth, a_turned, cost):
+        workers = parts_for(cost)
+        strips = room_for(c, depth, workers)
+        begin = numpy.zeros((1, c.shape[1]), c.dtype) if bias is None else _row(bias, c)
+        together(_either, cost, workers, a, a_turned, b, b_turned, begin, c, *strips, *cutting)
+    else:
+        factors = (a, a_turned, b, b_turned, _row(bias, c), c)
+        with held:
+            if ARE_QUICK:  # one kernel for both, for compiling two takes longer
+                together(_either, cost, 0, *factors, 0, 0, numpy.empty((0, 0), c.dtype), *cutting)
+            else:
+                together(_by_library, cost, *factors, *cutting)
     return c
 
 
+def _row(bias, c):
+    """A bias as a matrix of one row; one of no numbers stands for none."""
+    return numpy.empty((1, 0), c.dtype) if bias is None else bias[None]
+
+
 @compiled
-def _product(team, a, a_turned, b, b_turned, bias, c, how, where):
+def _either(team, workers, a, a_turned, b, b_turned, bias, c, widths, heights, room, how, where):
+    if workers:
+        strips = (workers, a, a_turned, b, b_turned, bias, c, widths, heights, room, how, where)
+        share_out(team, workers, workers, do_strips, strips)
+    else:
+        _share_out_to_library(team, a, a_turned, b, b_turned, bias, c, how, where)
+
+
+@compiled
+def _by_library(team, a, a_turned, b, b_turned, bias, c, how, where):
+    _share_out_to_library(team, a, a_turned, b, b_turned, bias, c, how, where)
+
+
+@inner
+def _share_out_to_library(team, a, a_turned, b, b_turned, bias, c, how, where):
     count, by_rows = max(c.shape), c.shape[0] >= c.shape[1]
     share_out(team, count, count // _PIECE, _product_part, (a, a_turned, b, b_turned, bias, c, by_rows, how, where))
 
@@ -56,7 +78,7 @@ def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows, how, 
     k = a.shape[0] if a_turned else a.shape[1]
     if bias.size:  # what the sums begin with, instead of 0
         for r in range(first if by_rows else 0, last if by_rows else m):
-            row, start = (c[r], bias) if by_rows else (c[r, first:last], bias[first:last])
+            row, start = (c[r], bias[0]) if by_rows else (c[r, first:last], bias[0, first:last])
             for j in range(row.size):
                 row[j] = start[j]
     at_a, at_b, at_c, size = address(a), address(b), address(c), c.itemsize
@@ -92,7 +114,7 @@ def _few_rows(first, last, a, b, bias, c, how, where):
                 s0, s1, s2, s3 = sums
                 sums = (s0 + x[k] * w0[k], s1 + x[k] * w1[k], s2 + x[k] * w2[k], s3 + x[k] * w3[k])
             for n in range(min(4, last - j)):
-                c[i, j + n] = sums[n] + (bias[j + n] if bias.size else zero)
+                c[i, j + n] = sums[n] + (bias[0, j + n] if bias.size else zero)
     cut_part(c, 0, len(a), first, last, how, where)
 
 

@@ -10,73 +10,72 @@ With vectors of 64 bytes this takes a tenth to a fifth less time than OpenBLAS, 
 processor than with AVX-512; with vectors of 32 bytes it takes as long for few rows and longer for gradients of weights.
 """
 
+from functools import lru_cache
+
 import numpy
 
-from .compiled import compiled, inner
+from .compiled import inner
 from .cut import cut_part
-from .panel import pack, times_all, width_of
-from .team import bounds, share_out
+from .panel import SIX, pack, times_some, width_of
+from .team import bounds
 from .tile import BYTES
 
-__all__ = ["in_strips", "pays"]
+__all__ = ["ARE_QUICK", "do_strips", "pay", "room_for"]
+
+ARE_QUICK = BYTES == 64
+"""Whether products of our own are as quick as the library's on this processor."""
 
 _LEAST = 1_500_000  # multiplications
 _SHALLOW = 64  # for fewer sums a tile is hardly begun
-_DEEP = 2048  # so many rows of B at a time: a panel of them fits the second cache
+_DEEP = 2048  # of a longer A that is turned each row lies in a page of its own, and would be fetched anew for each tile
+_DEEPEST = 10_000
 _WIDE = 4  # panels of a strip
 _LONG = 512  # rows of a strip: those of C lie in as many pages of memory as the processor has at hand
-_STRIPS = 4  # for each of a team at the least, so that all have about as many
+_STRIPS = 4  # for each worker at the least, so that all have about as many
 
 
-def pays(depth: int, columns: int, a_turned: bool, cost: int) -> bool:
-    """Whether a product is done in strips, by its inner length, its columns, how A lies, and its multiplications."""
-    wasted = -columns % (2 * BYTES // 4)
-    # Of a long A that is turned each row lies in a page of its own, and would be fetched anew for each tile.
-    fits = depth >= _SHALLOW and not (a_turned and depth > _DEEP)
-    return BYTES == 64 and cost >= _LEAST and fits and wasted * 8 <= columns
+def pay(rows: int, columns: int, depth: int, a_turned: bool, cost: int) -> bool:
+    """Whether strips take less time, by the sizes of a product, how A lies, and the multiplications."""
+    width = 2 * BYTES // 4
+    fits = _SHALLOW <= depth <= (_DEEP if a_turned else _DEEPEST) and rows >= len(SIX) and columns >= width
+    return ARE_QUICK and cost >= _LEAST and fits and -columns % width * 8 <= columns
 
 
-@compiled
-def in_strips(team, a, a_turned, b, b_turned, bias, c, how, where):
-    """Fill ``c`` with a product of matrices without gaps, each of them turned or not, and a bias, a row.
-
-    Arguments: ``how`` and ``where``, as of `cut_part`.
-    """
-    panels, least = (c.shape[1] + width_of(c) - 1) // width_of(c), _STRIPS * (len(team) + 1)
-    widths = max((panels + _WIDE - 1) // _WIDE, min(least, panels))
-    heights = max((len(c) + _LONG - 1) // _LONG, min((least + widths - 1) // widths, (len(c) + 23) // 24))
-    strips = (a, a_turned, b, b_turned, bias, c, panels, widths, heights, how, where)
-    share_out(team, widths * heights, 0, _some, strips)
+def room_for(c, depth: int, workers: int):
+    """How many strips are side by side in a product, how many below each other, and room for all workers' panels."""
+    panels, widths, heights = _divided(*c.shape, workers, c.itemsize)
+    return widths, heights, numpy.empty((workers * -(-panels // widths), depth * 2 * BYTES // c.itemsize), c.dtype)
 
 
-@inner(makes_arrays=True)
-def _some(first, last, a, a_turned, b, b_turned, bias, c, count, widths, heights, how, where):
-    depth, width = a.shape[0] if a_turned else a.shape[1], width_of(c)
-    parts = (depth + _DEEP - 1) // _DEEP
-    panels = numpy.empty((count // widths + 1, (depth + parts - 1) // parts * width), c.dtype)
-    edge = numpy.empty((len(c) // heights + 1, width), c.dtype)  # for a strip that is narrower than a panel
-    for strip in range(first, last):
-        (left, right), (top, bottom) = bounds(count, strip % widths, widths), bounds(len(c), strip // widths, heights)
-        used = panels[: right - left]
-        left, right = left * width, min(right * width, c.shape[1])
-        whole = (right - left) // width
-        middle = left + whole * width
-        for part in range(parts):
-            k, until = bounds(depth, part, parts)
-            pack(b[left:right, k:until].T if b_turned else b[k:until, left:right], used)
-            rows = a[k:until, top:bottom].T if a_turned else a[top:bottom, k:until]
-            begin = c[top:bottom] if part else bias
-            times_all(rows, used[:whole], begin[:, left:middle], c[top:bottom, left:middle])
-            if middle < right:
-                for r in range(top, bottom):
-                    _copy(edge[r - top], c[r, middle:right] if part else bias[0, middle:right])
-                times_all(rows, used[whole:], edge[: bottom - top, :], edge[: bottom - top, :])
-                for r in range(top, bottom):
-                    _copy(c[r, middle:right], edge[r - top])
-        cut_part(c, top, bottom, left, right, how, where)
+@lru_cache(256)
+def _divided(rows, columns, workers, size):
+    panels, least = -(-columns * size // (2 * BYTES)), _STRIPS * workers
+    widths = max(-(-panels // _WIDE), min(least, panels))
+    return panels, widths, max(-(-rows // _LONG), min(-(-least // widths), -(-rows // 24)))
 
 
 @inner
-def _copy(out, x):
-    for j in range(min(out.size, x.size)):
-        out[j] = x[j]
+def do_strips(first, last, workers, a, a_turned, b, b_turned, bias, c, widths, heights, room, how, where):
+    """What some of the workers have to do, each with a part of the strips and of the room. In compiled code.
+
+    Arguments: ``a`` and ``b``, without gaps, each of them turned or not; ``bias``, a row; ``widths``, ``heights`` and
+    ``room``, as of `room_for`; ``how`` and ``where``, as of `cut_part`. C has a tile's rows and a panel's columns at the
+    least.
+    """
+    depth, width = a.shape[0] if a_turned else a.shape[1], width_of(c)
+    panels = (c.shape[1] + width - 1) // width
+    for worker in range(first, last):
+        strips, place = bounds(widths * heights, worker, workers), worker * len(room) // workers
+        for strip in range(strips[0], strips[1]):
+            (of, until), (top, bottom) = bounds(panels, strip % widths, widths), bounds(len(c), strip // widths, heights)
+            # The last tile and the last strip end where C ends: what is done twice becomes the same twice.
+            right = min(until * width, c.shape[1])
+            left = right - (until - of) * width
+            used = room[place : place + until - of]
+            pack(b[left:right, 0:depth].T if b_turned else b[0:depth, left:right], used)
+            rows = a[0:depth, top:bottom].T if a_turned else a[top:bottom, 0:depth]
+            begin, out = bias[:, left:right], c[top:bottom, left:right]
+            for p in range(until - of):
+                for r in range(0, len(out), len(SIX)):
+                    times_some(SIX, min(r, len(out) - len(SIX)), p, rows, used, begin, out)
+            cut_part(c, top, bottom, left, right, how, where)
