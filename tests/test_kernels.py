@@ -20,7 +20,8 @@ from ichikara.autodiff import asarray, operations
 
 pytest.importorskip("numba", reason="the kernels are compiled by Numba")
 from ichikara.arrays.convolution import Window, convolve, convolve_back, convolve_weight
-from ichikara.arrays.kernels import compiled, winograd
+from ichikara.arrays.kernels import compiled, cut, winograd
+from ichikara.arrays.kernels import product as product_kernel
 
 kernels.find("")  # loads them all
 EXACT = {"float64": {"rtol": 1e-9, "atol": 1e-10}, "float32": {"rtol": 2e-4, "atol": 2e-5}}
@@ -339,6 +340,44 @@ def test_a_product_begins_with_its_bias(shape, dtype):
     numpy.testing.assert_allclose(product(x, weight.T, bias), expected, **close)
     assert product(x, weight.T, bias).dtype == dtype
     numpy.testing.assert_allclose(sum_of_rows(x), x.astype(float).sum(axis=0), **close)
+
+
+@pytest.fixture
+def in_strips(monkeypatch):
+    """Products are done in strips on any processor, and however small they are."""
+    monkeypatch.setattr(product_kernel, "pay", lambda rows, columns, *others: rows >= 6 and columns >= 32)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("lies", ["as it is", "A turned", "B turned", "both turned"])
+@pytest.mark.parametrize(
+    "size", [(6, 64, 32), (7, 65, 33), (130, 500, 100), (1100, 90, 257), (97, 1, 800), (12, 2500, 47)]
+)
+def test_a_product_in_strips(size, lies, dtype, in_strips):
+    m, k, n = size
+    drawn = numpy.random.default_rng(0)
+    a, b, bias = (drawn.normal(size=shape).astype(dtype) for shape in ((m, k), (k, n), n))
+    a = numpy.asfortranarray(a) if lies in ("A turned", "both turned") else a
+    b = numpy.asfortranarray(b) if lies in ("B turned", "both turned") else b
+    expected = a.astype(float) @ b.astype(float)
+    close = {"rtol": 0, "atol": (1e-5 if dtype == "float32" else 1e-13) * k}
+    slope = drawn.normal(size=(m, n)).astype(dtype)
+    for cost in (1, 1 << 40):  # by one and by all
+        found = product_kernel.product(a, b, None, cost)
+        numpy.testing.assert_allclose(found, expected, **close)
+        numpy.testing.assert_array_equal(product_kernel.product(a, b, None, 1), found)
+        numpy.testing.assert_allclose(product_kernel.product(a, b, bias, cost), expected + bias, **close)
+        relu = product_kernel.product(a, b, bias, cost, cut.ITSELF)
+        numpy.testing.assert_allclose(relu, numpy.maximum(expected + bias, 0), **close)
+        passed = product_kernel.product(a, b, None, cost, slope)
+        numpy.testing.assert_array_equal(passed, numpy.where(slope > 0, found, 0))
+
+
+def test_a_product_in_strips_hands_on_what_is_not_finite(in_strips):
+    a, b = numpy.ones((60, 70)), numpy.ones((70, 64))
+    a[3, 5], b[7, 60], a[9, 9], a[9, 10] = numpy.nan, numpy.inf, numpy.inf, -numpy.inf
+    with numpy.errstate(invalid="ignore"):
+        numpy.testing.assert_array_equal(product(a, b), a @ b)
 
 
 def test_a_kernel_on_disk_is_as_old_as_the_functions_it_was_made_with(tmp_path):

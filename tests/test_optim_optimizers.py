@@ -1,6 +1,7 @@
 """Every optimiser, with every option that it has: PyTorch's numbers and state over 20 steps, and errors for people."""
 
 import inspect
+import math
 
 import numpy
 import pytest
@@ -164,11 +165,14 @@ def test_a_graph_from_before_a_step_is_refused():
         loss.backward()
 
 
+@pytest.mark.parametrize("rule", [optim.SGD, optim.Adam])
+@pytest.mark.parametrize("shape", [(2, 3), (160, 150)], ids=["small", "large"])
 @pytest.mark.parametrize("staged", [False, True])
 @pytest.mark.parametrize("taken", ["detach", "a part of it", "data", "a view in a graph"])
-def test_what_was_taken_of_a_parameter_before_a_step_stays(taken, staged):
-    a, b = (ichikara.asarray(numpy.arange(6.0).reshape(2, 3), requires_grad=True) for _ in range(2))
-    optimizer = optim.SGD([a, b], lr=0.1)
+def test_what_was_taken_of_a_parameter_before_a_step_stays(taken, staged, shape, rule):
+    given = numpy.arange(float(math.prod(shape))).reshape(shape) / math.prod(shape)
+    a, b = (ichikara.asarray(given, requires_grad=True) for _ in range(2))
+    optimizer = rule([a, b], lr=0.1)
 
     def step():
         optimizer.zero_grad()
@@ -195,7 +199,23 @@ def test_what_was_taken_of_a_parameter_before_a_step_stays(taken, staged):
         step()
     step()
     numpy.testing.assert_array_equal(numpy.asarray(held), before)
-    assert not numpy.array_equal(a.numpy(), numpy.arange(6.0).reshape(2, 3))
+    assert not numpy.array_equal(a.numpy(), given)
+
+
+@pytest.mark.parametrize("count", [5, 20_000])
+@pytest.mark.parametrize("rule", [optim.SGD, optim.Adam])
+def test_the_array_that_a_parameter_was_made_of_stays(rule, count):
+    given = numpy.ones(count)
+    held = given[1:]
+    w = ichikara.asarray(given, requires_grad=True)
+    del given
+    optimizer = rule([w], lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (w * w).sum().backward()
+        optimizer.step()
+    assert (held == 1).all()
+    assert (w.numpy() < 1).all()
 
 
 def test_zero_grad():

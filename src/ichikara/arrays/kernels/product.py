@@ -31,7 +31,7 @@ def product(a, b, bias, cost, where=None):
     cutting, depth = how_to_cut(c, where), a.shape[0 if a_turned else 1]
     if b_turned and not a_turned and len(a) <= _FEW_ROWS:
         together(_few_rows, cost, len(b), a, b, _row(bias, c), c, *cutting)
-    elif pay(*c.shape, depth, a_turned, cost):
+    elif pay(len(c), c.shape[1], depth, a_turned, cost):
         workers = parts_for(cost)
         strips = room_for(c, depth, workers)
         begin = numpy.zeros((1, c.shape[1]), c.dtype) if bias is None else _row(bias, c)
