@@ -377,7 +377,12 @@ def test_a_product_in_strips_hands_on_what_is_not_finite(in_strips):
     a, b = numpy.ones((60, 70)), numpy.ones((70, 64))
     a[3, 5], b[7, 60], a[9, 9], a[9, 10] = numpy.nan, numpy.inf, numpy.inf, -numpy.inf
     with numpy.errstate(invalid="ignore"):
-        numpy.testing.assert_array_equal(product(a, b), a @ b)
+        expected = a @ b
+        numpy.testing.assert_array_equal(product(a, b), expected)
+    relu = product_kernel.product(a, b, None, 1, cut.ITSELF)
+    numpy.testing.assert_array_equal(relu, numpy.maximum(expected, 0))
+    passed = product_kernel.product(a, b, None, 1, expected)
+    numpy.testing.assert_array_equal(passed, numpy.where(expected > 0, expected, 0))
 
 
 def test_a_kernel_on_disk_is_as_old_as_the_functions_it_was_made_with(tmp_path):

@@ -16,10 +16,10 @@ import numpy
 from .compiled import inner
 from .tile import add_product, fetch, lanes_of, load, store, turn
 
-__all__ = ["SIX", "pack", "pack_all", "panels_for", "rows_for", "times_all", "times_some", "width_of"]
+__all__ = ["SIX", "TWO", "pack", "pack_all", "panels_for", "rows_for", "times_all", "times_some", "width_of"]
 
 SIX, _FOUR, _ONE = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3), (0,)
-_TWO = (0, 1)
+TWO = (0, 1)
 _ABREAST = 4  # panels that are filled together, so that what is read lies side by side
 
 
@@ -44,7 +44,7 @@ def pack(b, panels):
         if right == 1:
             for k in range(depth):
                 for p in range(first, last):
-                    store(load(_ONE, _TWO, b, k * down + p * width, 0), panels, p * step + k * width, 0)
+                    store(load(_ONE, TWO, b, k * down + p * width, 0), panels, p * step + k * width, 0)
         else:
             for p in range(first, last):
                 for c in range(0, width, lanes):
@@ -102,8 +102,8 @@ def times_some(several, r, p, a, panels, begin, out):
     width, panel = width_of(out), p * (panels.strides[0] // panels.itemsize)
     down, right, out_step = a.strides[0] // a.itemsize, a.strides[1] // a.itemsize, out.strides[0] // out.itemsize
     begin_step = begin.strides[0] // begin.itemsize if len(begin) > 1 else 0
-    sums = load(several, _TWO, begin, r * begin_step + p * width, begin_step)
-    fetch(several, _TWO, out, r * out_step + p * width, out_step)
+    sums = load(several, TWO, begin, r * begin_step + p * width, begin_step)
+    fetch(several, TWO, out, r * out_step + p * width, out_step)
     for k in range(a.shape[1]):
         sums = add_product(sums, a, r * down + k * right, down, panels, panel + k * width)
     store(sums, out, r * out_step + p * width, out_step)

@@ -6,8 +6,8 @@ C is cut into *strips*, as wide as some panels (`panel`) and a few hundred rows 
 columns of B, which are then in the nearer caches for all its rows, and waits for nobody. A is read as it lies: six rows
 side by side, or six numbers of a row.
 
-With vectors of 64 bytes this takes up to a quarter less time than OpenBLAS, whose loops for them do less on a Zen 4 than
-those for 32 bytes; with vectors of 32 bytes as long for few rows, and longer for gradients of weights.
+With vectors of 64 bytes this takes up to a quarter less time than OpenBLAS, whose loops for them do less on a Zen 4
+than those for 32 bytes; with vectors of 32 bytes as long for few rows, and longer for gradients of weights.
 """
 
 from functools import lru_cache
@@ -15,10 +15,10 @@ from functools import lru_cache
 import numpy
 
 from .compiled import inner
-from .cut import cut_part
-from .panel import SIX, pack, times_some, width_of
+from .cut import BY_ITSELF
+from .panel import SIX, TWO, pack, times_some, width_of
 from .team import bounds
-from .tile import BYTES
+from .tile import BYTES, above, above_where, load, store
 
 __all__ = ["ARE_QUICK", "do_strips", "pay", "room_for"]
 
@@ -29,9 +29,9 @@ _LEAST = 1_500_000  # multiplications
 _SHALLOW = 64  # for fewer sums a tile is hardly begun
 _DEEP = 2048  # of a longer A that is turned each row lies in a page of its own, and would be fetched anew for each tile
 _DEEPEST = 10_000
-_WIDE = 4  # panels of a strip
+_WIDE = 2  # panels of a strip
 _LONG = 512  # rows of a strip: those of C lie in as many pages of memory as the processor has at hand
-_STRIPS = 4  # for each worker at the least, so that all have about as many
+_MANY = 8  # strips for each worker are many: whether all have as many makes no difference
 
 
 def pay(rows: int, columns: int, depth: int, a_turned: bool, cost: int) -> bool:
@@ -49,9 +49,18 @@ def room_for(c, depth: int, workers: int):
 
 @lru_cache(256)
 def _divided(rows, columns, workers, size):
-    panels, least = -(-columns * size // (2 * BYTES)), _STRIPS * workers
-    widths = max(-(-panels // _WIDE), min(least, panels))
-    return panels, widths, max(-(-rows // _LONG), min(-(-least // widths), -(-rows // 24)))
+    panels = -(-columns * size // (2 * BYTES))
+    widths, heights = -(-panels // _WIDE), -(-rows // _LONG)
+    while widths * heights % workers and widths * heights < _MANY * workers:
+        if widths < panels:  # narrow as well as long, for who does two below each other lays out the same columns twice
+            widths += 1
+        elif rows >= 12 * (heights + 1):
+            heights += 1
+        else:
+            break
+    if widths == 1 and columns * size % (2 * BYTES):  # two at the least, of which the second then reaches back
+        widths = 2
+    return panels, widths, heights
 
 
 @inner
@@ -60,7 +69,7 @@ def do_strips(first, last, workers, a, a_turned, b, b_turned, bias, c, widths, h
 
     Arguments: ``a`` and ``b``, without gaps, each of them turned or not; ``bias``, a row; ``c``, of a tile's rows and a
     panel's columns at the least; ``widths``, ``heights`` and ``room``, as of `room_for`; ``how`` and ``where``, as of
-    `cut_part`.
+    `how_to_cut`.
     """
     depth, width = a.shape[0] if a_turned else a.shape[1], width_of(c)
     panels = (c.shape[1] + width - 1) // width
@@ -75,8 +84,23 @@ def do_strips(first, last, workers, a, a_turned, b, b_turned, bias, c, widths, h
             used = room[place : place + until - of]
             pack(b[left:right, 0:depth].T if b_turned else b[0:depth, left:right], used)
             rows = a[0:depth, top:bottom].T if a_turned else a[top:bottom, 0:depth]
-            begin, out = bias[:, left:right], c[top:bottom, left:right]
+            begin, out, of_where = bias[:, left:right], c[top:bottom, left:right], where[top:bottom, left:right]
             for p in range(until - of):
-                for r in range(0, len(out), len(SIX)):
-                    times_some(SIX, min(r, len(out) - len(SIX)), p, rows, used, begin, out)
-            cut_part(c, top, bottom, left, right, how, where)
+                for first_row in range(0, len(out), len(SIX)):
+                    r = min(first_row, len(out) - len(SIX))
+                    times_some(SIX, r, p, rows, used, begin, out)
+                    if how:
+                        _cut_off(r, p, out, how, of_where)
+
+
+@inner
+def _cut_off(r, p, out, how, where):
+    """Cut off a tile, by itself or by another array."""
+    step, where_step = out.strides[0] // out.itemsize, where.strides[0] // where.itemsize
+    at = r * step + p * width_of(out)
+    sums = load(SIX, TWO, out, at, step)
+    if how == BY_ITSELF:
+        store(above(sums), out, at, step)
+    else:
+        by = load(SIX, TWO, where, r * where_step + p * width_of(out), where_step)
+        store(above_where(sums, by), out, at, step)

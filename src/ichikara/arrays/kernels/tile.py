@@ -16,7 +16,19 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["BYTES", "add_product", "add_products", "add_to", "lanes_of", "load", "sandwich", "store", "turn"]
+__all__ = [
+    "BYTES",
+    "above",
+    "above_where",
+    "add_product",
+    "add_products",
+    "add_to",
+    "lanes_of",
+    "load",
+    "sandwich",
+    "store",
+    "turn",
+]
 
 BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
 """The size of a vector: 16 or 8 numbers of float32, half as many of float64."""
@@ -144,6 +156,36 @@ def add_product(typing, tile, x, i, step, v, j):
         return _added_products(builder, tile, arguments[0], numbers, vectors)
 
     return tile(tile, x, types.intp, types.intp, v, types.intp), build
+
+
+@intrinsic
+def above(typing, tile):
+    """The tile with 0 for what is not above 0; nan stays."""
+
+    def build(context, builder, signature, arguments):
+        return _chosen(builder, tile, arguments[0], arguments[0], builder.fcmp_unordered)
+
+    return tile(tile), build
+
+
+@intrinsic
+def above_where(typing, tile, by):
+    """The tile with 0 where another one is not above 0."""
+
+    def build(context, builder, signature, arguments):
+        return _chosen(builder, tile, arguments[0], arguments[1], builder.fcmp_ordered)
+
+    return tile(tile, by), build
+
+
+def _chosen(builder, tile, value, by, compare):
+    """A tile with 0 where another one is not above 0, as a comparison of vectors says."""
+    for place in tile.places:
+        vector = builder.extract_value(value, place)
+        nothing = ir.Constant(vector.type, None)
+        chosen = builder.select(compare(">", builder.extract_value(by, place), nothing), vector, nothing)
+        value = builder.insert_value(value, chosen, place)
+    return value
 
 
 @intrinsic
