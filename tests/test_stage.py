@@ -377,6 +377,7 @@ FUSED = {
     "a sum": (lambda: nn.Sequential(_Around(), _Around()), (70, 5, 64), {"add"}),
     "linear": (lambda: relus(nn.Linear(64, 300), nn.Linear(300, 320)), (60, 64), {"linear", "linear x"}),
     "linear, few rows": (lambda: relus(nn.Linear(300, 310), nn.Linear(310, 320)), (3, 300), {"linear", "linear x"}),
+    "linear, few neurons": (lambda: relus(nn.Linear(64, 300), nn.Linear(300, 10)), (100, 64), {"linear", "linear x"}),
     "linear, sequences": (lambda: relus(nn.Linear(64, 300), nn.Linear(300, 90)), (5, 12, 64), {"linear", "linear x"}),
     "convolution": (
         lambda: relus(nn.Conv2d(3, 20, 5), nn.Conv2d(20, 24, 5, stride=2), nn.Conv2d(24, 24, (2, 3), groups=3)),

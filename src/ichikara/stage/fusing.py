@@ -36,8 +36,8 @@ def _result(instruction: Instruction) -> int:
 
 
 def _is_small(instruction: Instruction) -> bool:
-    """Whether an instruction is done by a small kernel whose result is small as well."""
-    return any(math.prod(room.shape) < LARGE for room in instruction.rooms)
+    """Whether an instruction is done by a small kernel whose result, too, is small, or that has several."""
+    return len(instruction.rooms) > 1 or any(math.prod(room.shape) < LARGE for room in instruction.rooms)
 
 
 def _both(kernel: Callable, first: Instruction, second: Instruction) -> Callable:

@@ -30,8 +30,8 @@ def sgd(parameter, gradient, state, alone, *, lr, momentum, dampening, weight_de
     new = _place_for(parameter, alone)
     there = flat(new)
     v = flat(state["momentum_buffer"]) if momentum else there  # not looked at without momentum
-    apart = new is not parameter
-    together(_sgd, 4 * there.size, flat(parameter), flat(gradient), v, there, apart, *numbers, nesterov, maximize)
+    arrays, words = (flat(parameter), flat(gradient), v, there), (bool(nesterov), bool(maximize))
+    together(_sgd, 4 * there.size, *arrays, new is not parameter, *numbers, *words)
     return new, state
 
 

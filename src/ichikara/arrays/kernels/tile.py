@@ -23,6 +23,7 @@ __all__ = [
     "add_product",
     "add_products",
     "add_to",
+    "fetch",
     "lanes_of",
     "load",
     "sandwich",
