@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from ichikara import ops
 from ichikara.arrays import product
-from ichikara.arrays.workers import share
+from ichikara.arrays.workers import look_again, share
 from ichikara.optim import rules
 
 LARGE = 10**9
@@ -25,6 +25,7 @@ def blas_threads():
 
 @pytest.fixture(autouse=True)
 def _two_threads():
+    look_again()  # for a library that another test has loaded since
     with threadpool_limits(2, user_api="blas"):
         yield
 
