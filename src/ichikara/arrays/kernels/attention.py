@@ -16,7 +16,7 @@ from ..once import Once
 from ..workers import held, together
 from . import kernel
 from .blas import multiply_add
-from .compiled import exp, inner
+from .compiled import copy, exp, inner
 from .panel import pack, panels_for, rows_for, times_all, width_of
 from .team import shared
 
@@ -139,13 +139,13 @@ def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale,
                 row[r + 1 :] = -numpy.inf
             _softmax(row, scale)
             if p.shape[1]:  # its gradient is wanted
-                _copy(p[r], row)
+                copy(p[r], row)
                 p[r, seen:] = 0
             if dropped:
                 _times(row, row, drops[r])
         times_all(scores[: stop - start, :seen], of_v, nothing, found[: stop - start])
         for r in range(start, stop):
-            _copy(y[r], found[r - start, : y.shape[1]])
+            copy(y[r], found[r - start, : y.shape[1]])
 
 
 # Each of these is given rows, of which the compiler knows that their elements lie side by side: it does not of a matrix
@@ -174,12 +174,6 @@ def _softmax(scores, scale):
     part = scores.dtype.type(1) / total
     for j in range(scores.size):
         scores[j] *= part
-
-
-@inner
-def _copy(out, x):
-    for j in range(x.size):
-        out[j] = x[j]
 
 
 @inner

@@ -18,7 +18,7 @@ from numba.core.event import Listener, register
 from numba.core.runtime import rtsys
 from numba.extending import overload
 
-__all__ = ["compiled", "exp", "flat", "inner", "named", "part", "sigmoid", "tanh"]
+__all__ = ["compiled", "copy", "exp", "flat", "inner", "named", "part", "sigmoid", "tanh"]
 
 # Sums may be taken in another order and products fused with sums, so that the compiler can work on many numbers at
 # once; nan and infinity keep their meaning.
@@ -149,6 +149,13 @@ register("numba:compile", _Saying())
 def flat(array):
     """An array as one row of elements, copied only where its layout needs it."""
     return array if array.ndim == 1 and array.flags.c_contiguous else numpy.ascontiguousarray(array).reshape(-1)
+
+
+@inner
+def copy(out, x):
+    """Copy a row of numbers; in compiled code, where an assignment of arrays would count who refers to them."""
+    for j in range(x.size):
+        out[j] = x[j]
 
 
 # --- functions of one number ------------------------------------------------------------------------------------------

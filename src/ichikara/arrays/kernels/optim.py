@@ -12,7 +12,7 @@ import numpy
 
 from ..workers import together
 from . import in_place, kernel
-from .compiled import compiled, flat, inner
+from .compiled import compiled, copy, flat, inner
 from .team import share_out
 
 _AT_ONCE = 1024  # elements whose numbers stay in the fastest cache from one loop to the next
@@ -49,7 +49,7 @@ def _sgd_some(first, last, p, g, v, new, apart, numbers, remembers, nesterov):
         stop = min(start + _AT_ONCE, last)
         here, slopes, velocity = new[start:stop], g[start:stop], v[start:stop]
         if apart:
-            _copy(here, p[start:stop])
+            copy(here, p[start:stop])
         for i in range(here.size):
             slope = sign * slopes[i] + decay * here[i]
             if remembers:
@@ -116,7 +116,7 @@ def _adam_some(first, last, p, g, m, v, new, apart, numbers, decay, pull):
         stop = min(start + _AT_ONCE, last)
         here, slopes, mean, square = new[start:stop], g[start:stop], m[start:stop], v[start:stop]
         if apart:
-            _copy(here, p[start:stop])
+            copy(here, p[start:stop])
         for i in range(here.size):
             mean[i] = beta1 * mean[i] + rest1 * (slopes[i] + decay * here[i])
         for i in range(here.size):
@@ -125,12 +125,6 @@ def _adam_some(first, last, p, g, m, v, new, apart, numbers, decay, pull):
         for i in range(here.size):
             step = rate * mean[i] / (p.dtype.type(math.sqrt(square[i])) * root + eps)
             here[i] -= pull * here[i] + step
-
-
-@inner
-def _copy(out, x):
-    for i in range(x.size):
-        out[i] = x[i]
 
 
 def _place_for(parameter, alone):
