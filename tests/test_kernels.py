@@ -22,6 +22,7 @@ pytest.importorskip("numba", reason="the kernels are compiled by Numba")
 from ichikara.arrays.convolution import Window, convolve, convolve_back, convolve_weight
 from ichikara.arrays.kernels import compiled, cut, winograd
 from ichikara.arrays.kernels import product as product_kernel
+from ichikara.arrays.kernels.tile import ROWS
 
 kernels.find("")  # loads them all
 EXACT = {"float64": {"rtol": 1e-9, "atol": 1e-10}, "float32": {"rtol": 2e-4, "atol": 2e-5}}
@@ -345,13 +346,13 @@ def test_a_product_begins_with_its_bias(shape, dtype):
 @pytest.fixture
 def in_strips(monkeypatch):
     """Products are done in strips on any processor, and however small they are."""
-    monkeypatch.setattr(product_kernel, "pay", lambda rows, columns, *others: rows >= 6 and columns >= 32)
+    monkeypatch.setattr(product_kernel, "pay", lambda rows, columns, *others: rows >= len(ROWS) and columns >= 32)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("lies", ["as it is", "A turned", "B turned", "both turned"])
 @pytest.mark.parametrize(
-    "size", [(6, 64, 32), (7, 65, 33), (130, 500, 100), (1100, 90, 257), (97, 1, 800), (12, 2500, 47)]
+    "size", [(8, 64, 32), (9, 65, 33), (130, 500, 100), (1100, 90, 257), (97, 1, 800), (12, 2500, 47)]
 )
 def test_a_product_in_strips(size, lies, dtype, in_strips):
     m, k, n = size

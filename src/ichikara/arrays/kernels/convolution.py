@@ -25,11 +25,8 @@ from . import fused, kernel, winograd
 from .compiled import inner
 from .cut import BY_ITSELF, ITSELF, WHERE, cut, cut_where, how_to_cut
 from .team import bounds, shared
-from .tile import BYTES, add_products, load, store, turn
+from .tile import BYTES, ONE, ROWS, TWO, add_products, load, store, turn
 
-_SIX = (0, 1, 2, 3, 4, 5)  # rows of a tile
-_ONE, _TWO = (0,), (0, 1)  # its columns
-_ROWS = len(_SIX)  # a list of rows is filled up to a multiple of this, so that all tiles are whole
 _TOGETHER = 96  # so many rows are computed at a time, for all outputs: what they see stays in the fastest cache
 _DEEP = 320  # and so many of their columns
 
@@ -203,8 +200,8 @@ def _places(size, channels, lines, columns):
 
 
 def _filled(places):
-    """The list with its last number repeated up to a multiple of a tile's rows."""
-    return numpy.pad(places, (0, -places.size % _ROWS), "edge" if places.size else "constant")
+    """The list with its last number repeated up to a multiple of a tile's rows, so that all tiles are whole."""
+    return numpy.pad(places, (0, -places.size % len(ROWS)), "edge" if places.size else "constant")
 
 
 def _width(outputs, size):
@@ -381,9 +378,9 @@ def _put_phase(start, stop, part, x, where, how, first, steps):
 def _add(x, rows, columns, v, out):
     """Add to each row of ``out`` the product of that row of X with the matrix ``v``."""
     if out.shape[1] * out.itemsize == BYTES:
-        _add_in_tiles(_SIX, _ONE, x, rows, columns, v, out)
+        _add_in_tiles(ROWS, ONE, x, rows, columns, v, out)
     else:
-        _add_in_tiles(_SIX, _TWO, x, rows, columns, v, out)
+        _add_in_tiles(ROWS, TWO, x, rows, columns, v, out)
 
 
 @inner

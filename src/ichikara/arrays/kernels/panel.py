@@ -8,18 +8,17 @@ into *panels*, as many columns as two vectors have numbers, of which each row li
 it lies. So a product of a few dozen rows takes some tenth to fifth less time than in the library; of thousands, the
 same.
 
-Six rows of A and a panel are a tile, whose twelve sums stay in registers from the first to the last column of A.
+Some rows of A and a panel are a tile, whose sums stay in registers from the first to the last column of A.
 """
 
 import numpy
 
 from .compiled import inner
-from .tile import add_product, fetch, lanes_of, load, store, turn
+from .tile import ONE, ROWS, TWO, add_product, fetch, lanes_of, load, store, turn
 
-__all__ = ["SIX", "TWO", "pack", "pack_all", "panels_for", "rows_for", "times_all", "times_some", "width_of"]
+__all__ = ["pack", "pack_all", "panels_for", "rows_for", "times_all", "times_some", "width_of"]
 
-SIX, _FOUR, _ONE = (0, 1, 2, 3, 4, 5), (0, 1, 2, 3), (0,)
-TWO = (0, 1)
+_FOUR = (0, 1, 2, 3)
 _ABREAST = 4  # panels that are filled together, so that what is read lies side by side
 
 
@@ -44,7 +43,7 @@ def pack(b, panels):
         if right == 1:
             for k in range(depth):
                 for p in range(first, last):
-                    store(load(_ONE, TWO, b, k * down + p * width, 0), panels, p * step + k * width, 0)
+                    store(load(ONE, TWO, b, k * down + p * width, 0), panels, p * step + k * width, 0)
         else:
             for p in range(first, last):
                 for c in range(0, width, lanes):
@@ -84,21 +83,21 @@ def times_all(a, panels, begin, out):
     long as all panels are wide. Of both the numbers of a row lie side by side.
     """
     rows = len(out)
-    left = rows % 6
-    if rows > 6 and 2 <= left <= 3:  # four and four instead of six and two
+    left = rows % len(ROWS)
+    if rows > 6 == len(ROWS) and 2 <= left <= 3:  # four and four instead of six and two
         left += 6
     for p in range(len(panels)):
-        for r in range(0, rows - left, 6):
-            times_some(SIX, r, p, a, panels, begin, out)
+        for r in range(0, rows - left, len(ROWS)):
+            times_some(ROWS, r, p, a, panels, begin, out)
         for r in range(rows - left, rows - left % 4, 4):
             times_some(_FOUR, r, p, a, panels, begin, out)
         for r in range(rows - left % 4, rows):
-            times_some(_ONE, r, p, a, panels, begin, out)
+            times_some(ONE, r, p, a, panels, begin, out)
 
 
 @inner
 def times_some(several, r, p, a, panels, begin, out):
-    """The same for some rows from r on, such as `SIX`, and panel p."""
+    """The same for some rows from r on, such as ``ROWS``, and panel p."""
     width, panel = width_of(out), p * (panels.strides[0] // panels.itemsize)
     down, right, out_step = a.strides[0] // a.itemsize, a.strides[1] // a.itemsize, out.strides[0] // out.itemsize
     begin_step = begin.strides[0] // begin.itemsize if len(begin) > 1 else 0

@@ -3,8 +3,8 @@ r"""A product of large matrices in tiles of our own, where the linear algebra li
 .. math:: C = A B + b
 
 C is cut into *strips*, as wide as some panels (`panel`) and a few hundred rows long. Whoever does a strip lays out its
-columns of B, which are then in the nearer caches for all its rows, and waits for nobody. A is read as it lies: six rows
-side by side, or six numbers of a row.
+columns of B, which are then in the nearer caches for all its rows, and waits for nobody. A is read as it lies: some
+rows side by side, or some numbers of a row.
 
 With vectors of 64 bytes this takes up to a quarter less time than OpenBLAS, whose loops for them do less on a Zen 4
 than those for 32 bytes; with vectors of 32 bytes as long for few rows, and longer for gradients of weights.
@@ -16,9 +16,9 @@ import numpy
 
 from .compiled import inner
 from .cut import BY_ITSELF
-from .panel import SIX, TWO, pack, times_some, width_of
+from .panel import pack, times_some, width_of
 from .team import bounds
-from .tile import BYTES, above, above_where, load, store
+from .tile import BYTES, ROWS, TWO, above, above_where, load, store
 
 __all__ = ["ARE_QUICK", "do_strips", "pay", "room_for"]
 
@@ -37,7 +37,7 @@ _MANY = 8  # strips for each worker are many: whether all have as many makes no 
 def pay(rows: int, columns: int, depth: int, a_turned: bool, cost: int) -> bool:
     """Whether strips take less time, by the sizes of a product, how A lies, and the multiplications."""
     width = 2 * BYTES // 4
-    fits = _SHALLOW <= depth <= (_DEEP if a_turned else _DEEPEST) and rows >= len(SIX) and columns >= width
+    fits = _SHALLOW <= depth <= (_DEEP if a_turned else _DEEPEST) and rows >= len(ROWS) and columns >= width
     return ARE_QUICK and cost >= _LEAST and fits and -columns % width * 8 <= columns
 
 
@@ -86,9 +86,9 @@ def do_strips(first, last, workers, a, a_turned, b, b_turned, bias, c, widths, h
             rows = a[0:depth, top:bottom].T if a_turned else a[top:bottom, 0:depth]
             begin, out, of_where = bias[:, left:right], c[top:bottom, left:right], where[top:bottom, left:right]
             for p in range(until - of):
-                for first_row in range(0, len(out), len(SIX)):
-                    r = min(first_row, len(out) - len(SIX))
-                    times_some(SIX, r, p, rows, used, begin, out)
+                for first_row in range(0, len(out), len(ROWS)):
+                    r = min(first_row, len(out) - len(ROWS))
+                    times_some(ROWS, r, p, rows, used, begin, out)
                     if how:
                         _cut_off(r, p, out, how, of_where)
 
@@ -98,9 +98,9 @@ def _cut_off(r, p, out, how, where):
     """Cut off a tile, by itself or by another array."""
     step, where_step = out.strides[0] // out.itemsize, where.strides[0] // where.itemsize
     at = r * step + p * width_of(out)
-    sums = load(SIX, TWO, out, at, step)
+    sums = load(ROWS, TWO, out, at, step)
     if how == BY_ITSELF:
         store(above(sums), out, at, step)
     else:
-        by = load(SIX, TWO, where, r * where_step + p * width_of(out), where_step)
+        by = load(ROWS, TWO, where, r * where_step + p * width_of(out), where_step)
         store(above_where(sums, by), out, at, step)

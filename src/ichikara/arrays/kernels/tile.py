@@ -5,8 +5,8 @@ sums of products it does not find that each number, once loaded, should be used 
 written in *tiles*: some rows of one vector or two. Each vector that is loaded is used in every row, and each number of
 a row in every vector.
 
-How many rows and columns there are the compiler knows from the length of a tuple: a tile with ``rows = (0, 1, 2, 3, 4,
-5)`` and ``columns = (0, 1)`` has twelve vectors, for which every processor with vectors has room.
+How many rows and columns there are the compiler knows from the length of a tuple: a tile with ``rows = ROWS`` and
+``columns = TWO`` has so many vectors as there is room for beside those that are loaded.
 
 Nothing here looks where an array ends: the caller has to leave room for whole vectors, and arrays are without gaps.
 """
@@ -18,6 +18,9 @@ from numba.extending import intrinsic, models, register_model
 
 __all__ = [
     "BYTES",
+    "ONE",
+    "ROWS",
+    "TWO",
     "above",
     "above_where",
     "add_product",
@@ -33,6 +36,14 @@ __all__ = [
 
 BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
 """The size of a vector: 16 or 8 numbers of float32, half as many of float64."""
+
+ROWS = tuple(range(8 if BYTES == 64 else 6))
+"""The rows of a tile of two vectors: with vectors of 64 bytes there is room for 32 of them, with others for 16.
+
+More rows would fit, but eight divide the sizes of most batches and layers, and twelve or fourteen took as long.
+"""
+
+ONE, TWO = (0,), (0, 1)
 
 _INT = ir.IntType(32)
 _FAST = ("contract", "nsz")

@@ -34,7 +34,7 @@ from ..workers import held, parts_for, together
 from .compiled import inner
 from .cut import BY_ITSELF, WHERE, cut, cut_where, how_to_cut
 from .team import bounds, shared
-from .tile import BYTES, add_products, add_to, load, sandwich, store, turn
+from .tile import BYTES, ROWS, TWO, add_products, add_to, load, sandwich, store, turn
 
 _TAPS = (2, 3)  # lengths of windows, or of what each phase sees of one
 _POINTS = (0, 1, -1, 2, -2)  # and infinity; the first r + 2 are used
@@ -58,7 +58,6 @@ _of_outputs = sandwich({taps: list(zip(*a, strict=True)) for taps, a in _A.items
 
 _LANES = BYTES // 4
 _SOME = 2 * _LANES  # channels or outputs that lie side by side in a block, and are done at a time
-_SIX, _TWO = (0, 1, 2, 3, 4, 5), (0, 1)
 _PATCHES = 72  # about so many make a product of matrices that is worth its start
 _SHARE = 0.6  # of the multiplications: with more of them the transforms do not pay
 
@@ -120,7 +119,7 @@ def correlate_weight(out, x, size, window):
     blocks = -(-channels // _SOME)
     cost = g.size * step * step * channels * taps * taps
     parts = parts_for(cost, len(x))
-    totals = numpy.empty((parts, (taps + 3) ** 2, step * step * blocks, _up(outputs, len(_SIX)), _SOME), x.dtype)
+    totals = numpy.empty((parts, (taps + 3) ** 2, step * step * blocks, _up(outputs, len(ROWS)), _SOME), x.dtype)
     together(_of_weight, cost, parts, (0,) * taps, g, x, totals, begin, step)
     with held:
         found = _GG[taps].T @ totals.sum(axis=0).reshape(totals.shape[1], -1)
@@ -279,7 +278,7 @@ def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step,
         (skipped[1] + y.shape[3] + out_step - 1) // out_step,
         x.shape[0],
     )
-    room = (at_once * down * across + 5) // 6 * 6  # of patches, in tiles of six
+    room = (at_once * down * across + len(ROWS) - 1) // len(ROWS) * len(ROWS)  # of patches, in whole tiles
     apart = step * step * depth * room + _SOME
     pitch, out_pitch = (4 * across + len(taps) - 1) * step, 4 * across * out_step
     lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
@@ -301,8 +300,8 @@ def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step,
                 seen, of = v[f * apart :], f * u.shape[1] + block * columns.size * _SOME
                 # What is added at the point 1, of which every power is 1, is added to all outputs.
                 added = (1 + block // phases) * _SOME if f == length + 1 else 0
-                for p in range(0, some * down * across, 6):
-                    tile = load(_SIX, _TWO, bias, added, 0)
+                for p in range(0, some * down * across, len(ROWS)):
+                    tile = load(ROWS, TWO, bias, added, 0)
                     for k in range(columns.size):
                         tile = add_products(tile, seen, rows, p, columns, k, weights, of + k * _SOME)
                     store(tile, m, (f * room + p) * _SOME, _SOME)
@@ -369,8 +368,8 @@ def _of_some(taps, g, x, total, begin, step):
             seen = m[f * out_apart :]
             for block in range(blocks):
                 of, to = f * apart + block * room * _SOME, (f * blocks + block) * high * _SOME
-                for r in range(0, high, 6):
-                    tile = load(_SIX, _TWO, nothing, 0, 0)
+                for r in range(0, high, len(ROWS)):
+                    tile = load(ROWS, TWO, nothing, 0, 0)
                     for p in range(some * down * across):
                         tile = add_products(tile, seen, rows, r, columns, p, v, of + p * _SOME)
                     if n:
