@@ -7,7 +7,7 @@ import numpy
 from . import kernels
 from .workers import ALONE, share
 
-__all__ = ["product", "sum_of_rows"]
+__all__ = ["added", "product", "sum_of_rows"]
 
 _SMALL = 10_000_000  # so many multiplications are done before another thread has been woken up
 
@@ -49,6 +49,13 @@ def _large_product(a, b, bias, cost):
     if bias is not None:
         y += bias
     return y
+
+
+def added(a: Any, b: Any) -> Any:
+    """The sum of two arrays. Shapes: (*), (*) -> (*)."""
+    fast = kernels.fitting("add", [a, b], (0, 1)).get("")
+    found = fast(a, b) if fast else NotImplemented
+    return a + b if found is NotImplemented else found
 
 
 def sum_of_rows(x: Any) -> Any:

@@ -9,11 +9,12 @@ recorded and can be differentiated again.
 Source: S. Linnainmaa (1970); A. Griewank and A. Walther, "Evaluating Derivatives" (2008), ch. 3.
 """
 
+import operator
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Any
 
-from ..arrays import is_floating, namespace, recording, sum_to
+from ..arrays import added, is_floating, namespace, recording, sum_to
 from .modes import enable_grad, mode
 from .operation import op
 from .tensor import Leaf, Node, Tensor, asarray, bind, raw, wrap
@@ -49,15 +50,15 @@ def sweep(
     wanted = None if wanted is None else set(wanted)
     if create_graph:
         with enable_grad():
-            return _run(output._node, gradient, wanted, _differentiate_traced, release=False)
+            return _run(output._node, gradient, wanted, _differentiate_traced, operator.add, release=False)
     before, mode.in_rule = mode.in_rule, True
     try:
-        return _run(output._node, gradient, wanted, _differentiate, release=not retain_graph)
+        return _run(output._node, gradient, wanted, _differentiate, _added, release=not retain_graph)
     finally:
         mode.in_rule = before
 
 
-def _run(root, gradient, wanted, differentiate, release):
+def _run(root, gradient, wanted, differentiate, add, release):
     leads = None if wanted is None else _leading_to(root, wanted)
     pending: dict[Leaf | Node, Any] = {root: gradient}
     found: dict[Leaf | Node, Any] = {}
@@ -76,13 +77,19 @@ def _run(root, gradient, wanted, differentiate, release):
             if part.dtype != edge.dtype:
                 part = namespace(part).astype(part, edge.dtype)
             if edge in pending:
-                pending[edge] = pending[edge] + part
+                pending[edge] = add(pending[edge], part)
             else:
                 pending[edge] = part
                 heappush(queue, (-edge.order, edge))
         if release:
             place.saved = place.edges = None
     return found
+
+
+def _added(a, b):
+    """The sum of two gradients, on arrays."""
+    recorder = recording.recorder
+    return added(a, b) if recorder is None else recorder.run(added, (a, b), of=("add", ""))
 
 
 def _differentiate(node, g, leads):
@@ -144,7 +151,7 @@ def _differentiate_composed(node, g, leads):
         values[i] = alias(wrap(values[i], edge))
     inputs = [values[i] for i in node.plan.inputs]
     output, *_ = operation.forward(*values)
-    parts = _run(output._node, g, {x._node for x in inputs}, _differentiate_traced, release=False)
+    parts = _run(output._node, g, {x._node for x in inputs}, _differentiate_traced, operator.add, release=False)
     return [
         (edge, parts[x._node])
         for edge, x in zip(edges, inputs, strict=True)

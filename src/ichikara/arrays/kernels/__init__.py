@@ -96,15 +96,17 @@ def small(operation: str, of: str = "", **options: Any) -> Callable[[Callable], 
     return register
 
 
-def fused(operation: str, *, then: str, of: str = "") -> Callable[[Callable], Callable]:
+def fused(operation: str, *, then: str, of: str = "", then_of: str | None = None) -> Callable[[Callable], Callable]:
     """Decorator: the kernel of an operation and of one that is done to its result, ``then``.
 
-    With ``of``, that of the gradient of an input, and of the gradient of what ``then`` was done to before that.
-    It answers NotImplemented where it cannot do both.
+    With ``of``, that of the gradient of an input, and of the gradient of what ``then`` was done to before that; with
+    ``then_of`` of that input of ``then``. It answers NotImplemented where it cannot do both.
     """
+    if then_of is None:
+        then_of = "x" if of else ""
 
     def register(function):
-        _known_fused[(operation, of), (then, "x" if of else "")] = function
+        _known_fused[(operation, of), (then, then_of)] = function
         return function
 
     return register

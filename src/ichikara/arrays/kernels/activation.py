@@ -5,9 +5,10 @@ Each kernel is one pass over the memory; written with NumPy, GELU's slope takes 
 
 from . import fused, kernel, small
 from .compiled import inner, sigmoid, tanh
-from .mapped import mapped, of_one, of_two
+from .mapped import mapped, of_one, of_three, of_two
 
 _SQRT_TWO_OVER_PI = 0.7978845608028654
+_MANY = 1 << 17  # elements, of fewer NumPy has added two before a worker has been called
 
 
 @kernel("relu")
@@ -37,15 +38,44 @@ def _relu_x(g, y):
     return g * type(g)(y > 0)
 
 
+# --- a sum before it --------------------------------------------------------------------------------------------------
+
+
+@kernel("add")
+def add(a, b):
+    return mapped(_add, a, b, cost=2) if _alike(a, b) and a.size >= _MANY else NotImplemented
+
+
+@of_two
+def _add(a, b):
+    return a + b
+
+
 @fused("add", then="relu")
 def add_relu(a, b):
-    alike = hasattr(a, "shape") and hasattr(b, "shape") and a.shape == b.shape
-    return mapped(_add_relu, a, b, cost=2) if alike else NotImplemented
+    return mapped(_add_relu, a, b, cost=2) if _alike(a, b) else NotImplemented
 
 
 @of_two
 def _add_relu(a, b):
     return _relu_of(a + b)
+
+
+@fused("add", then="relu", then_of="x")
+def add_relu_x(a, b, y):
+    return mapped(_add_relu_x, a, b, y, cost=3) if _alike(a, b) else NotImplemented
+
+
+@of_three
+def _add_relu_x(a, b, y):
+    return (a + b) * type(a)(y > 0)
+
+
+def _alike(a, b):
+    return hasattr(a, "shape") and hasattr(b, "shape") and a.shape == b.shape
+
+
+# --- the others -------------------------------------------------------------------------------------------------------
 
 
 @kernel("leaky_relu")

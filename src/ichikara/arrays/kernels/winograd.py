@@ -34,7 +34,7 @@ from ..workers import held, parts_for, together
 from .compiled import inner
 from .cut import BY_ITSELF, WHERE, cut, cut_where, how_to_cut
 from .team import bounds, shared
-from .tile import BYTES, ROWS, TWO, add_products, add_to, load, sandwich, store, turn
+from .tile import BYTES, ONE, ROWS, TWO, add_products, add_to, load, sandwich, store, turn
 
 _TAPS = (2, 3)  # lengths of windows, or of what each phase sees of one
 _POINTS = (0, 1, -1, 2, -2)  # and infinity; the first r + 2 are used
@@ -57,7 +57,8 @@ _of_patches, _of_weights, _to_outputs = sandwich(_B), sandwich(_G), sandwich(_A)
 _of_outputs = sandwich({taps: list(zip(*a, strict=True)) for taps, a in _A.items()})
 
 _LANES = BYTES // 4
-_SOME = 2 * _LANES  # channels or outputs that lie side by side in a block, and are done at a time
+_SOME = 16  # channels or outputs that lie side by side in a block, one vector of them or two, and are done at a time
+_COLUMNS = ONE if _LANES == _SOME else TWO
 _PATCHES = 72  # about so many make a product of matrices that is worth its start
 _SHARE = 0.6  # of the multiplications: with more of them the transforms do not pay
 
@@ -301,7 +302,7 @@ def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step,
                 # What is added at the point 1, of which every power is 1, is added to all outputs.
                 added = (1 + block // phases) * _SOME if f == length + 1 else 0
                 for p in range(0, some * down * across, len(ROWS)):
-                    tile = load(ROWS, TWO, bias, added, 0)
+                    tile = load(ROWS, _COLUMNS, bias, added, 0)
                     for k in range(columns.size):
                         tile = add_products(tile, seen, rows, p, columns, k, weights, of + k * _SOME)
                     store(tile, m, (f * room + p) * _SOME, _SOME)
@@ -369,7 +370,7 @@ def _of_some(taps, g, x, total, begin, step):
             for block in range(blocks):
                 of, to = f * apart + block * room * _SOME, (f * blocks + block) * high * _SOME
                 for r in range(0, high, len(ROWS)):
-                    tile = load(ROWS, TWO, nothing, 0, 0)
+                    tile = load(ROWS, _COLUMNS, nothing, 0, 0)
                     for p in range(some * down * across):
                         tile = add_products(tile, seen, rows, r, columns, p, v, of + p * _SOME)
                     if n:
