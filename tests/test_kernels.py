@@ -22,6 +22,7 @@ pytest.importorskip("numba", reason="the kernels are compiled by Numba")
 from ichikara.arrays.convolution import Window, convolve, convolve_back, convolve_weight
 from ichikara.arrays.kernels import compiled, cut, winograd
 from ichikara.arrays.kernels import product as product_kernel
+from ichikara.arrays.kernels.spread import convolution_image
 from ichikara.arrays.kernels.tile import ROWS
 
 kernels.find("")  # loads them all
@@ -229,6 +230,35 @@ def test_winograds_convolution_is_convolution(count, channels, outputs, size, pa
         assert found.shape == wanted.shape
         assert found.dtype == numpy.float32
         numpy.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5 * abs(wanted).max(initial=1.0))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("channels", "outputs", "groups", "kernel", "stride", "dilation", "padding"),
+    [
+        (16, 5, 1, (3, 3), (2, 2), (1, 1), ((1, 1), (1, 1))),
+        (37, 9, 1, (3, 2), (3, 2), (1, 2), ((0, 2), (1, 0))),  # some places are seen from nowhere
+        (20, 8, 1, (1, 1), (2, 2), (1, 1), ((0, 0), (0, 0))),
+        (27, 6, 3, (4, 3), (1, 2), (2, 1), ((1, 0), (2, 1))),
+        (17, 6, 1, (3, 3), (1, 1), (2, 1), ((1, 1), (0, 2))),
+        (12, 12, 12, (3, 3), (1, 1), (1, 1), ((1, 1), (1, 1))),  # each channel by itself
+        (6, 4, 2, (3, 3), (2, 1), (1, 1), ((1, 1), (1, 1))),
+        (1, 3, 1, (4, 4), (2, 2), (1, 1), ((1, 1), (1, 1))),
+    ],
+)
+def test_the_gradient_of_images(channels, outputs, groups, kernel, stride, dilation, padding, dtype):
+    random, size = numpy.random.default_rng(0), (11, 13)
+    window = Window(stride, padding, dilation)
+    weight = random.normal(size=(outputs, channels // groups, *kernel)).astype(dtype)
+    out = random.normal(size=(3, outputs, *window.positions(size, kernel))).astype(dtype)
+    where = random.normal(size=(3, channels, *size)).astype(dtype)
+    exact = convolve_back(out.astype("float64"), weight.astype("float64"), size, window, groups)
+    close = {"rtol": 0, "atol": 1e-4 if dtype == "float32" else 1e-12}
+    found = convolution_image(out, weight, size, window, groups)
+    assert found.dtype == dtype
+    numpy.testing.assert_allclose(found, exact, **close)
+    cut_off = convolution_image(out, weight, size, window, groups, where)
+    numpy.testing.assert_array_equal(cut_off, numpy.where(where > 0, found, 0))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

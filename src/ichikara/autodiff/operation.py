@@ -199,10 +199,14 @@ class Operation:
         fast = fitting(self.name, known, self._promotes)
         alone = not wanted and ALONE in fast
         function = fast[ALONE] if alone else fast.get("", self.forward)
-        output = function(*values) if recorder is None else recorder.run(function, values, of=(self.name, ""))
+        output = self._run(function, values)
         if output is NotImplemented:  # there is no kernel for these options, or this layout
-            return self.forward(*values) if recorder is None else recorder.run(self.forward, values), {}
+            return self._run(self.forward, values), {}
         return (output,) if alone else output, fast
+
+    def _run(self, function, values):
+        recorder = recording.recorder
+        return function(*values) if recorder is None else recorder.run(function, values, of=(self.name, ""))
 
     def _apply(self, values, wanted, edges):
         """Compute, and leave a record where a gradient is wanted."""

@@ -231,6 +231,7 @@ def _load():
             product,
             recurrent,
             softmax,
+            spread,
         )
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("numba", "llvmlite"):
