@@ -30,36 +30,27 @@ import math
 
 import numpy
 
-from ..workers import held, parts_for, together
+from ..workers import parts_for, together
 from .compiled import inner
 from .cut import BY_ITSELF, WHERE, cut, cut_where, how_to_cut
+from .patches import (
+    COLUMNS,
+    LANES,
+    SOME,
+    TAPS,
+    channels_first,
+    channels_last,
+    of_outputs,
+    of_weights,
+    patches,
+    places_of,
+    sizes,
+    to_outputs,
+    to_weights,
+)
 from .team import bounds, shared
-from .tile import BYTES, ONE, ROWS, TWO, add_products, add_to, load, sandwich, store, turn
+from .tile import ROWS, add_products, add_to, load, store
 
-_TAPS = (2, 3)  # lengths of windows, or of what each phase sees of one
-_POINTS = (0, 1, -1, 2, -2)  # and infinity; the first r + 2 are used
-
-
-def _matrices(taps):
-    """B, G and A of a window of this length, and 4 outputs."""
-    points = _POINTS[: taps + 2]
-    others = [[q for q in points if q != p] for p in points]
-    b = [[*numpy.poly(rest)[::-1], 0] for rest in others] + [numpy.poly(points)[::-1]]
-    g = [[p**k / math.prod(p - q for q in rest) for k in range(taps)] for p, rest in zip(points, others, strict=True)]
-    a = [[*(p**k for p in points), int(k == 3)] for k in range(4)]
-    return numpy.rint(b).astype(int).tolist(), [*g, [0] * (taps - 1) + [1]], a
-
-
-_B, _G, _A = ({taps: _matrices(taps)[n] for taps in _TAPS} for n in range(3))
-_GG = {taps: numpy.kron(g, g).astype("float32") for taps, g in _G.items()}  # both sides at once, as of a row of numbers
-
-_of_patches, _of_weights, _to_outputs = sandwich(_B), sandwich(_G), sandwich(_A)
-_of_outputs = sandwich({taps: list(zip(*a, strict=True)) for taps, a in _A.items()})
-
-_LANES = BYTES // 4
-_SOME = 16  # channels or outputs that lie side by side in a block, one vector of them or two, and are done at a time
-_COLUMNS = ONE if _LANES == _SOME else TWO
-_PATCHES = 72  # about so many make a product of matrices that is worth its start
 _SHARE = 0.6  # of the multiplications: with more of them the transforms do not pay
 
 
@@ -72,8 +63,8 @@ def fits(dtype, weight_shape, window, groups, positions):
         dtype == numpy.float32
         and groups == 1
         and height == width == taps * step
-        and taps in _TAPS
-        and min(outputs, channels) >= _SOME
+        and taps in TAPS
+        and min(outputs, channels) >= SOME
         and window.stride == (step, step)
         and window.dilation == (1, 1)
         and max(map(max, window.padding)) < height
@@ -117,15 +108,14 @@ def correlate_weight(out, x, size, window):
     g, x = numpy.ascontiguousarray(out), numpy.ascontiguousarray(x)
     outputs, channels, step, taps = g.shape[1], x.shape[1], window.stride[0], size[0] // window.stride[0]
     begin = tuple(p for p, _ in window.padding)
-    blocks = -(-channels // _SOME)
+    blocks = -(-channels // SOME)
     cost = g.size * step * step * channels * taps * taps
     parts = parts_for(cost, len(x))
-    totals = numpy.empty((parts, (taps + 3) ** 2, step * step * blocks, _up(outputs, len(ROWS)), _SOME), x.dtype)
+    totals = numpy.empty((parts, (taps + 3) ** 2, step * step * blocks, _up(outputs, len(ROWS)), SOME), x.dtype)
     together(_of_weight, cost, parts, (0,) * taps, g, x, totals, begin, step)
-    with held:
-        found = _GG[taps].T @ totals.sum(axis=0).reshape(totals.shape[1], -1)
-    found = found.reshape(taps, taps, step, step, blocks, -1, _SOME).transpose(5, 4, 6, 0, 2, 1, 3)[:outputs]
-    return found.reshape(outputs, -1, *size)[:, :channels]
+    weight = numpy.empty((outputs, channels, *size), x.dtype)
+    together(_back_to_weight, totals.size, outputs, (0,) * taps, totals, weight, step)
+    return weight
 
 
 def _up(count, to):
@@ -139,123 +129,49 @@ def _grid(count, down, across):
 
 
 def _blocks(count, apart):
-    """Distances to as many channels or outputs, in blocks, and -1 where there are none left. Shapes: -> (b, _SOME)."""
-    n = numpy.arange(_up(count, _SOME))
-    return numpy.where(n < count, n * apart, -1).reshape(-1, _SOME)
+    """Distances to as many channels or outputs, in blocks, and -1 where there are none left. Shapes: -> (b, SOME)."""
+    n = numpy.arange(_up(count, SOME))
+    return numpy.where(n < count, n * apart, -1).reshape(-1, SOME)
 
 
 def _points(weight, outs, ins, elements):
-    """G w G^T. Shapes: (...), (blocks _SOME), (channels), (r r) -> (points, (blocks, channels, _SOME) and some more).
+    """G w G^T. Shapes: (...), (blocks SOME), (channels), (r r) -> (points, (blocks, channels, SOME) and some more).
 
     Arguments: how far in ``weight`` it is to outputs, to channels and to elements of a window.
     """
     taps, outs, ins, w = math.isqrt(elements.size), outs.reshape(-1), ins.reshape(-1), weight.reshape(-1)
-    u = numpy.empty(((taps + 3) ** 2, outs.size * ins.size + _SOME), weight.dtype)
+    u = numpy.empty(((taps + 3) ** 2, outs.size * ins.size + SOME), weight.dtype)
     elements = numpy.ascontiguousarray(elements)
-    together(_transform, u.size * taps, outs.size // _SOME, (0,) * taps, w, outs, ins, elements, u)
+    together(_transform, u.size * taps, outs.size // SOME, (0,) * taps, w, outs, ins, elements, u)
     return u
 
 
 def _share(x, u, bias, y, begin, step, skipped, out_step, where):
     x, taps = numpy.ascontiguousarray(x), (0,) * (math.isqrt(len(u)) - 3)
-    b = numpy.zeros(_SOME + _up(y.shape[1], _SOME), y.dtype)  # a block of zeros, and the bias
+    b = numpy.zeros(SOME + _up(y.shape[1], SOME), y.dtype)  # a block of zeros, and the bias
     if bias is not None:
-        b[_SOME : _SOME + y.shape[1]] = bias
+        b[SOME : SOME + y.shape[1]] = bias
     cost = y.size * x.shape[1] * (step * len(taps)) ** 2
     by_outputs = len(x) < parts_for(cost)
-    count = -(-y.shape[1] // _SOME) if by_outputs else len(x)
+    count = -(-y.shape[1] // SOME) if by_outputs else len(x)
     places = tuple(begin), step, tuple(skipped), out_step
     together(_correlate, cost, count, taps, x, u, b, y, *places, by_outputs, *how_to_cut(y, where))
-
-
-# --- patches ----------------------------------------------------------------------------------------------------------
-
-
-@inner
-def _sizes(height, width, count):
-    """Patches of an image, down and across; and how many images are done together."""
-    down, across = (height + 3) // 4, (width + 3) // 4
-    return down, across, max(1, min(count, _PATCHES // (down * across)))
-
-
-@inner(makes_arrays=True)
-def _places(down, across, apart, next_to):
-    """Distances to so many places down and across, row by row."""
-    places = numpy.empty(down * across, numpy.intp)
-    for a in range(down):
-        for b in range(across):
-            places[a * across + b] = a * apart + b * next_to
-    return places
-
-
-@inner
-def _channels_last(image, out, pitch, depth, top, left):
-    """Put an image between zeros, its channels last. What does not fit into ``out`` no patch would see."""
-    channels, height, width = image.shape
-    plane, flat = height * width, image.reshape(-1)
-    height, whole = min(height, out.size // (pitch * depth) - top), image.shape[2]
-    width = min(width, pitch - left)
-    for i in range(height):
-        for c in range(0, channels, _LANES):
-            at, to, j = c * plane + i * whole, ((top + i) * pitch + left) * depth + c, 0
-            if c + _LANES <= channels:
-                while j + _LANES <= width:
-                    turn(flat, at + j, plane, out, to + j * depth, depth)
-                    j += _LANES
-            for k in range(min(_LANES, channels - c)):
-                for m in range(j, width):
-                    out[to + m * depth + k] = image[c + k, i, m]
-
-
-@inner
-def _channels_first(lines, begin, pitch, image, first):
-    """The way back for a block of channels."""
-    height, width = image.shape[1:]
-    plane, flat, count = height * width, image.reshape(-1), min(_SOME, image.shape[0] - first)
-    for i in range(height):
-        line = begin + i * pitch * _SOME
-        for c in range(0, count, _LANES):
-            at, to, j = line + c, (first + c) * plane + i * width, 0
-            if c + _LANES <= count:
-                # What is written beyond the end of a line is overwritten by the next one.
-                while j < width and i * width + j + _LANES <= plane:
-                    turn(lines, at + j * _SOME, _SOME, flat, to + j, plane)
-                    j += _LANES
-            for k in range(min(_LANES, count - c)):
-                for m in range(j, width):
-                    image[first + c + k, i, m] = lines[at + m * _SOME + k]
-
-
-@inner
-def _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places):
-    """The patches of some images, transformed: for each point, ``apart`` from the next, (blocks, room, _SOME)."""
-    for k in range(some):
-        _channels_last(x[n + k], lines, pitch, depth, begin[0], begin[1])
-        for i in range(down):
-            for j in range(across):
-                to = ((k * down + i) * across + j) * _SOME
-                for phase in range(step * step):
-                    at = ((4 * i * step + phase // step) * pitch + 4 * j * step + phase % step) * depth
-                    for c in range(0, depth, _LANES):
-                        place = to + c // _SOME * room * _SOME + c % _SOME
-                        _of_patches(taps, lines, places, at + c, v, place, (len(taps) + 3) * apart, apart)
-                    to += depth * room
 
 
 @shared(makes_arrays=True)
 def _transform(first, last, taps, weight, outs, ins, elements, u):
     """The weights of some blocks of outputs at all points."""
-    apart, flat, window = u.shape[1], u.reshape(-1), numpy.zeros(elements.size * _SOME, weight.dtype)
-    places = _places(1, elements.size, 0, _SOME)
+    apart, flat, window = u.shape[1], u.reshape(-1), numpy.zeros(elements.size * SOME, weight.dtype)
+    places = places_of(1, elements.size, 0, SOME)
     for block in range(first, last):
         for k in range(ins.size):
             for e in range(elements.size):
-                for o in range(_SOME):
-                    out = outs[block * _SOME + o]
-                    window[e * _SOME + o] = weight[out + ins[k] + elements[e]] if out >= 0 else 0
-            for o in range(0, _SOME, _LANES):
-                to = (block * ins.size + k) * _SOME + o
-                _of_weights(taps, window, places, o, flat, to, (len(taps) + 3) * apart, apart)
+                for o in range(SOME):
+                    out = outs[block * SOME + o]
+                    window[e * SOME + o] = weight[out + ins[k] + elements[e]] if out >= 0 else 0
+            for o in range(0, SOME, LANES):
+                to = (block * ins.size + k) * SOME + o
+                of_weights(taps, window, places, o, flat, to, (len(taps) + 3) * apart, apart)
 
 
 # --- products ---------------------------------------------------------------------------------------------------------
@@ -271,59 +187,59 @@ def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step,
         blocks = range(first * out_step * out_step, last * out_step * out_step)
     else:
         x, y, where = x[first:last], y[first:last], where[first:last]
-        blocks = range((bias.size // _SOME - 1) * out_step * out_step)
+        blocks = range((bias.size // SOME - 1) * out_step * out_step)
     points, length, phases = u.shape[0], len(taps) + 3, out_step * out_step
-    depth = (x.shape[1] + _SOME - 1) // _SOME * _SOME
-    down, across, at_once = _sizes(
+    depth = (x.shape[1] + SOME - 1) // SOME * SOME
+    down, across, at_once = sizes(
         (skipped[0] + y.shape[2] + out_step - 1) // out_step,
         (skipped[1] + y.shape[3] + out_step - 1) // out_step,
         x.shape[0],
     )
     room = (at_once * down * across + len(ROWS) - 1) // len(ROWS) * len(ROWS)  # of patches, in whole tiles
-    apart = step * step * depth * room + _SOME
+    apart = step * step * depth * room + SOME
     pitch, out_pitch = (4 * across + len(taps) - 1) * step, 4 * across * out_step
     lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
-    v, m = numpy.empty(points * apart, x.dtype), numpy.empty(points * room * _SOME, x.dtype)
-    size = (4 * down * out_step * out_pitch + _LANES) * _SOME
+    v, m = numpy.empty(points * apart, x.dtype), numpy.empty(points * room * SOME, x.dtype)
+    size = (4 * down * out_step * out_pitch + LANES) * SOME
     made = numpy.empty(at_once * size, x.dtype)
-    rows, columns = _places(1, room, 0, _SOME), numpy.empty(step * step * x.shape[1], numpy.intp)
+    rows, columns = places_of(1, room, 0, SOME), numpy.empty(step * step * x.shape[1], numpy.intp)
     for k in range(columns.size):
         channel = k // x.shape[1] * depth + k % x.shape[1]
-        columns[k] = channel // _SOME * room * _SOME + channel % _SOME
-    places = _places(length, length, pitch * step * depth, step * depth)
-    outs = _places(1, points, 0, room * _SOME)
+        columns[k] = channel // SOME * room * SOME + channel % SOME
+    places = places_of(length, length, pitch * step * depth, step * depth)
+    outs = places_of(1, points, 0, room * SOME)
     weights = u.reshape(-1)
     for n in range(0, x.shape[0], at_once):
         some = min(at_once, x.shape[0] - n)
-        _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
+        patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
         for block in blocks:
             for f in range(points):
-                seen, of = v[f * apart :], f * u.shape[1] + block * columns.size * _SOME
+                seen, of = v[f * apart :], f * u.shape[1] + block * columns.size * SOME
                 # What is added at the point 1, of which every power is 1, is added to all outputs.
-                added = (1 + block // phases) * _SOME if f == length + 1 else 0
+                added = (1 + block // phases) * SOME if f == length + 1 else 0
                 for p in range(0, some * down * across, len(ROWS)):
-                    tile = load(ROWS, _COLUMNS, bias, added, 0)
+                    tile = load(ROWS, COLUMNS, bias, added, 0)
                     for k in range(columns.size):
-                        tile = add_products(tile, seen, rows, p, columns, k, weights, of + k * _SOME)
-                    store(tile, m, (f * room + p) * _SOME, _SOME)
+                        tile = add_products(tile, seen, rows, p, columns, k, weights, of + k * SOME)
+                    store(tile, m, (f * room + p) * SOME, SOME)
             phase = block % phases
             for k in range(some):
                 for i in range(down):
                     for j in range(across):
-                        at = ((k * down + i) * across + j) * _SOME
+                        at = ((k * down + i) * across + j) * SOME
                         to = (4 * i * out_step + phase // out_step) * out_pitch + 4 * j * out_step + phase % out_step
-                        to = k * size + to * _SOME
-                        for c in range(0, _SOME, _LANES):
-                            _to_outputs(
-                                taps, m, outs, at + c, made, to + c, out_step * out_pitch * _SOME, out_step * _SOME
+                        to = k * size + to * SOME
+                        for c in range(0, SOME, LANES):
+                            to_outputs(
+                                taps, m, outs, at + c, made, to + c, out_step * out_pitch * SOME, out_step * SOME
                             )
                 if phase == phases - 1:
-                    at = k * size + (skipped[0] * out_pitch + skipped[1]) * _SOME
-                    channel = block // phases * _SOME
+                    at = k * size + (skipped[0] * out_pitch + skipped[1]) * SOME
+                    channel = block // phases * SOME
                     if how == BY_ITSELF:
                         cut(made[k * size : (k + 1) * size])
-                    _channels_first(made, at, out_pitch, y[n + k], channel)
-                    for c in range(channel, min(channel + _SOME, y.shape[1]) if how == WHERE else channel):
+                    channels_first(made, at, out_pitch, y[n + k], channel)
+                    for c in range(channel, min(channel + SOME, y.shape[1]) if how == WHERE else channel):
                         cut_where(y[n + k, c].reshape(-1), where[n + k, c].reshape(-1))
 
 
@@ -338,42 +254,66 @@ def _of_weight(first, last, taps, g, x, totals, begin, step):
 @inner(makes_arrays=True)
 def _of_some(taps, g, x, total, begin, step):
     points, blocks, high = total.shape[0], total.shape[1], total.shape[2]
-    depth, wide = (x.shape[1] + _SOME - 1) // _SOME * _SOME, (g.shape[1] + _SOME - 1) // _SOME * _SOME
-    down, across, at_once = _sizes(g.shape[2], g.shape[3], x.shape[0])
+    depth, wide = (x.shape[1] + SOME - 1) // SOME * SOME, (g.shape[1] + SOME - 1) // SOME * SOME
+    down, across, at_once = sizes(g.shape[2], g.shape[3], x.shape[0])
     room, length = at_once * down * across, len(taps) + 3
-    apart, out_apart = blocks * room * _SOME + _SOME, wide * room + _SOME
+    apart, out_apart = blocks * room * SOME + SOME, wide * room + SOME
     pitch, total = (4 * across + len(taps) - 1) * step, total.reshape(-1)
     lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
     given = numpy.zeros(16 * down * across * wide, x.dtype)
     v, m = numpy.empty(points * apart, x.dtype), numpy.empty(points * out_apart, x.dtype)
-    rows, columns = numpy.empty(high, numpy.intp), _places(1, room, 0, _SOME)
+    rows, columns = numpy.empty(high, numpy.intp), places_of(1, room, 0, SOME)
     for o in range(high):
-        rows[o] = min(o, wide - 1) // _SOME * room * _SOME + min(o, wide - 1) % _SOME
-    places = _places(length, length, pitch * step * depth, step * depth)
-    outs = _places(4, 4, 4 * across * wide, wide)
-    nothing = numpy.zeros(_SOME, x.dtype)
+        rows[o] = min(o, wide - 1) // SOME * room * SOME + min(o, wide - 1) % SOME
+    places = places_of(length, length, pitch * step * depth, step * depth)
+    outs = places_of(4, 4, 4 * across * wide, wide)
+    nothing = numpy.zeros(SOME, x.dtype)
     for i in range(0 if x.shape[0] else total.size):
         total[i] = 0
     for n in range(0, x.shape[0], at_once):
         some = min(at_once, x.shape[0] - n)
-        _patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
+        patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
         for k in range(some):
-            _channels_last(g[n + k], given, 4 * across, wide, 0, 0)
+            channels_last(g[n + k], given, 4 * across, wide, 0, 0)
             for i in range(down):
                 for j in range(across):
-                    at, to = (i * across * 4 + j) * 4 * wide, ((k * down + i) * across + j) * _SOME
-                    for o in range(0, wide, _LANES):
-                        place = to + o // _SOME * room * _SOME + o % _SOME
-                        _of_outputs(taps, given, outs, at + o, m, place, length * out_apart, out_apart)
+                    at, to = (i * across * 4 + j) * 4 * wide, ((k * down + i) * across + j) * SOME
+                    for o in range(0, wide, LANES):
+                        place = to + o // SOME * room * SOME + o % SOME
+                        of_outputs(taps, given, outs, at + o, m, place, length * out_apart, out_apart)
         for f in range(points):
             seen = m[f * out_apart :]
             for block in range(blocks):
-                of, to = f * apart + block * room * _SOME, (f * blocks + block) * high * _SOME
+                of, to = f * apart + block * room * SOME, (f * blocks + block) * high * SOME
                 for r in range(0, high, len(ROWS)):
-                    tile = load(ROWS, _COLUMNS, nothing, 0, 0)
+                    tile = load(ROWS, COLUMNS, nothing, 0, 0)
                     for p in range(some * down * across):
-                        tile = add_products(tile, seen, rows, r, columns, p, v, of + p * _SOME)
+                        tile = add_products(tile, seen, rows, r, columns, p, v, of + p * SOME)
                     if n:
-                        add_to(tile, total, to + r * _SOME, _SOME)
+                        add_to(tile, total, to + r * SOME, SOME)
                     else:
-                        store(tile, total, to + r * _SOME, _SOME)
+                        store(tile, total, to + r * SOME, SOME)
+
+
+@shared(makes_arrays=True)
+def _back_to_weight(first, last, taps, totals, weight, step):
+    """The sum of all parts, taken back from the points to the windows of some outputs."""
+    parts, points, blocks, channels = totals.shape[0], totals.shape[1], totals.shape[2] // step**2, weight.shape[1]
+    sums, found = numpy.empty(points * SOME, weight.dtype), numpy.empty(len(taps) ** 2 * SOME, weight.dtype)
+    places = places_of(1, points, 0, SOME)
+    for o in range(first, last):
+        for n in range(totals.shape[2]):
+            for f in range(points):
+                for c in range(SOME):
+                    total = totals[0, f, n, o, c]
+                    for part in range(1, parts):
+                        total += totals[part, f, n, o, c]
+                    sums[f * SOME + c] = total
+            for c in range(0, SOME, LANES):
+                to_weights(taps, sums, places, c, found, c, len(taps) * SOME, SOME)
+            phase, channel = n // blocks, n % blocks * SOME
+            for c in range(min(SOME, channels - channel)):
+                for a in range(len(taps)):
+                    for b in range(len(taps)):
+                        at = weight[o, channel + c, a * step + phase // step]
+                        at[b * step + phase % step] = found[(a * len(taps) + b) * SOME + c]
