@@ -27,6 +27,7 @@ Convolutional Neural Networks" (2015).
 """
 
 import math
+from functools import lru_cache
 
 import numpy
 
@@ -77,27 +78,19 @@ def correlate(x, weight, bias, window, where=None):
 
     Shapes: (n, c, h, w), (o, c, s r, s r), (o) or None -> (n, o, oh, ow).
     """
-    outputs, channels, height, width = weight.shape
     step = window.stride[0]
-    y = numpy.empty((len(x), outputs, *window.positions(x.shape[2:], weight.shape[2:])), x.dtype)
-    outs = _blocks(outputs, channels * height * width)
-    ins = _grid(step, width, 1)[:, None] + numpy.arange(channels) * (height * width)
-    u = _points(weight, outs, ins, _grid(height // step, step * width, step))
+    y = numpy.empty((len(x), len(weight), *window.positions(x.shape[2:], weight.shape[2:])), x.dtype)
+    u = _points(weight, *_lists(weight.shape, step))
     _share(x, u, bias, y, [p for p, _ in window.padding], step, (0, 0), 1, where)
     return y
 
 
 def correlate_back(out, weight, size, window, where=None):
     """The gradient of the image of a size, cut off. Shapes: (n, o, oh, ow), (o, c, s r, s r) -> (n, c, h, w)."""
-    outputs, channels, height, width = weight.shape
     step = window.stride[0]
-    taps = height // step
-    x = numpy.empty((len(out), channels, *size), out.dtype)
-    outs = _blocks(channels, height * width)[:, None]
-    outs = numpy.where(outs < 0, outs, outs + _grid(step, width, 1)[:, None])
-    ins = numpy.arange(outputs) * (channels * height * width)
-    # Place s m + a of the padded image is reached from the positions m - r + 1 to m, by every s-th element from a on.
-    u = _points(weight, outs, ins, _grid(taps, step * width, step)[::-1])
+    taps = weight.shape[2] // step
+    x = numpy.empty((len(out), weight.shape[1], *size), out.dtype)
+    u = _points(weight, *_lists_back(weight.shape, step))
     before = [p for p, _ in window.padding]
     _share(out, u, None, x, [taps - 1 - p // step for p in before], 1, [p % step for p in before], step, where)
     return x
@@ -134,15 +127,35 @@ def _blocks(count, apart):
     return numpy.where(n < count, n * apart, -1).reshape(-1, SOME)
 
 
+@lru_cache(256)
+def _lists(shape, step):
+    """How far it is in a weight to outputs, in blocks, to channels, phase by phase, and to elements of a phase."""
+    outputs, channels, height, width = shape
+    ins = _grid(step, width, 1)[:, None] + numpy.arange(channels) * (height * width)
+    outs = _blocks(outputs, channels * height * width)
+    return outs.reshape(-1), ins.reshape(-1), _grid(height // step, step * width, step)
+
+
+@lru_cache(256)
+def _lists_back(shape, step):
+    """The same with the roles of outputs and channels exchanged, and the window turned around."""
+    outputs, channels, height, width = shape
+    outs = _blocks(channels, height * width)[:, None]
+    outs = numpy.where(outs < 0, outs, outs + _grid(step, width, 1)[:, None])
+    ins = numpy.arange(outputs) * (channels * height * width)
+    # Place s m + a of the padded image is reached from the positions m - r + 1 to m, by every s-th element from a on.
+    return outs.reshape(-1), ins, _grid(height // step, step * width, step)[::-1].copy()
+
+
 def _points(weight, outs, ins, elements):
     """G w G^T. Shapes: (...), (blocks SOME), (channels), (r r) -> (points, (blocks, channels, SOME) and some more).
 
     Arguments: how far in ``weight`` it is to outputs, to channels and to elements of a window.
     """
-    taps, outs, ins, w = math.isqrt(elements.size), outs.reshape(-1), ins.reshape(-1), weight.reshape(-1)
+    taps = math.isqrt(elements.size)
     u = numpy.empty(((taps + 3) ** 2, outs.size * ins.size + SOME), weight.dtype)
-    elements = numpy.ascontiguousarray(elements)
-    together(_transform, u.size * taps, outs.size // SOME, (0,) * taps, w, outs, ins, elements, u)
+    lists = (outs, ins, elements)
+    together(_transform, u.size * taps, outs.size // SOME, (0,) * taps, weight.reshape(-1), *lists, u)
     return u
 
 
