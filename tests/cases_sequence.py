@@ -107,6 +107,7 @@ _SIZES = (
 _SEEN = numpy.array([[True, False, True, True, False], [False] * 5, [True] * 5])
 _FLOATS = numpy.where(_SEEN, 0.5, -numpy.inf)
 _KEPT = numpy.array([[1.25, 0.0, 1.25, 1.25, 1.25]] * 3)
+_KEPT_OWN = numpy.array([[1.25, 0.0, 1.25, 1.25, 1.25]] * 5)
 _HALF = {"scale": 0.5}
 row("attention", _QKV, lambda t, *x: _attend(t, *x, scale=0.5), _HALF, shapes=_SIZES[:3], call=_value)
 row("attention", _QKV, lambda t, *x: _attend(t, *x, scale=1.0, is_causal=True), {"is_causal": True}, call=_value)
@@ -136,6 +137,27 @@ row(
     {"kept": _KEPT},
     call=lambda f, q, k, kept: _value(f, q, k, None, None, kept),
     label="weights-dropped",
+)
+_ALL = [normal(3, 2, 5, 4)]
+_OWN = numpy.array([[True, False, True, True, False], [False] * 5, [True] * 5, [True] * 5, [False, True] + [False] * 3])
+row(
+    "self_attention",
+    _ALL,
+    lambda t, x: _attend(t, *x, scale=0.5),
+    _HALF,
+    shapes=(((3, 0, 3, 4),), ((3, 2, 1, 1),), ((3, 4, 3),), ((3, 2, 2, 3, 4),)),
+    call=_value,
+)
+row("self_attention", _ALL, lambda t, x: _attend(t, *x, scale=1.0, is_causal=True), {"is_causal": True}, call=_value)
+row("self_attention", [*_ALL, given(_OWN)], lambda t, x, m: _attend(t, *x, m, scale=1.0), label="seen", call=_value)
+row("self_attention", [*_ALL, normal(5, 5)], lambda t, x, m: _attend(t, *x, m, scale=1.0), label="added", call=_value)
+row(
+    "self_attention",
+    _ALL,
+    lambda t, x: t.softmax(x[0] @ x[1].mT * 0.5, -1) * t.tensor(_KEPT_OWN).to(x) @ x[2],
+    {"kept": _KEPT_OWN, **_HALF},
+    call=lambda f, x, kept, scale: _value(f, x, None, kept, scale=scale),
+    label="dropped",
 )
 row("scaled_dot_product_attention", _QKV, _attend, shapes=_SIZES)
 row("scaled_dot_product_attention", _QKV, lambda t, *x: _attend(t, *x, scale=2.0), {"scale": 2.0})

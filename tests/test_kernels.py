@@ -17,6 +17,7 @@ import ichikara
 from ichikara import nn, ops, optim
 from ichikara.arrays import kernels, product, sum_of_rows
 from ichikara.autodiff import asarray, operations
+from ichikara.ops.attention import self_attention
 
 pytest.importorskip("numba", reason="the kernels are compiled by Numba")
 from ichikara.arrays.convolution import Window, convolve, convolve_back, convolve_weight
@@ -119,6 +120,10 @@ LARGER = {
     "attention": lambda r: (
         lambda q, k, v: ops.scaled_dot_product_attention(q, k, v, is_causal=True),
         [large(r, 3, 5, 37, 33), large(r, 3, 5, 37, 33), large(r, 3, 5, 37, 17)],
+    ),
+    "self_attention": lambda r: (
+        lambda x: self_attention(ops.permute_dims(ops.reshape(x, (3, 37, 3, 5, 16)), (2, 0, 3, 1, 4)), is_causal=True),
+        [large(r, 3, 37, 240)],
     ),
     "lstm": lambda r: (
         ops.lstm,

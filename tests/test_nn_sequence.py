@@ -452,6 +452,18 @@ def test_attention_without_a_batch_and_to_itself():
     check(*both("MultiheadAttention", E, H), normal(L, N, E), through=lambda module, _, x: module(x, x, x))
 
 
+@pytest.mark.parametrize("words", [{}, {"batch_first": True}, {"bias": False}, {"kdim": E, "vdim": E}], ids=str)
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_to_itself_without_weights(words, causal):
+    def through(module, library, x):
+        mask = np.triu(np.ones((L, L), bool), 1) if causal else np.zeros((L, L), bool)
+        return module(x, x, x, attn_mask=mask if library is nn else torch.tensor(mask), need_weights=False)
+
+    shape = (N, L, E) if words.get("batch_first") else (L, N, E)
+    check(*both("MultiheadAttention", E, H, **words), normal(*shape), through=through)
+    check(*both("MultiheadAttention", E, H, **words), normal(L, E), through=through)
+
+
 def test_attention_to_the_past():
     mine, theirs = both("MultiheadAttention", E, H)
     causal = np.triu(np.ones((L, L), bool), 1)

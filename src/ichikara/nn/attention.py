@@ -8,7 +8,7 @@ from ..arrays import Generator, choose_generator, default_float
 from ..autodiff import Tensor, asarray
 from ..checks import fraction, whole_number
 from ..errors import UserError
-from ..ops.attention import attention
+from ..ops.attention import attention, self_attention
 from . import init
 from .linear import Linear
 from .module import Module
@@ -113,18 +113,21 @@ class MultiheadAttention(Module):
     ) -> tuple[Tensor, Tensor | None]:
         batched = query.ndim == 3
         self._check(query, key, value)
-        q, k, v = self._projected(query, key, value)
-        q, k, v = (self._to_heads(x, batched) for x in (q, k, v))  # (n, h, l, e / h)
-        mask = self._mask(q.shape[0], q.shape[2], k.shape[2], key_padding_mask, attn_mask)
-        causal = is_causal and attn_mask is None
-        kept = self._kept(q, k)
-        scale = 1 / math.sqrt(self.head_dim)
+        n, l, s = self._sizes(query, key)
+        mask = self._mask(n, l, s, key_padding_mask, attn_mask)
+        kept = self._kept((n, self.num_heads, l, s), query.dtype)
+        options = {"is_causal": is_causal and attn_mask is None, "scale": 1 / math.sqrt(self.head_dim)}
         weights = None
-        if need_weights:
-            weights = attention(q, k, None, mask, kept, is_causal=causal, scale=scale)  # (n, h, l, s)
-            y = weights @ v
+        if query is key is value and self.in_proj_weight is not None and not need_weights:
+            qkv = self._to_heads(ops.linear(query, self.in_proj_weight, self.in_proj_bias), batched, 3)
+            y = self_attention(qkv, mask, kept, **options)  # (n, h, l, e / h)
         else:
-            y = attention(q, k, v, mask, kept, is_causal=causal, scale=scale)  # (n, h, l, e / h)
+            q, k, v = (self._to_heads(x, batched) for x in self._projected(query, key, value))  # (n, h, l, e / h)
+            if need_weights:
+                weights = attention(q, k, None, mask, kept, **options)  # (n, h, l, s)
+                y = weights @ v
+            else:
+                y = attention(q, k, v, mask, kept, **options)  # (n, h, l, e / h)
         y = self.out_proj(self._from_heads(y, batched))
         if weights is not None:
             weights = weights.mean(axis=1) if average_attn_weights else weights
@@ -132,10 +135,7 @@ class MultiheadAttention(Module):
         return y, weights
 
     def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
-        """Queries, keys and values, those of all heads side by side.
-
-        Three products rather than one whose result is cut in three: the gradients of the cuts would cost more.
-        """
+        """Queries, keys and values, those of all heads side by side."""
         e, bias = self.embed_dim, self.in_proj_bias
         if self.in_proj_weight is not None:
             weights = [self.in_proj_weight[i : i + e] for i in (0, e, 2 * e)]
@@ -144,12 +144,13 @@ class MultiheadAttention(Module):
         biases = [None if bias is None else bias[i : i + e] for i in (0, e, 2 * e)]
         return [ops.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
 
-    def _to_heads(self, x: Tensor, batched: bool) -> Tensor:
-        """Shapes: (l, n, e), (n, l, e) or (l, e) -> (n, h, l, e / h)."""
-        x = ops.reshape(x, (*x.shape[:-1], self.num_heads, self.head_dim))
-        if not batched:
-            return ops.permute_dims(x, (1, 0, 2))[None]
-        return ops.permute_dims(x, (0, 2, 1, 3) if self.batch_first else (1, 2, 0, 3))
+    def _to_heads(self, x: Tensor, batched: bool, parts: int = 1) -> Tensor:
+        """Shapes: (l, n, p e), (n, l, p e) or (l, p e) -> (p, n, h, l, e / h), without p where it is 1."""
+        before = x.shape[:-1] if batched else (1, *x.shape[:-1])
+        n, l = (0, 1) if self.batch_first or not batched else (1, 0)
+        if parts == 1:
+            return ops.permute_dims(ops.reshape(x, (*before, self.num_heads, self.head_dim)), (n, 2, l, 3))
+        return ops.permute_dims(ops.reshape(x, (*before, parts, self.num_heads, self.head_dim)), (2, n, 3, l, 4))
 
     def _from_heads(self, y: Tensor, batched: bool) -> Tensor:
         """Shapes: (n, h, l, e / h) -> (l, n, e), (n, l, e) or (l, e)."""
@@ -181,12 +182,19 @@ class MultiheadAttention(Module):
         added = [ops.where(m, -math.inf, 0.0) if m.dtype.kind == "b" else m for m in masks]
         return added[0] if len(added) == 1 else added[0] + added[1]
 
-    def _kept(self, q: Tensor, k: Tensor) -> Tensor | None:
+    def _sizes(self, query: Tensor, key: Tensor) -> tuple[int, int, int]:
+        """How many sequences, how long they are, and how long those of the keys are."""
+        if query.ndim == 2:
+            return 1, len(query), len(key)
+        length = 1 if self.batch_first else 0
+        return query.shape[1 - length], query.shape[length], key.shape[length]
+
+    def _kept(self, shape: tuple[int, ...], dtype: Any) -> Tensor | None:
         """What dropout multiplies the weights with."""
         if not self.training or not self.dropout:
             return None
-        kept = choose_generator(self.generator).bernoulli(1 - self.dropout, (*q.shape[:-1], k.shape[-2]))
-        return asarray(kept, dtype=q.dtype) * (1 / (1 - self.dropout) if self.dropout < 1 else 0.0)
+        kept = choose_generator(self.generator).bernoulli(1 - self.dropout, shape)
+        return asarray(kept, dtype=dtype) * (1 / (1 - self.dropout) if self.dropout < 1 else 0.0)
 
     def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
         for name, x, size in (("query", query, self.embed_dim), ("key", key, self.kdim), ("value", value, self.vdim)):

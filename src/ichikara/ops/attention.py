@@ -5,7 +5,7 @@ import math
 from ..arrays import Generator, Once, default_generator, dtype_name, namespace, product, sum_to
 from ..autodiff import asarray, composed, op
 
-__all__ = ["attention", "scaled_dot_product_attention"]
+__all__ = ["attention", "scaled_dot_product_attention", "self_attention"]
 
 _NOWHERE = -math.inf  # the score of a place that may not be looked at: its exponential is 0
 
@@ -82,6 +82,43 @@ attention.gradient(
         lambda g, q, k_shape, scale, of_scores: sum_to(product(of_scores(g).mT, q * scale), k_shape),
     ),
     v=(r"\bar V = (P \circ D)^\top \bar Y, \quad \bar P = D \circ (\bar Y V^\top)", _of_values),
+    mask=(r"\bar M = \bar S", lambda g, mask_shape, of_scores: sum_to(of_scores(g), mask_shape)),
+    kept=None,
+)
+
+
+@op(
+    r"Y = P V, \quad P = \operatorname{softmax}(s\,Q K^\top + M)",
+    floating=True,
+    promotes=(0,),
+    keeps=("p", "of_scores"),
+)
+def self_attention(qkv, mask=None, kept=None, /, is_causal=False, scale=1.0):
+    r"""`attention` whose queries, keys and values lie one behind the other in an array, as one product makes them.
+
+    .. math:: Y = (P \circ D)\,V, \qquad P = \operatorname{softmax}(s\,Q K^\top + M)
+
+    Its gradient is one array too; those of three that were cut out of one would each be put between zeros, and added.
+
+    Shapes: qkv (3, \*n, l, e), mask and kept broadcast to (\*n, l, l) -> (\*n, l, e).
+
+    Arguments: as of `attention`.
+    """
+    q, k, v = qkv
+    return attention.forward(q, k, v, mask, kept, is_causal, scale)
+
+
+def _of_all(g, qkv, kept, scale, p, of_scores):
+    s, (q, k, v) = of_scores(g), qkv
+    parts = [product(s, k * scale), product(s.mT, q * scale), _of_values(g, p, v.shape, kept)]
+    return namespace(g, p).stack(parts)
+
+
+self_attention.gradient(
+    qkv=(
+        r"\bar Q = s\,\bar S K, \quad \bar K = s\,\bar S^\top Q, \quad \bar V = (P \circ D)^\top \bar Y",
+        _of_all,
+    ),
     mask=(r"\bar M = \bar S", lambda g, mask_shape, of_scores: sum_to(of_scores(g), mask_shape)),
     kept=None,
 )

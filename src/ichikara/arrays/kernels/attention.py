@@ -33,14 +33,54 @@ def attention_alone(q, k, v, mask, kept, is_causal, scale):
     return _attention(q, k, v, mask, kept, is_causal, scale, False)
 
 
+@kernel("self_attention")
+def self_attention(qkv, mask, kept, is_causal, scale):
+    return _self_attention(qkv, mask, kept, is_causal, scale, True)
+
+
+@kernel("self_attention", alone=True)
+def self_attention_alone(qkv, mask, kept, is_causal, scale):
+    return _self_attention(qkv, mask, kept, is_causal, scale, False)
+
+
+@kernel("self_attention", of="qkv")
+def self_attention_qkv(g, of_scores):
+    return of_scores(g)
+
+
+def _self_attention(qkv, mask, kept, is_causal, scale, with_weights):
+    shape = qkv.shape
+    if qkv.ndim != 5 or numpy.empty_like(qkv).strides != qkv.strides or not qkv.flags.writeable:
+        qkv = numpy.require(qkv.reshape(3, *_with_heads(qkv[0]).shape), requirements=["C", "W"])
+    found = _attend_all(qkv, [shape[1:]] * 3, mask, kept, is_causal, scale, with_weights)
+    if not with_weights or found is NotImplemented:
+        return found
+    y, p, back = found
+    return y, p, Once(lambda g: back(g).reshape(shape))
+
+
 def _attention(q, k, v, mask, kept, is_causal, scale, with_weights):
     if v is None or q.shape[:-2] != k.shape[:-2] or v.shape[:-2] != q.shape[:-2]:
         return NotImplemented
+    shapes = [x.shape for x in (q, k, v)]
+    given = _alike(*[_with_heads(x) for x in (q, k, v)])
+    found = _attend_all(given, shapes, mask, kept, is_causal, scale, with_weights)
+    if not with_weights or found is NotImplemented:
+        return found
+    y, p, back = found
+    return y, p, Once(lambda g: [x.reshape(shape) for x, shape in zip(back(g), shapes, strict=True)])
+
+
+def _attend_all(given, shapes, mask, kept, is_causal, scale, with_weights):
+    """What all queries find, and with the weights also these, and the function that gives the gradients of ``given``.
+
+    Arguments: ``given``, queries, keys and values in one array, or three that are alike, of four axes; ``shapes``,
+    which they had before.
+    """
+    q, k, v = given
     if 0 in (*k.shape, *v.shape) or scale <= 0 or not (mask is None or mask.dtype == bool):
         return NotImplemented  # a mask of floats may want its gradient
-    shapes = [x.shape for x in (q, k, v)]
-    weights = (*q.shape[:-1], k.shape[-2])
-    q, k, v = _alike(*[_with_heads(x) for x in (q, k, v)])
+    weights = (*shapes[0][:-1], k.shape[-2])
     y = numpy.empty_like(q) if q.shape == v.shape else numpy.empty((*q.shape[:-1], v.shape[-1]), q.dtype)
     p = numpy.empty((*q.shape[:-1], k.shape[-2] if with_weights else 0), q.dtype)
     places = _with_heads(_ones(weights, bool) if mask is None else numpy.broadcast_to(mask, weights))
@@ -52,13 +92,13 @@ def _attention(q, k, v, mask, kept, is_causal, scale, with_weights):
 
     def back(g):
         g = _like(y, _with_heads(g))
-        found = [numpy.empty_like(x) for x in (q, k, v)]
+        found = numpy.empty_like(given) if isinstance(given, numpy.ndarray) else [*map(numpy.empty_like, given)]
         with held:
             together(_attend_back, 2 * cost, q.shape[0] * q.shape[1], q, k, v, g, *found, p, *masks[1::2], *options)
-        return [x.reshape(shape) for x, shape in zip(found, shapes, strict=True)]
+        return found
 
     y = y.reshape(*shapes[0][:-1], shapes[2][-1])
-    return (y, p.reshape(weights), Once(back)) if with_weights else y
+    return (y, p.reshape(weights), back) if with_weights else y
 
 
 @kernel("attention", of="q")
