@@ -29,9 +29,10 @@ def sgd(parameter, gradient, state, alone, *, lr, momentum, dampening, weight_de
         return NotImplemented
     new = _place_for(parameter, alone)
     there = flat(new)
+    p = there if new is parameter else flat(parameter)
     v = flat(state["momentum_buffer"]) if momentum else there  # not looked at without momentum
-    arrays, words = (flat(parameter), flat(gradient), v, there), (bool(nesterov), bool(maximize))
-    together(_sgd, 4 * there.size, *arrays, new is not parameter, *numbers, *words)
+    words = new is not parameter, *numbers, bool(nesterov), bool(maximize)
+    together(_sgd, 4 * there.size, p, flat(gradient), v, there, *words)
     return new, state
 
 
