@@ -28,7 +28,7 @@ from .namespace import (
     namespace,
 )
 from .once import Once
-from .product import added, product, sum_of_rows
+from .product import product, sum_of_rows, sum_of_two
 from .random import Generator, choose_generator, default_generator, generator_in_use, seed, using
 from .recorded import Recorded, effect, plain, recording, refuse, run
 from .special import erf, is_basic_index, scatter_add
@@ -41,7 +41,7 @@ __all__ = [
     "Recorded",
     "Window",
     "add_into",
-    "added",
+    "sum_of_two",
     "as_array",
     "as_dtype",
     "choose_generator",

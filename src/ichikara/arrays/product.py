@@ -7,7 +7,7 @@ import numpy
 from . import kernels
 from .workers import ALONE, share
 
-__all__ = ["added", "product", "sum_of_rows"]
+__all__ = ["sum_of_two", "product", "sum_of_rows"]
 
 _SMALL = 10_000_000  # so many multiplications are done before another thread has been woken up
 
@@ -51,7 +51,7 @@ def _large_product(a, b, bias, cost):
     return y
 
 
-def added(a: Any, b: Any) -> Any:
+def sum_of_two(a: Any, b: Any) -> Any:
     """The sum of two arrays. Shapes: (*), (*) -> (*)."""
     fast = kernels.fitting("add", [a, b], (0, 1)).get("")
     found = fast(a, b) if fast else NotImplemented

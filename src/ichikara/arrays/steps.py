@@ -4,9 +4,10 @@ One text serves every kind of array: ``a += b`` works in place on NumPy's arrays
 `pages` are written to as a block of memory in NumPy, as a list elsewhere.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from .namespace import namespace
+from .once import Once
 from .product import product, sum_of_rows
 
 __all__ = [
@@ -18,7 +19,6 @@ __all__ = [
     "if_living",
     "cleaned",
     "living_steps",
-    "of_bias",
     "of_inputs",
     "of_weight",
     "order",
@@ -101,13 +101,14 @@ def check(name, x, w_ih, w_hh, gates, lengths):
         raise ValueError(f"{x.shape[1]} sequences have that many lengths, not {lengths.shape}")
 
 
-class Back(NamedTuple):
+class Back:
     """What the way back through time finds."""
 
-    x: Any  # the gradients of the weighted sums of the inputs, (T, n, gates * size)
-    h: Any  # and of those of the hidden states: the same, but for the GRU
-    h0: Any
-    c0: Any = None
+    def __init__(self, x: Any, h: Any, h0: Any, c0: Any = None):
+        self.x = x  # the gradients of the weighted sums of the inputs, (T, n, gates * size)
+        self.h = h  # and of those of the hidden states: the same, but for the GRU
+        self.h0, self.c0 = h0, c0
+        self.of_bias = Once(_of_bias)  # the gradient of a bias, of these sums; where both are the same, taken once
 
 
 def of_weight(sums, inputs):
@@ -115,8 +116,8 @@ def of_weight(sums, inputs):
     return product(rows(sums).mT, rows(inputs))
 
 
-def of_bias(sums):
-    """The gradient of a bias. Shapes: (T, n, k) -> (k)."""
+def _of_bias(sums):
+    """Shapes: (T, n, k) -> (k)."""
     return sum_of_rows(rows(sums))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Any
 
-from ..arrays import added, is_floating, namespace, recording, sum_to
+from ..arrays import is_floating, namespace, recording, sum_of_two, sum_to
 from .modes import enable_grad, mode
 from .operation import op
 from .tensor import Leaf, Node, Tensor, asarray, bind, raw, wrap
@@ -89,7 +89,7 @@ def _run(root, gradient, wanted, differentiate, add, release):
 def _added(a, b):
     """The sum of two gradients, on arrays."""
     recorder = recording.recorder
-    return added(a, b) if recorder is None else recorder.run(added, (a, b), of=("add", ""))
+    return sum_of_two(a, b) if recorder is None else recorder.run(sum_of_two, (a, b), of=("add", ""))
 
 
 def _differentiate(node, g, leads):
