@@ -117,7 +117,7 @@ def _spread_few(g, weight, x, window, where):
 def _spread_some_few(start, stop, g, weight, rows, columns, x, how, where, padded, before, positions, elements, area):
     width, plane = 2 * BYTES // g.itemsize, padded[0] * padded[1]
     image = numpy.empty(x.shape[1] * plane, x.dtype)
-    v, out = numpy.zeros((g.shape[1], width), g.dtype), numpy.zeros((rows.size, width), g.dtype)
+    v, out = numpy.zeros((g.shape[1], width), g.dtype), numpy.empty((rows.size, width), g.dtype)
     for n in range(start, stop):
         image[:] = 0
         for first in range(0, area, width):
@@ -125,12 +125,13 @@ def _spread_some_few(start, stop, g, weight, rows, columns, x, how, where, padde
             for o in range(g.shape[1]):
                 for p in range(count):
                     v[o, p] = g[n, o, first + p]
+            out[:] = 0
             add_seen(weight[n % len(weight)], rows, columns, v, out)
-            for k in range(rows.size):
-                for p in range(width):
-                    if k < elements.size and p < count:
-                        image[positions[first + p] + elements[k]] += out[k, p]
-                    out[k, p] = 0
+            here = positions[first : first + count]
+            for k in range(elements.size):
+                seen, sums = image[elements[k] :], out[k]
+                for p in range(here.size):
+                    seen[here[p]] += sums[p]
         for c in range(x.shape[1]):
             _take_out(image[c * plane : (c + 1) * plane], padded, before, x[n, c])
             if how == WHERE:
