@@ -956,6 +956,45 @@ def test_shapes_that_do_not_fit_are_named(call, words):
         call(asarray([1.0, 2.0]), asarray([1.0, 2.0, 3.0]))
 
 
+def _of_slices(x):
+    """A function of overlapping slices of a tensor, of all of it, and of a slice of a slice."""
+    whole, total = (x * x).sum(), 0.0
+    for i in range(x.shape[0]):
+        total = total + (x[i] * (i + 1.0)).sum() * x[i, 0]
+    rows = x[1:]
+    return total + whole + (rows[:, 1] * x[[0, 0, 2], 2]).sum() + (rows * x[:-1]).sum() + x[2, 1] ** 3
+
+
+def test_gradients_of_slices_are_added_up():
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    numbers = numpy.random.default_rng(0).normal(size=(4, 5))
+    x = asarray(numbers, requires_grad=True)
+    y = _of_slices(x)
+    y.backward(retain_graph=True)
+    theirs = torch.tensor(numbers, requires_grad=True)
+    _of_slices(theirs).backward()
+    numpy.testing.assert_allclose(x.grad.numpy(), theirs.grad.numpy(), rtol=1e-12)
+    first = x.grad
+    y.backward()
+    numpy.testing.assert_allclose(x.grad.numpy(), 2 * theirs.grad.numpy(), rtol=1e-12)
+    numpy.testing.assert_allclose(first.numpy(), theirs.grad.numpy(), rtol=1e-12)
+    ichikara.check_grads(_of_slices, asarray(numbers))
+    step = ichikara.stage(lambda x: ichikara.grad(_of_slices)(x))
+    for _ in range(3):
+        numpy.testing.assert_allclose(step(asarray(numbers)).numpy(), theirs.grad.numpy(), rtol=1e-12)
+
+
+def test_what_a_slice_is_added_to_is_not_somebody_elses():
+    x = asarray([1.0, 2.0, 3.0], requires_grad=True)
+    z = asarray([0.0, 0.0, 0.0], requires_grad=True)
+    kept = asarray([1.0, 1.0, 1.0])
+    y = x + z  # to both the gradient of the sum is passed on as it is
+    (y[0] * 10.0 + x[1] * 100.0 + x[2] + (y * kept).sum()).backward()
+    assert x.grad.tolist() == [11.0, 101.0, 2.0]
+    assert z.grad.tolist() == [11.0, 1.0, 1.0]
+    assert kept.tolist() == [1.0, 1.0, 1.0]
+
+
 def test_unstack_names_an_axis_that_is_not_there():
     with pytest.raises(ValueError, match="axis 5 does not exist"):
         ichikara.unstack(asarray([1.0]), axis=5)

@@ -31,7 +31,7 @@ from .once import Once
 from .product import product, sum_of_rows, sum_of_two
 from .random import Generator, choose_generator, default_generator, generator_in_use, seed, using
 from .recorded import Recorded, effect, plain, recording, refuse, run
-from .special import erf, is_basic_index, scatter_add
+from .special import add_at, erf, is_basic_index, scatter_add
 
 __all__ = [
     "PYTHON_NUMBERS",
@@ -40,6 +40,7 @@ __all__ = [
     "Once",
     "Recorded",
     "Window",
+    "add_at",
     "add_into",
     "sum_of_two",
     "as_array",

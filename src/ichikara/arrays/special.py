@@ -6,7 +6,7 @@ import numpy
 
 from .namespace import namespace
 
-__all__ = ["erf", "is_basic_index", "scatter_add"]
+__all__ = ["add_at", "erf", "is_basic_index", "scatter_add"]
 
 
 def erf(x: Any) -> Any:
@@ -47,6 +47,14 @@ def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     else:
         numpy.add.at(out, index, g)
     return out
+
+
+def add_at(total: Any, index: Any, g: Any) -> Any:
+    """Add to an array of one's own at an index, as `scatter_add` does to zeros; the sum is what is returned."""
+    if isinstance(total, numpy.ndarray) and is_basic_index(index):
+        total[index] += g
+        return total
+    return total + scatter_add(g, index, total.shape)
 
 
 def _are_rows(index: Any, g: Any, shape: tuple[int, ...]) -> bool:

@@ -41,6 +41,7 @@ class Gradient(NamedTuple):
     formula: str
     rule: Callable
     needs: tuple[str, ...]
+    onto: Callable | None = None
 
 
 class Plan(NamedTuple):
@@ -54,6 +55,9 @@ class Plan(NamedTuple):
     keep_shapes: tuple[int, ...]  # the inputs, by position, whose shapes are kept
     watch: tuple[int, ...]  # which of the wanted inputs are among them
     keep_output: bool
+    onto: (
+        tuple[Callable, tuple[int, ...]] | None
+    )  # the rule that adds to a gradient, and the slots of what else it needs
 
 
 class Operation:
@@ -90,6 +94,9 @@ class Operation:
     def gradient(self, **rules) -> "Operation":
         """State the gradient of every input: ``name=(formula, rule)``, or ``name=None`` where there is none.
 
+        A third may follow, for the one input of an operation: a rule that is first given an array of the gradients
+        that are there already, adds to it in place, and returns it.
+
         Raises TypeError if an input is left out, or a rule names something that the operation does not have.
         """
         if set(rules) != set(self.inputs):
@@ -102,12 +109,12 @@ class Operation:
             if given is None:
                 self.gradients[name] = None
                 continue
-            formula, rule = given
+            formula, rule, *onto = given
             needs = _needs(rule)
             unknown = set(needs) - {"g", "y", *self.parameters, *self._shapes, *self.keeps}
             if unknown:
                 raise TypeError(f"{self.name}: the gradient of {name} names {', '.join(sorted(unknown))}")
-            self.gradients[name] = Gradient(formula, rule, needs)
+            self.gradients[name] = Gradient(formula, rule, needs, *onto)
             self._wanted[i] = 1 << i
         self._plans.clear()
         return self
@@ -133,7 +140,9 @@ class Operation:
             for gradients in (stated, twins)
         )
         watch = () if self.sequence else tuple(k for k, i in enumerate(inputs) if i in keep)
-        made = Plan(self, inputs, rules, quick, keep, keep_shapes, watch, "y" in needed)
+        add = stated[0].onto if stated else None
+        onto = (add, tuple(slot[need] for need in _needs(add)[1:])) if add else None
+        made = Plan(self, inputs, rules, quick, keep, keep_shapes, watch, "y" in needed, onto)
         self._plans[wanted, bool(fast)] = made
         return made
 

@@ -62,6 +62,7 @@ def _run(root, gradient, wanted, differentiate, add, release):
     leads = None if wanted is None else _leading_to(root, wanted)
     pending: dict[Leaf | Node, Any] = {root: gradient}
     found: dict[Leaf | Node, Any] = {}
+    own: set[Leaf | Node] = set()  # whose gradient so far is an array that nobody else has
     queue = [(-root.order, root)]
     while queue:
         place = heappop(queue)[1]
@@ -71,14 +72,23 @@ def _run(root, gradient, wanted, differentiate, add, release):
             continue
         if wanted is not None and place in wanted:
             found[place] = g
-        for edge, part in differentiate(place, g, leads):
+        onto = place.plan.onto if add is _added else None
+        if onto and place.edges and place.edges[0] in own:
+            _add_onto(pending, place, onto, g)
+            parts = []
+        else:
+            parts = differentiate(place, g, leads)
+        for edge, part in parts:
             if part.shape != edge.shape:
                 part = _fit(place, part, edge)
             if part.dtype != edge.dtype:
                 part = namespace(part).astype(part, edge.dtype)
             if edge in pending:
                 pending[edge] = add(pending[edge], part)
+                own.add(edge)
             else:
+                if onto:
+                    own.add(edge)
                 pending[edge] = part
                 heappush(queue, (-edge.order, edge))
         if release:
@@ -90,6 +100,15 @@ def _added(a, b):
     """The sum of two gradients, on arrays."""
     recorder = recording.recorder
     return sum_of_two(a, b) if recorder is None else recorder.run(sum_of_two, (a, b), of=("add", ""))
+
+
+def _add_onto(pending, node, onto, g):
+    """Add a gradient to one that is there, in place: that of each of many slices would be as large as the whole."""
+    _, (edge,) = _usable(node)
+    rule, needs = onto
+    slots, recorder = (g, *node.saved), recording.recorder
+    values = [pending[edge], *[slots[i] for i in needs]]
+    pending[edge] = rule(*values) if recorder is None else recorder.run(rule, values)
 
 
 def _differentiate(node, g, leads):

@@ -1,6 +1,6 @@
 """Choosing elements by position, and putting gradients back where they were chosen from."""
 
-from ..arrays import is_traced, namespace, normalise_axes, scatter_add
+from ..arrays import add_at, is_traced, namespace, normalise_axes, scatter_add
 from ..autodiff import Tensor, composed, op, raw
 from ..autodiff.tensor import bind
 
@@ -22,7 +22,13 @@ def getitem(x, /, index):
     return x[index]
 
 
-getitem.gradient(x=(r"\bar x_{[i]} = \textstyle\sum \bar y", lambda g, x_shape, index: scatter(g, index, x_shape)))
+getitem.gradient(
+    x=(
+        r"\bar x_{[i]} = \textstyle\sum \bar y",
+        lambda g, x_shape, index: scatter(g, index, x_shape),
+        lambda total, g, index: add_at(total, index, g),
+    )
+)
 
 
 @bind("__getitem__")
