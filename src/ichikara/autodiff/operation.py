@@ -94,8 +94,7 @@ class Operation:
     def gradient(self, **rules) -> "Operation":
         """State the gradient of every input: ``name=(formula, rule)``, or ``name=None`` where there is none.
 
-        A third may follow, for the one input of an operation: a rule that is first given an array of the gradients
-        that are there already, adds to it in place, and returns it.
+        Where there is one input, a rule may follow that adds to the array it is first given, and returns the sum.
 
         Raises TypeError if an input is left out, or a rule names something that the operation does not have.
         """
