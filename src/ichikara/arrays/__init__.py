@@ -2,7 +2,7 @@
 
 from .broadcast import normalise_axes, size_along, sum_to, unreduce
 from .convert import as_array, format_array, read_only, to_numpy
-from .convolution import Window, add_into, convolve, convolve_back, convolve_weight
+from .convolution import Window, convolve, convolve_back, convolve_weight
 from .dtypes import (
     as_dtype,
     bool_,
@@ -30,8 +30,8 @@ from .namespace import (
 from .once import Once
 from .product import product, sum_of_rows, sum_of_two
 from .random import Generator, choose_generator, default_generator, generator_in_use, seed, using
-from .recorded import Recorded, effect, plain, recording, refuse, run
-from .special import add_at, erf, is_basic_index, scatter_add
+from .recorded import Recorded, compute, effect, plain, recording, refuse, run
+from .special import add_into, erf, is_basic_index, scatter_add
 
 __all__ = [
     "PYTHON_NUMBERS",
@@ -40,12 +40,11 @@ __all__ = [
     "Once",
     "Recorded",
     "Window",
-    "add_at",
     "add_into",
-    "sum_of_two",
     "as_array",
     "as_dtype",
     "choose_generator",
+    "compute",
     "bool_",
     "convolve",
     "convolve_back",
@@ -82,6 +81,7 @@ __all__ = [
     "seed",
     "size_along",
     "sum_of_rows",
+    "sum_of_two",
     "sum_to",
     "to_numpy",
     "uint8",

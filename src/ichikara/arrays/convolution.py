@@ -23,7 +23,7 @@ import numpy
 from .namespace import namespace
 from .workers import share
 
-__all__ = ["Window", "add_into", "convolve", "convolve_back", "convolve_weight"]
+__all__ = ["Window", "convolve", "convolve_back", "convolve_weight"]
 
 Pair = tuple[int, int]
 
@@ -67,14 +67,6 @@ class Window(NamedTuple):
                     slice(top, top + self.stride[0] * (positions[0] - 1) + 1, self.stride[0]),
                     slice(left, left + self.stride[1] * (positions[1] - 1) + 1, self.stride[1]),
                 )
-
-
-def add_into(out: Any, index: Any, part: Any) -> Any:
-    """Add to the elements at slices of an array of one's own; the sum is what is returned, not what was given."""
-    if isinstance(out, numpy.ndarray):
-        out[index] += part
-        return out
-    return out.at[index].add(part)
 
 
 def convolve(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:

@@ -7,7 +7,7 @@ import numpy
 from . import kernels
 from .workers import ALONE, share
 
-__all__ = ["sum_of_two", "product", "sum_of_rows"]
+__all__ = ["product", "sum_of_rows", "sum_of_two"]
 
 _SMALL = 10_000_000  # so many multiplications are done before another thread has been woken up
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-__all__ = ["Recorded", "effect", "plain", "recording", "refuse", "run"]
+__all__ = ["Recorded", "compute", "effect", "plain", "recording", "refuse", "run"]
 
 
 class _Recording(threading.local):
@@ -34,6 +34,15 @@ def run(function: Callable, *args: Any) -> Any:
     """The function's value; in a step that is being recorded, the replays will call the function too."""
     recorder = recording.recorder
     return function(*args) if recorder is None else recorder.run(function, args, effect=True)
+
+
+def compute(function: Callable, args: Any, of: tuple[str, str] | None = None) -> Any:
+    """The function's value; in a step that is being recorded, the replays that need the value will call it too.
+
+    Arguments: ``of``, the operation that it is and the input whose gradient it gives, or an empty word; or None.
+    """
+    recorder = recording.recorder
+    return function(*args) if recorder is None else recorder.run(function, args, of=of)
 
 
 def effect(method: Callable) -> Callable:

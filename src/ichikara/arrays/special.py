@@ -6,7 +6,7 @@ import numpy
 
 from .namespace import namespace
 
-__all__ = ["add_at", "erf", "is_basic_index", "scatter_add"]
+__all__ = ["add_into", "erf", "is_basic_index", "scatter_add"]
 
 
 def erf(x: Any) -> Any:
@@ -49,12 +49,12 @@ def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
-def add_at(total: Any, index: Any, g: Any) -> Any:
+def add_into(out: Any, index: Any, part: Any) -> Any:
     """Add to an array of one's own at an index, as `scatter_add` does to zeros; the sum is what is returned."""
-    if isinstance(total, numpy.ndarray) and is_basic_index(index):
-        total[index] += g
-        return total
-    return total + scatter_add(g, index, total.shape)
+    if isinstance(out, numpy.ndarray) and is_basic_index(index):
+        out[index] += part
+        return out
+    return out + scatter_add(part, index, out.shape) if namespace(out) is numpy else out.at[index].add(part)
 
 
 def _are_rows(index: Any, g: Any, shape: tuple[int, ...]) -> bool:

@@ -22,8 +22,9 @@ from functools import update_wrapper
 from itertools import count
 from typing import Any, NamedTuple
 
-from ..arrays import PYTHON_NUMBERS, READY, as_array, harmonise, is_array, is_floating, is_scalar, plain, recording
+from ..arrays import PYTHON_NUMBERS, READY, as_array, harmonise, is_array, is_floating, is_scalar
 from ..arrays.kernels import ALONE, fitting
+from ..arrays.recorded import compute, plain, recording
 from .modes import mode
 from .tensor import OPERATORS, Node, Tensor, bind, raw, wrap
 
@@ -55,9 +56,7 @@ class Plan(NamedTuple):
     keep_shapes: tuple[int, ...]  # the inputs, by position, whose shapes are kept
     watch: tuple[int, ...]  # which of the wanted inputs are among them
     keep_output: bool
-    onto: (
-        tuple[Callable, tuple[int, ...]] | None
-    )  # the rule that adds to a gradient, and the slots of what else it needs
+    onto: tuple[Callable, tuple[int, ...]] | None  # the rule that adds in place, and the slots of what else it needs
 
 
 class Operation:
@@ -202,19 +201,14 @@ class Operation:
 
         Where no gradient is wanted, what is kept for one may be missing.
         """
-        recorder = recording.recorder
-        known = values if recorder is None else [plain(value) for value in values]
+        known = values if recording.recorder is None else [plain(value) for value in values]
         fast = fitting(self.name, known, self._promotes)
         alone = not wanted and ALONE in fast
         function = fast[ALONE] if alone else fast.get("", self.forward)
-        output = self._run(function, values)
+        output = compute(function, values, (self.name, ""))
         if output is NotImplemented:  # there is no kernel for these options, or this layout
-            return self._run(self.forward, values), {}
+            return compute(self.forward, values, (self.name, "")), {}
         return (output,) if alone else output, fast
-
-    def _run(self, function, values):
-        recorder = recording.recorder
-        return function(*values) if recorder is None else recorder.run(function, values, of=(self.name, ""))
 
     def _apply(self, values, wanted, edges):
         """Compute, and leave a record where a gradient is wanted."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Any
 
-from ..arrays import is_floating, namespace, recording, sum_of_two, sum_to
+from ..arrays import compute, is_floating, namespace, recording, sum_of_two, sum_to
 from .modes import enable_grad, mode
 from .operation import op
 from .tensor import Leaf, Node, Tensor, asarray, bind, raw, wrap
@@ -50,15 +50,16 @@ def sweep(
     wanted = None if wanted is None else set(wanted)
     if create_graph:
         with enable_grad():
-            return _run(output._node, gradient, wanted, _differentiate_traced, operator.add, release=False)
+            return _run(output._node, gradient, wanted, traced=True, release=False)
     before, mode.in_rule = mode.in_rule, True
     try:
-        return _run(output._node, gradient, wanted, _differentiate, _added, release=not retain_graph)
+        return _run(output._node, gradient, wanted, traced=False, release=not retain_graph)
     finally:
         mode.in_rule = before
 
 
-def _run(root, gradient, wanted, differentiate, add, release):
+def _run(root, gradient, wanted, traced, release):
+    differentiate, add = (_differentiate_traced, operator.add) if traced else (_differentiate, _added)
     leads = None if wanted is None else _leading_to(root, wanted)
     pending: dict[Leaf | Node, Any] = {root: gradient}
     found: dict[Leaf | Node, Any] = {}
@@ -72,7 +73,7 @@ def _run(root, gradient, wanted, differentiate, add, release):
             continue
         if wanted is not None and place in wanted:
             found[place] = g
-        onto = place.plan.onto if add is _added else None
+        onto = None if traced else place.plan.onto
         if onto and place.edges and place.edges[0] in own:
             _add_onto(pending, place, onto, g)
             parts = []
@@ -98,17 +99,15 @@ def _run(root, gradient, wanted, differentiate, add, release):
 
 def _added(a, b):
     """The sum of two gradients, on arrays."""
-    recorder = recording.recorder
-    return sum_of_two(a, b) if recorder is None else recorder.run(sum_of_two, (a, b), of=("add", ""))
+    return compute(sum_of_two, (a, b), ("add", ""))
 
 
 def _add_onto(pending, node, onto, g):
     """Add a gradient to one that is there, in place: that of each of many slices would be as large as the whole."""
     _, (edge,) = _usable(node)
     rule, needs = onto
-    slots, recorder = (g, *node.saved), recording.recorder
-    values = [pending[edge], *[slots[i] for i in needs]]
-    pending[edge] = rule(*values) if recorder is None else recorder.run(rule, values)
+    slots = (g, *node.saved)
+    pending[edge] = compute(rule, [pending[edge], *[slots[i] for i in needs]])
 
 
 def _differentiate(node, g, leads):
@@ -170,7 +169,7 @@ def _differentiate_composed(node, g, leads):
         values[i] = alias(wrap(values[i], edge))
     inputs = [values[i] for i in node.plan.inputs]
     output, *_ = operation.forward(*values)
-    parts = _run(output._node, g, {x._node for x in inputs}, _differentiate_traced, operator.add, release=False)
+    parts = _run(output._node, g, {x._node for x in inputs}, traced=True, release=False)
     return [
         (edge, parts[x._node])
         for edge, x in zip(edges, inputs, strict=True)

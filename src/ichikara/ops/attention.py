@@ -68,21 +68,27 @@ def attention(q, k, v=None, mask=None, kept=None, /, is_causal=False, scale=1.0)
     return y, p, Once(of_scores)
 
 
+def _of_queries(g, k, q_shape, scale, of_scores):
+    return sum_to(product(of_scores(g), k * scale), q_shape)
+
+
+def _of_keys(g, q, k_shape, scale, of_scores):
+    return sum_to(product(of_scores(g).mT, q * scale), k_shape)
+
+
 def _of_values(g, p, v_shape, kept):
     return sum_to(product((p if kept is None else p * kept).mT, g), v_shape)
 
 
+def _of_mask(g, mask_shape, of_scores):
+    return sum_to(of_scores(g), mask_shape)
+
+
 attention.gradient(
-    q=(
-        r"\bar Q = s\,\bar S K, \quad \bar S = P \circ (\bar P - \textstyle\sum_j \bar P_j P_j)",
-        lambda g, k, q_shape, scale, of_scores: sum_to(product(of_scores(g), k * scale), q_shape),
-    ),
-    k=(
-        r"\bar K = s\,\bar S^\top Q",
-        lambda g, q, k_shape, scale, of_scores: sum_to(product(of_scores(g).mT, q * scale), k_shape),
-    ),
+    q=(r"\bar Q = s\,\bar S K, \quad \bar S = P \circ (\bar P - \textstyle\sum_j \bar P_j P_j)", _of_queries),
+    k=(r"\bar K = s\,\bar S^\top Q", _of_keys),
     v=(r"\bar V = (P \circ D)^\top \bar Y, \quad \bar P = D \circ (\bar Y V^\top)", _of_values),
-    mask=(r"\bar M = \bar S", lambda g, mask_shape, of_scores: sum_to(of_scores(g), mask_shape)),
+    mask=(r"\bar M = \bar S", _of_mask),
     kept=None,
 )
 
@@ -109,9 +115,10 @@ def self_attention(qkv, mask=None, kept=None, /, is_causal=False, scale=1.0):
 
 
 def _of_all(g, qkv, kept, scale, p, of_scores):
-    s, (q, k, v) = of_scores(g), qkv
-    parts = [product(s, k * scale), product(s.mT, q * scale), _of_values(g, p, v.shape, kept)]
-    return namespace(g, p).stack(parts)
+    q, k, v = qkv
+    of_queries = _of_queries(g, k, q.shape, scale, of_scores)
+    of_keys = _of_keys(g, q, k.shape, scale, of_scores)
+    return namespace(g, p).stack([of_queries, of_keys, _of_values(g, p, v.shape, kept)])
 
 
 self_attention.gradient(
@@ -119,7 +126,7 @@ self_attention.gradient(
         r"\bar Q = s\,\bar S K, \quad \bar K = s\,\bar S^\top Q, \quad \bar V = (P \circ D)^\top \bar Y",
         _of_all,
     ),
-    mask=(r"\bar M = \bar S", lambda g, mask_shape, of_scores: sum_to(of_scores(g), mask_shape)),
+    mask=(r"\bar M = \bar S", _of_mask),
     kept=None,
 )
 

@@ -1,6 +1,6 @@
 """Choosing elements by position, and putting gradients back where they were chosen from."""
 
-from ..arrays import add_at, is_traced, namespace, normalise_axes, scatter_add
+from ..arrays import add_into, is_traced, namespace, normalise_axes, scatter_add
 from ..autodiff import Tensor, composed, op, raw
 from ..autodiff.tensor import bind
 
@@ -26,7 +26,7 @@ getitem.gradient(
     x=(
         r"\bar x_{[i]} = \textstyle\sum \bar y",
         lambda g, x_shape, index: scatter(g, index, x_shape),
-        lambda total, g, index: add_at(total, index, g),
+        lambda total, g, index: add_into(total, index, g),
     )
 )
 

@@ -52,11 +52,8 @@ def _self_attention(qkv, mask, kept, is_causal, scale, with_weights):
     shape = qkv.shape
     if qkv.ndim != 5 or numpy.empty_like(qkv).strides != qkv.strides or not qkv.flags.writeable:
         qkv = numpy.require(qkv.reshape(3, *_with_heads(qkv[0]).shape), requirements=["C", "W"])
-    found = _attend_all(qkv, [shape[1:]] * 3, mask, kept, is_causal, scale, with_weights)
-    if not with_weights or found is NotImplemented:
-        return found
-    y, p, back = found
-    return y, p, Once(lambda g: back(g).reshape(shape))
+    as_given = lambda found: found.reshape(shape)
+    return _attend_all(qkv, [shape[1:]] * 3, mask, kept, is_causal, scale, with_weights, as_given)
 
 
 def _attention(q, k, v, mask, kept, is_causal, scale, with_weights):
@@ -64,18 +61,15 @@ def _attention(q, k, v, mask, kept, is_causal, scale, with_weights):
         return NotImplemented
     shapes = [x.shape for x in (q, k, v)]
     given = _alike(*[_with_heads(x) for x in (q, k, v)])
-    found = _attend_all(given, shapes, mask, kept, is_causal, scale, with_weights)
-    if not with_weights or found is NotImplemented:
-        return found
-    y, p, back = found
-    return y, p, Once(lambda g: [x.reshape(shape) for x, shape in zip(back(g), shapes, strict=True)])
+    as_given = lambda found: [x.reshape(shape) for x, shape in zip(found, shapes, strict=True)]
+    return _attend_all(given, shapes, mask, kept, is_causal, scale, with_weights, as_given)
 
 
-def _attend_all(given, shapes, mask, kept, is_causal, scale, with_weights):
-    """What all queries find, and with the weights also these, and the function that gives the gradients of ``given``.
+def _attend_all(given, shapes, mask, kept, is_causal, scale, with_weights, as_given):
+    """What all queries find, and with the weights also these, and the function that gives the gradients.
 
     Arguments: ``given``, queries, keys and values in one array, or three that are alike, of four axes; ``shapes``,
-    which they had before.
+    which they had before; ``as_given``, what makes gradients like ``given`` those of what was given before.
     """
     q, k, v = given
     if 0 in (*k.shape, *v.shape) or scale <= 0 or not (mask is None or mask.dtype == bool):
@@ -95,10 +89,10 @@ def _attend_all(given, shapes, mask, kept, is_causal, scale, with_weights):
         found = numpy.empty_like(given) if isinstance(given, numpy.ndarray) else [*map(numpy.empty_like, given)]
         with held:
             together(_attend_back, 2 * cost, q.shape[0] * q.shape[1], q, k, v, g, *found, p, *masks[1::2], *options)
-        return found
+        return as_given(found)
 
     y = y.reshape(*shapes[0][:-1], shapes[2][-1])
-    return (y, p.reshape(weights), back) if with_weights else y
+    return (y, p.reshape(weights), Once(back)) if with_weights else y
 
 
 @kernel("attention", of="q")

@@ -15,9 +15,9 @@ from ..workers import parts_for, together
 from . import fused, kernel, winograd
 from .compiled import inner
 from .cut import BY_ITSELF, ITSELF, WHERE, cut, cut_where, how_to_cut
-from .seen import add_seen, filled, panels_of, seen_by, width_for
+from .seen import add_seen, filled, panels_of, seen_by, transpose, width_for
 from .team import bounds, shared
-from .tile import BYTES, turn
+from .tile import BYTES
 
 __all__ = ["correlate"]
 
@@ -139,9 +139,7 @@ def _of_some(x, g, total, padded, before, positions, elements):
                 for r in range(min(outputs - o, width)):
                     for p in range(area):
                         rows[r, p] = out[group * outputs + o + r, p]
-                for p in range(0, v.shape[0], lanes):
-                    for r in range(0, width, lanes):
-                        turn(rows, r * v.shape[0] + p, v.shape[0], v, p * width + r, width)
+                transpose(rows, v)
                 add_seen(seen, elements, positions, v, total[group, panel])
 
 
@@ -172,10 +170,8 @@ def _put(image, out, padded, before):
 @inner
 def _take(out, turned, y, first, count, how, where):
     """Put some rows of outputs where they belong in the images of the outputs, cut off."""
-    lanes, first = BYTES // y.itemsize, max(first, 0)
-    for p in range(0, out.shape[0], lanes):
-        for o in range(0, out.shape[1], lanes):
-            turn(out, p * out.shape[1] + o, out.shape[1], turned, o * out.shape[0] + p, out.shape[0])
+    first = max(first, 0)
+    transpose(out, turned)
     if how == BY_ITSELF:
         cut(turned.reshape(-1))
     for o in range(y.shape[0]):

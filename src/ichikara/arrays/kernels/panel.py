@@ -84,7 +84,7 @@ def times_all(a, panels, begin, out):
     """
     rows = len(out)
     left = rows % len(ROWS)
-    if rows > 6 == len(ROWS) and 2 <= left <= 3:  # four and four instead of six and two
+    if len(ROWS) == 6 < rows and 2 <= left <= 3:  # four and four instead of six and two
         left += 6
     for p in range(len(panels)):
         for r in range(0, rows - left, len(ROWS)):

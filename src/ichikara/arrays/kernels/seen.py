@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy
 
 from .compiled import inner
-from .tile import BYTES, ONE, ROWS, TWO, add_products, load, store
+from .tile import BYTES, ONE, ROWS, TWO, add_products, lanes_of, load, store, turn
 
-__all__ = ["Seen", "add_seen", "filled", "panels_of", "seen_by", "seen_from_outputs", "width_for"]
+__all__ = ["Seen", "add_seen", "filled", "panels_of", "seen_by", "seen_from_outputs", "transpose", "width_for"]
 
 _DEEP = 320  # so many columns of X are taken at a time: of all rows of a tile they stay in the fastest cache
 
@@ -88,6 +88,15 @@ def panels_of(weight):
     panels = numpy.zeros((groups, count * width, elements), weight.dtype)
     panels[:, :outputs] = weight
     return numpy.ascontiguousarray(panels.reshape(groups, count, width, elements).swapaxes(2, 3))
+
+
+@inner
+def transpose(x, out):
+    """Put the transpose of a matrix into another; of both the sizes are those of whole vectors."""
+    rows, columns = x.shape
+    for i in range(0, rows, lanes_of(x)):
+        for j in range(0, columns, lanes_of(x)):
+            turn(x, i * columns + j, columns, out, j * rows + i, rows)
 
 
 @inner

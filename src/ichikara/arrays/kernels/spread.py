@@ -16,9 +16,9 @@ from . import fused, kernel, winograd
 from .compiled import inner
 from .convolution import correlate
 from .cut import WHERE, cut_where, how_to_cut
-from .seen import add_seen, filled, panels_of, seen_by, seen_from_outputs
+from .seen import add_seen, filled, panels_of, seen_by, seen_from_outputs, transpose
 from .team import shared
-from .tile import BYTES, ROWS, turn
+from .tile import BYTES, ROWS
 
 _TOGETHER = 96  # positions: what they give for an element of the window stays in the fastest cache
 
@@ -66,11 +66,11 @@ def _spread_some(start, stop, g, panels, places, outs, x, how, where, padded, be
     groups, wide, width, outputs = panels.shape[0], panels.shape[1], panels.shape[3], outs.size
     channels, lanes = x.shape[1] // groups, BYTES // x.itemsize
     plane = (padded[0] * padded[1] + lanes - 1) // lanes * lanes
-    image, turned = numpy.empty(plane * width, x.dtype), numpy.empty(width * plane, x.dtype)
+    image, turned = numpy.empty((plane, width), x.dtype), numpy.empty((width, plane), x.dtype)
     given, out = numpy.zeros(outputs * _TOGETHER, x.dtype), numpy.empty((_TOGETHER, width), x.dtype)
     for k in range(start, stop):
         n, group, panel = k // (groups * wide), k // wide % groups, k % wide
-        image[:] = 0
+        image.reshape(-1)[:] = 0  # in one loop
         for first in range(0, area, _TOGETHER):
             count = min(_TOGETHER, area - first)
             for o in range(outputs):
@@ -82,18 +82,13 @@ def _spread_some(start, stop, g, panels, places, outs, x, how, where, padded, be
                 out[: some.size] = 0
                 add_seen(given, some, outs, panels[group, panel, e * outputs : (e + 1) * outputs], out)
                 for p in range(count):
-                    at = (rows[first + p] + columns[e]) * width
-                    to, sums = image[at : at + width], out[p]
+                    to, sums = image[rows[first + p] + columns[e]], out[p]
                     for c in range(width):
                         to[c] += sums[c]
-        for p in range(0, plane, lanes):
-            for c in range(0, width, lanes):
-                turn(image, p * width + c, width, turned, c * plane + p, plane)
-        for c in range(panel * width, min((panel + 1) * width, channels)):
-            begin = (c - panel * width) * plane
-            _take_out(turned[begin : begin + plane], padded, before, x[n, group * channels + c])
-            if how == WHERE:
-                cut_where(x[n, group * channels + c].reshape(-1), where[n, group * channels + c].reshape(-1))
+        transpose(image, turned)
+        for c in range(min(width, channels - panel * width)):
+            channel = group * channels + panel * width + c
+            _take_out(turned[c], padded, before, x[n, channel], how, where[n, channel])
 
 
 # --- positions side by side -------------------------------------------------------------------------------------------
@@ -133,16 +128,16 @@ def _spread_some_few(start, stop, g, weight, rows, columns, x, how, where, padde
                 for p in range(here.size):
                     seen[here[p]] += sums[p]
         for c in range(x.shape[1]):
-            _take_out(image[c * plane : (c + 1) * plane], padded, before, x[n, c])
-            if how == WHERE:
-                cut_where(x[n, c].reshape(-1), where[n, c].reshape(-1))
+            _take_out(image[c * plane : (c + 1) * plane], padded, before, x[n, c], how, where[n, c])
 
 
 @inner
-def _take_out(plane, padded, before, image):
-    """Take a plane of an image out from between the zeros."""
+def _take_out(plane, padded, before, image, how, where):
+    """Take a plane of an image out from between the zeros, cut off."""
     for i in range(image.shape[0]):
         start, to = (before[0] + i) * padded[1] + before[1], image[i]
         line = plane[start : start + to.size]
         for j in range(to.size):
             to[j] = line[j]
+    if how == WHERE:
+        cut_where(image.reshape(-1), where.reshape(-1))
