@@ -44,8 +44,9 @@ def variants(workload: Workload) -> list[str]:
 def environment(threads: int, cache: str = "") -> dict[str, str]:
     """The variables that hold every library to so many threads, and what it compiles in a folder."""
     names = ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM", "NUMEXPR")
+    mine = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # as pip leaves it
     return {
-        **os.environ,
+        **mine,
         **{f"{name}_NUM_THREADS": str(threads) for name in names},
         "JAX_PLATFORMS": "cpu",
         **({"NUMBA_CACHE_DIR": f"{cache}/numba", "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor"} if cache else {}),

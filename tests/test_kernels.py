@@ -15,7 +15,7 @@ from test_operations import each, leaves, ours
 
 import ichikara
 from ichikara import nn, ops, optim
-from ichikara.arrays import kernels, product, sum_of_rows
+from ichikara.arrays import kernels, product, scatter_add, sum_of_rows
 from ichikara.autodiff import asarray, operations
 from ichikara.ops.attention import self_attention
 
@@ -442,6 +442,52 @@ def test_a_kernel_on_disk_is_as_old_as_the_functions_it_was_made_with(tmp_path):
     assert text.count("one / (one + exp(-x))") == 1
     file.write_text(text.replace("one / (one + exp(-x))", "one / (one + one + one + exp(-x))"))
     assert shown() == b"0.25\n"
+
+
+def test_a_kernel_from_disk_does_the_same(tmp_path):
+    show = """if True:
+        import sys
+        import numpy
+        from numba.core.event import install_recorder
+        from ichikara.arrays.kernels import find
+
+        drawn = numpy.random.default_rng(0)
+        with install_recorder("numba:compile") as seen:
+            for dtype in sys.argv[1:]:
+                q, k, v = drawn.normal(size=(3, 1, 2, 40, 8)).astype(dtype)
+                print(*find("attention")["alone"](q, k, v, None, None, True, 0.5).ravel())
+        print(bool(seen.buffer))
+    """
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+
+    def shown(*dtypes):
+        command = [sys.executable, "-c", show, *dtypes]
+        done = subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True)
+        return done.stdout.split(b"\n")
+
+    numbers, compiled_then, _ = shown("float32")
+    assert compiled_then == b"True"
+    assert shown("float32") == [numbers, b"False", b""]
+    again, others, compiled_then, _ = shown("float32", "float64")  # one from disk makes arrays, then one is compiled
+    assert again == numbers
+    assert compiled_then == b"True"
+    assert shown("float32", "float64") == [again, others, b"False", b""]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("shape", [(2100, 65, 130), (90, 300, 701), (70_000, 3, 1)])
+def test_rows_are_added_where_an_index_names_them(shape, dtype):
+    count, into, width = shape
+    drawn = numpy.random.default_rng(0)
+    index = drawn.integers(-into, into, (2, count // 2))
+    for g in (drawn.normal(size=(2, count // 2, width)), drawn.normal(size=(2, count // 2, 2 * width))[..., ::2]):
+        g, expected = g.astype(dtype), numpy.zeros((into, width), dtype)
+        numpy.add.at(expected, index, g)
+        numpy.testing.assert_array_equal(scatter_add(g, index, expected.shape), expected)
+    split = numpy.zeros((into, 2, 3), dtype)
+    g = drawn.normal(size=(count, 2, 3)).astype(dtype)
+    numpy.add.at(split, index.ravel(), g)
+    numpy.testing.assert_array_equal(scatter_add(g, (index.ravel(),), split.shape), split)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -8,14 +8,15 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
 import numba
 import numpy
 from numba import types
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.event import Listener, register
-from numba.core.runtime import rtsys
+from numba.core.runtime._nrt_python import c_helpers
 from numba.extending import overload
 
 __all__ = ["compiled", "copy", "exp", "flat", "inner", "named", "part", "sigmoid", "tanh"]
@@ -54,8 +55,36 @@ def named(made, function, more=""):
     return made
 
 
+class _Kept(CompileResultCacheImpl):
+    """What is kept of a kernel: the processor's code alone. Numba keeps, and reads each time, what it would need to
+    compile the kernel into others and to call Python from it, which takes most of the time of loading."""
+
+    def reduce(self, data):
+        makes_arrays = any(function.name.startswith("NRT_") for function in data.library._final_module.functions)
+        (name, kind, (code, _)), *others, _, _ = super().reduce(data)
+        nothing = llvmlite.binding.parse_assembly("").as_bitcode()
+        return (name, kind, (code, nothing)), *others, (_let_make_arrays,) if makes_arrays else (), ()
+
+    def rebuild(self, target_context, payload):
+        _, description, environment, *_ = payload
+        names = description.llvm_func_name, description.llvm_cpython_wrapper_name, environment.env_name
+        target_context.codegen()._engine._defined_symbols.update(names)  # which would have been read
+        return super().rebuild(target_context, payload)
+
+
+def _let_make_arrays():
+    """Name the functions that compiled code makes arrays by, without which code that does so cannot be loaded.
+
+    Numba would compile others too, which are in the kernel already.
+    """
+    for name, address in c_helpers.items():
+        llvmlite.binding.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
+
+
 class _Cache(FunctionCache):
     """Where kernels are kept on disk."""
+
+    _impl_class = _Kept
 
     def __init__(self, function):
         super().__init__(function)
@@ -67,7 +96,6 @@ class _Cache(FunctionCache):
 
     # Numba's own first imports all that compiling needs, which takes longer than to load what was compiled before.
     def load_overload(self, sig, target_context):
-        rtsys.initialize(target_context)
         with self._guard_against_spurious_io_errors():
             return self._load_overload(sig, target_context)
 

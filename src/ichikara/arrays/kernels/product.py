@@ -1,11 +1,11 @@
-"""One product of large matrices, shared out, and the sum of many rows."""
+"""One product of large matrices, shared out, and sums of many rows."""
 
 import numpy
 
 from ..workers import held, parts_for, together
 from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
-from .compiled import compiled, inner
+from .compiled import compiled, flat, inner
 from .cut import cut_part, how_to_cut
 from .strips import ARE_QUICK, do_strips, pay, room_for
 from .team import share_out, shared
@@ -124,14 +124,14 @@ def _few_rows(first, last, a, b, bias, c, how, where):
 @kernel("arrays.sum_of_rows")
 def sum_of_rows(x):
     """The sum of the rows of a matrix."""
-    total = numpy.zeros(x.shape[1], x.dtype)
-    together(_sum_of_rows, x.size, x.shape[1], numpy.ascontiguousarray(x), total)
+    total, parts = numpy.zeros(x.shape[1], x.dtype), numpy.empty(x.shape[1], x.dtype)
+    together(_sum_of_rows, x.size, x.shape[1], numpy.ascontiguousarray(x), parts, total)
     return total
 
 
-@shared(makes_arrays=True)
-def _sum_of_rows(first, last, x, total):
-    sums, part = total[first:last], numpy.empty(last - first, x.dtype)
+@shared
+def _sum_of_rows(first, last, x, parts, total):
+    sums, part = total[first:last], parts[first:last]
     for start in range(0, x.shape[0], _TOGETHER):  # small numbers are added to small ones, and keep their digits
         part[:] = 0
         for r in range(start, min(start + _TOGETHER, x.shape[0])):
@@ -140,3 +140,20 @@ def _sum_of_rows(first, last, x, total):
                 part[j] += row[j]
         for j in range(sums.size):
             sums[j] += part[j]
+
+
+@kernel("arrays.add_rows")
+def add_rows(g, index, shape):
+    """Rows added to those of zeros that an index names, in order, whoever does which columns."""
+    out, index = numpy.zeros(shape, g.dtype), flat(index % shape[0])
+    rows = numpy.ascontiguousarray(g).reshape(index.size, -1)
+    together(_add_rows, g.size, rows.shape[1], index, rows, out.reshape(shape[0], -1))
+    return out
+
+
+@shared
+def _add_rows(first, last, index, rows, out):
+    for i in range(index.size):
+        here, row = out[index[i], first:last], rows[i, first:last]
+        for j in range(row.size):
+            here[j] += row[j]
