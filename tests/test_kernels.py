@@ -116,6 +116,10 @@ LARGER = {
         lambda x, w, b: ops.conv_transpose2d(x, w, b, stride=(2, 3), padding=(1, 0), output_padding=(1, 2)),
         [large(r, 9, 20, 15, 13), large(r, 20, 2, 4, 3), large(r, 2)],
     ),
+    "cross_entropy": lambda r: (
+        lambda x: ops.cross_entropy(x, ichikara.asarray(numpy.arange(301) * 7 % 77), ignore_index=5),
+        [large(r, 301, 77)],
+    ),
     "max_pool2d": lambda r: (lambda x: ops.max_pool2d(x, 3, 2), [large(r, 5, 9, 33, 31)]),
     "attention": lambda r: (
         lambda q, k, v: ops.scaled_dot_product_attention(q, k, v, is_causal=True),

@@ -236,6 +236,8 @@ class _Held:
 
     def threads(self) -> int:
         """How many threads the libraries may use, or might before they were held."""
+        if self._users:
+            return self._threads
         with self._lock:
             return self._threads if self._users else self._count()
 

@@ -11,7 +11,8 @@ from ..autodiff import composed, op
 from ..errors import UserError, choose
 from .indexing import take
 from .linalg import matmul
-from .shape import repeat
+from .reduce import mean
+from .shape import repeat, reshape
 from .window import as_given, as_images, as_plane, count_positions, make_window, sizes
 
 __all__ = [
@@ -242,10 +243,11 @@ def adaptive_avg_pool1d(x, /, output_size):
 
 
 def _adaptive_avg_pool(name, axes, x, output_size):
-    matrices = []
-    for length, start, end in _adaptive_windows(name, axes, x, output_size):
-        matrices.append(_between(start, end, length) / (end - start)[:, None])
-    return _resample(x, *matrices)
+    windows = [*_adaptive_windows(name, axes, x, output_size)]
+    if is_floating(x) and not any(length % len(start) for length, start, _ in windows):  # side by side
+        split = [n for length, start, _ in windows for n in (len(start), length // len(start))]
+        return mean(reshape(x, (*x.shape[:-axes], *split)), axis=tuple(range(1 - 2 * axes, 0, 2)))
+    return _resample(x, *[_between(start, end, length) / (end - start)[:, None] for length, start, end in windows])
 
 
 def _adaptive_windows(name, axes, x, output_size):

@@ -29,3 +29,4 @@ class Instruction(NamedTuple):
     effect: bool = False  # it changes something besides, so that it is needed even where its value is not
     rooms: tuple[Room, ...] = ()  # a small kernel's results: it is given them after what it takes, and has no value
     of: tuple[str, str] | None = None  # which operation or gradient it is, if a kernel may do it together with another
+    lets_go: tuple[int, ...] = ()  # the slots whose values nothing needs after it

@@ -57,10 +57,9 @@ class Program:
         for instruction in reversed(fuse(code, kept)):
             gives = {instruction.gives, *(room.slot for room in instruction.rooms)}
             if instruction.effect or gives & needed:
-                dying = ({*instruction.takes} | gives) - needed & brief
+                last = ({*instruction.takes} | gives) - needed & brief
                 needed.update(instruction.takes)
-                used += [_let_go(slot) for slot in dying]
-                used.append(instruction)
+                used.append(instruction._replace(lets_go=tuple(last)))
         used.reverse()
         # What only small kernels read stays in the program, and is written over in the next replay.
         seen = kept.union(large, *(instruction.takes for instruction in used if not instruction.rooms))
@@ -78,8 +77,8 @@ class Program:
         self._reads = [(instruction.gives, values[instruction.takes[0]]) for instruction in reads]
         others = [instruction for instruction in calm if instruction.function is not numbers]
         self._code = [
-            (function, _taker(takes), gives)
-            for function, takes, gives, *_ in (*others, *self.instructions[len(calm) :])
+            (instruction.function, _taker(instruction.takes), instruction.gives, instruction.lets_go)
+            for instruction in (*others, *self.instructions[len(calm) :])
         ]
         # Once, and not anew for each large product.
         self._held: AbstractContextManager = workers.held if large else nullcontext()
@@ -127,8 +126,10 @@ class Program:
         before, mode.in_rule = mode.in_rule, True  # operations that a rule calls answer arrays with arrays
         try:
             with self._held:
-                for function, take, place in self._code:
+                for function, take, place, lets_go in self._code:
                     values[place] = function(*take(values))
+                    for empty in lets_go:
+                        values[empty] = None
         finally:
             mode.in_rule = before
             self._free.append(rooms)
@@ -167,15 +168,6 @@ def _taker(slots: tuple[int, ...]) -> Callable:
         return itemgetter(*slots)
     first = slots[0] if slots else 0
     return itemgetter(slice(first, first + len(slots)))
-
-
-def _nothing() -> None:
-    pass
-
-
-def _let_go(slot: int) -> Instruction:
-    """An instruction that empties a slot."""
-    return Instruction(_nothing, (), slot)
 
 
 def _make(room: Room) -> Instruction:

@@ -16,7 +16,7 @@ from ..once import Once
 from ..workers import held, together
 from . import kernel
 from .blas import multiply_add
-from .compiled import copy, exp, inner
+from .compiled import copy, exp, inner, larger
 from .panel import pack, panels_for, rows_for, times_all, width_of
 from .team import shared
 
@@ -197,7 +197,7 @@ def _softmax(scores, scale):
     """The softmax of a row of scores, in place."""
     largest = scores[0]
     for j in range(scores.size):
-        largest = max(largest, scores[j])
+        largest = larger(largest, scores[j])
     if largest == -numpy.inf:  # this query may look nowhere
         scores[:] = 0
         return

@@ -15,13 +15,10 @@ import llvmlite.binding
 import numpy
 from llvmlite import ir
 from numba import carray, cfunc, types
-from numba.extending import intrinsic as _intrinsic
 from numba.extending import overload
 
 from ..workers import ALONE
-from .compiled import inner
-
-intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
+from .compiled import inner, intrinsic
 
 __all__ = ["PLAIN", "TURNED", "address", "gemm", "multiply", "multiply_add"]
 

@@ -11,15 +11,20 @@ from typing import Any
 import llvmlite.binding
 import numba
 import numpy
+from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.event import Listener, register
 from numba.core.runtime._nrt_python import c_helpers
+from numba.extending import intrinsic as _intrinsic
 from numba.extending import overload
 
-__all__ = ["compiled", "copy", "exp", "flat", "inner", "named", "part", "sigmoid", "tanh"]
+intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
+
+__all__ = ["compiled", "copy", "exp", "flat", "inner", "intrinsic", "larger", "named", "part", "sigmoid", "tanh"]
 
 # Sums may be taken in another order and products fused with sums, so that the compiler can work on many numbers at
 # once; nan and infinity keep their meaning.
@@ -272,3 +277,20 @@ def sigmoid(x):
 def _sigmoid(x):
     one = numpy.float32(1) if x == types.float32 else 1.0
     return lambda x: one / (one + exp(-x))
+
+
+@intrinsic
+def larger(typing, a, b):
+    """The larger of two numbers, nan if one of them is; in compiled code.
+
+    For the largest of a row the compiler then looks at many at once. With Python's max, which says nothing of nan, it
+    looks at one after the other: a third of the time of a softmax.
+    """
+
+    def code(context, builder, signature, arguments):
+        number = arguments[0].type
+        kind = ir.FunctionType(number, [number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.maximum.f{a.bitwidth}")
+        return builder.call(function, arguments)
+
+    return a(a, a), code

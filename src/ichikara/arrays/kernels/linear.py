@@ -7,7 +7,7 @@ r"""A layer's weighted sums and their gradients: for few rows and neurons, each 
 import numpy
 
 from ..workers import ALONE
-from . import fused, small
+from . import fused, kernel, small
 from .blas import PLAIN, TURNED, multiply
 from .compiled import compiled
 from .cut import ITSELF
@@ -54,6 +54,11 @@ def _linear_bias(g, gb):
             gb[j] += g.flat[i * n + j]
 
 
+@kernel("linear")
+def linear(x, weight, bias):
+    return _rows_times(x, weight.T, bias, None)
+
+
 @fused("linear", then="relu")
 def linear_relu(x, weight, bias):
     return _rows_times(x, weight.T, bias, ITSELF)
@@ -66,7 +71,9 @@ def linear_x_relu(g, weight, y):
 
 def _rows_times(x, matrix, bias, where):
     """All rows of an array times a matrix. Shapes: (*n, k), (k, m) -> (*n, m)."""
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
     cost = rows.size * matrix.shape[1]
     found = product(rows, matrix, bias, cost, where) if cost >= ALONE else None
-    return NotImplemented if found is None else found.reshape(*x.shape[:-1], matrix.shape[1])
+    if found is None:
+        return NotImplemented
+    return found if x.ndim == 2 else found.reshape(*x.shape[:-1], matrix.shape[1])

@@ -4,10 +4,14 @@ r"""The mean cross entropy of weighted sums with labels, and its gradient, in on
     \bar u_{ik} = \frac{\bar L}{n}\,(p_{ik} - [k = y_i])
 """
 
+import numpy
+
 from ..labels import counted
-from . import small
+from ..workers import together
+from . import kernel, small
 from .compiled import compiled, exp, inner
-from .softmax import log_softmax_of_rows
+from .softmax import log_softmax, log_softmax_of_rows
+from .team import shared
 
 
 @small("categorical_nll", reduction="mean")
@@ -16,21 +20,35 @@ def _categorical_nll(u, labels, ignore_index, loss, logp):
         counted(labels, u.shape[1], ignore_index)  # which says what is wrong
 
 
-@inner
-def _is(label, ignore_index):
-    """Whether a label is the one that does not count, if there is one."""
-    return False if ignore_index is None else label == ignore_index
+@kernel("categorical_nll")
+def categorical_nll(u, labels, ignore_index, reduction):
+    if reduction != "mean":
+        return NotImplemented
+    loss, logp = numpy.empty((), u.dtype), log_softmax(u, 1)
+    if not _mean_of_rows(logp, labels, ignore_index, loss):
+        counted(labels, u.shape[1], ignore_index)
+    return loss, logp
 
 
 @compiled
 def _nll(u, labels, ignore_index, loss, logp):
     """The loss and the logarithms of the softmax; whether all labels are classes."""
-    count, total = 0, 0.0
     log_softmax_of_rows(u, logp)
-    for r in range(u.shape[0]):
+    return _mean(logp, labels, ignore_index, loss)
+
+
+@compiled
+def _mean_of_rows(logp, labels, ignore_index, loss):
+    return _mean(logp, labels, ignore_index, loss)
+
+
+@inner
+def _mean(logp, labels, ignore_index, loss):
+    count, total = 0, 0.0
+    for r in range(logp.shape[0]):
         label = labels[r]
         if not _is(label, ignore_index):
-            if not 0 <= label < u.shape[1]:
+            if not 0 <= label < logp.shape[1]:
                 return False
             total -= logp[r, label]
             count += 1
@@ -38,14 +56,39 @@ def _nll(u, labels, ignore_index, loss, logp):
     return True
 
 
+@inner
+def _is(label, ignore_index):
+    """Whether a label is the one that does not count, if there is one."""
+    return False if ignore_index is None else label == ignore_index
+
+
 @small("categorical_nll", of="u", reduction="mean")
 @compiled
 def _nll_u(g, logp, labels, ignore_index, gu):
+    _some_nll_u(0, logp.shape[0], g, logp, labels, ignore_index, gu)
+
+
+@kernel("categorical_nll", of="u")
+def categorical_nll_u(g, logp, labels, ignore_index, reduction):
+    if reduction != "mean":
+        return NotImplemented
+    gu = numpy.empty_like(logp)
+    together(_rows_of_nll_u, 8 * gu.size, len(gu), numpy.asarray(g), logp, labels, ignore_index, gu)
+    return gu
+
+
+@shared
+def _rows_of_nll_u(first, last, g, logp, labels, ignore_index, gu):
+    _some_nll_u(first, last, g, logp, labels, ignore_index, gu)
+
+
+@inner
+def _some_nll_u(first, last, g, logp, labels, ignore_index, gu):
     number, count = logp.dtype.type, 0
     for label in labels:
         count += not _is(label, ignore_index)
     share = number(g[()] / count)
-    for r in range(logp.shape[0]):
+    for r in range(first, last):
         label = labels[r]
         size = number(0) if _is(label, ignore_index) else share
         for i in range(logp.shape[1]):

@@ -11,7 +11,7 @@ import numpy
 
 from ..workers import together
 from . import kernel
-from .compiled import exp, inner
+from .compiled import exp, inner, larger
 from .team import shared
 
 
@@ -54,7 +54,7 @@ def _softmax(first, last, x, y):
     for r in range(max(first, 0), last):
         largest = x[r, 0]
         for i in range(x.shape[1]):
-            largest = max(largest, x[r, i])
+            largest = larger(largest, x[r, i])
         total = x.dtype.type(0)
         for i in range(x.shape[1]):
             y[r, i] = exp(x[r, i] - largest)
@@ -85,7 +85,7 @@ def log_softmax_of_rows(x, y):
     for r in range(x.shape[0]):
         largest = x[r, 0]
         for i in range(x.shape[1]):
-            largest = max(largest, x[r, i])
+            largest = larger(largest, x[r, i])
         total = number(0)
         for i in range(x.shape[1]):
             total += exp(x[r, i] - largest)

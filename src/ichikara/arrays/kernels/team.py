@@ -24,19 +24,15 @@ none left, the job is taken back from the boxes of those who have slept all the 
 import ctypes
 import sys
 from functools import partial
-from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing import signature
-from numba.extending import intrinsic as _intrinsic
 
 from .. import workers
-from .compiled import compiled, inner, named, part
-
-intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
+from .compiled import compiled, inner, intrinsic, named, part
 
 __all__ = ["bounds", "share_out", "shared"]
 
