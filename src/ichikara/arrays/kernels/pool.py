@@ -10,6 +10,7 @@ import numpy
 
 from ..workers import together
 from . import fused, kernel
+from .compiled import larger
 from .cut import WHERE, how_to_cut
 from .team import shared
 
@@ -80,7 +81,7 @@ def _largest(first, last, x, y, lines, columns, steps, down, apart_down, apart_a
                 for k in range(len(lines)):
                     for m in range(len(columns)):
                         value = x[n, max(i * down + k * apart_down, 0), max(j * len(steps) + m * apart_across, 0)]
-                        best = best if best > value or best != best else value  # nan is larger than any number
+                        best = larger(best, value)
                 y[n, i, j] = best
 
 

@@ -11,6 +11,7 @@ from .strips import ARE_QUICK, do_strips, pay, room_for
 from .team import share_out, shared
 
 _FEW_ROWS = 4
+_FEW_COLUMNS = 31
 _PIECE = 512  # rows at a time: then what has just been computed is still in the cache when it is needed
 _TOGETHER = 64  # rows whose sum is taken by itself
 
@@ -31,6 +32,8 @@ def product(a, b, bias, cost, where=None):
     cutting, depth = how_to_cut(c, where), a.shape[0 if a_turned else 1]
     if b_turned and not a_turned and len(a) <= _FEW_ROWS:
         together(_few_rows, cost, len(b), a, b, _row(bias, c), c, *cutting)
+    elif b_turned and not a_turned and len(b) <= _FEW_COLUMNS:
+        together(_few_columns, cost, len(a), a, b, _row(bias, c), c, *cutting)
     elif pay(len(c), c.shape[1], depth, a_turned, cost):
         workers = parts_for(cost)
         strips = room_for(c, depth, workers)
@@ -104,18 +107,40 @@ def _few_rows(first, last, a, b, bias, c, how, where):
     For one row the time is that of reading them. The library, made for matrices that are used many times, takes two to
     four times as long for two to four rows.
     """
-    zero = c.dtype.type(0)
-    for i in range(len(a)):
-        x = a[i]
-        for j in range(first, last, 4):  # four at a time, for what is added to one sum has to wait for it
-            w0, w1, w2, w3 = b[j], b[min(j + 1, last - 1)], b[min(j + 2, last - 1)], b[min(j + 3, last - 1)]
-            sums = (zero, zero, zero, zero)
-            for k in range(x.size):
-                s0, s1, s2, s3 = sums
-                sums = (s0 + x[k] * w0[k], s1 + x[k] * w1[k], s2 + x[k] * w2[k], s3 + x[k] * w3[k])
-            for n in range(min(4, last - j)):
-                c[i, j + n] = sums[n] + (bias[0, j + n] if bias.size else zero)
+    for j in range(first, last, 4):
+        for i in range(0, len(a), 2):
+            sums = _sums(b, j, last - 1, a[i], a[min(i + 1, len(a) - 1)])
+            for m in range(min(2, len(a) - i)):
+                for n in range(min(4, last - j)):
+                    c[i + m, j + n] = sums[m][n] + (bias[0, j + n] if bias.size else c.dtype.type(0))
     cut_part(c, 0, len(a), first, last, how, where)
+
+
+@shared
+def _few_columns(first, last, a, b, bias, c, how, where):
+    """Some rows of a product of which a tile would be wider: as above, from the other side."""
+    for i in range(first, last, 4):
+        for j in range(0, len(b), 2):
+            sums = _sums(a, i, last - 1, b[j], b[min(j + 1, len(b) - 1)])
+            for m in range(min(2, len(b) - j)):
+                for n in range(min(4, last - i)):
+                    c[i + n, j + m] = sums[m][n] + (bias[0, j + m] if bias.size else c.dtype.type(0))
+    cut_part(c, first, last, 0, len(b), how, where)
+
+
+@inner
+def _sums(matrix, first, last, x, z):
+    """The sums of two rows times four of a matrix: eight, for what is added to one sum has to wait for it."""
+    zero = x.dtype.type(0)
+    w0, w1 = matrix[first], matrix[min(first + 1, last)]
+    w2, w3 = matrix[min(first + 2, last)], matrix[min(first + 3, last)]
+    of_x, of_z = (zero, zero, zero, zero), (zero, zero, zero, zero)
+    for k in range(x.size):
+        a0, a1, a2, a3 = of_x
+        b0, b1, b2, b3 = of_z
+        of_x = (a0 + x[k] * w0[k], a1 + x[k] * w1[k], a2 + x[k] * w2[k], a3 + x[k] * w3[k])
+        of_z = (b0 + z[k] * w0[k], b1 + z[k] * w1[k], b2 + z[k] * w2[k], b3 + z[k] * w3[k])
+    return of_x, of_z
 
 
 # --- sums of rows -----------------------------------------------------------------------------------------------------
