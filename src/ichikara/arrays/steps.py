@@ -104,11 +104,20 @@ def check(name, x, w_ih, w_hh, gates, lengths):
 class Back:
     """What the way back through time finds."""
 
-    def __init__(self, x: Any, h: Any, h0: Any, c0: Any = None):
+    def __init__(self, x: Any, h: Any, h0: Any, c0: Any = None, biases: tuple | None = None):
         self.x = x  # the gradients of the weighted sums of the inputs, (T, n, gates * size)
         self.h = h  # and of those of the hidden states: the same, but for the GRU
         self.h0, self.c0 = h0, c0
-        self.of_bias = Once(_of_bias)  # the gradient of a bias, of these sums; where both are the same, taken once
+        self._biases = biases  # the gradients of both biases, if they have been added up on the way
+        self._of_bias = Once(_of_bias)  # of these sums; where both are the same, taken once
+
+    def b_ih(self) -> Any:
+        """The gradient of the bias of the inputs. Shapes: -> (gates * size)."""
+        return self._biases[0] if self._biases else self._of_bias(self.x)
+
+    def b_hh(self) -> Any:
+        """The gradient of the bias of the hidden states. Shapes: -> (gates * size)."""
+        return self._biases[1] if self._biases else self._of_bias(self.h)
 
 
 def of_weight(sums, inputs):

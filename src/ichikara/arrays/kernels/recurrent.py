@@ -41,9 +41,9 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
         g = numpy.ascontiguousarray(g)
         sums = numpy.empty_like(gates)
         dh, dc = g[steps].copy(), g[steps + 1].copy()
-        flat = sums.reshape(steps, n, 4 * size)
-        together(_lstm_back, cost, n, g, gates, w, c_before, sums, flat, dh, dc, reverse)
-        return Back(flat, flat, dh, dc)
+        flat, total = sums.reshape(steps, n, 4 * size), numpy.zeros((n, 4, size), x.dtype)
+        together(_lstm_back, cost, n, g, gates, w, c_before, sums, flat, total, dh, dc, reverse)
+        return Back(flat, flat, dh, dc, biases=(total.sum(axis=0).reshape(-1),) * 2)
 
     return y, before, x, Once(back)
 
@@ -87,13 +87,14 @@ def _lstm_gates(sums, gates, before, c_before, y, h, c):
 
 
 @shared(makes_arrays=True)
-def _lstm_back(first, last, g_y, gates, weight, c_before, sums, flat, dh, dc, reverse):
+def _lstm_back(first, last, g_y, gates, weight, c_before, sums, flat, total, dh, dc, reverse):
     steps, back, now = len(c_before), pack_all(weight), slice(first, last)
     of_h, nothing, rows = rows_for(last - first, back), rows_for(1, back), rows_for(2, back)
     _copy(of_h, dh[now])
     for k in range(steps):
         t = k if reverse else steps - 1 - k
         _lstm_gates_back(gates[t, now], sums[t, now], c_before[t, now], g_y[t, now], of_h, dc[now], rows)
+        _add_to(total[now], sums[t, now])  # which are in the cache
         times_all(flat[t, now], back, nothing, of_h)
     _copy(dh[now], of_h)
 
@@ -143,9 +144,11 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     def back(g):
         g = numpy.ascontiguousarray(g)
         of_x, of_h = numpy.empty_like(gates), numpy.empty_like(gates)
+        x_total, h_total = numpy.zeros((n, 3, size), x.dtype), numpy.zeros((n, 3, size), x.dtype)
         dh, flat = g[steps].copy(), of_h.reshape(steps, n, -1)
-        together(_gru_back, cost, n, g, gates, w, before, recalled, of_x, of_h, flat, dh, reverse)
-        return Back(of_x.reshape(steps, n, -1), flat, dh)
+        together(_gru_back, cost, n, g, gates, w, before, recalled, of_x, of_h, flat, x_total, h_total, dh, reverse)
+        biases = x_total.sum(axis=0).reshape(-1), h_total.sum(axis=0).reshape(-1)
+        return Back(of_x.reshape(steps, n, -1), flat, dh, biases=biases)
 
     return y, before, x, Once(back)
 
@@ -185,13 +188,15 @@ def _gru_gates(x_sums, h_sums, gates, before, recalled, y, h):
 
 
 @shared(makes_arrays=True)
-def _gru_back(first, last, g_y, gates, weight, before, recalled, of_x, of_h, flat, dh, reverse):
+def _gru_back(first, last, g_y, gates, weight, before, recalled, of_x, of_h, flat, x_total, h_total, dh, reverse):
     steps, back, now = len(before), pack_all(weight), slice(first, last)
     sums = rows_for(last - first, back)
     _copy(sums, dh[now])
     for k in range(steps):
         t = k if reverse else steps - 1 - k
         _gru_gates_back(gates[t, now], of_h[t, now], recalled[t, now], before[t, now], g_y[t, now], sums, of_x[t, now])
+        _add_to(x_total[now], of_x[t, now])  # which are in the cache
+        _add_to(h_total[now], of_h[t, now])
         times_all(flat[t, now], back, sums, sums)
     _copy(dh[now], sums)
 
@@ -229,6 +234,16 @@ def _row(bias, panels):
     for j in range(bias.size):
         row[0, j] = bias[j]
     return row
+
+
+@inner
+def _add_to(total, gates):
+    """Add the gates of some sequences at one step to those of others. Shapes: twice (n, gates, size)."""
+    for r in range(len(total)):
+        for q in range(total.shape[1]):
+            to, row = total[r, q], gates[r, q]
+            for j in range(to.size):
+                to[j] += row[j]
 
 
 @inner
