@@ -16,6 +16,7 @@ Source: K. Chellapilla, S. Puri and P. Simard, "High Performance Convolutional N
 
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy
@@ -49,13 +50,7 @@ class Window(NamedTuple):
 
     def positions(self, size: Pair, kernel: Pair) -> Pair:
         """How many positions a kernel has in an image of this size, down and across."""
-        height, width = (
-            (padded - dilation * (length - 1) - 1) // stride + 1
-            for padded, length, stride, dilation in zip(
-                self.padded(size), kernel, self.stride, self.dilation, strict=True
-            )
-        )
-        return height, width
+        return _positions(self, size, kernel)
 
     def places(self, kernel: Pair, positions: Pair) -> Iterator[tuple]:
         """For each element of the kernel, what it sees of the padded image from all positions: one shifted slice."""
@@ -67,6 +62,17 @@ class Window(NamedTuple):
                     slice(top, top + self.stride[0] * (positions[0] - 1) + 1, self.stride[0]),
                     slice(left, left + self.stride[1] * (positions[1] - 1) + 1, self.stride[1]),
                 )
+
+
+@lru_cache(256)
+def _positions(window, size, kernel):
+    height, width = (
+        (padded - dilation * (length - 1) - 1) // stride + 1
+        for padded, length, stride, dilation in zip(
+            window.padded(size), kernel, window.stride, window.dilation, strict=True
+        )
+    )
+    return height, width
 
 
 def convolve(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:

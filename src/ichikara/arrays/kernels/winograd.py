@@ -55,6 +55,7 @@ from .tile import ROWS, add_products, add_to, load, store
 _SHARE = 0.6  # of the multiplications: with more of them the transforms do not pay
 
 
+@lru_cache(256)
 def fits(dtype, weight_shape, window, groups, positions):
     """Whether a convolution with so many positions down and across can be done so, and whether it pays."""
     (outputs, channels, height, width), step = weight_shape, window.stride[0]
