@@ -460,6 +460,44 @@ def test_what_is_needed_beside_a_relu_is_not_lost():
         same(numbers(step(x)), numbers((ops.relu(y) + y, ops.relu(y))))
 
 
+@pytest.mark.parametrize("small_kernels", [True], indirect=True)
+@pytest.mark.parametrize("relu", [True, False], ids=["with a ReLU", "without"])
+@pytest.mark.parametrize("count", [1, 9])
+@pytest.mark.parametrize(
+    ("pool", "fits"),
+    [
+        (lambda: nn.MaxPool2d(2), True),
+        (lambda: nn.MaxPool2d(3, 1), True),
+        (lambda: nn.MaxPool2d((2, 3), (3, 2)), True),
+        (lambda: nn.MaxPool2d(2, padding=1), False),
+        (lambda: nn.MaxPool2d(2, dilation=2), False),
+    ],
+)
+def test_a_convolution_of_which_the_largest_are_wanted(pool, fits, count, relu, monkeypatch):
+    pytest.importorskip("numba", reason="kernels are compiled by Numba")
+    done = set()
+    for key, kernel in [*kernels._known_fused.items()]:
+
+        def noted(*args, key=key, kernel=kernel):
+            found = kernel(*args)
+            if found is not NotImplemented:
+                done.add(key)
+            return found
+
+        monkeypatch.setitem(kernels._known_fused, key, noted)
+    model = nn.Sequential(nn.Conv2d(16, 37, 3, padding=1), *[nn.ReLU()] * relu, pool())
+    random = numpy.random.default_rng(0)
+    use, train = stage(ichikara.no_grad()(model.__call__)), stage(model.__call__)  # the second keeps the winners
+    for _ in range(2):
+        x = random.normal(size=(count, 16, 31, 34)).astype("float32")
+        x[-1, 3, 20, 20] = numpy.nan
+        expected = numbers(model(asarray(x)))
+        same(numbers(use(asarray(x))), expected)
+        same(numbers(train(asarray(x))), expected)
+    pooled = ("convolution then relu" if relu else "convolution", ""), ("max_pooling", kernels.ALONE)
+    assert (pooled in done) == fits
+
+
 # --- use --------------------------------------------------------------------------------------------------------------
 
 

@@ -205,7 +205,7 @@ class Operation:
         fast = fitting(self.name, known, self._promotes)
         alone = not wanted and ALONE in fast
         function = fast[ALONE] if alone else fast.get("", self.forward)
-        output = compute(function, values, (self.name, ""))
+        output = compute(function, values, (self.name, ALONE if alone else ""))
         if output is NotImplemented:  # there is no kernel for these options, or this layout
             return compute(self.forward, values, (self.name, "")), {}
         return (output,) if alone else output, fast

@@ -1,4 +1,4 @@
-"""Two instructions in one: where the value of one goes into another only, and a kernel does both."""
+"""Two instructions in one, or three: where the value of one goes into another only, and a kernel does both."""
 
 import math
 from collections import Counter
@@ -25,8 +25,9 @@ def fuse(code: Sequence[Instruction], kept: Collection[int]) -> list[Instruction
         if kernel:
             both = _both(kernel, first, second)
             found[places[passed]] = None
-            # Where the second was, for there is all that either takes.
-            found[place] = Instruction(both, (*first.takes, *second.takes[1:]), _result(second))
+            # Where the second was, for there is all that either takes. A third may follow.
+            name = (f"{first.of[0]} then {second.of[0]}", "") if first.of[1] == second.of[1] == "" else None
+            found[place] = Instruction(both, (*first.takes, *second.takes[1:]), _result(second), of=name)
     return [instruction for instruction in found if instruction]
 
 

@@ -100,7 +100,8 @@ def fused(operation: str, *, then: str, of: str = "", then_of: str | None = None
     """Decorator: the kernel of an operation and of one that is done to its result, ``then``.
 
     With ``of``, that of the gradient of an input, and of the gradient of what ``then`` was done to before that; with
-    ``then_of`` of that input of ``then``. It answers NotImplemented where it cannot do both.
+    ``then_of`` of that input of ``then``, or of its value `ALONE`. What is done to the result of two is done to that
+    of "the first then the second". It answers NotImplemented where it cannot do both.
     """
     if then_of is None:
         then_of = "x" if of else ""

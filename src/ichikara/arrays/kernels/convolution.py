@@ -12,7 +12,7 @@ among threads; where there are few, so are the positions.
 import numpy
 
 from ..workers import parts_for, together
-from . import fused, kernel, winograd
+from . import ALONE, fused, kernel, winograd
 from .compiled import inner
 from .cut import BY_ITSELF, ITSELF, WHERE, cut, cut_where, how_to_cut
 from .seen import add_seen, filled, panels_of, seen_by, transpose, width_for
@@ -39,6 +39,20 @@ def convolution(x, weight, bias, window, groups, where=None):
 @fused("convolution", then="relu")
 def convolution_relu(x, weight, bias, window, groups):
     return convolution(x, weight, bias, window, groups, ITSELF)
+
+
+@fused("convolution", then="max_pooling", then_of=ALONE)
+def convolution_pooled(x, weight, bias, window, groups, kernel, pooling, where=None):
+    plain = not any(map(any, pooling.padding)) and pooling.dilation == (1, 1)
+    positions = window.positions(x.shape[2:], weight.shape[2:])
+    if not (plain and winograd.fits(x.dtype, weight.shape, window, groups, positions)):
+        return NotImplemented
+    return winograd.correlate(x, weight, bias, window, where, (kernel, pooling))
+
+
+@fused("convolution then relu", then="max_pooling", then_of=ALONE)
+def convolution_relu_pooled(x, weight, bias, window, groups, kernel, pooling):
+    return convolution_pooled(x, weight, bias, window, groups, kernel, pooling, ITSELF)
 
 
 @kernel("convolution_weight")

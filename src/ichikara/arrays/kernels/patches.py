@@ -11,7 +11,7 @@ import math
 import numpy
 
 from .compiled import inner
-from .tile import BYTES, ONE, TWO, load, sandwich, store, turn
+from .tile import BYTES, ONE, TWO, largest, load, sandwich, store, turn
 
 __all__ = [
     "COLUMNS",
@@ -24,6 +24,7 @@ __all__ = [
     "of_weights",
     "patches",
     "places_of",
+    "pool_lines",
     "sizes",
     "to_outputs",
     "to_weights",
@@ -118,6 +119,19 @@ def channels_first(lines, begin, pitch, image, first):
             for k in range(min(LANES, count - c)):
                 for m in range(j, width):
                     image[first + c + k, i, m] = lines[at + m * SOME + k]
+
+
+@inner
+def pool_lines(lines, begin, pitch, height, width, kernel, steps):
+    """The largest of each window of a block of channels, in the place of the lines: nothing is read once it is lost."""
+    for i in range(height):
+        for j in range(width):
+            first = begin + (i * steps[0] * pitch + j * steps[1]) * SOME
+            tile = load(ONE, COLUMNS, lines, first, 0)
+            for k in range(kernel[0]):
+                for m in range(kernel[1]):
+                    tile = largest(tile, load(ONE, COLUMNS, lines, first + (k * pitch + m) * SOME, 0))
+            store(tile, lines, begin + (i * pitch + j) * SOME, 0)
 
 
 @inner

@@ -28,6 +28,7 @@ __all__ = [
     "add_to",
     "fetch",
     "lanes_of",
+    "largest",
     "load",
     "sandwich",
     "store",
@@ -188,6 +189,24 @@ def above_where(typing, tile, by):
         return _chosen(builder, tile, arguments[0], arguments[1], builder.fcmp_ordered)
 
     return tile(tile, by), build
+
+
+@intrinsic
+def largest(typing, tile, other):
+    """The larger of the numbers of two tiles, place by place; nan if one of them is."""
+
+    def build(context, builder, signature, arguments):
+        value, other_value = arguments
+        for place in tile.places:
+            vector = builder.extract_value(value, place)
+            kind = ir.FunctionType(vector.type, [vector.type] * 2)
+            name = f"llvm.maximum.v{tile.lanes}f{tile.number.bitwidth}"
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            found = builder.call(function, [vector, builder.extract_value(other_value, place)])
+            value = builder.insert_value(value, found, place)
+        return value
+
+    return tile(tile, tile), build
 
 
 def _chosen(builder, tile, value, by, compare):

@@ -45,6 +45,7 @@ from .patches import (
     of_weights,
     patches,
     places_of,
+    pool_lines,
     sizes,
     to_outputs,
     to_weights,
@@ -74,15 +75,20 @@ def fits(dtype, weight_shape, window, groups, positions):
     )
 
 
-def correlate(x, weight, bias, window, where=None):
+def correlate(x, weight, bias, window, where=None, pooled=None):
     """What the window sees everywhere, cut off as `how_to_cut` says.
 
     Shapes: (n, c, h, w), (o, c, s r, s r), (o) or None -> (n, o, oh, ow).
+
+    Arguments: ``pooled``, a kernel and a window, for the largest of each of these windows of it; or None.
     """
-    step = window.stride[0]
-    y = numpy.empty((len(x), len(weight), *window.positions(x.shape[2:], weight.shape[2:])), x.dtype)
+    step, size = window.stride[0], window.positions(x.shape[2:], weight.shape[2:])
+    kernel, steps, shape = (1, 1), (1, 1), size
+    if pooled:
+        kernel, steps, shape = tuple(pooled[0]), pooled[1].stride, pooled[1].positions(size, pooled[0])
+    y = numpy.empty((len(x), len(weight), *shape), x.dtype)
     u = _points(weight, *_lists(weight.shape, step))
-    _share(x, u, bias, y, [p for p, _ in window.padding], step, (0, 0), 1, where)
+    _share(x, u, bias, y, size, [p for p, _ in window.padding], step, (0, 0), 1, where, kernel, steps)
     return y
 
 
@@ -93,7 +99,8 @@ def correlate_back(out, weight, size, window, where=None):
     x = numpy.empty((len(out), weight.shape[1], *size), out.dtype)
     u = _points(weight, *_lists_back(weight.shape, step))
     before = [p for p, _ in window.padding]
-    _share(out, u, None, x, [taps - 1 - p // step for p in before], 1, [p % step for p in before], step, where)
+    skipped = [p % step for p in before]
+    _share(out, u, None, x, size, [taps - 1 - p // step for p in before], 1, skipped, step, where)
     return x
 
 
@@ -160,16 +167,16 @@ def _points(weight, outs, ins, elements):
     return u
 
 
-def _share(x, u, bias, y, begin, step, skipped, out_step, where):
+def _share(x, u, bias, y, size, begin, step, skipped, out_step, where, kernel=(1, 1), steps=(1, 1)):
     x, taps = numpy.ascontiguousarray(x), (0,) * (math.isqrt(len(u)) - 3)
     b = numpy.zeros(SOME + _up(y.shape[1], SOME), y.dtype)  # a block of zeros, and the bias
     if bias is not None:
         b[SOME : SOME + y.shape[1]] = bias
-    cost = y.size * x.shape[1] * (step * len(taps)) ** 2
+    cost = len(x) * y.shape[1] * math.prod(size) * x.shape[1] * (step * len(taps)) ** 2
     by_outputs = len(x) < parts_for(cost)
     count = -(-y.shape[1] // SOME) if by_outputs else len(x)
-    places = tuple(begin), step, tuple(skipped), out_step
-    together(_correlate, cost, count, taps, x, u, b, y, *places, by_outputs, *how_to_cut(y, where))
+    places = tuple(size), tuple(begin), step, tuple(skipped), out_step
+    together(_correlate, cost, count, taps, x, u, b, y, *places, by_outputs, *how_to_cut(y, where), kernel, steps)
 
 
 @shared(makes_arrays=True)
@@ -195,7 +202,9 @@ def _transform(first, last, taps, weight, outs, ins, elements, u):
 
 
 @shared(makes_arrays=True)
-def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step, by_outputs, how, where):
+def _correlate(
+    first, last, taps, x, u, bias, y, out_size, begin, step, skipped, out_step, by_outputs, how, where, kernel, steps
+):
     """Some images; or of all of them, where there are few, some blocks of outputs."""
     if by_outputs:
         blocks = range(first * out_step * out_step, last * out_step * out_step)
@@ -205,8 +214,8 @@ def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step,
     points, length, phases = u.shape[0], len(taps) + 3, out_step * out_step
     depth = (x.shape[1] + SOME - 1) // SOME * SOME
     down, across, at_once = sizes(
-        (skipped[0] + y.shape[2] + out_step - 1) // out_step,
-        (skipped[1] + y.shape[3] + out_step - 1) // out_step,
+        (skipped[0] + out_size[0] + out_step - 1) // out_step,
+        (skipped[1] + out_size[1] + out_step - 1) // out_step,
         x.shape[0],
     )
     room = (at_once * down * across + len(ROWS) - 1) // len(ROWS) * len(ROWS)  # of patches, in whole tiles
@@ -252,6 +261,8 @@ def _correlate(first, last, taps, x, u, bias, y, begin, step, skipped, out_step,
                     channel = block // phases * SOME
                     if how == BY_ITSELF:
                         cut(made[k * size : (k + 1) * size])
+                    if kernel[0] * kernel[1] > 1:
+                        pool_lines(made, at, out_pitch, y.shape[2], y.shape[3], kernel, steps)
                     channels_first(made, at, out_pitch, y[n + k], channel)
                     for c in range(channel, min(channel + SOME, y.shape[1]) if how == WHERE else channel):
                         cut_where(y[n + k, c].reshape(-1), where[n + k, c].reshape(-1))
