@@ -378,6 +378,8 @@ def test_the_gradient_can_be_set():
     x = leaf([1.0, 2.0])
     x.grad = [3.0, 4.0]
     assert x.grad.tolist() == [3.0, 4.0]
+    x.grad = numpy.array([5, 6])
+    assert x.grad.dtype == x.dtype
     with pytest.raises(ValueError, match=r"its tensor's shape \(2,\), not \(3,\)"):
         x.grad = [1.0, 2.0, 3.0]
     constant = asarray([1.0])

@@ -218,6 +218,23 @@ def test_the_array_that_a_parameter_was_made_of_stays(rule, count):
     assert (w.numpy() < 1).all()
 
 
+@pytest.mark.parametrize("rule", [lambda p: optim.SGD(p, lr=0.1, momentum=0.9), lambda p: optim.Adam(p, lr=0.1)])
+def test_parameters_that_have_a_gradient_only_at_times(rule):
+    shapes = (3, 4), (5,), (80, 90), (2, 2), (1,)
+    drawn = numpy.random.default_rng(0)
+    given = [drawn.normal(size=shape).astype("float32") for shape in shapes]
+    together, alone = ([ichikara.asarray(x, requires_grad=True) for x in given] for _ in range(2))
+    optimizers = [rule(together)], [rule([w]) for w in alone]
+    for present in ((0, 1, 2), (0, 1, 2, 3), (1, 3), (), (0, 1, 2, 3, 4), (0, 1, 2, 3, 4), (4,), (0, 1, 2)):
+        for k, (a, b) in enumerate(zip(together, alone, strict=True)):
+            g = ichikara.asarray(drawn.normal(size=a.shape).astype("float32")) if k in present else None
+            a.grad, b.grad = g, g
+        for optimizer in (*optimizers[0], *optimizers[1]):
+            optimizer.step()
+    for a, b in zip(together, alone, strict=True):
+        numpy.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)
+
+
 def test_zero_grad():
     w, frozen = ichikara.asarray([1.0, 2.0], requires_grad=True), ichikara.asarray([1.0])
     optimizer = Adam([w, frozen])

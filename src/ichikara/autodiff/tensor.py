@@ -222,7 +222,7 @@ class Tensor:
 
     @property
     def grad(self) -> "Tensor | None":
-        """The gradient that `backward` has added up here, or None. Leaves only."""
+        """The gradient that `backward` has added up here, or None. Of the tensor's shape and type. Leaves only."""
         if recording.recorder is not None:
             recording.recorder.grad_of(self._node)
         return self._node.grad if type(self._node) is Leaf else None
@@ -239,7 +239,7 @@ class Tensor:
                 raise ValueError(f"a gradient has its tensor's shape {self.shape}, not {value.shape}")
         if recording.recorder is not None:
             recording.recorder.grad_of(self._node, replaced=True)
-        self._node.grad = value
+        self._node.grad = value if value is None or value.dtype == self.dtype else value.astype(self.dtype)
 
     def detach(self) -> "Tensor":
         """The same numbers, cut from the graph: nothing flows back through the result."""

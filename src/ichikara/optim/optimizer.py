@@ -17,8 +17,6 @@ _CARRIED = ("initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "
 # PyTorch's choices of how to compute the same numbers: accepted from its state dictionaries, and dropped.
 _OF_PYTORCH = ("foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay")
 
-_NOTHING: dict[str, Any] = {}  # what is remembered of a parameter before its first step
-
 
 def _is_state(given: Any) -> bool:
     """Whether something has the layout of an optimiser's state."""
@@ -112,16 +110,16 @@ class Optimizer:
             rule = partial(self._changed, often, options)
             held = self._rows.get(number)
             if held is None or not held.holds(parameters, given, self.state):
-                parameters, given, alone = self._divided(parameters, given)
-                held = self._row(number, parameters, given)
-                for parameter, gradient in alone if held else alone + list(zip(parameters, given, strict=True)):
-                    state = self.state.get(parameter, {})
-                    parameter._data, state = rule(row.alone(parameter), parameter._data, gradient, state)
-                    parameter.touch()
-                    if state:
-                        self.state[parameter] = state
-            if held is not None and held.update(rule, given):
-                self.state.update(zip(parameters, held.states, strict=True))
+                held = self._rows[number] = row.Row(parameters, given, self.state)
+            for k in held.others:
+                parameter = parameters[k]
+                state = self.state.get(parameter, {})
+                parameter._data, state = rule(row.alone(parameter), parameter._data, given[k], state)
+                parameter.touch()
+                if state:
+                    self.state[parameter] = state
+            if held.update(rule, given):
+                self.state.update(zip(held.parameters, held.states, strict=True))
 
     @classmethod
     def _changed(
@@ -134,32 +132,6 @@ class Optimizer:
         in_place = fitting_in_place(f"rules.{cls.rule.__name__}", array, gradient, often)
         found = in_place(array, gradient, state, alone, **options) if in_place else NotImplemented
         return cls.rule(array, gradient, state, **options) if found is NotImplemented else found
-
-    @staticmethod
-    def _divided(parameters: Iterable, gradients: Iterable) -> tuple[list, list, list[tuple]]:
-        """The small parameters and their gradients; and each other one that has a gradient, with it."""
-        together, alone, size = [], [], 0
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            if gradient is None:
-                continue
-            if size + gradient.size < row.MOST and row.fits(parameter._data, gradient):
-                size += gradient.size
-                together.append((parameter, gradient))
-            else:
-                alone.append((parameter, gradient))
-        return [parameter for parameter, _ in together], [gradient for _, gradient in together], alone
-
-    def _row(self, number: int, parameters: list, gradients: Sequence) -> row.Row | None:
-        """The row of the small parameters of a group; None where they cannot be changed as one."""
-        held = self._rows.get(number)
-        if held is None or not held.holds(parameters, gradients, self.state):
-            states = [self.state.get(parameter, _NOTHING) for parameter in parameters]
-            if len(parameters) < 2 or not row.alike(states) or len({p.dtype for p in parameters}) > 1:
-                return None
-            held = self._rows[number] = row.Row(parameters, states)
-            if states[0]:
-                self.state.update(zip(parameters, held.states, strict=True))
-        return held
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, so that the next `backward` starts from nothing.

@@ -5,46 +5,54 @@ to compute some thousand elements, and a small network is made of many arrays th
 """
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter, is_
+from operator import attrgetter, is_, itemgetter
 from sys import getrefcount
 from typing import Any
 
 from ..arrays import READY, namespace
 
-__all__ = ["MOST", "Row", "alike", "alone", "fits"]
+__all__ = ["Row", "alone"]
 
 _data = attrgetter("_data")
 
-SMALL = 1 << 12
+_SMALL = 1 << 12
 """Up to so many elements a parameter is small."""
 
-MOST = 1 << 14
+_MOST = 1 << 14
 """So many elements make a row at the most: beyond it the parameters are as well off by themselves."""
 
-
-def fits(array: Any, gradient: Any) -> bool:
-    """Whether a parameter with this gradient may lie in a row."""
-    return (
-        array.__class__ in READY
-        and gradient.__class__ in READY
-        and array.size <= SMALL
-        and gradient.dtype == array.dtype
-        and gradient.shape == array.shape
-    )
+_NOTHING: dict[str, Any] = {}  # what is remembered of a parameter before its first step
 
 
 class Row:
-    """Parameters of one type, with what is remembered of them; ``arrays`` and ``states`` are views of the row's own."""
+    """The small parameters of a group, with what is remembered of them; ``arrays`` and ``states`` are views of its own.
 
-    def __init__(self, parameters: list, states: list[dict]):
-        self.parameters = parameters
-        self.shapes = [parameter.shape for parameter in parameters]
+    ``others`` are the positions of those of the group that have a gradient and are not in the row: all of them where
+    the small ones cannot be changed as one.
+    """
+
+    def __init__(self, parameters: Sequence, gradients: Sequence, state: dict):
+        """Arguments: ``state``, what is remembered of each parameter; here it is told what are now parts of the row."""
+        self._kinds = [*map(type, gradients)]
+        chosen = _small(parameters, gradients)
+        states = [state.get(parameters[k], _NOTHING) for k in chosen]
+        if len(chosen) < 2 or not _alike(states) or len({parameters[k].dtype for k in chosen}) > 1:
+            chosen, states = [], []
+        self.others = [k for k, gradient in enumerate(gradients) if gradient is not None and k not in chosen]
+        self._chosen: Callable[[Sequence], Sequence] = itemgetter(*chosen) if chosen else _none
+        self.parameters = self._chosen(parameters)
+        self.arrays: list = []
+        self._state: dict[str, Any] = {}
+        self.states: list[dict] = []
+        if not chosen:
+            return
+        self.shapes = [parameter.shape for parameter in self.parameters]
         ends, self.parts = 0, []
-        for parameter in parameters:
+        for parameter in self.parameters:
             self.parts.append(slice(ends, ends + parameter.size))
             ends += parameter.size
-        dtype = parameters[0].dtype
-        self._keep(_joined([parameter._data for parameter in parameters], dtype))
+        dtype = self.parameters[0].dtype
+        self._keep(_joined([parameter._data for parameter in self.parameters], dtype))
         self._alone = self._references()
         self._gradient = namespace(self._array).empty_like(self._array)
         self._gradients = self._parted(self._gradient)
@@ -54,24 +62,33 @@ class Row:
                 for name in states[0]
             }
         )
+        if states[0]:
+            state.update(zip(self.parameters, self.states, strict=True))
 
     def holds(self, parameters: Sequence, gradients: Sequence, state: dict) -> bool:
-        """Whether these are its parameters, and nobody has replaced their numbers or what is remembered of them."""
+        """Whether the same parameters have gradients, and nobody has replaced the numbers of the row's or their states.
+
+        A gradient has its parameter's shape and type.
+        """
         return (
-            len(parameters) == len(self.parameters)
-            and all(map(is_, parameters, self.parameters))
-            and all(map(is_, map(_data, parameters), self.arrays))
-            and not [None for gradient in gradients if gradient is None]
-            and (not self._state or all(map(is_, map(state.get, parameters), self.states)))
-            and (bool(self._state) or not state or not any(parameter in state for parameter in parameters))
+            [*map(type, gradients)] == self._kinds
+            and all(map(is_, self._chosen(parameters), self.parameters))
+            and all(map(is_, map(_data, self.parameters), self.arrays))
+            and (
+                all(map(is_, map(state.get, self.parameters), self.states))
+                if self._state
+                else not state or not any(parameter in state for parameter in self.parameters)
+            )
         )
 
     def update(self, rule: Callable, gradients: Sequence) -> bool:
-        """Change all parameters by a rule of array, gradient and state; whether what it remembers are new arrays.
+        """Change its parameters by a rule of array, gradient and state; whether what it remembers are new arrays.
 
-        Arguments: ``rule``, which is first told whether it may change the array itself.
+        Arguments: ``rule``, which is first told whether it may change the array itself; ``gradients`` of the group.
         """
-        for place, gradient in zip(self._gradients, gradients, strict=True):
+        if not self.parameters:
+            return False
+        for place, gradient in zip(self._gradients, self._chosen(gradients), strict=True):
             place[...] = gradient
         alone = self._references() == self._alone
         new, state = rule(alone, self._array, self._gradient, self._state)
@@ -132,7 +149,30 @@ _holder = _Holder(object())
 _ALONE = getrefcount(_holder._data)  # that of the holder, and the question's own
 
 
-def alike(states: list[dict]) -> bool:
+def _none(values: Sequence) -> Sequence:
+    return ()
+
+
+def _small(parameters: Sequence, gradients: Sequence) -> list[int]:
+    """The positions of the parameters that may lie in a row."""
+    found, size = [], 0
+    for k, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
+        array = parameter._data
+        if (
+            gradient is not None
+            and array.__class__ in READY
+            and gradient.__class__ in READY
+            and array.size <= _SMALL
+            and size + array.size < _MOST
+            and gradient.dtype == array.dtype
+            and gradient.shape == array.shape
+        ):
+            size += array.size
+            found.append(k)
+    return found
+
+
+def _alike(states: list[dict]) -> bool:
     """Whether the same is remembered of all parameters, for as many steps."""
     first = states[0]
     return all(

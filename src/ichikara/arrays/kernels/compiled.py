@@ -24,7 +24,7 @@ from numba.extending import overload
 
 intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
-__all__ = ["compiled", "copy", "exp", "flat", "inner", "intrinsic", "larger", "named", "part", "sigmoid", "tanh"]
+__all__ = ["compiled", "copy", "exp", "inner", "intrinsic", "larger", "named", "part", "sigmoid", "tanh"]
 
 # Sums may be taken in another order and products fused with sums, so that the compiler can work on many numbers at
 # once; nan and infinity keep their meaning.
@@ -177,11 +177,6 @@ class _Saying(Listener):
 
 
 register("numba:compile", _Saying())
-
-
-def flat(array):
-    """An array as one row of elements, copied only where its layout needs it."""
-    return array if array.ndim == 1 and array.flags.c_contiguous else numpy.ascontiguousarray(array).reshape(-1)
 
 
 @inner

@@ -3,7 +3,7 @@
 import numpy
 
 from ..workers import together
-from .compiled import compiled, flat, inner, named
+from .compiled import compiled, inner, named
 from .team import shared
 
 __all__ = ["mapped", "of_one", "of_three", "of_two"]
@@ -66,5 +66,5 @@ def _both(function, few, many):
 def mapped(function, *arrays, cost=4, options=()):
     """A new array of what such a function gives for the elements of arrays; ``cost`` is that of an element."""
     out = numpy.empty(arrays[0].shape, arrays[0].dtype)
-    together(function.many, out.size * cost, out.size, *map(flat, arrays), flat(out), options)
+    together(function.many, out.size * cost, out.size, *[array.ravel() for array in arrays], out.ravel(), options)
     return out

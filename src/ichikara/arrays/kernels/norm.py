@@ -17,7 +17,7 @@ import numpy
 from ..once import Once
 from ..workers import parts_for, together
 from . import kernel
-from .compiled import flat, inner
+from .compiled import inner
 from .team import bounds, shared
 
 
@@ -45,7 +45,7 @@ def _layout(x, axes, weight, bias):
 
 
 def _filled(given, count, value, dtype):
-    return numpy.full(count, value, dtype) if given is None else flat(given)
+    return numpy.full(count, value, dtype) if given is None else given.ravel()
 
 
 def _shaped(found, given):

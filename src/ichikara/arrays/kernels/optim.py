@@ -12,7 +12,7 @@ import numpy
 
 from ..workers import together
 from . import in_place, kernel
-from .compiled import compiled, copy, flat, inner
+from .compiled import compiled, copy, inner
 from .team import share_out
 
 _AT_ONCE = 1024  # elements whose numbers stay in the fastest cache from one loop to the next
@@ -28,11 +28,11 @@ def sgd(parameter, gradient, state, alone, *, lr, momentum, dampening, weight_de
     if momentum and not _can_be_changed(state, ("momentum_buffer",)):
         return NotImplemented
     new = _place_for(parameter, alone)
-    there = flat(new)
-    p = there if new is parameter else flat(parameter)
-    v = flat(state["momentum_buffer"]) if momentum else there  # not looked at without momentum
+    there = new.ravel()
+    p = there if new is parameter else parameter.ravel()
+    v = state["momentum_buffer"].ravel() if momentum else there  # not looked at without momentum
     words = new is not parameter, *numbers, bool(nesterov), bool(maximize)
-    together(_sgd, 4 * there.size, p, flat(gradient), v, there, *words)
+    together(_sgd, 4 * there.size, p, gradient.ravel(), v, there, *words)
     return new, state
 
 
@@ -83,9 +83,10 @@ def _adam_with(parameter, gradient, state, alone, options):
     if "step" not in state or not _can_be_changed(state, ("exp_avg", "exp_avg_sq")):
         return NotImplemented
     new = _place_for(parameter, alone)
-    arrays = [flat(array) for array in (parameter, gradient, state["exp_avg"], state["exp_avg_sq"], new)]
-    step = int(state["step"]) + 1
-    together(_adam, 8 * new.size, *arrays, new is not parameter, step, numbers)
+    there, step = new.ravel(), int(state["step"]) + 1
+    p = there if new is parameter else parameter.ravel()
+    remembered = state["exp_avg"].ravel(), state["exp_avg_sq"].ravel()
+    together(_adam, 8 * new.size, p, gradient.ravel(), *remembered, there, new is not parameter, step, numbers)
     state["step"] = numpy.asarray(step, numpy.int32)  # anew, for several parameters may share it
     return new, state
 

@@ -5,7 +5,7 @@ import numpy
 from ..workers import held, parts_for, together
 from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
-from .compiled import compiled, flat, inner
+from .compiled import compiled, inner
 from .cut import cut_part, how_to_cut
 from .strips import ARE_QUICK, do_strips, pay, room_for
 from .team import share_out, shared
@@ -170,7 +170,7 @@ def _sum_of_rows(first, last, x, parts, total):
 @kernel("arrays.add_rows")
 def add_rows(g, index, shape):
     """Rows added to those of zeros that an index names, in order, whoever does which columns."""
-    out, index = numpy.zeros(shape, g.dtype), flat(index % shape[0])
+    out, index = numpy.zeros(shape, g.dtype), (index % shape[0]).ravel()
     rows = numpy.ascontiguousarray(g).reshape(index.size, -1)
     together(_add_rows, g.size, rows.shape[1], index, rows, out.reshape(shape[0], -1))
     return out
