@@ -20,6 +20,8 @@ from ichikara.autodiff import asarray, operations
 from ichikara.ops.attention import self_attention
 
 pytest.importorskip("numba", reason="the kernels are compiled by Numba")
+from numba.core.dispatcher import Dispatcher
+
 from ichikara.arrays.convolution import Window, convolve, convolve_back, convolve_weight
 from ichikara.arrays.kernels import compiled, cut, winograd
 from ichikara.arrays.kernels import product as product_kernel
@@ -476,6 +478,17 @@ def test_a_kernel_from_disk_does_the_same(tmp_path):
     assert again == numbers
     assert compiled_then == b"True"
     assert shown("float32", "float64") == [again, others, b"False", b""]
+
+
+def test_compiled_code_calls_no_kernel_that_may_come_from_disk():
+    kernels.find("relu")
+    modules = [module for name, module in sys.modules.items() if name.startswith(kernels.__name__)]
+    made = {id(f): f for module in modules for f in vars(module).values() if isinstance(f, Dispatcher)}
+    kept = [f for f in made.values() if isinstance(f._cache, compiled._Cache)]
+    assert len(kept) > 30
+    for function in made.values():
+        code, around = function.py_func.__code__, function.py_func.__globals__
+        assert not [name for name in code.co_names if any(around.get(name) is f for f in kept)]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -34,6 +34,9 @@ _MATHS = {"reassoc", "contract", "nsz", "arcp"}
 def compiled(function=None, *, makes_arrays=False):
     """Decorator: compile with Numba, to run without Python's lock, and keep the result on disk for the next time.
 
+    It is called from Python alone: what compiled code calls is `inner`, for of a kernel from disk there is nothing that
+    could be linked into others.
+
     Who calls a kernel holds what it is given until it ends. So the compiled code does not count who refers to an array,
     which would cost more than a short row of numbers, and it makes none; unless it says so: ``makes_arrays=True``.
     """
