@@ -25,7 +25,7 @@ LARGE = 1 << 14
 class Guards(NamedTuple):
     """What the recording depends on besides the arguments; where it has changed, the step is recorded anew."""
 
-    modules: list[tuple[Any, bool]]  # those that were called, and whether they were training
+    modules: list[tuple[dict, bool]]  # the attributes of those that were called, and whether they were training
     places: list[tuple[dict, str, Any]]  # where parameters were found, and which
     sources: list[list]  # tensors that were read: what gives them, their layout, and a reference to the last array
     grads: list[tuple[Any, bool]]  # leaves whose gradients were asked for before one was there, and whether it was None
@@ -87,8 +87,8 @@ class Program:
     def fits(self) -> bool:
         """Whether all that the recording depends on is as it was."""
         modules, places, sources, grads, optimizers = self.guards
-        for module, training in modules:
-            if module.training is not training:
+        for held, training in modules:
+            if held["training"] is not training:
                 return False
         for held, name, tensor in places:
             if held.get(name) is not tensor:

@@ -159,7 +159,7 @@ class Recorder:
 
     def called(self, module: Any) -> None:
         """A module takes part."""
-        self._guard(self._guards.modules, module, module.training)
+        self._guard(self._guards.modules, vars(module), module.training)
 
     def found(self, held: dict, name: str, changing: bool) -> None:
         """A tensor was taken from where a module holds it; ``changing`` where steps put others there."""
