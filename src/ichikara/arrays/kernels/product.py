@@ -12,6 +12,7 @@ from .team import share_out, shared
 
 _FEW_ROWS = 4
 _FEW_COLUMNS = 31
+_DEEP = 256  # sums of so many numbers, for fewer the library takes hardly longer, and there is nothing to compile
 _PIECE = 512  # rows at a time: then what has just been computed is still in the cache when it is needed
 _TOGETHER = 64  # rows whose sum is taken by itself
 
@@ -32,7 +33,7 @@ def product(a, b, bias, cost, where=None):
     cutting, depth = how_to_cut(c, where), a.shape[0 if a_turned else 1]
     if b_turned and not a_turned and len(a) <= _FEW_ROWS:
         together(_few_rows, cost, len(b), a, b, _row(bias, c), c, *cutting)
-    elif b_turned and not a_turned and len(b) <= _FEW_COLUMNS:
+    elif b_turned and not a_turned and len(b) <= _FEW_COLUMNS and depth >= _DEEP:
         together(_few_columns, cost, len(a), a, b, _row(bias, c), c, *cutting)
     elif pay(len(c), c.shape[1], depth, a_turned, cost):
         workers = parts_for(cost)
