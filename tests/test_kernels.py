@@ -525,13 +525,15 @@ def test_many_rows_times_a_transposed_matrix_of_few_columns(columns, dtype):
     a, weight, bias = (drawn.normal(size=size).astype(dtype) for size in ((1503, 301), (columns, 301), columns))
     close = {"rtol": 0, "atol": 1e-4 if dtype == "float32" else 1e-12}
     for rows in (a, a[::2], a[:702]):
+        rows = numpy.ascontiguousarray(rows)
         for more in (None, bias):
             expected = rows.astype(float) @ weight.T.astype(float) + (0 if more is None else more)
-            found = product_kernel.product(numpy.ascontiguousarray(rows), weight.T, more, 1 << 30)
-            assert found.dtype == dtype
-            numpy.testing.assert_allclose(found, expected, **close)
-            relu = product_kernel.product(numpy.ascontiguousarray(rows), weight.T, more, 1, cut.ITSELF)
-            numpy.testing.assert_array_equal(relu, numpy.maximum(found, 0))
+            for cost in (1, 1 << 40):  # by one and by all
+                found = product_kernel.product(rows, weight.T, more, cost)
+                assert found.dtype == dtype
+                numpy.testing.assert_allclose(found, expected, **close)
+                relu = product_kernel.product(rows, weight.T, more, cost, cut.ITSELF)
+                numpy.testing.assert_array_equal(relu, numpy.maximum(found, 0))
 
 
 def test_a_cache_that_cannot_be_written_is_said_once(monkeypatch):
