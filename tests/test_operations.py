@@ -448,3 +448,18 @@ def test_arrays_and_lists_are_taken_as_well_as_tensors(case):
 @each([case for case in FIRST if isinstance(operations[case.name], Composition)])
 def test_a_composition_has_no_rule_of_its_own(case):
     assert not hasattr(operations[case.name], "gradients")
+
+
+@pytest.mark.parametrize("padding_idx", [None, 3, -1])
+@pytest.mark.parametrize("count", [7, 100])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32"])
+def test_rows_are_chosen_by_short_whole_numbers_of_a_table_longer_than_they_reach(dtype, count, padding_idx):
+    drawn = numpy.random.default_rng(0)
+    table, indices = drawn.normal(size=(300, 64)), drawn.integers(0, 127, (2, count))
+
+    def gradient(indices):
+        weight = asarray(table, requires_grad=True)
+        (ichikara.ops.embedding(asarray(indices), weight, padding_idx=padding_idx) ** 2).sum().backward()
+        return weight.grad.numpy()
+
+    numpy.testing.assert_array_equal(gradient(indices.astype(dtype)), gradient(indices))

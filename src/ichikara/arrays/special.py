@@ -75,13 +75,12 @@ def _add_rows(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
     Without a kernel it is a product with a sparse matrix that has a one for each row that is added.
     """
+    index = index.astype(numpy.intp).reshape(-1) % shape[0]
     fast = kernels.fitting("arrays.add_rows", [g], ()).get("")
     if fast:
         return fast(g, index, shape)
     from scipy.sparse import csc_matrix
 
     n = index.size
-    chooser = csc_matrix(
-        (numpy.ones(n, g.dtype), index.reshape(-1) % shape[0], numpy.arange(n + 1)), shape=(shape[0], n)
-    )
+    chooser = csc_matrix((numpy.ones(n, g.dtype), index, numpy.arange(n + 1)), shape=(shape[0], n))
     return (chooser @ g.reshape(n, -1)).reshape(shape)

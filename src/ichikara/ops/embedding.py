@@ -10,8 +10,10 @@ __all__ = ["embedding"]
 def _to_the_rows(g, indices, weight_shape, padding_idx):
     indices = raw(indices)
     if padding_idx is not None:
-        xp = namespace(g, indices)
-        g = xp.where(xp.expand_dims(indices % weight_shape[0] == padding_idx % weight_shape[0], axis=-1), 0.0, g)
+        xp, count = namespace(g, indices), weight_shape[0]
+        padding_idx = padding_idx % count
+        is_padding = (indices == padding_idx) | (indices == padding_idx - count)  # a short whole number has no % count
+        g = xp.where(xp.expand_dims(is_padding, axis=-1), 0.0, g)
     return scatter(g, indices, weight_shape)
 
 

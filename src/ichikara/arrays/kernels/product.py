@@ -170,8 +170,8 @@ def _sum_of_rows(first, last, x, parts, total):
 
 @kernel("arrays.add_rows")
 def add_rows(g, index, shape):
-    """Rows added to those of zeros that an index names, in order, whoever does which columns."""
-    out, index = numpy.zeros(shape, g.dtype), (index % shape[0]).ravel()
+    """Rows added to those of zeros that a list of indices names, in order, whoever does which columns."""
+    out = numpy.zeros(shape, g.dtype)
     rows = numpy.ascontiguousarray(g).reshape(index.size, -1)
     together(_add_rows, g.size, rows.shape[1], index, rows, out.reshape(shape[0], -1))
     return out
