@@ -236,7 +236,7 @@ class _Held:
 
     def threads(self) -> int:
         """How many threads the libraries may use, or might before they were held."""
-        if self._users:
+        if self._users:  # without the lock, which takes a tenth of a microsecond: whoever holds them has counted
             return self._threads
         with self._lock:
             return self._threads if self._users else self._count()

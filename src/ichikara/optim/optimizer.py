@@ -118,8 +118,7 @@ class Optimizer:
                 parameter.touch()
                 if state:
                     self.state[parameter] = state
-            if held.update(rule, given):
-                self.state.update(zip(held.parameters, held.states, strict=True))
+            held.update(rule, given, self.state)
 
     @classmethod
     def _changed(

@@ -32,7 +32,7 @@ class Row:
     """
 
     def __init__(self, parameters: Sequence, gradients: Sequence, state: dict):
-        """Arguments: ``state``, what is remembered of each parameter; here it is told what are now parts of the row."""
+        """Arguments: ``state``, what is remembered of each parameter; it is told what are now parts of the row."""
         self._kinds = [*map(type, gradients)]
         chosen = _small(parameters, gradients)
         states = [state.get(parameters[k], _NOTHING) for k in chosen]
@@ -60,10 +60,9 @@ class Row:
             {
                 name: states[0][name] if name == "step" else _joined([state[name] for state in states], dtype)
                 for name in states[0]
-            }
+            },
+            state,
         )
-        if states[0]:
-            state.update(zip(self.parameters, self.states, strict=True))
 
     def holds(self, parameters: Sequence, gradients: Sequence, state: dict) -> bool:
         """Whether the same parameters have gradients, and nobody has replaced the numbers of the row's or their states.
@@ -81,23 +80,23 @@ class Row:
             )
         )
 
-    def update(self, rule: Callable, gradients: Sequence) -> bool:
-        """Change its parameters by a rule of array, gradient and state; whether what it remembers are new arrays.
+    def update(self, rule: Callable, gradients: Sequence, state: dict) -> None:
+        """Change its parameters by a rule of array, gradient and state.
 
-        Arguments: ``rule``, which is first told whether it may change the array itself; ``gradients`` of the group.
+        Arguments: ``rule``, which is first told whether it may change the array itself; ``gradients`` of the group;
+        ``state``, as at first: it is told of new arrays.
         """
         if not self.parameters:
-            return False
+            return
         for place, gradient in zip(self._gradients, self._chosen(gradients), strict=True):
             place[...] = gradient
         alone = self._references() == self._alone
-        new, state = rule(alone, self._array, self._gradient, self._state)
-        anew = state is not self._state
-        if anew:
-            self._remember(state)
-        elif "step" in state:
+        new, remembered = rule(alone, self._array, self._gradient, self._state)
+        if remembered is not self._state:
+            self._remember(remembered, state)
+        elif "step" in remembered:
             for part in self.states:
-                part["step"] = state["step"]
+                part["step"] = remembered["step"]
         if not alone:
             self._keep(new)
             del new
@@ -106,7 +105,6 @@ class Row:
             self._array[...] = new
         for parameter in self.parameters:
             parameter.touch()
-        return anew and bool(state)
 
     def _keep(self, array: Any) -> None:
         """Let the parameters be the parts of this array."""
@@ -119,13 +117,16 @@ class Row:
         would see them change. NumPy makes a part of a part refer to the whole."""
         return [getrefcount(self._array), *map(getrefcount, self.arrays)]
 
-    def _remember(self, state: dict[str, Any]) -> None:
-        self._state = state
-        parted = {name: self._parted(value) if value.ndim else value for name, value in state.items()}
+    def _remember(self, remembered: dict[str, Any], state: dict) -> None:
+        """Let this be what is remembered, and its parts what the optimiser remembers of each parameter."""
+        self._state = remembered
+        parted = {name: self._parted(value) if value.ndim else value for name, value in remembered.items()}
         self.states = [
             {name: value[k] if value.__class__ is list else value for name, value in parted.items()}
             for k in range(len(self.parameters))
         ]
+        if remembered:
+            state.update(zip(self.parameters, self.states, strict=True))
 
     def _parted(self, array: Any) -> list:
         """The parts of the row that are the parameters'."""

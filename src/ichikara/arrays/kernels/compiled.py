@@ -24,7 +24,7 @@ from numba.extending import overload
 
 intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
-__all__ = ["compiled", "copy", "exp", "inner", "intrinsic", "larger", "named", "part", "sigmoid", "tanh"]
+__all__ = ["compiled", "copy", "exp", "inner", "intrinsic", "larger", "maximum", "named", "part", "sigmoid", "tanh"]
 
 # Sums may be taken in another order and products fused with sums, so that the compiler can work on many numbers at
 # once; nan and infinity keep their meaning.
@@ -64,8 +64,11 @@ def named(made, function, more=""):
 
 
 class _Kept(CompileResultCacheImpl):
-    """What is kept of a kernel: the processor's code alone. Numba keeps, and reads each time, what it would need to
-    compile the kernel into others and to call Python from it, which takes most of the time of loading."""
+    """What is kept of a kernel: the processor's code alone.
+
+    Numba keeps, and reads each time, what it would need to compile the kernel into others and to call Python from it,
+    which takes most of the time of loading.
+    """
 
     def reduce(self, data):
         makes_arrays = any(function.name.startswith("NRT_") for function in data.library._final_module.functions)
@@ -286,9 +289,12 @@ def larger(typing, a, b):
     """
 
     def code(context, builder, signature, arguments):
-        number = arguments[0].type
-        kind = ir.FunctionType(number, [number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.maximum.f{a.bitwidth}")
-        return builder.call(function, arguments)
+        return maximum(builder, f"f{a.bitwidth}", *arguments)
 
     return a(a, a), code
+
+
+def maximum(builder, kind, a, b):
+    """The instruction for the larger of two numbers or, place by place, of two vectors, such as "f32" or "v16f32"."""
+    function = ir.FunctionType(a.type, [a.type, b.type])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, f"llvm.maximum.{kind}"), [a, b])

@@ -11,7 +11,7 @@ import math
 import numpy
 
 from .compiled import inner
-from .tile import BYTES, ONE, TWO, largest, load, sandwich, store, turn
+from .tile import BYTES, ONE, TWO, larger_of, load, sandwich, store, turn
 
 __all__ = [
     "COLUMNS",
@@ -130,7 +130,7 @@ def pool_lines(lines, begin, pitch, height, width, kernel, steps):
             tile = load(ONE, COLUMNS, lines, first, 0)
             for k in range(kernel[0]):
                 for m in range(kernel[1]):
-                    tile = largest(tile, load(ONE, COLUMNS, lines, first + (k * pitch + m) * SOME, 0))
+                    tile = larger_of(tile, load(ONE, COLUMNS, lines, first + (k * pitch + m) * SOME, 0))
             store(tile, lines, begin + (i * pitch + j) * SOME, 0)
 
 

@@ -95,9 +95,9 @@ def _winners(first, last, x, y, winners, lines, columns, steps, down, apart_down
                     for m in range(len(columns)):
                         value = x[n, max(i * down + k * apart_down, 0), max(j * len(steps) + m * apart_across, 0)]
                         # Which of two is larger cannot be foreseen: sums and products are quicker than a branch.
-                        larger = numpy.int32(value > best) | numpy.int32(value != value)
-                        winner += larger * (numpy.int32(k * len(columns) + m) - winner)
-                        best = max(value, best) if best == best else best
+                        wins = numpy.int32(value > best) | numpy.int32(value != value)
+                        winner += wins * (numpy.int32(k * len(columns) + m) - winner)
+                        best = larger(best, value)
                 y[n, i, j], winners[n, i, j] = best, winner
 
 

@@ -31,10 +31,11 @@ def product(a, b, bias, cost, where=None):
     if bias is not None and not bias.flags.carray:
         bias = bias.copy()
     cutting, depth = how_to_cut(c, where), a.shape[0 if a_turned else 1]
-    if b_turned and not a_turned and len(a) <= _FEW_ROWS:
-        together(_few_rows, cost, len(b), a, b, _row(bias, c), c, *cutting)
-    elif b_turned and not a_turned and len(b) <= _FEW_COLUMNS and depth >= _DEEP:
-        together(_few_columns, cost, len(a), a, b, _row(bias, c), c, *cutting)
+    few_rows, few_columns = len(c) <= _FEW_ROWS, c.shape[1] <= _FEW_COLUMNS and depth >= _DEEP
+    if b_turned and not a_turned and (few_rows or few_columns):
+        begin, (how, where) = numpy.zeros((1, 1), c.dtype) if bias is None else bias[None], cutting
+        few = (a, b, begin, c, how, where) if few_rows else (b, a, begin.T, c.T, how, where.T)
+        together(_times_few, cost, len(few[1]), *few)
     elif pay(len(c), c.shape[1], depth, a_turned, cost):
         workers = parts_for(cost)
         strips = room_for(c, depth, workers)
@@ -102,31 +103,20 @@ def _product_part(first, last, a, a_turned, b, b_turned, bias, c, by_rows, how, 
 
 
 @shared
-def _few_rows(first, last, a, b, bias, c, how, where):
-    """Some columns of a product of few rows with a transposed matrix, whose numbers are read side by side.
+def _times_few(first, last, few, many, begin, out, how, where):
+    """Some columns of the products of few rows with many, whose numbers are read side by side.
 
-    For one row the time is that of reading them. The library, made for matrices that are used many times, takes two to
-    four times as long for two to four rows.
+    For one row the time is that of reading the many. The library, made for matrices that are used many times, takes two
+    to four times as long for two to four rows; and for fewer rows than a tile is wide, up to three times.
     """
+    down, across = len(begin) - 1, begin.shape[1] - 1  # what lies there once is for all
     for j in range(first, last, 4):
-        for i in range(0, len(a), 2):
-            sums = _sums(b, j, last - 1, a[i], a[min(i + 1, len(a) - 1)])
-            for m in range(min(2, len(a) - i)):
+        for i in range(0, len(few), 2):
+            sums = _sums(many, j, last - 1, few[i], few[min(i + 1, len(few) - 1)])
+            for m in range(min(2, len(few) - i)):
                 for n in range(min(4, last - j)):
-                    c[i + m, j + n] = sums[m][n] + (bias[0, j + n] if bias.size else c.dtype.type(0))
-    cut_part(c, 0, len(a), first, last, how, where)
-
-
-@shared
-def _few_columns(first, last, a, b, bias, c, how, where):
-    """Some rows of a product of which a tile would be wider: as above, from the other side."""
-    for i in range(first, last, 4):
-        for j in range(0, len(b), 2):
-            sums = _sums(a, i, last - 1, b[j], b[min(j + 1, len(b) - 1)])
-            for m in range(min(2, len(b) - j)):
-                for n in range(min(4, last - i)):
-                    c[i + n, j + m] = sums[m][n] + (bias[0, j + m] if bias.size else c.dtype.type(0))
-    cut_part(c, first, last, 0, len(b), how, where)
+                    out[i + m, j + n] = begin[min(i + m, down), min(j + n, across)] + sums[m][n]
+    cut_part(out, 0, len(few), first, last, how, where)
 
 
 @inner

@@ -16,6 +16,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
+from .compiled import maximum
+
 __all__ = [
     "BYTES",
     "ONE",
@@ -28,7 +30,7 @@ __all__ = [
     "add_to",
     "fetch",
     "lanes_of",
-    "largest",
+    "larger_of",
     "load",
     "sandwich",
     "store",
@@ -192,18 +194,14 @@ def above_where(typing, tile, by):
 
 
 @intrinsic
-def largest(typing, tile, other):
+def larger_of(typing, tile, other):
     """The larger of the numbers of two tiles, place by place; nan if one of them is."""
 
     def build(context, builder, signature, arguments):
-        value, other_value = arguments
+        value, kind = arguments[0], f"v{tile.lanes}f{tile.number.bitwidth}"
         for place in tile.places:
-            vector = builder.extract_value(value, place)
-            kind = ir.FunctionType(vector.type, [vector.type] * 2)
-            name = f"llvm.maximum.v{tile.lanes}f{tile.number.bitwidth}"
-            function = cgutils.get_or_insert_function(builder.module, kind, name)
-            found = builder.call(function, [vector, builder.extract_value(other_value, place)])
-            value = builder.insert_value(value, found, place)
+            vectors = [builder.extract_value(argument, place) for argument in arguments]
+            value = builder.insert_value(value, maximum(builder, kind, *vectors), place)
         return value
 
     return tile(tile, tile), build
