@@ -2,13 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from ..arrays.kernels import LARGE, find_fused
 from .instruction import Instruction
 
-__all__ = ["fuse"]
+__all__ = ["chained", "fuse"]
 
 
 def fuse(code: Sequence[Instruction], kept: Collection[int]) -> list[Instruction]:
@@ -29,6 +30,22 @@ def fuse(code: Sequence[Instruction], kept: Collection[int]) -> list[Instruction
             name = (f"{first.of[0]} then {second.of[0]}", "") if first.of[1] == second.of[1] == "" else None
             found[place] = Instruction(both, (*first.takes, *second.takes[1:]), _result(second), of=name)
     return [instruction for instruction in found if instruction]
+
+
+def chained(code: Iterable[Instruction]) -> list[Instruction]:
+    """The instructions, those of small kernels that follow each other as one."""
+    found: list[Instruction] = []
+    for small, some in groupby(code, lambda instruction: bool(instruction.rooms)):
+        together = [*some]
+        if small:
+            slots = dict.fromkeys(slot for instruction in together for slot in instruction.takes)
+            place = {slot: k for k, slot in enumerate(slots)}
+            chains, takes = ([getattr(instruction, name) for instruction in together] for name in ("function", "takes"))
+            chain = chains[0].joined(chains, [[place[slot] for slot in some] for some in takes])
+            lets_go = {slot for instruction in together for slot in instruction.lets_go}
+            together = [together[-1]._replace(function=chain, takes=tuple(slots), lets_go=tuple(lets_go))]
+        found += together
+    return found
 
 
 def _result(instruction: Instruction) -> int:

@@ -13,7 +13,7 @@ from ..arrays import generator_in_use, workers
 from ..autodiff import wrap
 from ..autodiff.modes import mode
 from .functions import numbers
-from .fusing import fuse
+from .fusing import chained, fuse
 from .instruction import Instruction, Room
 
 __all__ = ["Guards", "Outcome", "Program", "source"]
@@ -78,7 +78,7 @@ class Program:
         others = [instruction for instruction in calm if instruction.function is not numbers]
         self._code = [
             (instruction.function, _taker(instruction.takes), instruction.gives, instruction.lets_go)
-            for instruction in (*others, *self.instructions[len(calm) :])
+            for instruction in chained((*others, *self.instructions[len(calm) :]))
         ]
         # Once, and not anew for each large product.
         self._held: AbstractContextManager = workers.held if large else nullcontext()

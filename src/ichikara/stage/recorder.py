@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 
 from ..arrays import Recorded, recording
-from ..arrays.kernels import direct, fit_one_kernel, fitting_small
+from ..arrays.kernels import fit_one_kernel, small_for
 from ..autodiff import Tensor, wrap
 from ..autodiff.tensor import Leaf, Node
 from ..autodiff.tree import flatten
@@ -243,18 +243,17 @@ class Recorder:
         results = output if isinstance(output, tuple) else (output,)
         names = function.__code__.co_varnames[: len(taken)]
         given = {name: as_array(value) for name, (value, _) in zip(names, taken, strict=True)}
-        found = fitting_small(*of, given)
-        if found is None or not all(hasattr(result, "shape") for result in results):
+        if not all(hasattr(result, "shape") for result in results):
+            return None
+        found = small_for(*of, given, [*map(as_array, results)])
+        if found is None:
             return None
         kernel, needs = found
         rooms = tuple(Room(self._slot(), result.shape, result.dtype) for result in results)
-        # Called once, so that replays need not wait for the compiler.
-        arguments = [*(given[name] for name in needs), *(room.make() for room in rooms)]
-        kernel(*arguments)
-        kernel = direct(kernel, arguments)
         slots = {
             name: slot if given[name] is value else self._noted(as_array, (slot,))
             for name, (value, slot) in zip(names, taken, strict=True)
+            if name in needs
         }
         takes = tuple(slots[name] for name in needs)
         self._code.append(Instruction(kernel, takes, self._slot(), rooms=rooms, of=fits))

@@ -16,13 +16,14 @@ kernel takes NumPy arrays of one floating-point type, in any layout, of at least
 done before a kernel has been called, and a small network never waits for a compiler.
 
 A step that is recorded is done many times, so there it pays to wait. What it does with arrays of fewer elements is done
-in replays by *small* kernels, each a compiled function of the same inputs and of places for the results::
+in replays by *small* kernels, each a function of the same inputs and of places for the results, which is compiled as a
+link of a `chain`::
 
     @small("relu")
-    @compiled
     def _relu(x, y): ...
 
-To call it takes a fifth of a microsecond, a tenth of what an operation of NumPy's takes that is given two arrays.
+A chain is called in half a microsecond, a quarter of what an operation of NumPy's takes that is given two arrays, and
+calls its links in some nanoseconds each.
 
 And where one operation's result goes into another only, both may be done by one kernel, while the result is in the
 cache; it is given what the first is given, and then what else the second is::
@@ -34,7 +35,7 @@ cache; it is given what the first is given, and then what else the second is::
     def linear_x_relu(g, weight, y): ...
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy
@@ -45,18 +46,17 @@ from ..workers import look_again
 __all__ = [
     "ALONE",
     "LARGE",
-    "direct",
     "find",
     "find_fused",
     "find_small",
     "fit_one_kernel",
     "fitting",
     "fitting_in_place",
-    "fitting_small",
     "fused",
     "in_place",
     "kernel",
     "small",
+    "small_for",
 ]
 
 LARGE = 1 << 14
@@ -68,7 +68,7 @@ ALONE = "alone"
 _known: dict[str, dict[str, Callable]] = {}
 _known_fused: dict[tuple[tuple[str, str], tuple[str, str]], Callable] = {}
 _known_in_place: dict[str, Callable] = {}
-_known_small: dict[tuple[str, str], tuple[Callable, dict[str, Any]]] = {}
+_known_small: dict[tuple[str, str], tuple[Callable, Callable | None, dict[str, Any]]] = {}
 _loaded = False
 
 
@@ -86,11 +86,16 @@ def kernel(operation: str, of: str = "", alone: bool = False) -> Callable[[Calla
     return register
 
 
-def small(operation: str, of: str = "", **options: Any) -> Callable[[Callable], Callable]:
-    """Decorator: the small kernel of an operation or a gradient, for these options, with which it is not called."""
+def small(
+    operation: str, of: str = "", refused: Callable | None = None, **options: Any
+) -> Callable[[Callable], Callable]:
+    """Decorator: the small kernel of an operation or a gradient, for these options, with which it is not called.
+
+    Arguments: ``refused``, of the same arguments: it says what is wrong where the kernel answers False.
+    """
 
     def register(function):
-        _known_small[operation, of] = function, options
+        _known_small[operation, of] = function, refused, options
         return function
 
     return register
@@ -137,14 +142,13 @@ def find_fused(first: tuple[str, str], second: tuple[str, str]) -> Callable | No
     return _known_fused.get((first, second))
 
 
-def find_small(operation: str, of: str = "") -> tuple[Callable | None, dict[str, Any]]:
-    """The small kernel of an operation or a gradient, and the options that it is for; None if there is none."""
+def find_small(operation: str, of: str = "") -> tuple[Callable, Callable | None, dict[str, Any]] | None:
+    """The small kernel of an operation or a gradient, what says why it refuses, and the options that it is for."""
     if not _loaded:
         _load()
-    return _known_small.get((operation, of), _NO_SMALL)
+    return _known_small.get((operation, of))
 
 
-_NO_SMALL: tuple[None, dict[str, Any]] = None, {}
 _NONE: dict[str, Callable] = {}
 
 
@@ -189,30 +193,30 @@ def fitting_in_place(rule: str, parameter: Any, gradient: Any, often: bool) -> C
     return _known_in_place.get(rule)
 
 
-def fitting_small(operation: str, of: str, given: dict[str, Any]) -> tuple[Callable, list[str]] | None:
-    """The small kernel of an operation, or of the gradient ``of`` an input, and the names of what it is called with.
+def small_for(operation: str, of: str, given: dict[str, Any], results: Sequence) -> tuple[Callable, list[str]] | None:
+    """The small kernel of an operation, or of the gradient ``of`` an input, as a `Chain` of one.
 
-    None if there is none for what the operation is ``given``, by the names of its parameters.
+    None if there is none for what the operation is ``given``, by the names of its parameters. With it come the names of
+    the arrays that it is called with, before places for the ``results``.
     """
-    function, options = find_small(operation, of)
+    found = find_small(operation, of)
     arrays = [value for value in given.values() if value.__class__ is numpy.ndarray]
+    if found is None or not arrays:
+        return None
+    function, refused, options = found
+    names = [name for name in given if name not in options]
     if (
-        function is None
-        or any(given.get(name) != value for name, value in options.items())
+        any(given.get(name) != value for name, value in options.items())
+        or any(given[name].__class__ not in (numpy.ndarray, int, type(None)) for name in names)
         or arrays[0].dtype.char not in "fd"
         or any(array.dtype != arrays[0].dtype for array in arrays if array.dtype.kind == "f")
-        or not all(0 < array.size < LARGE and array.flags.c_contiguous for array in arrays)
+        or not all(0 < array.size < LARGE and array.flags.c_contiguous and array.dtype.isnative for array in arrays)
     ):
         return None
-    return function, [name for name in given if name not in options]
+    from . import chain
 
-
-def direct(function: Callable, arguments: list[Any]) -> Callable:
-    """A small kernel for arguments of the types of these, without the search for what was compiled for them."""
-    made: Any = function
-    if not hasattr(made, "overloads"):  # a function of Python's around a compiled one
-        return function
-    return made.overloads[tuple(map(made.typeof_pyval, arguments))].entry_point
+    link = chain.link(function, [*(given[name] for name in names), *results], refused)
+    return chain.Chain([link], [range(link.arrays)]), [name for name in names if given[name].__class__ is numpy.ndarray]
 
 
 def _load():

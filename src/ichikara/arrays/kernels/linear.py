@@ -9,7 +9,6 @@ import numpy
 from ..workers import ALONE
 from . import fused, kernel, small
 from .blas import PLAIN, TURNED, multiply
-from .compiled import compiled
 from .cut import ITSELF
 from .product import product
 
@@ -17,7 +16,6 @@ _NEW, _ADDED = numpy.int32(0), numpy.int32(1)  # whether a product is added to w
 
 
 @small("linear")
-@compiled
 def _linear(x, weight, bias, y):
     n, k = weight.shape
     m = y.size // n
@@ -31,21 +29,18 @@ def _linear(x, weight, bias, y):
 
 
 @small("linear", of="x")
-@compiled
 def _linear_x(g, weight, gx):
     n, k = weight.shape
     multiply(g.size // n, k, n, g, PLAIN, weight, PLAIN, _NEW, gx)
 
 
 @small("linear", of="weight")
-@compiled
 def _linear_weight(g, x, gw):
     n, k = gw.shape
     multiply(n, k, g.size // n, g, TURNED, x, PLAIN, _NEW, gw)
 
 
 @small("linear", of="bias")
-@compiled
 def _linear_bias(g, gb):
     n = gb.size
     gb[:] = 0

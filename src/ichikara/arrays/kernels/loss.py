@@ -14,10 +14,15 @@ from .softmax import log_softmax, log_softmax_of_rows
 from .team import shared
 
 
-@small("categorical_nll", reduction="mean")
+def _say_what_is_wrong(u, labels, ignore_index, *results):
+    counted(labels, u.shape[1], ignore_index)
+
+
+@small("categorical_nll", refused=_say_what_is_wrong, reduction="mean")
 def _categorical_nll(u, labels, ignore_index, loss, logp):
-    if not _nll(u, labels, ignore_index, loss, logp):
-        counted(labels, u.shape[1], ignore_index)  # which says what is wrong
+    """The loss and the logarithms of the softmax; whether all labels are classes."""
+    log_softmax_of_rows(u, logp)
+    return _mean(logp, labels, ignore_index, loss)
 
 
 @kernel("categorical_nll")
@@ -26,15 +31,8 @@ def categorical_nll(u, labels, ignore_index, reduction):
         return NotImplemented
     loss, logp = numpy.empty((), u.dtype), log_softmax(u, 1)
     if not _mean_of_rows(logp, labels, ignore_index, loss):
-        counted(labels, u.shape[1], ignore_index)
+        _say_what_is_wrong(u, labels, ignore_index)
     return loss, logp
-
-
-@compiled
-def _nll(u, labels, ignore_index, loss, logp):
-    """The loss and the logarithms of the softmax; whether all labels are classes."""
-    log_softmax_of_rows(u, logp)
-    return _mean(logp, labels, ignore_index, loss)
 
 
 @compiled
@@ -63,7 +61,6 @@ def _is(label, ignore_index):
 
 
 @small("categorical_nll", of="u", reduction="mean")
-@compiled
 def _nll_u(g, logp, labels, ignore_index, gu):
     _some_nll_u(0, logp.shape[0], g, logp, labels, ignore_index, gu)
 

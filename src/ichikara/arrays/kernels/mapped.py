@@ -3,7 +3,7 @@
 import numpy
 
 from ..workers import together
-from .compiled import compiled, inner, named
+from .compiled import inner, named
 from .team import shared
 
 __all__ = ["mapped", "of_one", "of_three", "of_two"]
@@ -12,7 +12,7 @@ __all__ = ["mapped", "of_one", "of_three", "of_two"]
 def of_one(function):
     """Decorator: a function of a number, and of options, as one of an array and of the array for its results.
 
-    It is for small arrays of any shape, in which the elements lie side by side; `mapped` does it for large ones.
+    It is a `small` kernel for arrays of any shape; `mapped` does it for large ones.
     """
     number = inner(function)
 
@@ -58,9 +58,9 @@ def of_three(function):
 
 
 def _both(function, few, many):
-    small = compiled(named(few, function))
-    small.many = shared(named(many, function, "_many"))
-    return small
+    few = named(few, function)
+    few.many = shared(named(many, function, "_many"))
+    return few
 
 
 def mapped(function, *arrays, cost=4, options=()):
