@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from operator import is_
 from typing import Any, ClassVar
 
 from ..arrays import as_array, int32, namespace, read_only, recording, run
-from ..arrays.kernels import fitting_in_place
 from ..autodiff import Tensor, enable_grad, raw
 from ..errors import UserError, choose
 from . import row
+from .applied import Applied
 
 __all__ = ["Optimizer"]
 
@@ -72,6 +73,7 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
         self._rows: dict[int, row.Row] = {}  # by the number of the group
+        self._applied: dict[int, Applied] = {}
         given = self._as_list(params)
         if not given:
             raise UserError(
@@ -104,10 +106,13 @@ class Optimizer:
         """Change the parameters by these gradients, None for those that have none; ``often``, if this is recorded."""
         begin = 0
         for number, group in enumerate(self.param_groups):
-            parameters, options = group["params"], {name: group[name] for name in self.defaults}
+            parameters, values = group["params"], [*map(group.__getitem__, self.defaults)]
             given: Sequence = gradients[begin : begin + len(parameters)]
             begin += len(parameters)
-            rule = partial(self._changed, often, options)
+            rule = self._applied.get(number)
+            if rule is None or rule.often is not often or not all(map(is_, values, rule.values)):
+                options = dict(zip(self.defaults, values, strict=True))
+                rule = self._applied[number] = Applied(type(self).rule, options, often)
             held = self._rows.get(number)
             if held is None or not held.holds(parameters, given, self.state):
                 held = self._rows[number] = row.Row(parameters, given, self.state)
@@ -119,18 +124,6 @@ class Optimizer:
                 if state:
                     self.state[parameter] = state
             held.update(rule, given, self.state)
-
-    @classmethod
-    def _changed(
-        cls, often: bool, options: dict, alone: bool, array: Any, gradient: Any, state: dict
-    ) -> tuple[Any, dict]:
-        """What the rule makes of a parameter and of the state, each the same one where it was changed in place.
-
-        Arguments: ``alone``, whether nobody else refers to the parameter's array.
-        """
-        in_place = fitting_in_place(f"rules.{cls.rule.__name__}", array, gradient, often)
-        found = in_place(array, gradient, state, alone, **options) if in_place else NotImplemented
-        return cls.rule(array, gradient, state, **options) if found is NotImplemented else found
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, so that the next `backward` starts from nothing.
@@ -334,7 +327,7 @@ class Optimizer:
         return loaded
 
     def __getstate__(self):
-        return {**vars(self), "_rows": {}}  # the parts of a copied row would be no views of it
+        return {**vars(self), "_rows": {}, "_applied": {}}  # the parts of a copied row would be no views of it
 
     def _parameters(self) -> list[Tensor]:
         return [parameter for group in self.param_groups for parameter in group["params"]]

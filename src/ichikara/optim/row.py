@@ -10,6 +10,7 @@ from sys import getrefcount
 from typing import Any
 
 from ..arrays import READY, namespace
+from .applied import Applied
 
 __all__ = ["Row", "alone"]
 
@@ -52,6 +53,8 @@ class Row:
             self.parts.append(slice(ends, ends + parameter.size))
             ends += parameter.size
         dtype = self.parameters[0].dtype
+        self._rule: Applied | None = None
+        self._again: Callable[[], None] | None = None  # does the rule as the last time, to the same arrays
         self._keep(_joined([parameter._data for parameter in self.parameters], dtype))
         self._alone = self._references()
         self._gradient = namespace(self._array).empty_like(self._array)
@@ -80,17 +83,24 @@ class Row:
             )
         )
 
-    def update(self, rule: Callable, gradients: Sequence, state: dict) -> None:
-        """Change its parameters by a rule of array, gradient and state.
+    def update(self, rule: Applied, gradients: Sequence, state: dict) -> None:
+        """Change its parameters by a rule.
 
-        Arguments: ``rule``, which is first told whether it may change the array itself; ``gradients`` of the group;
-        ``state``, as at first: it is told of new arrays.
+        Arguments: ``gradients`` of the group; ``state``, as at first: it is told of new arrays.
         """
         if not self.parameters:
             return
         for place, gradient in zip(self._gradients, self._chosen(gradients), strict=True):
             place[...] = gradient
         alone = self._references() == self._alone
+        if self._again and alone and rule is self._rule:
+            self._again()
+        else:
+            self._change(rule, alone, state)
+        for parameter in self.parameters:
+            parameter.touch()
+
+    def _change(self, rule: Applied, alone: bool, state: dict) -> None:
         new, remembered = rule(alone, self._array, self._gradient, self._state)
         if remembered is not self._state:
             self._remember(remembered, state)
@@ -99,12 +109,12 @@ class Row:
                 part["step"] = remembered["step"]
         if not alone:
             self._keep(new)
-            del new
-            self._alone = self._references()
         elif new is not self._array:
             self._array[...] = new
-        for parameter in self.parameters:
-            parameter.touch()
+        del new
+        again = rule.again(self._array, self._gradient, self._state) if alone else None
+        self._rule, self._again = rule, again
+        self._alone = self._references()
 
     def _keep(self, array: Any) -> None:
         """Let the parameters be the parts of this array."""

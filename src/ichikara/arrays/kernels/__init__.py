@@ -46,11 +46,13 @@ from ..workers import look_again
 __all__ = [
     "ALONE",
     "LARGE",
+    "again",
     "find",
     "find_fused",
     "find_small",
     "fit_one_kernel",
     "fitting",
+    "fitting_again",
     "fitting_in_place",
     "fused",
     "in_place",
@@ -68,6 +70,7 @@ ALONE = "alone"
 _known: dict[str, dict[str, Callable]] = {}
 _known_fused: dict[tuple[tuple[str, str], tuple[str, str]], Callable] = {}
 _known_in_place: dict[str, Callable] = {}
+_known_again: dict[str, Callable] = {}
 _known_small: dict[tuple[str, str], tuple[Callable, Callable | None, dict[str, Any]]] = {}
 _loaded = False
 
@@ -123,6 +126,16 @@ def in_place(rule: str) -> Callable[[Callable], Callable]:
 
     def register(function):
         _known_in_place[rule] = function
+        return function
+
+    return register
+
+
+def again(rule: str) -> Callable[[Callable], Callable]:
+    """Decorator: what makes of a rule and of arrays a function that does the rule to these, in place, in each call."""
+
+    def register(function):
+        _known_again[rule] = function
         return function
 
     return register
@@ -191,6 +204,14 @@ def fitting_in_place(rule: str, parameter: Any, gradient: Any, often: bool) -> C
     if not _loaded:
         _load()
     return _known_in_place.get(rule)
+
+
+def fitting_again(rule: str, parameter: Any, gradient: Any, state: dict, options: dict) -> Callable | None:
+    """A function that does a rule to these very arrays, which are small and lie side by side; None if there is none."""
+    if fitting_in_place(rule, parameter, gradient, often=True) is None or parameter.size >= LARGE:
+        return None
+    make = _known_again.get(rule)
+    return make(parameter, gradient, state, **options) if make else None
 
 
 def small_for(operation: str, of: str, given: dict[str, Any], results: Sequence) -> tuple[Callable, list[str]] | None:

@@ -13,20 +13,19 @@ as their interfaces for C say: with what all objects have, and then the items, o
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy
 from llvmlite import ir
 from numba import from_dtype, types
-from numba.core import cgutils
 from numba.core.typing import signature
 from numba.np.arrayobj import populate_array
 
 from .blas import address
 from .compiled import compiled, inner, intrinsic, named
 
-__all__ = ["Chain", "Link", "link"]
+__all__ = ["Chain", "Link", "link", "of_one"]
 
 _ITEMS, _NUMBERS = tuple.__basicsize__, object.__basicsize__  # where they begin, in bytes
 _linked = signature(types.boolean, types.intp, types.intp)  # f(address of the tuple, address of the arguments)
@@ -58,10 +57,7 @@ class Chain:
         self.links, self.places = links, places
         calls: list[int] = []
         for each, positions in zip(links, places, strict=True):
-            numbers: list[int] = []
-            left = iter(positions)
-            for argument in each.arguments:
-                numbers += (next(left), *argument) if argument.__class__ is tuple else () if argument is None else (argument,)
+            numbers = _numbers(each.arguments, iter(positions))
             calls += each.function, len(numbers), *numbers
         self._calls, self._run = numpy.array(calls, numpy.int64), _runner()
 
@@ -82,6 +78,24 @@ class Chain:
                 left = iter(positions)
                 each.refused(*[arrays[next(left)] if a.__class__ is tuple else a for a in each.arguments])
         raise RuntimeError("a small kernel has refused what it was given")
+
+
+def _numbers(arguments, positions):
+    """What the function of a link reads."""
+    numbers: list[int] = []
+    for argument in arguments:
+        if argument.__class__ is tuple:
+            numbers += next(positions), *argument
+        elif argument is not None:
+            numbers.append(argument)
+    return numbers
+
+
+def of_one(kernel: Callable, *arrays: Any) -> Callable | None:
+    """A function that does a kernel to these very arrays in each call; None if they do not lie side by side."""
+    if not all(array.flags.carray for array in arrays):
+        return None
+    return partial(Chain([link(kernel, arrays, None)], [range(len(arrays))]), *arrays)
 
 
 def link(kernel: Callable, arguments: Sequence, refused: Callable | None) -> Link:

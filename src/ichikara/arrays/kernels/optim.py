@@ -11,7 +11,8 @@ from functools import lru_cache
 import numpy
 
 from ..workers import together
-from . import in_place, kernel
+from . import again, in_place, kernel
+from .chain import of_one
 from .compiled import compiled, copy, inner
 from .team import share_out
 
@@ -36,11 +37,32 @@ def sgd(parameter, gradient, state, alone, *, lr, momentum, dampening, weight_de
     return new, state
 
 
+@again("rules.sgd")
+def sgd_again(parameter, gradient, state, *, lr, momentum, dampening, weight_decay, nesterov, maximize, l1):
+    numbers = None if l1 else _numbers(lr, momentum, dampening, weight_decay, nesterov, maximize)
+    if numbers is None or (momentum and "momentum_buffer" not in state):
+        return None
+    velocity = state["momentum_buffer"] if momentum else parameter
+    return of_one(_small_sgd, parameter, gradient, velocity, numpy.array(numbers))
+
+
+def _small_sgd(p, g, v, options):
+    lr, momentum, dampening, decay, nesterov, maximize = options
+    words = momentum != 0, nesterov != 0
+    _sgd_some(0, p.size, p, g, v, p, False, _of_sgd(p, lr, momentum, dampening, decay, maximize != 0), *words)
+
+
 @compiled
 def _sgd(team, p, g, v, new, apart, lr, momentum, dampening, decay, nesterov, maximize):
-    number = p.dtype.type
-    numbers = number(lr), number(momentum), number(1 - dampening), number(decay), number(-1 if maximize else 1)
+    numbers = _of_sgd(p, lr, momentum, dampening, decay, maximize)
     share_out(team, p.size, 0, _sgd_some, (p, g, v, new, apart, numbers, momentum != 0, nesterov))
+
+
+@inner
+def _of_sgd(p, lr, momentum, dampening, decay, maximize):
+    """What SGD reckons with."""
+    number = p.dtype.type
+    return number(lr), number(momentum), number(1 - dampening), number(decay), number(-1 if maximize else 1)
 
 
 @inner
@@ -73,6 +95,32 @@ def adamw(parameter, gradient, state, alone, *, lr, betas, eps, weight_decay, am
     return _adam_with(parameter, gradient, state, alone, (lr, *betas, eps, 0.0, weight_decay))
 
 
+@again("rules.adam")
+def adam_again(parameter, gradient, state, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
+    fits = not (amsgrad or maximize or l1)
+    return _adam_again(parameter, gradient, state, (lr, *betas, eps, weight_decay, 0.0)) if fits else None
+
+
+@again("rules.adamw")
+def adamw_again(parameter, gradient, state, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
+    fits = not (amsgrad or maximize or l1)
+    return _adam_again(parameter, gradient, state, (lr, *betas, eps, 0.0, weight_decay)) if fits else None
+
+
+def _adam_again(parameter, gradient, state, options):
+    numbers = _numbers(*options)
+    if numbers is None or not {"step", "exp_avg", "exp_avg_sq"} <= state.keys():
+        return None
+    remembered = state["exp_avg"], state["exp_avg_sq"], state["step"]
+    return of_one(_small_adam, parameter, gradient, *remembered, numpy.array(numbers))
+
+
+def _small_adam(p, g, m, v, step, options):
+    lr, beta1, beta2, eps, decay, pull = options
+    step[()] += 1
+    _adam_some(0, p.size, p, g, m, v, p, False, *_of_adam(p, step[()], lr, beta1, beta2, eps, decay, pull))
+
+
 def _adam_with(parameter, gradient, state, alone, options):
     numbers = _numbers(*options)
     if numbers is None:
@@ -93,14 +141,20 @@ def _adam_with(parameter, gradient, state, alone, options):
 
 @compiled
 def _adam(team, p, g, m, v, new, apart, step, options):
-    lr, beta1, beta2, eps, decay, pull = options
+    numbers = _of_adam(p, step, *options)
+    share_out(team, p.size, 0, _adam_some, (p, g, m, v, new, apart, *numbers))
+
+
+@inner
+def _of_adam(p, step, lr, beta1, beta2, eps, decay, pull):
+    """What Adam reckons with."""
     number = p.dtype.type
     # rest is 1 - b, taken before b is rounded; rate is lr over the share of m that has been filled, and root is one
     # over the root of that of v.
     rate, root = lr / _filled(beta1, step), 1 / math.sqrt(_filled(beta2, step))
     rests = number(1 - beta1), number(1 - beta2)
     numbers = (number(beta1), number(beta2), *rests, number(rate), number(root), number(eps))
-    share_out(team, p.size, 0, _adam_some, (p, g, m, v, new, apart, numbers, number(decay), number(lr * pull)))
+    return numbers, number(decay), number(lr * pull)
 
 
 @inner
@@ -155,4 +209,4 @@ def _can_be_changed(state, names):
 @lru_cache(64)
 def _numbers(*options):
     """Options as numbers of one type, None if there is an array among them."""
-    return tuple(map(float, options)) if {float, int}.issuperset(map(type, options)) else None
+    return tuple(map(float, options)) if {float, int, bool}.issuperset(map(type, options)) else None
