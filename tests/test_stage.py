@@ -717,6 +717,8 @@ MISUSES = {
     "kept in a list": (appends, RuntimeError, "was kept by a staged function"),
     "kept as an attribute": (assigns, RuntimeError, "was kept by a staged function"),
     "an index": (lambda x: list(range(3))[x.argmax()], TypeError, "return the tensor to read it outside"),
+    "a mask": (lambda x: ichikara.tanh(x[x > 0]), TypeError, r"shape \(2,\).*use where\(mask, x, 0\)"),
+    "a mask in a row": (lambda x: x[None][:, x > 0], TypeError, "chooses another number of elements"),
     "a new stream": (lambda x: ichikara.default_generator().spawn(), TypeError, "spawn.*cannot be replayed"),
 }
 
@@ -735,6 +737,9 @@ ARRAY_MISUSES = {
     "if": (branches, TypeError, "instead of if"),
     "asarray": (lambda x: numpy.asarray(x, dtype="float32"), TypeError, "numbers of a value"),
     "array": (lambda x: numpy.array([x, x]), TypeError, "numbers of a value"),
+    "a mask": (lambda x: x[x > 0], TypeError, "chooses another number of elements"),
+    "positions": (lambda x: numpy.nonzero(x), TypeError, "nonzero gives another number of elements"),
+    "positions by where": (lambda x: numpy.where(x > 0), TypeError, "where gives another number of elements"),
     "in place": (changes_in_place, TypeError, r"x = x \+ y instead of x \+= y"),
     "an element": (sets, TypeError, "cannot be changed in place"),
     "kept": (appends, RuntimeError, "was kept"),

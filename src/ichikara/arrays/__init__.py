@@ -30,7 +30,7 @@ from .namespace import (
 from .once import Once
 from .product import product, sum_of_rows, sum_of_two
 from .random import Generator, choose_generator, default_generator, generator_in_use, seed, using
-from .recorded import Recorded, compute, effect, plain, recording, refuse, run
+from .recorded import Recorded, compute, effect, of_fixed_count, plain, recording, refuse, run
 from .special import add_into, erf, is_basic_index, scatter_add
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "is_traced",
     "namespace",
     "normalise_axes",
+    "of_fixed_count",
     "plain",
     "product",
     "read_only",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-__all__ = ["Recorded", "compute", "effect", "plain", "recording", "refuse", "run"]
+__all__ = ["Recorded", "compute", "effect", "of_fixed_count", "plain", "recording", "refuse", "run"]
 
 
 class _Recording(threading.local):
@@ -27,6 +27,14 @@ recording = _Recording()
 # What depends on shapes and types alone is the same in every replay.
 _OF_SHAPES = frozenset(
     (numpy.zeros_like, numpy.ones_like, numpy.empty_like, numpy.result_type, numpy.shape, numpy.ndim, numpy.size)
+)
+# How many elements these give depends on the numbers.
+_OF_NUMBERS = frozenset(
+    getattr(numpy, name)
+    for name in (
+        *("argwhere", "compress", "extract", "flatnonzero", "intersect1d", "nonzero", "setdiff1d", "setxor1d"),
+        *("trim_zeros", "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values"),
+    )
 )
 
 
@@ -62,6 +70,20 @@ def refuse(what: str) -> None:
     """Raise TypeError in a step that is being recorded: this cannot be replayed."""
     if recording.recorder is not None:
         raise TypeError(f"{what} cannot be replayed; do it outside of the staged function")
+
+
+def of_fixed_count(index: Any) -> Any:
+    """The part of an index, as it is.
+
+    Raises TypeError for true and false that are others in each replay: so many elements are chosen as are true, and a
+    recording is of fixed shapes.
+    """
+    if index.__class__ is Recorded and index.dtype.kind == "b":
+        raise TypeError(
+            f"an index of true and false, of shape {index.shape}, chooses another number of elements in each replay of "
+            "a staged function: use where(mask, x, 0), which keeps the shape"
+        )
+    return index
 
 
 def plain(value: Any) -> Any:
@@ -111,6 +133,11 @@ class Recorded(NDArrayOperatorsMixin):
     def __array_function__(self, function, types, args, options):
         if function in _OF_SHAPES:
             return function(*[plain(value) for value in args], **options)
+        if function in _OF_NUMBERS or (function is numpy.where and len(args) == 1):
+            raise TypeError(
+                f"{function.__name__} gives another number of elements in each replay of a staged function: use "
+                "where(mask, x, 0), which keeps the shape, or do it outside"
+            )
         return self._noted(function, args, options)
 
     def _noted(self, function, args, options=None):
@@ -122,6 +149,8 @@ class Recorded(NDArrayOperatorsMixin):
         return self.recorder.run(function, args, options)
 
     def __getitem__(self, index):
+        for part in index if isinstance(index, tuple) else (index,):
+            of_fixed_count(part)
         return self._noted(_item, (self, index))
 
     def __iter__(self):

@@ -1,6 +1,6 @@
 """Choosing elements by position, and putting gradients back where they were chosen from."""
 
-from ..arrays import add_into, is_traced, namespace, normalise_axes, scatter_add
+from ..arrays import add_into, is_traced, namespace, normalise_axes, of_fixed_count, scatter_add
 from ..autodiff import Tensor, composed, op, raw
 from ..autodiff.tensor import bind
 
@@ -45,8 +45,8 @@ def _plain(index):
     if isinstance(index, Tensor):
         if index.dtype.kind not in "iub":
             raise IndexError(f"an index is made of whole numbers or of true and false, not of {index.dtype}")
-        return raw(index)
-    return index
+        index = raw(index)
+    return of_fixed_count(index)
 
 
 scatter.gradient(x=(r"\bar x = \bar y_{[i]}", lambda g, index: g[index]))
