@@ -142,14 +142,14 @@ class _PartCompiler(Compiler):
 _PART: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _PartCompiler}
 
 
-def inner(function=None, *, makes_arrays=False):
+def inner(function=None, *, makes_arrays=False, inlined=False):
     """Decorator: compile what only other compiled functions call; it is kept on disk as a part of those.
 
-    Arguments: ``makes_arrays``, as of `compiled`.
+    Arguments: ``makes_arrays``, as of `compiled`; ``inlined``, True to be put where it is called, however long it is.
     """
     if function is None:
-        return partial(inner, makes_arrays=makes_arrays)
-    return numba.njit(**_PART, **_options(makes_arrays))(function)
+        return partial(inner, makes_arrays=makes_arrays, inlined=inlined)
+    return numba.njit(forceinline=inlined, **_PART, **_options(makes_arrays))(function)
 
 
 def part(context, function, signature):

@@ -4,6 +4,9 @@ r"""Winograd's transforms, and images cut into patches for them.
 
 The matrices are those of `winograd`. The transforms do a vector of channels at a time, and for that the channels come
 last: some of them lie side by side in a *block*, and the blocks one behind the other.
+
+A patch gives 4 x 4 outputs. Where there are not so many left, the last one down or across may be a *part*, with four
+points: of 7 x 7 outputs, by windows of 2 x 2, there are 81 products and not 100.
 """
 
 import math
@@ -11,48 +14,82 @@ import math
 import numpy
 
 from .compiled import inner
-from .tile import BYTES, ONE, TWO, larger_of, load, sandwich, store, turn
+from .tile import BYTES, ONE, ROWS, TWO, larger_of, load, sandwich, store, turn
 
 __all__ = [
     "COLUMNS",
     "LANES",
     "SOME",
     "TAPS",
+    "WHOLE",
     "channels_first",
     "channels_last",
     "of_outputs",
     "of_weights",
+    "parts_of",
     "patches",
+    "place_of",
     "places_of",
     "pool_lines",
     "sizes",
     "to_outputs",
     "to_weights",
+    "with_point",
 ]
 
 TAPS = (2, 3)  # lengths of windows, or of what each phase sees of one
-_POINTS = (0, 1, -1, 2, -2)  # and infinity; the first r + 2 are used
+_POINTS = (0, 1, -1, 2, -2)  # after infinity, which comes first; the first r + k - 2 are used for k outputs
+_PART, WHOLE = (0,), (0, 0)  # by their lengths the compiler knows them
+_POINTS_OF_PART = 4
 
 
-def _matrices(taps):
-    """B, G and A of a window of this length, and 4 outputs."""
-    points = _POINTS[: taps + 2]
+def _matrices(taps, outputs):
+    """B, G and A of a window of this length, and so many outputs; G is that of 4, and B makes up for it."""
+    points = _POINTS[: taps + outputs - 2]
     others = [[q for q in points if q != p] for p in points]
-    b = [[*numpy.poly(rest)[::-1], 0] for rest in others] + [numpy.poly(points)[::-1]]
-    g = [[p**k / math.prod(p - q for q in rest) for k in range(taps)] for p, rest in zip(points, others, strict=True)]
-    a = [[*(p**k for p in points), int(k == 3)] for k in range(4)]
-    return numpy.rint(b).astype(int).tolist(), [*g, [0] * (taps - 1) + [1]], a
+    missing = [math.prod(p - q for q in _POINTS[len(points) : taps + 2]) for p in points]
+    b = [[*numpy.atleast_1d(numpy.poly(points))[::-1]]]
+    b += [[*(n * numpy.atleast_1d(numpy.poly(rest))[::-1]), 0] for rest, n in zip(others, missing, strict=True)]
+    g = [[0] * (taps - 1) + [1]]
+    g += [
+        [p**k / (n * math.prod(p - q for q in rest)) for k in range(taps)]
+        for p, rest, n in zip(points, others, missing, strict=True)
+    ]
+    a = [[int(k == outputs - 1), *(p**k for p in points)] for k in range(outputs)]
+    return numpy.rint(b).astype(int).tolist(), g, a
 
 
-_B, _G, _A = ({taps: _matrices(taps)[n] for taps in TAPS} for n in range(3))
+def _of_all(n):
+    sizes = {len(_PART): {taps: _POINTS_OF_PART + 1 - taps for taps in TAPS}, len(WHOLE): dict.fromkeys(TAPS, 4)}
+    return {(taps, size): _matrices(taps, sizes[size][taps])[n] for taps in TAPS for size in sizes}
+
+
+_B, _G, _A = map(_of_all, range(3))
 
 
 def _turned(matrices):
-    return {taps: list(zip(*matrix, strict=True)) for taps, matrix in matrices.items()}
+    return {key: list(zip(*matrix, strict=True)) for key, matrix in matrices.items()}
 
 
-_of_patches, of_weights, to_outputs = sandwich(_B), sandwich(_G), sandwich(_A)
-of_outputs, to_weights = sandwich(_turned(_A)), sandwich(_turned(_G))
+def _by_place(transform):
+    """A transform that is told whether a patch is a part down and across."""
+
+    @inner(inlined=True)
+    def chosen(taps, down, across, x, places, i, out, j, out_down, out_across):
+        if down and across:
+            transform(taps, _PART, _PART, x, places, i, out, j, out_down, out_across)
+        elif down:
+            transform(taps, _PART, WHOLE, x, places, i, out, j, out_down, out_across)
+        elif across:
+            transform(taps, WHOLE, _PART, x, places, i, out, j, out_down, out_across)
+        else:
+            transform(taps, WHOLE, WHOLE, x, places, i, out, j, out_down, out_across)
+
+    return chosen
+
+
+of_weights, to_weights = sandwich(_G), sandwich(_turned(_G))
+_of_patches, to_outputs, of_outputs = map(_by_place, map(sandwich, (_B, _A, _turned(_A))))
 
 LANES = BYTES // 4
 SOME = 16  # channels or outputs that lie side by side in a block, one vector of them or two, and are done at a time
@@ -60,11 +97,47 @@ COLUMNS = ONE if LANES == SOME else TWO
 _PATCHES = 72  # about so many make a product of matrices that is worth its start
 
 
+def parts_of(size, taps):
+    """Whether the last patches of so many outputs are parts, down and across."""
+    return tuple((count - 1) % 4 <= _POINTS_OF_PART - taps for count in size)
+
+
 @inner
-def sizes(height, width, count):
+def sizes(height, width, part, count):
     """Patches of an image, down and across; and how many images are done together."""
     down, across = (height + 3) // 4, (width + 3) // 4
-    return down, across, max(1, min(count, _PATCHES // (down * across)))
+    at_once = _PATCHES // (down * across)
+    if at_once > len(ROWS) and (part[0] or part[1]):
+        at_once -= at_once % len(ROWS)  # so that patches with the same points are whole tiles
+    return down, across, max(1, min(count, at_once))
+
+
+@inner
+def place_of(k, i, j, part, some, down, across):
+    """The place of a patch of image k: those that have the same points lie side by side, see `with_point`."""
+    if not (part[0] or part[1]):
+        return (k * down + i) * across + j
+    high, wide = down - 1, across - 1
+    if i < high:
+        return k * high + i if j == wide else some * high + (k * high + i) * wide + j
+    return some * high * across + (k * wide + j if j < wide else some * wide + k)
+
+
+@inner
+def with_point(f, taps, part, some, down, across):
+    """The first of the patches of some images that have a point, and the one after the last.
+
+    The last patches across, of which there are ``some (down - 1)``, may lack points across; they are followed by those
+    that have all points, then come the last ones down, and those that are the last in both ways.
+    """
+    if not (part[0] or part[1]):
+        return 0, some * down * across
+    high, wide = f // (len(taps) + 3), f % (len(taps) + 3)
+    all_across = wide < _POINTS_OF_PART or not part[1]
+    begin, end = (0 if all_across else some * (down - 1)), some * (down - 1) * across
+    if high < _POINTS_OF_PART or not part[0]:
+        end += some * (across if all_across else across - 1)
+    return begin, end
 
 
 @inner(makes_arrays=True)
@@ -135,16 +208,18 @@ def pool_lines(lines, begin, pitch, height, width, kernel, steps):
 
 
 @inner
-def patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places):
+def patches(taps, part, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places):
     """The patches of some images, transformed: for each point, ``apart`` from the next, (blocks, room, SOME)."""
     for k in range(some):
         channels_last(x[n + k], lines, pitch, depth, begin[0], begin[1])
         for i in range(down):
             for j in range(across):
-                to = ((k * down + i) * across + j) * SOME
+                to = place_of(k, i, j, part, some, down, across) * SOME
+                is_part = part[0] and i == down - 1, part[1] and j == across - 1
                 for phase in range(step * step):
                     at = ((4 * i * step + phase // step) * pitch + 4 * j * step + phase % step) * depth
                     for c in range(0, depth, LANES):
                         place = to + c // SOME * room * SOME + c % SOME
-                        _of_patches(taps, lines, places, at + c, v, place, (len(taps) + 3) * apart, apart)
+                        apart_down = (len(taps) + 3) * apart
+                        _of_patches(taps, *is_part, lines, places, at + c, v, place, apart_down, apart)
                     to += depth * room

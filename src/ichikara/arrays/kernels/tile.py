@@ -250,35 +250,37 @@ def _added_products(builder, tile, value, numbers, vectors):
 
 
 def sandwich(matrices):
-    r"""An intrinsic that multiplies a small matrix of vectors from both sides by a constant one, M d Mᵀ.
+    r"""An intrinsic that multiplies a small matrix of vectors from both sides by constant ones, M d Nᵀ.
 
     .. math:: \text{out}[j + k\,\text{down} + l\,\text{across}] =
-        \sum_{a, b} M_{k a}\,M_{l b}\,x[i + \text{places}[a m + b]]
+        \sum_{a, b} M_{k a}\,N_{l b}\,x[i + \text{places}[a m + b]]
 
-    Here m is the number of columns of M, and all of this is done for a vector of numbers side by side. What M has of 0
-    and 1 costs nothing, for the compiler knows it. Which of the matrices it is tells the length of the tuple ``which``.
+    All of this is done for a vector of numbers side by side. What M and N have of 0 and 1 costs nothing, for the
+    compiler knows it. Which of the matrices they are tell the lengths of tuples: of ``which``, for both, and of
+    ``high`` and ``wide``. Of the same ``which`` there are longer and shorter ones; m is the width of the longest.
     """
 
     @intrinsic
-    def multiply(typing, which, x, places, i, out, j, down, across):
-        matrix = matrices[which.count]
-        inner = range(len(matrix[0]))
+    def multiply(typing, which, high, wide, x, places, i, out, j, down, across):
+        left, right = matrices[which.count, high.count], matrices[which.count, wide.count]
+        longest = max(len(matrix[0]) for (length, _), matrix in matrices.items() if length == which.count)
 
         def build(context, builder, signature, arguments):
             at = _Reader(context, builder, signature, arguments)
 
             def read(a, b):
-                place = builder.load(at.place(2, ir.Constant(arguments[3].type, a * len(inner) + b)))
-                return at.vector(1, builder.add(place, arguments[3]))
+                place = builder.load(at.place(4, ir.Constant(arguments[5].type, a * longest + b)))
+                return at.vector(3, builder.add(place, arguments[5]))
 
-            columns = [_combined(builder, matrix, [read(a, b) for a in inner]) for b in inner]
-            for k in range(len(matrix)):
-                row = at.row(5, 6, k)
-                for l, vector in enumerate(_combined(builder, matrix, [columns[b][k] for b in inner])):
-                    at.put_vector(vector, 4, builder.add(row, builder.mul(arguments[7], arguments[7].type(l))))
+            rows, inner = range(len(left[0])), range(len(right[0]))
+            columns = [_combined(builder, left, [read(a, b) for a in rows]) for b in inner]
+            for k in range(len(left)):
+                row = at.row(7, 8, k)
+                for l, vector in enumerate(_combined(builder, right, [columns[b][k] for b in inner])):
+                    at.put_vector(vector, 6, builder.add(row, builder.mul(arguments[9], arguments[9].type(l))))
             return context.get_dummy_value()
 
-        return types.void(which, x, places, types.intp, out, types.intp, types.intp, types.intp), build
+        return types.void(which, high, wide, x, places, types.intp, out, types.intp, types.intp, types.intp), build
 
     return multiply
 

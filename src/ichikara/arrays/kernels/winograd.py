@@ -39,16 +39,20 @@ from .patches import (
     LANES,
     SOME,
     TAPS,
+    WHOLE,
     channels_first,
     channels_last,
     of_outputs,
     of_weights,
+    parts_of,
     patches,
+    place_of,
     places_of,
     pool_lines,
     sizes,
     to_outputs,
     to_weights,
+    with_point,
 )
 from .team import bounds, shared
 from .tile import ROWS, add_products, add_to, load, store
@@ -113,7 +117,7 @@ def correlate_weight(out, x, size, window):
     cost = g.size * step * step * channels * taps * taps
     parts = parts_for(cost, len(x))
     totals = numpy.empty((parts, (taps + 3) ** 2, step * step * blocks, _up(outputs, len(ROWS)), SOME), x.dtype)
-    together(_of_weight, cost, parts, (0,) * taps, g, x, totals, begin, step)
+    together(_of_weight, cost, parts, (0,) * taps, parts_of(g.shape[2:], taps), g, x, totals, begin, step)
     weight = numpy.empty((outputs, channels, *size), x.dtype)
     together(_back_to_weight, totals.size, outputs, (0,) * taps, totals, weight, step)
     return weight
@@ -176,7 +180,9 @@ def _share(x, u, bias, y, size, begin, step, skipped, out_step, where, kernel=(1
     by_outputs = len(x) < parts_for(cost)
     count = -(-y.shape[1] // SOME) if by_outputs else len(x)
     places = tuple(size), tuple(begin), step, tuple(skipped), out_step
-    together(_correlate, cost, count, taps, x, u, b, y, *places, by_outputs, *how_to_cut(y, where), kernel, steps)
+    part = parts_of([-(-(before + some) // out_step) for before, some in zip(skipped, size, strict=True)], len(taps))
+    how = how_to_cut(y, where)
+    together(_correlate, cost, count, taps, part, x, u, b, y, *places, by_outputs, *how, kernel, steps)
 
 
 @shared(makes_arrays=True)
@@ -192,7 +198,7 @@ def _transform(first, last, taps, weight, outs, ins, elements, u):
                     window[e * SOME + o] = weight[out + ins[k] + elements[e]] if out >= 0 else 0
             for o in range(0, SOME, LANES):
                 to = (block * ins.size + k) * SOME + o
-                of_weights(taps, window, places, o, flat, to, (len(taps) + 3) * apart, apart)
+                of_weights(taps, WHOLE, WHOLE, window, places, o, flat, to, (len(taps) + 3) * apart, apart)
 
 
 # --- products ---------------------------------------------------------------------------------------------------------
@@ -203,7 +209,24 @@ def _transform(first, last, taps, weight, outs, ins, elements, u):
 
 @shared(makes_arrays=True)
 def _correlate(
-    first, last, taps, x, u, bias, y, out_size, begin, step, skipped, out_step, by_outputs, how, where, kernel, steps
+    first,
+    last,
+    taps,
+    part,
+    x,
+    u,
+    bias,
+    y,
+    out_size,
+    begin,
+    step,
+    skipped,
+    out_step,
+    by_outputs,
+    how,
+    where,
+    kernel,
+    steps,
 ):
     """Some images; or of all of them, where there are few, some blocks of outputs."""
     if by_outputs:
@@ -216,9 +239,11 @@ def _correlate(
     down, across, at_once = sizes(
         (skipped[0] + out_size[0] + out_step - 1) // out_step,
         (skipped[1] + out_size[1] + out_step - 1) // out_step,
+        part,
         x.shape[0],
     )
-    room = (at_once * down * across + len(ROWS) - 1) // len(ROWS) * len(ROWS)  # of patches, in whole tiles
+    # Room for the patches and the rest of the last tile; an odd number, for the reason above.
+    room = at_once * down * across + len(ROWS) | 1
     apart = step * step * depth * room + SOME
     pitch, out_pitch = (4 * across + len(taps) - 1) * step, 4 * across * out_step
     lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
@@ -234,13 +259,14 @@ def _correlate(
     weights = u.reshape(-1)
     for n in range(0, x.shape[0], at_once):
         some = min(at_once, x.shape[0] - n)
-        patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
+        patches(taps, part, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
         for block in blocks:
             for f in range(points):
                 seen, of = v[f * apart :], f * u.shape[1] + block * columns.size * SOME
                 # What is added at the point 1, of which every power is 1, is added to all outputs.
-                added = (1 + block // phases) * SOME if f == length + 1 else 0
-                for p in range(0, some * down * across, len(ROWS)):
+                added = (1 + block // phases) * SOME if f == 2 * length + 2 else 0
+                begins, ends = with_point(f, taps, part, some, down, across)
+                for p in range(begins, ends, len(ROWS)):
                     tile = load(ROWS, COLUMNS, bias, added, 0)
                     for k in range(columns.size):
                         tile = add_products(tile, seen, rows, p, columns, k, weights, of + k * SOME)
@@ -249,13 +275,13 @@ def _correlate(
             for k in range(some):
                 for i in range(down):
                     for j in range(across):
-                        at = ((k * down + i) * across + j) * SOME
+                        at = place_of(k, i, j, part, some, down, across) * SOME
+                        is_part = part[0] and i == down - 1, part[1] and j == across - 1
                         to = (4 * i * out_step + phase // out_step) * out_pitch + 4 * j * out_step + phase % out_step
                         to = k * size + to * SOME
                         for c in range(0, SOME, LANES):
-                            to_outputs(
-                                taps, m, outs, at + c, made, to + c, out_step * out_pitch * SOME, out_step * SOME
-                            )
+                            apart_down = out_step * out_pitch * SOME
+                            to_outputs(taps, *is_part, m, outs, at + c, made, to + c, apart_down, out_step * SOME)
                 if phase == phases - 1:
                     at = k * size + (skipped[0] * out_pitch + skipped[1]) * SOME
                     channel = block // phases * SOME
@@ -269,50 +295,51 @@ def _correlate(
 
 
 @shared
-def _of_weight(first, last, taps, g, x, totals, begin, step):
+def _of_weight(first, last, taps, part, g, x, totals, begin, step):
     """Some parts of the images, each with a sum of its own."""
-    for part in range(first, last):
-        begins, ends = bounds(len(x), part, len(totals))
-        _of_some(taps, g[begins:ends], x[begins:ends], totals[part], begin, step)
+    for worker in range(first, last):
+        begins, ends = bounds(len(x), worker, len(totals))
+        _of_some(taps, part, g[begins:ends], x[begins:ends], totals[worker], begin, step)
 
 
 @inner(makes_arrays=True)
-def _of_some(taps, g, x, total, begin, step):
-    points, blocks, high = total.shape[0], total.shape[1], total.shape[2]
-    depth, wide = (x.shape[1] + SOME - 1) // SOME * SOME, (g.shape[1] + SOME - 1) // SOME * SOME
-    down, across, at_once = sizes(g.shape[2], g.shape[3], x.shape[0])
+def _of_some(taps, part, g, x, total, begin, step):
+    points, blocks, outputs = total.shape[0], total.shape[1], total.shape[2]
+    depth, out_depth = (x.shape[1] + SOME - 1) // SOME * SOME, (g.shape[1] + SOME - 1) // SOME * SOME
+    down, across, at_once = sizes(g.shape[2], g.shape[3], part, x.shape[0])
     room, length = at_once * down * across, len(taps) + 3
-    apart, out_apart = blocks * room * SOME + SOME, wide * room + SOME
+    apart, out_apart = blocks * room * SOME + SOME, out_depth * room + SOME
     pitch, total = (4 * across + len(taps) - 1) * step, total.reshape(-1)
     lines = numpy.zeros((4 * down + len(taps) - 1) * step * pitch * depth, x.dtype)
-    given = numpy.zeros(16 * down * across * wide, x.dtype)
+    given = numpy.zeros(16 * down * across * out_depth, x.dtype)
     v, m = numpy.empty(points * apart, x.dtype), numpy.empty(points * out_apart, x.dtype)
-    rows, columns = numpy.empty(high, numpy.intp), places_of(1, room, 0, SOME)
-    for o in range(high):
-        rows[o] = min(o, wide - 1) // SOME * room * SOME + min(o, wide - 1) % SOME
+    rows, columns = numpy.empty(outputs, numpy.intp), places_of(1, room, 0, SOME)
+    for o in range(outputs):
+        rows[o] = min(o, out_depth - 1) // SOME * room * SOME + min(o, out_depth - 1) % SOME
     places = places_of(length, length, pitch * step * depth, step * depth)
-    outs = places_of(4, 4, 4 * across * wide, wide)
+    outs = places_of(4, 4, 4 * across * out_depth, out_depth)
     nothing = numpy.zeros(SOME, x.dtype)
     for i in range(0 if x.shape[0] else total.size):
         total[i] = 0
     for n in range(0, x.shape[0], at_once):
         some = min(at_once, x.shape[0] - n)
-        patches(taps, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
+        patches(taps, part, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places)
         for k in range(some):
-            channels_last(g[n + k], given, 4 * across, wide, 0, 0)
+            channels_last(g[n + k], given, 4 * across, out_depth, 0, 0)
             for i in range(down):
                 for j in range(across):
-                    at, to = (i * across * 4 + j) * 4 * wide, ((k * down + i) * across + j) * SOME
-                    for o in range(0, wide, LANES):
-                        place = to + o // SOME * room * SOME + o % SOME
-                        of_outputs(taps, given, outs, at + o, m, place, length * out_apart, out_apart)
+                    at, to = (i * across * 4 + j) * 4 * out_depth, place_of(k, i, j, part, some, down, across) * SOME
+                    is_part = part[0] and i == down - 1, part[1] and j == across - 1
+                    for o in range(0, out_depth, LANES):
+                        place, apart_down = to + o // SOME * room * SOME + o % SOME, length * out_apart
+                        of_outputs(taps, *is_part, given, outs, at + o, m, place, apart_down, out_apart)
         for f in range(points):
-            seen = m[f * out_apart :]
+            seen, (begins, ends) = m[f * out_apart :], with_point(f, taps, part, some, down, across)
             for block in range(blocks):
-                of, to = f * apart + block * room * SOME, (f * blocks + block) * high * SOME
-                for r in range(0, high, len(ROWS)):
+                of, to = f * apart + block * room * SOME, (f * blocks + block) * outputs * SOME
+                for r in range(0, outputs, len(ROWS)):
                     tile = load(ROWS, COLUMNS, nothing, 0, 0)
-                    for p in range(some * down * across):
+                    for p in range(begins, ends):
                         tile = add_products(tile, seen, rows, r, columns, p, v, of + p * SOME)
                     if n:
                         add_to(tile, total, to + r * SOME, SOME)
@@ -335,7 +362,7 @@ def _back_to_weight(first, last, taps, totals, weight, step):
                         total += totals[part, f, n, o, c]
                     sums[f * SOME + c] = total
             for c in range(0, SOME, LANES):
-                to_weights(taps, sums, places, c, found, c, len(taps) * SOME, SOME)
+                to_weights(taps, WHOLE, WHOLE, sums, places, c, found, c, len(taps) * SOME, SOME)
             phase, channel = n // blocks, n % blocks * SOME
             for c in range(min(SOME, channels - channel)):
                 for a in range(len(taps)):
