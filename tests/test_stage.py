@@ -205,7 +205,22 @@ def of_words(logits, y):
 TRAININGS = {
     "sgd": {"build": mlp, "optimizer": lambda p: optim.SGD(p, lr=0.1), "data": batches(6, 5)},
     "momentum": {"build": mlp, "optimizer": lambda p: optim.SGD(p, lr=0.1, momentum=0.9), "data": batches(6, 5)},
+    "nesterov": {
+        "build": mlp,
+        "optimizer": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+        "data": batches(6, 5),
+    },
+    "uphill": {
+        "build": mlp,
+        "optimizer": lambda p: optim.SGD(p, lr=0.01, momentum=0.5, dampening=0.3, maximize=True),
+        "data": batches(6, 5),
+    },
     "adam": {"build": mlp, "optimizer": lambda p: optim.Adam(p, lr=0.01), "data": batches(6, 5)},
+    "adam decaying": {
+        "build": mlp,
+        "optimizer": lambda p: optim.Adam(p, lr=0.01, betas=(0.8, 0.9), weight_decay=0.1),
+        "data": batches(6, 5),
+    },
     "adamw": {"build": mlp, "optimizer": lambda p: optim.AdamW(p, lr=0.01), "data": batches(6, 5)},
     "rmsprop": {"build": mlp, "optimizer": lambda p: optim.RMSprop(p, lr=0.01), "data": batches(6, 5)},
     "adagrad": {"build": mlp, "optimizer": lambda p: optim.Adagrad(p, lr=0.01), "data": batches(6, 5)},
@@ -236,6 +251,39 @@ def test_a_staged_training_is_the_eager_one(name):
     same(staged.run(5), expected[0])
     same(staged.everything(), expected[1])
     assert staged.step.recordings == 1
+
+
+@pytest.mark.parametrize("small_kernels", [True], indirect=True)
+@pytest.mark.parametrize("name", ["sgd", "nesterov", "adam"])
+def test_an_update_that_is_done_again_sees_what_has_changed(name):
+    staged, eager = Training(**TRAININGS[name], staged=True), Training(**TRAININGS[name], staged=False)
+    for training in (staged, eager):
+        training.run(3)
+        training.optimizer.param_groups[0]["lr"] = 0.02
+        training.run(2)
+        taken = [parameter.detach() for parameter in training.model.parameters()]
+        before = [tensor.numpy().copy() for tensor in taken]
+        training.run(2)
+        assert all(numpy.array_equal(tensor.numpy(), array) for tensor, array in zip(taken, before, strict=True))
+        training.optimizer.param_groups[0]["weight_decay"] = 0.2
+        training.run(3)
+        training.optimizer.load_state_dict(training.optimizer.state_dict())
+        training.run(2)
+    same(staged.everything(), eager.everything())
+    assert staged.step.recordings <= 2  # another where the state is loaded
+
+
+@pytest.mark.parametrize("small_kernels", [True], indirect=True)
+def test_an_update_by_gradients_of_any_layout():
+    w, b = asarray(numpy.ones((3, 4), "float32"), requires_grad=True), asarray([1.0, 2.0], requires_grad=True)
+    optimizer = optim.SGD([w, b], lr=0.5)
+    step, gradient = stage(optimizer.step), numpy.arange(12, dtype="float32").reshape(3, 4)
+    for k in range(6):
+        turned = numpy.asfortranarray(gradient) if k % 2 else gradient
+        w.grad, b.grad = asarray(turned), asarray([1.0, -1.0])
+        step()
+        numpy.testing.assert_allclose(w.numpy(), 1 - 0.5 * (k + 1) * gradient)
+        assert b.tolist() == [1 - 0.5 * (k + 1), 2 + 0.5 * (k + 1)]
 
 
 @both

@@ -1,6 +1,6 @@
 """An optimiser's rule with the options of a group."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..arrays.kernels import fitting_again, fitting_in_place
@@ -26,8 +26,8 @@ class Applied:
         found = in_place(array, gradient, state, alone, **self._options) if in_place else NotImplemented
         return self._rule(array, gradient, state, **self._options) if found is NotImplemented else found
 
-    def again(self, array: Any, gradient: Any, state: dict) -> Callable[[], None] | None:
-        """A function that does the same to these very arrays, in place, in each call; None if that does not pay."""
+    def again(self, arrays: Sequence, gradients: Sequence, states: Sequence[dict]) -> Callable[..., None] | None:
+        """A function of gradients in C order that does the same to these very arrays and states; None if none pays."""
         if not self.often or any(value.__class__ not in _FIXED for value in self.values):
             return None
-        return fitting_again(self._name, array, gradient, state, self._options)
+        return fitting_again(self._name, arrays, gradients, states, self._options)

@@ -14,7 +14,7 @@ from .applied import Applied
 
 __all__ = ["Row", "alone"]
 
-_data = attrgetter("_data")
+_data, _in_order = attrgetter("_data"), attrgetter("flags.c_contiguous")
 
 _SMALL = 1 << 12
 """Up to so many elements a parameter is small."""
@@ -54,7 +54,7 @@ class Row:
             ends += parameter.size
         dtype = self.parameters[0].dtype
         self._rule: Applied | None = None
-        self._again: Callable[[], None] | None = None  # does the rule as the last time, to the same arrays
+        self._again: Callable[..., None] | None = None  # does the same rule to the same arrays, by other gradients
         self._keep(_joined([parameter._data for parameter in self.parameters], dtype))
         self._alone = self._references()
         self._gradient = namespace(self._array).empty_like(self._array)
@@ -90,17 +90,18 @@ class Row:
         """
         if not self.parameters:
             return
-        for place, gradient in zip(self._gradients, self._chosen(gradients), strict=True):
-            place[...] = gradient
+        chosen = self._chosen(gradients)
         alone = self._references() == self._alone
-        if self._again and alone and rule is self._rule:
-            self._again()
+        if self._again and alone and rule is self._rule and all(map(_in_order, chosen)):
+            self._again(*chosen)
         else:
-            self._change(rule, alone, state)
+            self._change(rule, chosen, alone, state)
         for parameter in self.parameters:
             parameter.touch()
 
-    def _change(self, rule: Applied, alone: bool, state: dict) -> None:
+    def _change(self, rule: Applied, gradients: Sequence, alone: bool, state: dict) -> None:
+        for place, gradient in zip(self._gradients, gradients, strict=True):
+            place[...] = gradient
         new, remembered = rule(alone, self._array, self._gradient, self._state)
         if remembered is not self._state:
             self._remember(remembered, state)
@@ -112,8 +113,7 @@ class Row:
         elif new is not self._array:
             self._array[...] = new
         del new
-        again = rule.again(self._array, self._gradient, self._state) if alone else None
-        self._rule, self._again = rule, again
+        self._rule, self._again = rule, rule.again(self.arrays, gradients, self.states) if alone else None
         self._alone = self._references()
 
     def _keep(self, array: Any) -> None:

@@ -48,9 +48,7 @@ class Program:
         self, code: Sequence[Instruction], values: list, inputs: int, large: set[int], outcome: Outcome, guards: Guards
     ):
         """``values`` has the constants in their slots and None elsewhere; the inputs' slots are the first."""
-        self.outcome, self.guards = outcome, guards
-        self.generator = generator_in_use()
-        self._values, self._inputs = values, inputs
+        self.guards, self.generator = guards, generator_in_use()
         brief = large | _parameters(code, values)
         kept: set = {slot for slot, _ in outcome.returned} | {slot for *_, slot in (*outcome.grads, *outcome.buffers)}
         needed, used = set(kept), []
@@ -63,23 +61,40 @@ class Program:
         used.reverse()
         # What only small kernels read stays in the program, and is written over in the next replay.
         seen = kept.union(large, *(instruction.takes for instruction in used if not instruction.rooms))
-        self._rooms = [room for instruction in used for room in instruction.rooms if room.slot not in seen]
-        place = {room.slot: len(values) + k for k, room in enumerate(self._rooms)}
-        self.instructions: list[Instruction] = []
+        rooms = [room for instruction in used for room in instruction.rooms]
+        self._rooms = [room for room in rooms if room.slot not in seen]
+        instructions: list[Instruction] = []
         for instruction in used:
-            self.instructions += [_make(room) for room in instruction.rooms if room.slot in seen & large]
+            instructions += [_make(room) for room in instruction.rooms if room.slot in seen & large]
             takes = (*instruction.takes, *(room.slot for room in instruction.rooms))
-            self.instructions.append(instruction._replace(takes=tuple(place.get(slot, slot) for slot in takes)))
+            instructions.append(instruction._replace(takes=takes))
         # At once and without a call each: small arrays made anew, and what is read before anything can have changed it.
-        self._made = [room for instruction in used for room in instruction.rooms if room.slot in seen - large]
-        calm = [*takewhile(lambda instruction: not instruction.effect, self.instructions)]
+        made = [room for room in rooms if room.slot in seen - large]
+        calm = [*takewhile(lambda instruction: not instruction.effect, instructions)]
         reads = [instruction for instruction in calm if instruction.function is numbers]
-        self._reads = [(instruction.gives, values[instruction.takes[0]]) for instruction in reads]
         others = [instruction for instruction in calm if instruction.function is not numbers]
+        self._tensors = [values[instruction.takes[0]] for instruction in reads]
+        self._shapes, self._dtypes = [room.shape for room in made], [room.dtype for room in made]
+        # In a replay's list of values come first the inputs, what is read and what is made; and last the rooms.
+        first = [*range(inputs), *(instruction.gives for instruction in reads), *(room.slot for room in made)]
+        own = [room.slot for room in self._rooms]
+        between = sorted({*range(len(values))}.difference(first, own))
+        self._between = [values[slot] for slot in between]
+        place = {slot: k for k, slot in enumerate((*first, *between, *own))}
         self._code = [
-            (instruction.function, _taker(instruction.takes), instruction.gives, instruction.lets_go)
-            for instruction in chained((*others, *self.instructions[len(calm) :]))
+            (
+                instruction.function,
+                _taker([place[slot] for slot in instruction.takes]),
+                place[instruction.gives],
+                [place[slot] for slot in instruction.lets_go],
+            )
+            for instruction in chained((*others, *instructions[len(calm) :]))
         ]
+        self.outcome = outcome._replace(
+            returned=[(place[slot], tensor) for slot, tensor in outcome.returned],
+            grads=[(leaf, None if slot is None else place[slot]) for leaf, slot in outcome.grads],
+            buffers=[(held, name, place[slot]) for held, name, slot in outcome.buffers],
+        )
         # Once, and not anew for each large product.
         self._held: AbstractContextManager = workers.held if large else nullcontext()
         self._free: list[list] = []  # arrays for all rooms, which no replay is using; there may be several at once
@@ -117,12 +132,8 @@ class Program:
             rooms = self._free.pop()
         except IndexError:
             rooms = [room.make() for room in self._rooms]
-        values = self._values + rooms
-        values[: self._inputs] = inputs
-        for place, tensor in self._reads:
-            values[place] = tensor._data
-        for place, shape, dtype in self._made:
-            values[place] = numpy.empty(shape, dtype)
+        made = map(numpy.empty, self._shapes, self._dtypes)
+        values = [*inputs, *map(numbers, self._tensors), *made, *self._between, *rooms]
         before, mode.in_rule = mode.in_rule, True  # operations that a rule calls answer arrays with arrays
         try:
             with self._held:
@@ -162,7 +173,7 @@ def source(holder: Any, tensor_of: Callable | None, tensor: Any) -> list:
     return [holder, tensor_of, tensor._node, _layout_of(tensor._data), _reference(tensor._data)]
 
 
-def _taker(slots: tuple[int, ...]) -> Callable:
+def _taker(slots: Sequence[int]) -> Callable:
     """The function that takes the values in these slots out of a list of all values, as a row."""
     if len(slots) > 1:
         return itemgetter(*slots)

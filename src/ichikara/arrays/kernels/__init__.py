@@ -132,7 +132,10 @@ def in_place(rule: str) -> Callable[[Callable], Callable]:
 
 
 def again(rule: str) -> Callable[[Callable], Callable]:
-    """Decorator: what makes of a rule and of arrays a function that does the rule to these, in place, in each call."""
+    """Decorator: what makes of a rule, of small parameters and of what is remembered of them a function of gradients.
+
+    It changes these very arrays in each call.
+    """
 
     def register(function):
         _known_again[rule] = function
@@ -206,12 +209,20 @@ def fitting_in_place(rule: str, parameter: Any, gradient: Any, often: bool) -> C
     return _known_in_place.get(rule)
 
 
-def fitting_again(rule: str, parameter: Any, gradient: Any, state: dict, options: dict) -> Callable | None:
-    """A function that does a rule to these very arrays, which are small and lie side by side; None if there is none."""
-    if fitting_in_place(rule, parameter, gradient, often=True) is None or parameter.size >= LARGE:
+def fitting_again(
+    rule: str, parameters: Sequence, gradients: Sequence, states: Sequence[dict], options: dict
+) -> Callable[..., None] | None:
+    """A function that does a rule to these very parameters and states in each call, by gradients in C order.
+
+    None if there is none, or if the arrays are large or not of one type.
+    """
+    if not all(
+        fitting_in_place(rule, *pair, often=True) and pair[0].size < LARGE
+        for pair in zip(parameters, gradients, strict=True)
+    ):
         return None
     make = _known_again.get(rule)
-    return make(parameter, gradient, state, **options) if make else None
+    return make(parameters, states, **options) if make else None
 
 
 def small_for(operation: str, of: str, given: dict[str, Any], results: Sequence) -> tuple[Callable, list[str]] | None:

@@ -25,7 +25,7 @@ from numba.np.arrayobj import populate_array
 from .blas import address
 from .compiled import compiled, inner, intrinsic, named
 
-__all__ = ["Chain", "Link", "link", "of_one"]
+__all__ = ["Chain", "Link", "for_each", "link"]
 
 _ITEMS, _NUMBERS = tuple.__basicsize__, object.__basicsize__  # where they begin, in bytes
 _linked = signature(types.boolean, types.intp, types.intp)  # f(address of the tuple, address of the arguments)
@@ -91,11 +91,22 @@ def _numbers(arguments, positions):
     return numbers
 
 
-def of_one(kernel: Callable, *arrays: Any) -> Callable | None:
-    """A function that does a kernel to these very arrays in each call; None if they do not lie side by side."""
+def for_each(kernel: Callable, kept: Sequence[Sequence], shared: Sequence) -> Callable[..., None] | None:
+    """A function of arrays, which calls a kernel for each of them; None if what is kept does not lie side by side.
+
+    The kernel is given one after the other as rows of numbers: the array, what is kept for it, of as many numbers, what
+    is shared, and as a number whether it is the first.
+    """
+    arrays = [*(array for row in kept for array in row), *shared]
     if not all(array.flags.carray for array in arrays):
         return None
-    return partial(Chain([link(kernel, arrays, None)], [range(len(arrays))]), *arrays)
+    links, places = [], []
+    for k, row in enumerate(kept):
+        flat = [array.reshape(-1) for array in (row[0], *row)]
+        links.append(link(kernel, [*flat, *shared, int(k == 0)], None))
+        own = range(k * len(row), (k + 1) * len(row))
+        places.append([len(arrays) + k, *own, *range(len(arrays) - len(shared), len(arrays))])
+    return partial(Chain(links, places), *arrays)
 
 
 def link(kernel: Callable, arguments: Sequence, refused: Callable | None) -> Link:

@@ -12,7 +12,7 @@ import numpy
 
 from ..workers import together
 from . import again, in_place, kernel
-from .chain import of_one
+from .chain import for_each
 from .compiled import compiled, copy, inner
 from .team import share_out
 
@@ -38,15 +38,15 @@ def sgd(parameter, gradient, state, alone, *, lr, momentum, dampening, weight_de
 
 
 @again("rules.sgd")
-def sgd_again(parameter, gradient, state, *, lr, momentum, dampening, weight_decay, nesterov, maximize, l1):
+def sgd_again(parameters, states, *, lr, momentum, dampening, weight_decay, nesterov, maximize, l1):
     numbers = None if l1 else _numbers(lr, momentum, dampening, weight_decay, nesterov, maximize)
-    if numbers is None or (momentum and "momentum_buffer" not in state):
+    if numbers is None or (momentum and not all("momentum_buffer" in state for state in states)):
         return None
-    velocity = state["momentum_buffer"] if momentum else parameter
-    return of_one(_small_sgd, parameter, gradient, velocity, numpy.array(numbers))
+    remembered = [state["momentum_buffer"] for state in states] if momentum else parameters
+    return for_each(_small_sgd, [*zip(parameters, remembered, strict=True)], [numpy.array(numbers)])
 
 
-def _small_sgd(p, g, v, options):
+def _small_sgd(g, p, v, options, is_first):
     lr, momentum, dampening, decay, nesterov, maximize = options
     words = momentum != 0, nesterov != 0
     _sgd_some(0, p.size, p, g, v, p, False, _of_sgd(p, lr, momentum, dampening, decay, maximize != 0), *words)
@@ -96,28 +96,31 @@ def adamw(parameter, gradient, state, alone, *, lr, betas, eps, weight_decay, am
 
 
 @again("rules.adam")
-def adam_again(parameter, gradient, state, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
+def adam_again(parameters, states, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
     fits = not (amsgrad or maximize or l1)
-    return _adam_again(parameter, gradient, state, (lr, *betas, eps, weight_decay, 0.0)) if fits else None
+    return _adam_again(parameters, states, (lr, *betas, eps, weight_decay, 0.0)) if fits else None
 
 
 @again("rules.adamw")
-def adamw_again(parameter, gradient, state, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
+def adamw_again(parameters, states, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
     fits = not (amsgrad or maximize or l1)
-    return _adam_again(parameter, gradient, state, (lr, *betas, eps, 0.0, weight_decay)) if fits else None
+    return _adam_again(parameters, states, (lr, *betas, eps, 0.0, weight_decay)) if fits else None
 
 
-def _adam_again(parameter, gradient, state, options):
-    numbers = _numbers(*options)
-    if numbers is None or not {"step", "exp_avg", "exp_avg_sq"} <= state.keys():
+def _adam_again(parameters, states, options):
+    numbers, names = _numbers(*options), ("exp_avg", "exp_avg_sq")
+    if numbers is None or not all({"step", *names} <= state.keys() for state in states):
         return None
-    remembered = state["exp_avg"], state["exp_avg_sq"], state["step"]
-    return of_one(_small_adam, parameter, gradient, *remembered, numpy.array(numbers))
+    step = states[0]["step"]  # one for all of them
+    if any(state["step"] is not step for state in states):
+        return None
+    kept = [(p, *(state[name] for name in names)) for p, state in zip(parameters, states, strict=True)]
+    return for_each(_small_adam, kept, [step, numpy.array(numbers)])
 
 
-def _small_adam(p, g, m, v, step, options):
+def _small_adam(g, p, m, v, step, options, is_first):
     lr, beta1, beta2, eps, decay, pull = options
-    step[()] += 1
+    step[()] += is_first
     _adam_some(0, p.size, p, g, m, v, p, False, *_of_adam(p, step[()], lr, beta1, beta2, eps, decay, pull))
 
 
