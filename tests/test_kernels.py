@@ -26,6 +26,7 @@ from ichikara.arrays.convolution import Window, convolve, convolve_back, convolv
 from ichikara.arrays.kernels import compiled, cut, winograd
 from ichikara.arrays.kernels import product as product_kernel
 from ichikara.arrays.kernels.spread import convolution_image
+from ichikara.arrays.kernels.strips import are_long
 from ichikara.arrays.kernels.tile import ROWS
 
 kernels.find("")  # loads them all
@@ -410,12 +411,24 @@ def test_a_product_in_strips(size, lies, dtype, in_strips):
     for cost in (1, 1 << 40):  # by one and by all
         found = product_kernel.product(a, b, None, cost)
         numpy.testing.assert_allclose(found, expected, **close)
-        numpy.testing.assert_array_equal(product_kernel.product(a, b, None, 1), found)
+        numpy.testing.assert_array_equal(product_kernel.product(a, b, None, cost), found)
         numpy.testing.assert_allclose(product_kernel.product(a, b, bias, cost), expected + bias, **close)
         relu = product_kernel.product(a, b, bias, cost, cut.ITSELF)
         numpy.testing.assert_allclose(relu, numpy.maximum(expected + bias, 0), **close)
         passed = product_kernel.product(a, b, None, cost, slope)
-        numpy.testing.assert_array_equal(passed, numpy.where(slope > 0, found, 0))
+        numpy.testing.assert_allclose(passed, numpy.where(slope > 0, found, 0), **close)
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_long_sums_are_divided_among_workers(workers, in_strips, monkeypatch):
+    monkeypatch.setattr(product_kernel, "parts_for", lambda cost: workers)
+    drawn = numpy.random.default_rng(0)
+    a, b = drawn.normal(size=(1001, 21)), drawn.normal(size=(1001, 65))
+    divided = []
+    monkeypatch.setattr(product_kernel, "are_long", lambda *given: divided.append(are_long(*given)) or divided[-1])
+    found = product_kernel.product(a.T, b, None, 1 << 40)
+    numpy.testing.assert_allclose(found, a.T @ b, rtol=0, atol=1e-11)
+    assert divided == [True]
 
 
 def test_a_product_in_strips_hands_on_what_is_not_finite(in_strips):

@@ -7,14 +7,15 @@ from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
 from .compiled import compiled, inner
 from .cut import cut_part, how_to_cut
-from .strips import ARE_QUICK, do_strips, pay, room_for
-from .team import share_out, shared
+from .strips import ARE_QUICK, are_long, do_strips, pay, room_for
+from .team import bounds, share_out, shared
 
 _FEW_ROWS = 4
 _FEW_COLUMNS = 31
 _DEEP = 256  # sums of so many numbers, for fewer the library takes hardly longer, and there is nothing to compile
 _PIECE = 512  # rows at a time: then what has just been computed is still in the cache when it is needed
 _TOGETHER = 64  # rows whose sum is taken by itself
+_AT_ONCE = 1024  # columns of which the sums stay in the fastest cache
 
 
 @kernel("arrays.product")
@@ -38,14 +39,18 @@ def product(a, b, bias, cost, where=None):
         together(_times_few, cost, len(few[1]), *few)
     elif pay(len(c), c.shape[1], depth, a_turned, cost):
         workers = parts_for(cost)
-        strips = room_for(c, depth, workers)
+        long = bias is None and where is None and are_long(c, depth, a_turned, workers)
+        more, *strips = room_for(c, depth, workers, long)
         begin = numpy.zeros((1, c.shape[1]), c.dtype) if bias is None else _row(bias, c)
-        together(_either, cost, workers, a, a_turned, b, b_turned, begin, c, *strips, *cutting)
+        together(_either, cost, workers, a, a_turned, b, b_turned, begin, c, more, *strips, *cutting)
+        for sums in more:
+            c += sums
     else:
         factors = (a, a_turned, b, b_turned, _row(bias, c), c)
         with held:
             if ARE_QUICK:  # one kernel for both, for compiling two takes longer
-                together(_either, cost, 0, *factors, 0, 0, numpy.empty((0, 0), c.dtype), *cutting)
+                nothing = numpy.empty((0, 0, 0), c.dtype)
+                together(_either, cost, 0, *factors, nothing, 0, 0, numpy.empty((0, 0), c.dtype), *cutting)
             else:
                 together(_by_library, cost, *factors, *cutting)
     return c
@@ -57,9 +62,9 @@ def _row(bias, c):
 
 
 @compiled
-def _either(team, workers, a, a_turned, b, b_turned, bias, c, widths, heights, room, how, where):
+def _either(team, workers, a, a_turned, b, b_turned, bias, c, more, widths, heights, room, how, where):
     if workers:
-        strips = (workers, a, a_turned, b, b_turned, bias, c, widths, heights, room, how, where)
+        strips = (workers, a, a_turned, b, b_turned, bias, c, more, widths, heights, room, how, where)
         share_out(team, workers, workers, do_strips, strips)
     else:
         _share_out_to_library(team, a, a_turned, b, b_turned, bias, c, how, where)
@@ -139,23 +144,29 @@ def _sums(matrix, first, last, x, z):
 
 @kernel("arrays.sum_of_rows")
 def sum_of_rows(x):
-    """The sum of the rows of a matrix."""
-    total, parts = numpy.zeros(x.shape[1], x.dtype), numpy.empty(x.shape[1], x.dtype)
-    together(_sum_of_rows, x.size, x.shape[1], numpy.ascontiguousarray(x), parts, total)
+    """The sum of the rows of a matrix: each worker adds up some, which he may have written himself."""
+    sums = numpy.zeros((parts_for(x.size, len(x)), x.shape[1]), x.dtype)
+    together(_sum_of_rows, x.size, len(sums), numpy.ascontiguousarray(x), numpy.empty_like(sums), sums)
+    total = sums[0]
+    for more in sums[1:]:
+        total += more
     return total
 
 
 @shared
-def _sum_of_rows(first, last, x, parts, total):
-    sums, part = total[first:last], parts[first:last]
-    for start in range(0, x.shape[0], _TOGETHER):  # small numbers are added to small ones, and keep their digits
-        part[:] = 0
-        for r in range(start, min(start + _TOGETHER, x.shape[0])):
-            row = x[r, first:last]
-            for j in range(row.size):
-                part[j] += row[j]
-        for j in range(sums.size):
-            sums[j] += part[j]
+def _sum_of_rows(first, last, x, rooms, sums):
+    for part in range(first, last):
+        begin, end = bounds(len(x), part, len(sums))
+        for left in range(0, x.shape[1], _AT_ONCE):
+            total, some = sums[part, left : left + _AT_ONCE], rooms[part, left : left + _AT_ONCE]
+            for start in range(begin, end, _TOGETHER):  # small numbers are added to small ones, and keep their digits
+                some[:] = 0
+                for r in range(start, min(start + _TOGETHER, end)):
+                    row = x[r, left : left + _AT_ONCE]
+                    for j in range(row.size):
+                        some[j] += row[j]
+                for j in range(some.size):
+                    total[j] += some[j]
 
 
 @kernel("arrays.add_rows")

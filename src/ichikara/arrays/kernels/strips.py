@@ -20,7 +20,7 @@ from .panel import pack, times_some, width_of
 from .team import bounds
 from .tile import BYTES, ROWS, TWO, above, above_where, load, store
 
-__all__ = ["ARE_QUICK", "do_strips", "pay", "room_for"]
+__all__ = ["ARE_QUICK", "are_long", "do_strips", "pay", "room_for"]
 
 ARE_QUICK = BYTES == 64
 """Whether products of our own are as quick as the library's on this processor."""
@@ -41,10 +41,20 @@ def pay(rows: int, columns: int, depth: int, a_turned: bool, cost: int) -> bool:
     return ARE_QUICK and cost >= _LEAST and fits and -columns % width * 8 <= columns
 
 
-def room_for(c, depth: int, workers: int):
-    """How many strips are side by side in a product, how many below each other, and room for all workers' panels."""
-    panels, widths, heights = _divided(*c.shape, workers, c.itemsize)
-    return widths, heights, numpy.empty((workers * -(-panels // widths), depth * 2 * BYTES // c.itemsize), c.dtype)
+def are_long(c, depth: int, a_turned: bool, workers: int) -> bool:
+    """Whether the sums, and not the strips, are divided: then each worker reads rows of A and B that are his own."""
+    return a_turned and workers > 1 and depth >= _LONG and 8 * c.size <= depth * sum(c.shape)
+
+
+def room_for(c, depth: int, workers: int, long: bool):
+    """Room for what all workers but the first have added up, how many strips are side by side in a product, how many
+    below each other, and room for all workers' panels.
+
+    Arguments: ``long``, whether the sums are divided, as of `are_long`.
+    """
+    panels, widths, heights = _divided(*c.shape, 1 if long else workers, c.itemsize)
+    room = numpy.empty((workers * -(-panels // widths), depth * 2 * BYTES // c.itemsize), c.dtype)
+    return numpy.empty((workers - 1 if long else 0, *c.shape), c.dtype), widths, heights, room
 
 
 @lru_cache(256)
@@ -64,27 +74,30 @@ def _divided(rows, columns, workers, size):
 
 
 @inner
-def do_strips(first, last, workers, a, a_turned, b, b_turned, bias, c, widths, heights, room, how, where):
+def do_strips(first, last, workers, a, a_turned, b, b_turned, bias, c, more, widths, heights, room, how, where):
     """What some of the workers have to do, each with a part of the strips and of the room. In compiled code.
 
     Arguments: ``a`` and ``b``, without gaps, each of them turned or not; ``bias``, a row; ``c``, of a tile's rows and a
-    panel's columns at the least; ``widths``, ``heights`` and ``room``, as of `room_for`; ``how`` and ``where``, as of
-    `how_to_cut`.
+    panel's columns at the least; ``more``, ``widths``, ``heights`` and ``room``, as of `room_for`; ``how`` and
+    ``where``, as of `how_to_cut`.
     """
     depth, width = a.shape[0] if a_turned else a.shape[1], width_of(c)
-    panels = (c.shape[1] + width - 1) // width
+    panels, layers = (c.shape[1] + width - 1) // width, len(more) + 1
     for worker in range(first, last):
-        strips, place = bounds(widths * heights, worker, workers), worker * len(room) // workers
+        strips, place = bounds(layers * widths * heights, worker, workers), worker * len(room) // workers
         for strip in range(strips[0], strips[1]):
+            layer = strip // (widths * heights)
+            low, high = bounds(depth, layer, layers)
             of, until = bounds(panels, strip % widths, widths)
-            top, bottom = bounds(len(c), strip // widths, heights)
+            top, bottom = bounds(len(c), strip // widths % heights, heights)
             # The last tile and the last strip end where C ends: what is done twice becomes the same twice.
             right = min(until * width, c.shape[1])
             left = right - (until - of) * width
             used = room[place : place + until - of]
-            pack(b[left:right, 0:depth].T if b_turned else b[0:depth, left:right], used)
-            rows = a[0:depth, top:bottom].T if a_turned else a[top:bottom, 0:depth]
-            begin, out, of_where = bias[:, left:right], c[top:bottom, left:right], where[top:bottom, left:right]
+            pack(b[left:right, low:high].T if b_turned else b[low:high, left:right], used)
+            rows = a[low:high, top:bottom].T if a_turned else a[top:bottom, low:high]
+            sums = more[layer - 1] if layer else c
+            begin, out, of_where = bias[:, left:right], sums[top:bottom, left:right], where[top:bottom, left:right]
             for p in range(until - of):
                 for first_row in range(0, len(out), len(ROWS)):
                     r = min(first_row, len(out) - len(ROWS))
