@@ -15,7 +15,7 @@ _FEW_COLUMNS = 31
 _DEEP = 256  # sums of so many numbers, for fewer the library takes hardly longer, and there is nothing to compile
 _PIECE = 512  # rows at a time: then what has just been computed is still in the cache when it is needed
 _TOGETHER = 64  # rows whose sum is taken by itself
-_AT_ONCE = 1024  # columns of which the sums stay in the fastest cache
+_MANY = 512  # rows
 
 
 @kernel("arrays.product")
@@ -144,9 +144,10 @@ def _sums(matrix, first, last, x, z):
 
 @kernel("arrays.sum_of_rows")
 def sum_of_rows(x):
-    """The sum of the rows of a matrix: each worker adds up some, which he may have written himself."""
-    sums = numpy.zeros((parts_for(x.size, len(x)), x.shape[1]), x.dtype)
-    together(_sum_of_rows, x.size, len(sums), numpy.ascontiguousarray(x), numpy.empty_like(sums), sums)
+    """The sum of the rows of a matrix: of many each worker takes some, which he may have written himself."""
+    workers, many = parts_for(x.size, len(x)), len(x) >= _MANY
+    sums = numpy.zeros((workers if many else 1, x.shape[1]), x.dtype)
+    together(_sum_of_rows, x.size, workers, workers, numpy.ascontiguousarray(x), numpy.empty_like(sums), sums)
     total = sums[0]
     for more in sums[1:]:
         total += more
@@ -154,19 +155,20 @@ def sum_of_rows(x):
 
 
 @shared
-def _sum_of_rows(first, last, x, rooms, sums):
-    for part in range(first, last):
-        begin, end = bounds(len(x), part, len(sums))
-        for left in range(0, x.shape[1], _AT_ONCE):
-            total, some = sums[part, left : left + _AT_ONCE], rooms[part, left : left + _AT_ONCE]
-            for start in range(begin, end, _TOGETHER):  # small numbers are added to small ones, and keep their digits
-                some[:] = 0
-                for r in range(start, min(start + _TOGETHER, end)):
-                    row = x[r, left : left + _AT_ONCE]
-                    for j in range(row.size):
-                        some[j] += row[j]
-                for j in range(some.size):
-                    total[j] += some[j]
+def _sum_of_rows(first, last, workers, x, rooms, sums):
+    many = len(sums) == workers
+    for worker in range(first, last):
+        begin, end = bounds(len(x), worker, workers) if many else (0, len(x))
+        left, right = (0, x.shape[1]) if many else bounds(x.shape[1], worker, workers)
+        total, some = sums[worker if many else 0, left:right], rooms[worker if many else 0, left:right]
+        for start in range(begin, end, _TOGETHER):  # small numbers are added to small ones, and keep their digits
+            some[:] = 0
+            for r in range(start, min(start + _TOGETHER, end)):
+                row = x[r, left:right]
+                for j in range(row.size):
+                    some[j] += row[j]
+            for j in range(some.size):
+                total[j] += some[j]
 
 
 @kernel("arrays.add_rows")
