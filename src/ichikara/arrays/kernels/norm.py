@@ -17,8 +17,8 @@ import numpy
 from ..once import Once
 from ..workers import parts_for, together
 from . import kernel
-from .compiled import inner
-from .team import bounds, shared
+from .compiled import compiled, inner
+from .team import bounds, share_out, shared
 
 
 @lru_cache(256)
@@ -52,6 +52,11 @@ def _shaped(found, given):
     return found if given is None else found.reshape(given.shape)
 
 
+def _sums(x, cost):
+    """Room for two sums of each channel over each worker's examples."""
+    return numpy.zeros((parts_for(x.size * cost, len(x)), x.shape[1], 2))
+
+
 @kernel("normalise")
 def normalise(x, weight, bias, axes, eps, into, leak):
     shapes = [None if given is None else given.shape for given in (weight, bias)]
@@ -64,8 +69,11 @@ def normalise(x, weight, bias, axes, eps, into, leak):
     count = shape[1]
     w, b = _filled(weight, count, 1, x.dtype), _filled(bias, count, 0, x.dtype)
     xs, (means, variances, slopes) = x.reshape(shape), (array.reshape(-1) for array in (mean, var, slope))
-    work = _channels if channels else _rows
-    together(work, x.size * 4, means.size, xs, w, b, eps, leak, y.reshape(shape), means, variances, slopes)
+    given = (xs, w, b, eps, leak, y.reshape(shape), means, variances, slopes)
+    if channels:
+        together(_channels, x.size * 4, *given, _sums(xs, 4), numpy.empty((count, 2), x.dtype))
+    else:
+        together(_rows, x.size * 4, means.size, *given)
     if into is not None:
         into["mean"], into["var"] = mean, var
 
@@ -75,7 +83,8 @@ def normalise(x, weight, bias, axes, eps, into, leak):
         gxs = gx.reshape(shape)
         if channels:
             gw, gb = numpy.empty_like(w), numpy.empty_like(w)
-            together(_channels_back, x.size * 8, means.size, gs, xs, w, b, leak, means, slopes, gxs, gw, gb)
+            rooms = _sums(xs, 8), numpy.empty((count, 4), x.dtype)
+            together(_channels_back, x.size * 8, gs, xs, w, b, leak, means, slopes, gxs, gw, gb, *rooms)
         else:
             sums = numpy.zeros((parts_for(x.size * 8), 2, count), x.dtype)
             together(_rows_back, x.size * 8, len(sums), gs, xs, w, b, leak, means, slopes, gxs, sums)
@@ -85,64 +94,114 @@ def normalise(x, weight, bias, axes, eps, into, leak):
     return y, mean, slope, Once(back)
 
 
-@shared
-def _channels(first, last, x, w, b, eps, leak, y, mean, var, slope):
+# --- channels ---------------------------------------------------------------------------------------------------------
+# Twice through the examples, each worker through those that are his own: what a convolution has left in his cache is
+# still there. Of the channels he would find half with somebody else.
+
+
+@compiled
+def _channels(team, x, w, b, eps, leak, y, mean, var, slope, sums, scales):
     # Mean and variance in one reading, from the differences d to a number near the mean, that of the first example:
     # mean = near + mean d, variance = mean d^2 - (mean d)^2. What is subtracted is at most n times the variance, so no
     # more than the digits of n are lost, and the sums over the examples have digits to spare.
-    n, _, p = x.shape
     number = x.dtype.type
-    one, count = number(1), n * p
-    for c in range(first, last):
+    for c in range(mean.size):
         near = number(0)
-        for i in range(p):
+        for i in range(x.shape[2]):
             near += x[0, c, i]
-        near /= number(p)
-        total, square = 0.0, 0.0
-        for a in range(n):
-            of_one, square_of_one = number(0), number(0)
-            for i in range(p):
-                d = x[a, c, i] - near
-                of_one += d
-                square_of_one += d * d
-            total += of_one
-            square += square_of_one
-        mu = number(near + total / count)
-        mean[c], var[c] = mu, max((square - total * total / count) / count, 0.0)
-        slope[c] = one / number(math.sqrt(var[c] + number(eps)))
-        scale = w[c] * slope[c]
-        shift = b[c] - mu * scale
-        for a in range(n):
-            for i in range(p):
+        mean[c] = near / number(x.shape[2])
+    share_out(team, len(sums), 0, _add_up, (x, mean, sums))
+    count = x.shape[0] * x.shape[2]
+    for c in range(mean.size):
+        total, square = sums[0, c]
+        for part in range(1, len(sums)):
+            total += sums[part, c, 0]
+            square += sums[part, c, 1]
+        mean[c] = number(mean[c] + total / count)
+        var[c] = max((square - total * total / count) / count, 0.0)
+        slope[c] = number(1) / number(math.sqrt(var[c] + number(eps)))
+        scales[c, 0] = w[c] * slope[c]
+        scales[c, 1] = b[c] - mean[c] * scales[c, 0]
+    share_out(team, len(x), 0, _scale, (x, scales, leak, y))
+
+
+@inner
+def _add_up(first, last, x, near, sums):
+    """The sums over some parts of the examples."""
+    number = x.dtype.type
+    for part in range(first, last):
+        begin, end = bounds(len(x), part, len(sums))
+        for a in range(begin, end):
+            for c in range(near.size):
+                of_one, square_of_one = number(0), number(0)
+                for i in range(x.shape[2]):
+                    d = x[a, c, i] - near[c]
+                    of_one += d
+                    square_of_one += d * d
+                sums[part, c, 0] += of_one
+                sums[part, c, 1] += square_of_one
+
+
+@inner
+def _scale(first, last, x, scales, leak, y):
+    for a in range(max(first, 0), last):
+        for c in range(len(scales)):
+            scale, shift = scales[c]
+            for i in range(x.shape[2]):
                 v = x[a, c, i] * scale + shift
                 y[a, c, i] = v if v > 0 else leak * v
 
 
-@shared
-def _channels_back(first, last, g, x, w, b, leak, mean, slope, gx, gw, gb):
-    n, _, p = x.shape
+@compiled
+def _channels_back(team, g, x, w, b, leak, mean, slope, gx, gw, gb, sums, scales):
     number = x.dtype.type
-    count = number(n * p)
-    for c in range(first, last):
-        mu, s = mean[c], slope[c]
-        scale = w[c] * s
-        shift = b[c] - mu * scale  # as on the way there, for the sign of what the activation was given
-        total, product = 0.0, 0.0
-        for a in range(n):
-            of_one, product_of_one = number(0), number(0)
-            for i in range(p):
-                d = g[a, c, i] if x[a, c, i] * scale + shift > 0 else g[a, c, i] * leak
-                of_one += d
-                product_of_one += d * (x[a, c, i] - mu)
-            total += of_one
-            product += product_of_one
-        gb[c], gw[c] = total, product * s
+    for c in range(mean.size):
+        scales[c, 0] = w[c] * slope[c]
+        scales[c, 1] = (
+            b[c] - mean[c] * scales[c, 0]
+        )  # as on the way there, for the sign of what the activation was given
+    share_out(team, len(sums), 0, _add_up_back, (g, x, mean, scales, leak, sums))
+    count = number(x.shape[0] * x.shape[2])
+    for c in range(mean.size):
+        total, product = sums[0, c]
+        for part in range(1, len(sums)):
+            total += sums[part, c, 0]
+            product += sums[part, c, 1]
+        gb[c], gw[c] = total, product * slope[c]
         # The formula above, with what belongs to the channel taken together.
-        of_mean, of_var = number(total) / count, s * s * number(product) / count
-        for a in range(n):
-            for i in range(p):
+        scales[c, 2], scales[c, 3] = number(total) / count, slope[c] * slope[c] * number(product) / count
+    share_out(team, len(x), 0, _scale_back, (g, x, mean, scales, leak, gx))
+
+
+@inner
+def _add_up_back(first, last, g, x, mean, scales, leak, sums):
+    """The sums over some parts of the examples."""
+    number = x.dtype.type
+    for part in range(first, last):
+        begin, end = bounds(len(x), part, len(sums))
+        for a in range(begin, end):
+            for c in range(mean.size):
+                mu, scale, shift = mean[c], scales[c, 0], scales[c, 1]
+                of_one, product_of_one = number(0), number(0)
+                for i in range(x.shape[2]):
+                    d = g[a, c, i] if x[a, c, i] * scale + shift > 0 else g[a, c, i] * leak
+                    of_one += d
+                    product_of_one += d * (x[a, c, i] - mu)
+                sums[part, c, 0] += of_one
+                sums[part, c, 1] += product_of_one
+
+
+@inner
+def _scale_back(first, last, g, x, mean, scales, leak, gx):
+    for a in range(max(first, 0), last):
+        for c in range(mean.size):
+            mu, (scale, shift, of_mean, of_var) = mean[c], scales[c]
+            for i in range(x.shape[2]):
                 d = g[a, c, i] if x[a, c, i] * scale + shift > 0 else g[a, c, i] * leak
                 gx[a, c, i] = scale * (d - of_mean - (x[a, c, i] - mu) * of_var)
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
 
 
 @shared
