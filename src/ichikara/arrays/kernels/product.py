@@ -162,8 +162,13 @@ def _sum_of_rows(first, last, workers, x, rooms, sums):
         left, right = (0, x.shape[1]) if many else bounds(x.shape[1], worker, workers)
         total, some = sums[worker if many else 0, left:right], rooms[worker if many else 0, left:right]
         for start in range(begin, end, _TOGETHER):  # small numbers are added to small ones, and keep their digits
+            stop = min(start + _TOGETHER, end)
             some[:] = 0
-            for r in range(start, min(start + _TOGETHER, end)):
+            for r in range(start, stop - 3, 4):  # by fours, for what has just been stored is slow to be loaded again
+                x0, x1, x2, x3 = x[r, left:right], x[r + 1, left:right], x[r + 2, left:right], x[r + 3, left:right]
+                for j in range(some.size):
+                    some[j] += (x0[j] + x1[j]) + (x2[j] + x3[j])
+            for r in range(stop - (stop - start) % 4, stop):
                 row = x[r, left:right]
                 for j in range(row.size):
                     some[j] += row[j]
