@@ -12,6 +12,7 @@ The function of a kernel is made of it by `link`, and finds its arrays there. Py
 as their interfaces for C say: with what all objects have, and then the items, or where the numbers are.
 """
 
+import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -25,9 +26,21 @@ from numba.np.arrayobj import populate_array
 from .blas import address
 from .compiled import compiled, inner, intrinsic, named
 
-__all__ = ["Chain", "Link", "for_each", "link"]
+__all__ = ["POSSIBLE", "Chain", "Link", "for_each", "link"]
 
 _ITEMS, _NUMBERS = tuple.__basicsize__, object.__basicsize__  # where they begin, in bytes
+
+
+def _are_there() -> bool:
+    """Whether items and numbers are found where this Python and this NumPy should have them."""
+    at, array = ctypes.c_size_t.from_address, numpy.zeros(1)
+    row = (array,)
+    return at(id(row) + _ITEMS).value == id(array) and at(id(array) + _NUMBERS).value == array.ctypes.data
+
+
+POSSIBLE = _are_there()
+"""Whether there can be chains; without them replays call what eager steps call."""
+
 _linked = signature(types.boolean, types.intp, types.intp)  # f(address of the tuple, address of the arguments)
 
 
@@ -98,7 +111,7 @@ def for_each(kernel: Callable, kept: Sequence[Sequence], shared: Sequence) -> Ca
     is shared, and as a number whether it is the first.
     """
     arrays = [*(array for row in kept for array in row), *shared]
-    if not all(array.flags.carray for array in arrays):
+    if not (POSSIBLE and all(array.flags.carray for array in arrays)):
         return None
     links, places = [], []
     for k, row in enumerate(kept):
