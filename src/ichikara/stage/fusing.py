@@ -1,12 +1,11 @@
 """Two instructions in one, or three: where the value of one goes into another only, and a kernel does both."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from ..arrays.kernels import LARGE, find_fused
+from ..arrays.kernels import find_fused
 from .instruction import Instruction
 
 __all__ = ["chained", "fuse"]
@@ -20,7 +19,7 @@ def fuse(code: Sequence[Instruction], kept: Collection[int]) -> list[Instruction
     for place, second in enumerate(code):
         passed = second.takes[0] if second.takes else -1
         first = found[places[passed]] if passed in places else None
-        if not (first and first.of and second.of) or _is_small(first) or uses[passed] > 1 or passed in kept:
+        if not (first and first.of and second.of) or first.rooms or uses[passed] > 1 or passed in kept:
             continue
         kernel = find_fused(first.of, second.of)
         if kernel:
@@ -53,24 +52,19 @@ def _result(instruction: Instruction) -> int:
     return instruction.rooms[0].slot if instruction.rooms else instruction.gives
 
 
-def _is_small(instruction: Instruction) -> bool:
-    """Whether an instruction is done by a small kernel whose result, too, is small, or that has several."""
-    return len(instruction.rooms) > 1 or any(math.prod(room.shape) < LARGE for room in instruction.rooms)
-
-
 def _both(kernel: Callable, first: Instruction, second: Instruction) -> Callable:
     """A function that does what the kernel does; where that answers NotImplemented, one after the other."""
     count = len(first.takes)
 
     def both(*args):
         found = kernel(*args)
-        return _done(second, _done(first, *args[:count]), *args[count:]) if found is NotImplemented else found
+        return _done(second, first.function(*args[:count]), *args[count:]) if found is NotImplemented else found
 
     return both
 
 
 def _done(instruction: Instruction, *args) -> Any:
-    """The value of an instruction that is given these."""
+    """The value of an instruction that is given these, and may be a small kernel."""
     if not instruction.rooms:
         return instruction.function(*args)
     room = instruction.rooms[0].make()

@@ -243,6 +243,7 @@ def small_for(operation: str, of: str, given: dict[str, Any], results: Sequence)
         or arrays[0].dtype.char not in "fd"
         or any(array.dtype != arrays[0].dtype for array in arrays if array.dtype.kind == "f")
         or not all(0 < array.size < LARGE and array.flags.c_contiguous and array.dtype.isnative for array in arrays)
+        or any(result.size >= LARGE for result in results)
     ):
         return None
     from . import chain

@@ -117,9 +117,12 @@ def correlate_weight(out, x, size, window):
     cost = g.size * step * step * channels * taps * taps
     parts = parts_for(cost, len(x))
     totals = numpy.empty((parts, (taps + 3) ** 2, step * step * blocks, _up(outputs, len(ROWS)), SOME), x.dtype)
-    together(_of_weight, cost, parts, (0,) * taps, parts_of(g.shape[2:], taps), g, x, totals, begin, step)
     weight = numpy.empty((outputs, channels, *size), x.dtype)
-    together(_back_to_weight, totals.size, outputs, (0,) * taps, totals, weight, step)
+    more = numpy.empty((parts - 1, *weight.shape), x.dtype)
+    part = parts_of(g.shape[2:], taps)
+    together(_of_weight, cost, parts, (0,) * taps, part, g, x, totals, weight, more, begin, step)
+    for other in more:
+        weight += other
     return weight
 
 
@@ -295,11 +298,12 @@ def _correlate(
 
 
 @shared
-def _of_weight(first, last, taps, part, g, x, totals, begin, step):
-    """Some parts of the images, each with a sum of its own."""
+def _of_weight(first, last, taps, part, g, x, totals, weight, more, begin, step):
+    """Some parts of the images, each with a sum of its own, taken back from the points by whoever has added it up."""
     for worker in range(first, last):
         begins, ends = bounds(len(x), worker, len(totals))
         _of_some(taps, part, g[begins:ends], x[begins:ends], totals[worker], begin, step)
+        _back_to_weight(taps, totals[worker], more[worker - 1] if worker else weight, step)
 
 
 @inner(makes_arrays=True)
@@ -347,23 +351,19 @@ def _of_some(taps, part, g, x, total, begin, step):
                         store(tile, total, to + r * SOME, SOME)
 
 
-@shared(makes_arrays=True)
-def _back_to_weight(first, last, taps, totals, weight, step):
-    """The sum of all parts, taken back from the points to the windows of some outputs."""
-    parts, points, blocks, channels = totals.shape[0], totals.shape[1], totals.shape[2] // step**2, weight.shape[1]
-    sums, found = numpy.empty(points * SOME, weight.dtype), numpy.empty(len(taps) ** 2 * SOME, weight.dtype)
-    places = places_of(1, points, 0, SOME)
-    for o in range(first, last):
-        for n in range(totals.shape[2]):
-            for f in range(points):
-                for c in range(SOME):
-                    total = totals[0, f, n, o, c]
-                    for part in range(1, parts):
-                        total += totals[part, f, n, o, c]
-                    sums[f * SOME + c] = total
+@inner(makes_arrays=True)
+def _back_to_weight(taps, total, weight, step):
+    points, high, blocks, channels = total.shape[0], total.shape[2], total.shape[1] // step**2, weight.shape[1]
+    places, found = (
+        places_of(1, points, 0, total.shape[1] * high * SOME),
+        numpy.empty(len(taps) ** 2 * SOME, total.dtype),
+    )
+    for n in range(total.shape[1]):
+        phase, channel = n // blocks, n % blocks * SOME
+        for o in range(weight.shape[0]):
             for c in range(0, SOME, LANES):
-                to_weights(taps, WHOLE, WHOLE, sums, places, c, found, c, len(taps) * SOME, SOME)
-            phase, channel = n // blocks, n % blocks * SOME
+                of = (n * high + o) * SOME + c
+                to_weights(taps, WHOLE, WHOLE, total.reshape(-1), places, of, found, c, len(taps) * SOME, SOME)
             for c in range(min(SOME, channels - channel)):
                 for a in range(len(taps)):
                     for b in range(len(taps)):
