@@ -7,7 +7,7 @@ from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
 from .compiled import compiled, inner
 from .cut import cut_part, how_to_cut
-from .strips import ARE_QUICK, are_long, do_strips, pay, room_for
+from .strips import ARE_QUICK, are_long, do_strips, nothing, pay, room_for
 from .team import bounds, share_out, shared
 
 _FEW_ROWS = 4
@@ -39,7 +39,7 @@ def product(a, b, bias, cost, where=None):
         together(_times_few, cost, len(few[1]), *few)
     elif pay(len(c), c.shape[1], depth, a_turned, cost):
         workers = parts_for(cost)
-        long = bias is None and where is None and are_long(c, depth, a_turned, workers)
+        long = a_turned and bias is None and where is None and are_long(c, depth, workers)
         more, *strips = room_for(c, depth, workers, long)
         begin = numpy.zeros((1, c.shape[1]), c.dtype) if bias is None else _row(bias, c)
         together(_either, cost, workers, a, a_turned, b, b_turned, begin, c, more, *strips, *cutting)
@@ -49,8 +49,7 @@ def product(a, b, bias, cost, where=None):
         factors = (a, a_turned, b, b_turned, _row(bias, c), c)
         with held:
             if ARE_QUICK:  # one kernel for both, for compiling two takes longer
-                nothing = numpy.empty((0, 0, 0), c.dtype)
-                together(_either, cost, 0, *factors, nothing, 0, 0, numpy.empty((0, 0), c.dtype), *cutting)
+                together(_either, cost, 0, *factors, nothing(c.dtype), 0, 0, numpy.empty((0, 0), c.dtype), *cutting)
             else:
                 together(_by_library, cost, *factors, *cutting)
     return c

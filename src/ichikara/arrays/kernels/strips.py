@@ -20,7 +20,7 @@ from .panel import pack, times_some, width_of
 from .team import bounds
 from .tile import BYTES, ROWS, TWO, above, above_where, load, store
 
-__all__ = ["ARE_QUICK", "are_long", "do_strips", "pay", "room_for"]
+__all__ = ["ARE_QUICK", "are_long", "do_strips", "nothing", "pay", "room_for"]
 
 ARE_QUICK = BYTES == 64
 """Whether products of our own are as quick as the library's on this processor."""
@@ -41,9 +41,12 @@ def pay(rows: int, columns: int, depth: int, a_turned: bool, cost: int) -> bool:
     return ARE_QUICK and cost >= _LEAST and fits and -columns % width * 8 <= columns
 
 
-def are_long(c, depth: int, a_turned: bool, workers: int) -> bool:
-    """Whether the sums, and not the strips, are divided: then each worker reads rows of A and B that are his own."""
-    return a_turned and workers > 1 and depth >= _LONG and 8 * c.size <= depth * sum(c.shape)
+def are_long(c, depth: int, workers: int) -> bool:
+    """Whether the sums of a product whose A is turned, and not its strips, are divided among workers.
+
+    Then each of them reads rows of A and B that are his own.
+    """
+    return workers > 1 and depth >= _LONG and 8 * c.size <= depth * sum(c.shape)
 
 
 def room_for(c, depth: int, workers: int, long: bool):
@@ -54,7 +57,14 @@ def room_for(c, depth: int, workers: int, long: bool):
     """
     panels, widths, heights = _divided(*c.shape, 1 if long else workers, c.itemsize)
     room = numpy.empty((workers * -(-panels // widths), depth * 2 * BYTES // c.itemsize), c.dtype)
-    return numpy.empty((workers - 1 if long else 0, *c.shape), c.dtype), widths, heights, room
+    more = numpy.empty((workers - 1, *c.shape), c.dtype) if long else nothing(c.dtype)
+    return more, widths, heights, room
+
+
+@lru_cache(8)
+def nothing(dtype):
+    """Room for no sums."""
+    return numpy.empty((0, 0, 0), dtype)
 
 
 @lru_cache(256)
