@@ -7,7 +7,7 @@ from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
 from .compiled import compiled, inner
 from .cut import cut_part, how_to_cut
-from .strips import ARE_QUICK, are_long, do_strips, nothing, pay, room_for
+from .strips import ARE_QUICK, are_long, do_strips, pay, room_for
 from .team import bounds, share_out, shared
 
 _FEW_ROWS = 4
@@ -40,18 +40,20 @@ def product(a, b, bias, cost, where=None):
     elif pay(len(c), c.shape[1], depth, a_turned, cost):
         workers = parts_for(cost)
         long = a_turned and bias is None and where is None and are_long(c, depth, workers)
-        more, *strips = room_for(c, depth, workers, long)
+        sums, *strips = room_for(c, depth, workers, long)
         begin = numpy.zeros((1, c.shape[1]), c.dtype) if bias is None else _row(bias, c)
-        together(_either, cost, workers, a, a_turned, b, b_turned, begin, c, more, *strips, *cutting)
-        for sums in more:
-            c += sums
+        together(_either, cost, workers, a, a_turned, b, b_turned, begin, sums, *strips, *cutting)
+        if long:
+            numpy.add(*sums[:2], out=c)
+            for more in sums[2:]:
+                c += more
     else:
-        factors = (a, a_turned, b, b_turned, _row(bias, c), c)
+        factors = (a, a_turned, b, b_turned, _row(bias, c))
         with held:
             if ARE_QUICK:  # one kernel for both, for compiling two takes longer
-                together(_either, cost, 0, *factors, nothing(c.dtype), 0, 0, numpy.empty((0, 0), c.dtype), *cutting)
+                together(_either, cost, 0, *factors, c[None], 0, 0, numpy.empty((0, 0), c.dtype), *cutting)
             else:
-                together(_by_library, cost, *factors, *cutting)
+                together(_by_library, cost, *factors, c, *cutting)
     return c
 
 
@@ -61,12 +63,12 @@ def _row(bias, c):
 
 
 @compiled
-def _either(team, workers, a, a_turned, b, b_turned, bias, c, more, widths, heights, room, how, where):
+def _either(team, workers, a, a_turned, b, b_turned, bias, sums, widths, heights, room, how, where):
     if workers:
-        strips = (workers, a, a_turned, b, b_turned, bias, c, more, widths, heights, room, how, where)
+        strips = (workers, a, a_turned, b, b_turned, bias, sums, widths, heights, room, how, where)
         share_out(team, workers, workers, do_strips, strips)
     else:
-        _share_out_to_library(team, a, a_turned, b, b_turned, bias, c, how, where)
+        _share_out_to_library(team, a, a_turned, b, b_turned, bias, sums[0], how, where)
 
 
 @compiled

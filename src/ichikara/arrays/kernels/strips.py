@@ -20,7 +20,7 @@ from .panel import pack, times_some, width_of
 from .team import bounds
 from .tile import BYTES, ROWS, TWO, above, above_where, load, store
 
-__all__ = ["ARE_QUICK", "are_long", "do_strips", "nothing", "pay", "room_for"]
+__all__ = ["ARE_QUICK", "are_long", "do_strips", "pay", "room_for"]
 
 ARE_QUICK = BYTES == 64
 """Whether products of our own are as quick as the library's on this processor."""
@@ -50,21 +50,13 @@ def are_long(c, depth: int, workers: int) -> bool:
 
 
 def room_for(c, depth: int, workers: int, long: bool):
-    """Room for what all workers but the first have added up, how many strips are side by side in a product, how many
-    below each other, and room for all workers' panels.
-
-    Arguments: ``long``, whether the sums are divided, as of `are_long`.
+    """Room for the sums, how many strips are side by side in a product, how many below each other, and room for all
+    workers' panels. Shapes: of the first, (1, *c), which is c, or if it is ``long``, as of `are_long`, (workers, *c).
     """
     panels, widths, heights = _divided(*c.shape, 1 if long else workers, c.itemsize)
     room = numpy.empty((workers * -(-panels // widths), depth * 2 * BYTES // c.itemsize), c.dtype)
-    more = numpy.empty((workers - 1, *c.shape), c.dtype) if long else nothing(c.dtype)
-    return more, widths, heights, room
-
-
-@lru_cache(8)
-def nothing(dtype):
-    """Room for no sums."""
-    return numpy.empty((0, 0, 0), dtype)
+    sums = numpy.empty((workers, *c.shape), c.dtype) if long else c[None]
+    return sums, widths, heights, room
 
 
 @lru_cache(256)
@@ -84,30 +76,31 @@ def _divided(rows, columns, workers, size):
 
 
 @inner
-def do_strips(first, last, workers, a, a_turned, b, b_turned, bias, c, more, widths, heights, room, how, where):
+def do_strips(first, last, workers, a, a_turned, b, b_turned, bias, sums, widths, heights, room, how, where):
     """What some of the workers have to do, each with a part of the strips and of the room. In compiled code.
 
-    Arguments: ``a`` and ``b``, without gaps, each of them turned or not; ``bias``, a row; ``c``, of a tile's rows and a
-    panel's columns at the least; ``more``, ``widths``, ``heights`` and ``room``, as of `room_for`; ``how`` and
+    Arguments: ``a`` and ``b``, without gaps, each of them turned or not; ``bias``, a row; ``sums``, each of a tile's
+    rows and a panel's columns at the least, ``widths``, ``heights`` and ``room``, as of `room_for`; ``how`` and
     ``where``, as of `how_to_cut`.
     """
-    depth, width = a.shape[0] if a_turned else a.shape[1], width_of(c)
-    panels, layers = (c.shape[1] + width - 1) // width, len(more) + 1
+    depth, width = a.shape[0] if a_turned else a.shape[1], width_of(sums)
+    layers, height, across = sums.shape
+    panels = (across + width - 1) // width
     for worker in range(first, last):
         strips, place = bounds(layers * widths * heights, worker, workers), worker * len(room) // workers
         for strip in range(strips[0], strips[1]):
             layer = strip // (widths * heights)
             low, high = bounds(depth, layer, layers)
             of, until = bounds(panels, strip % widths, widths)
-            top, bottom = bounds(len(c), strip // widths % heights, heights)
+            top, bottom = bounds(height, strip // widths % heights, heights)
             # The last tile and the last strip end where C ends: what is done twice becomes the same twice.
-            right = min(until * width, c.shape[1])
+            right = min(until * width, across)
             left = right - (until - of) * width
             used = room[place : place + until - of]
             pack(b[left:right, low:high].T if b_turned else b[low:high, left:right], used)
             rows = a[low:high, top:bottom].T if a_turned else a[top:bottom, low:high]
-            sums = more[layer - 1] if layer else c
-            begin, out, of_where = bias[:, left:right], sums[top:bottom, left:right], where[top:bottom, left:right]
+            out = sums[layer, top:bottom, left:right]
+            begin, of_where = bias[:, left:right], where[top:bottom, left:right]
             for p in range(until - of):
                 for first_row in range(0, len(out), len(ROWS)):
                     r = min(first_row, len(out) - len(ROWS))
