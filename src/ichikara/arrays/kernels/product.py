@@ -44,7 +44,7 @@ def product(a, b, bias, cost, where=None):
         begin = numpy.zeros((1, c.shape[1]), c.dtype) if bias is None else _row(bias, c)
         together(_either, cost, workers, a, a_turned, b, b_turned, begin, sums, *strips, *cutting)
         if long:
-            numpy.add(*sums[:2], out=c)
+            numpy.add(sums[0], sums[1], out=c)
             for more in sums[2:]:
                 c += more
     else:
