@@ -274,6 +274,21 @@ def test_an_update_that_is_done_again_sees_what_has_changed(name):
 
 
 @pytest.mark.parametrize("small_kernels", [True], indirect=True)
+def test_nothing_is_made_for_an_update_whose_options_are_others_each_time(monkeypatch):
+    pytest.importorskip("numba", reason="kernels are compiled by Numba")
+    made, sgd = [], kernels._known_again["rules.sgd"]
+    noting = lambda *given, **options: made.append(options["lr"]) or sgd(*given, **options)
+    monkeypatch.setitem(kernels._known_again, "rules.sgd", noting)
+    training = Training(**TRAININGS["sgd"], staged=True)
+    for number in range(5):
+        training.optimizer.param_groups[0]["lr"] = 0.1 / (number + 1)
+        training.run(1)
+    assert made == []
+    training.run(3)
+    assert made == [0.1 / 5]
+
+
+@pytest.mark.parametrize("small_kernels", [True], indirect=True)
 def test_an_update_by_gradients_of_any_layout():
     w, b = asarray(numpy.ones((3, 4), "float32"), requires_grad=True), asarray([1.0, 2.0], requires_grad=True)
     optimizer = optim.SGD([w, b], lr=0.5)

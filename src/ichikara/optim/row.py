@@ -113,7 +113,10 @@ class Row:
         elif new is not self._array:
             self._array[...] = new
         del new
-        self._rule, self._again = rule, rule.again(self.arrays, gradients, self.states) if alone else None
+        # Not for a rule whose options are others each time.
+        repeated = alone and rule is self._rule
+        self._again = rule.again(self.arrays, gradients, self.states) if repeated else None
+        self._rule = rule
         self._alone = self._references()
 
     def _keep(self, array: Any) -> None:

@@ -24,7 +24,7 @@ from numba.core.typing import signature
 from numba.np.arrayobj import populate_array
 
 from .blas import address
-from .compiled import compiled, inner, intrinsic, named
+from .compiled import call_at, compiled, inner, intrinsic, named
 
 __all__ = ["POSSIBLE", "Chain", "Link", "for_each", "link"]
 
@@ -197,9 +197,7 @@ def _call(typing, function, arrays, numbers):
     """What the function of a link answers."""
 
     def code(context, builder, sig, args):
-        kind = context.call_conv.get_function_type(_linked.return_type, _linked.args)
-        place = builder.inttoptr(args[0], kind.as_pointer())
-        _, answer = context.call_conv.call_function(builder, place, types.boolean, _linked.args, args[1:])
+        _, answer = call_at(context, builder, _linked, args[0], args[1:])
         return answer
 
     return types.boolean(types.intp, types.intp, types.intp), code

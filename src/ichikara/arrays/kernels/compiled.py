@@ -24,7 +24,20 @@ from numba.extending import overload
 
 intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
-__all__ = ["compiled", "copy", "exp", "inner", "intrinsic", "larger", "maximum", "named", "part", "sigmoid", "tanh"]
+__all__ = [
+    "call_at",
+    "compiled",
+    "copy",
+    "exp",
+    "inner",
+    "intrinsic",
+    "larger",
+    "maximum",
+    "named",
+    "part",
+    "sigmoid",
+    "tanh",
+]
 
 # Sums may be taken in another order and products fused with sums, so that the compiler can work on many numbers at
 # once; nan and infinity keep their meaning.
@@ -150,6 +163,13 @@ def inner(function=None, *, makes_arrays=False, inlined=False):
     if function is None:
         return partial(inner, makes_arrays=makes_arrays, inlined=inlined)
     return numba.njit(forceinline=inlined, **_PART, **_options(makes_arrays))(function)
+
+
+def call_at(context, builder, form, address, arguments):
+    """Call the compiled function of a form that lies at an address: how it ended, and what it gave."""
+    kind = context.call_conv.get_function_type(form.return_type, form.args)
+    function = builder.inttoptr(address, kind.as_pointer())
+    return context.call_conv.call_function(builder, function, form.return_type, form.args, arguments)
 
 
 def part(context, function, signature):

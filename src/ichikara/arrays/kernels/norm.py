@@ -113,16 +113,29 @@ def _channels(team, x, w, b, eps, leak, y, mean, var, slope, sums, scales):
     share_out(team, len(sums), 0, _add_up, (x, mean, sums))
     count = x.shape[0] * x.shape[2]
     for c in range(mean.size):
-        total, square = sums[0, c]
-        for part in range(1, len(sums)):
-            total += sums[part, c, 0]
-            square += sums[part, c, 1]
+        total, square = _totals(sums, c)
         mean[c] = number(mean[c] + total / count)
         var[c] = max((square - total * total / count) / count, 0.0)
         slope[c] = number(1) / number(math.sqrt(var[c] + number(eps)))
-        scales[c, 0] = w[c] * slope[c]
-        scales[c, 1] = b[c] - mean[c] * scales[c, 0]
+        scales[c, 0], scales[c, 1] = _of_channel(c, w, b, mean, slope)
     share_out(team, len(x), 0, _scale, (x, scales, leak, y))
+
+
+@inner
+def _totals(sums, c):
+    """The two sums of a channel over the examples of all workers."""
+    one, other = 0.0, 0.0
+    for part in range(len(sums)):
+        one += sums[part, c, 0]
+        other += sums[part, c, 1]
+    return one, other
+
+
+@inner
+def _of_channel(c, w, b, mean, slope):
+    """What a channel is multiplied by, and what is added."""
+    scale = w[c] * slope[c]
+    return scale, b[c] - mean[c] * scale
 
 
 @inner
@@ -156,17 +169,12 @@ def _scale(first, last, x, scales, leak, y):
 def _channels_back(team, g, x, w, b, leak, mean, slope, gx, gw, gb, sums, scales):
     number = x.dtype.type
     for c in range(mean.size):
-        scales[c, 0] = w[c] * slope[c]
-        scales[c, 1] = (
-            b[c] - mean[c] * scales[c, 0]
-        )  # as on the way there, for the sign of what the activation was given
+        # As on the way there, for the sign of what the activation was given.
+        scales[c, 0], scales[c, 1] = _of_channel(c, w, b, mean, slope)
     share_out(team, len(sums), 0, _add_up_back, (g, x, mean, scales, leak, sums))
     count = number(x.shape[0] * x.shape[2])
     for c in range(mean.size):
-        total, product = sums[0, c]
-        for part in range(1, len(sums)):
-            total += sums[part, c, 0]
-            product += sums[part, c, 1]
+        total, product = _totals(sums, c)
         gb[c], gw[c] = total, product * slope[c]
         # The formula above, with what belongs to the channel taken together.
         scales[c, 2], scales[c, 3] = number(total) / count, slope[c] * slope[c] * number(product) / count

@@ -82,33 +82,33 @@ def _sgd_some(first, last, p, g, v, new, apart, numbers, remembers, nesterov):
 
 
 @in_place("rules.adam")
-def adam(parameter, gradient, state, alone, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
-    if amsgrad or maximize or l1:
-        return NotImplemented
-    return _adam_with(parameter, gradient, state, alone, (lr, *betas, eps, weight_decay, 0.0))
+def adam(parameter, gradient, state, alone, **options):
+    return _adam_with(parameter, gradient, state, alone, _numbers_of_adam(False, **options))
 
 
 @in_place("rules.adamw")
-def adamw(parameter, gradient, state, alone, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
-    if amsgrad or maximize or l1:
-        return NotImplemented
-    return _adam_with(parameter, gradient, state, alone, (lr, *betas, eps, 0.0, weight_decay))
+def adamw(parameter, gradient, state, alone, **options):
+    return _adam_with(parameter, gradient, state, alone, _numbers_of_adam(True, **options))
 
 
 @again("rules.adam")
-def adam_again(parameters, states, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
-    fits = not (amsgrad or maximize or l1)
-    return _adam_again(parameters, states, (lr, *betas, eps, weight_decay, 0.0)) if fits else None
+def adam_again(parameters, states, **options):
+    return _adam_again(parameters, states, _numbers_of_adam(False, **options))
 
 
 @again("rules.adamw")
-def adamw_again(parameters, states, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
-    fits = not (amsgrad or maximize or l1)
-    return _adam_again(parameters, states, (lr, *betas, eps, 0.0, weight_decay)) if fits else None
+def adamw_again(parameters, states, **options):
+    return _adam_again(parameters, states, _numbers_of_adam(True, **options))
 
 
-def _adam_again(parameters, states, options):
-    numbers, names = _numbers(*options), ("exp_avg", "exp_avg_sq")
+def _numbers_of_adam(apart, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
+    """The options as numbers, the decay that is added to the gradient before the one that is kept ``apart`` from it."""
+    decays = (0.0, weight_decay) if apart else (weight_decay, 0.0)
+    return None if amsgrad or maximize or l1 else _numbers(lr, *betas, eps, *decays)
+
+
+def _adam_again(parameters, states, numbers):
+    names = "exp_avg", "exp_avg_sq"
     if numbers is None or not all({"step", *names} <= state.keys() for state in states):
         return None
     step = states[0]["step"]  # one for all of them
@@ -124,8 +124,7 @@ def _small_adam(g, p, m, v, step, options, is_first):
     _adam_some(0, p.size, p, g, m, v, p, False, *_of_adam(p, step[()], lr, beta1, beta2, eps, decay, pull))
 
 
-def _adam_with(parameter, gradient, state, alone, options):
-    numbers = _numbers(*options)
+def _adam_with(parameter, gradient, state, alone, numbers):
     if numbers is None:
         return NotImplemented
     if not state:

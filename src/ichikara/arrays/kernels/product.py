@@ -15,7 +15,7 @@ _FEW_COLUMNS = 31
 _DEEP = 256  # sums of so many numbers, for fewer the library takes hardly longer, and there is nothing to compile
 _PIECE = 512  # rows at a time: then what has just been computed is still in the cache when it is needed
 _TOGETHER = 64  # rows whose sum is taken by itself
-_MANY = 512  # rows
+_MANY = 512  # rows, of which each worker sums up his own; of fewer some columns
 
 
 @kernel("arrays.product")

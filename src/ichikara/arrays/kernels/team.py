@@ -32,7 +32,7 @@ from numba.core import cgutils
 from numba.core.typing import signature
 
 from .. import workers
-from .compiled import compiled, inner, intrinsic, named, part
+from .compiled import call_at, compiled, inner, intrinsic, named, part
 
 __all__ = ["bounds", "share_out", "shared"]
 
@@ -122,9 +122,7 @@ def _call(typing, work, arguments, first, last):
     """Call a packed function; whether it failed."""
 
     def code(context, builder, sig, args):
-        kind = context.call_conv.get_function_type(_ranged.return_type, _ranged.args)
-        function = builder.inttoptr(args[0], kind.as_pointer())
-        status, _ = context.call_conv.call_function(builder, function, types.none, _ranged.args, args[1:])
+        status, _ = call_at(context, builder, _ranged, args[0], args[1:])
         return status.is_error
 
     return types.boolean(types.intp, types.intp, types.intp, types.intp), code
