@@ -21,7 +21,6 @@ import numpy
 from llvmlite import ir
 from numba import from_dtype, types
 from numba.core.typing import signature
-from numba.np.arrayobj import populate_array
 
 from .blas import address
 from .compiled import call_at, compiled, inner, intrinsic, named
@@ -172,6 +171,8 @@ class _Given:
         return number if kind == types.intp else self._array(kind, number)
 
     def _array(self, kind, position):
+        from numba.np.arrayobj import populate_array  # only where something is compiled, for it takes a while
+
         builder, word = self._builder, ir.IntType(64)
         eight, items, numbers = (ir.Constant(word, size) for size in (8, _ITEMS, _NUMBERS))
         item = self._at(builder.add(builder.add(self._arrays, items), builder.mul(position, eight)))

@@ -4,7 +4,7 @@ import hashlib
 import math
 import sys
 import warnings
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from numba.core.compiler import Compiler
 from numba.core.event import Listener, register
 from numba.core.runtime._nrt_python import c_helpers
 from numba.extending import intrinsic as _intrinsic
-from numba.extending import overload
+from numba.extending import overload, typeof_impl
 
 intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
 
@@ -162,7 +162,23 @@ def inner(function=None, *, makes_arrays=False, inlined=False):
     """
     if function is None:
         return partial(inner, makes_arrays=makes_arrays, inlined=inlined)
-    return numba.njit(forceinline=inlined, **_PART, **_options(makes_arrays))(function)
+    return _Inner(function, {"forceinline": inlined, **_PART, **_options(makes_arrays)})
+
+
+class _Inner:
+    """A function that is made ready for the compiler when that asks for it: not where all comes from disk."""
+
+    def __init__(self, function, options):
+        self._function, self._options = function, options
+
+    @cached_property
+    def for_numba(self):
+        return numba.njit(**self._options)(self._function)
+
+
+@typeof_impl.register(_Inner)
+def _type_of_inner(inner, context):
+    return types.Dispatcher(inner.for_numba)
 
 
 def call_at(context, builder, form, address, arguments):
@@ -174,7 +190,7 @@ def call_at(context, builder, form, address, arguments):
 
 def part(context, function, signature):
     """The description of an `inner` function, compiled for these types and linked into what is being compiled."""
-    found = function.get_compile_result(signature)
+    found = function.for_numba.get_compile_result(signature)
     context.active_code_library.add_linking_library(found.library)
     return found.fndesc
 
