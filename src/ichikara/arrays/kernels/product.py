@@ -25,23 +25,27 @@ def product(a, b, bias, cost, where=None):
     Arguments: ``where``, as of `how_to_cut`.
     """
     a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous
-    a, b = a.T if a_turned else a, b.T if b_turned else b
+    if a_turned:
+        a = a.T
+    if b_turned:
+        b = b.T
     if not (a.flags.carray and b.flags.carray):  # with gaps, or not to be written to: another type for the compiler
         return None
-    c = numpy.empty((a.shape[a_turned], b.shape[not b_turned]), a.dtype)
+    depth, rows, columns = a.shape[not a_turned], a.shape[a_turned], b.shape[not b_turned]
+    c = numpy.empty((rows, columns), a.dtype)
     if bias is not None and not bias.flags.carray:
         bias = bias.copy()
-    cutting, depth = how_to_cut(c, where), a.shape[0 if a_turned else 1]
-    few_rows, few_columns = len(c) <= _FEW_ROWS, c.shape[1] <= _FEW_COLUMNS and depth >= _DEEP
-    if b_turned and not a_turned and (few_rows or few_columns):
+    cutting = how_to_cut(c, where)
+    few_rows, few_columns = rows <= _FEW_ROWS, columns <= _FEW_COLUMNS and depth >= _DEEP
+    if (few_rows or few_columns) and b_turned and not a_turned:
         begin, (how, where) = numpy.zeros((1, 1), c.dtype) if bias is None else bias[None], cutting
         few = (a, b, begin, c, how, where) if few_rows else (b, a, begin.T, c.T, how, where.T)
         together(_times_few, cost, len(few[1]), *few)
-    elif pay(len(c), c.shape[1], depth, a_turned, cost):
+    elif pay(rows, columns, depth, a_turned, cost):
         workers = parts_for(cost)
         long = a_turned and bias is None and where is None and are_long(c, depth, workers)
         sums, *strips = room_for(c, depth, workers, long)
-        begin = numpy.zeros((1, c.shape[1]), c.dtype) if bias is None else _row(bias, c)
+        begin = numpy.zeros((1, columns), c.dtype) if bias is None else _row(bias, c)
         together(_either, cost, workers, a, a_turned, b, b_turned, begin, sums, *strips, *cutting)
         if long:
             numpy.add(sums[0], sums[1], out=c)
@@ -117,20 +121,35 @@ def _times_few(first, last, few, many, begin, out, how, where):
     """
     down, across = len(begin) - 1, begin.shape[1] - 1  # what lies there once is for all
     for j in range(first, last, 4):
+        w0, w1 = many[j], many[min(j + 1, last - 1)]
+        w2, w3 = many[min(j + 2, last - 1)], many[min(j + 3, last - 1)]
         for i in range(0, len(few), 2):
-            sums = _sums(many, j, last - 1, few[i], few[min(i + 1, len(few) - 1)])
-            for m in range(min(2, len(few) - i)):
+            if i + 1 < len(few):
+                sums, others = _sums_of_two(few[i], few[i + 1], w0, w1, w2, w3)
                 for n in range(min(4, last - j)):
-                    out[i + m, j + n] = begin[min(i + m, down), min(j + n, across)] + sums[m][n]
+                    out[i + 1, j + n] = begin[min(i + 1, down), min(j + n, across)] + others[n]
+            else:
+                sums = _sums_of_one(few[i], w0, w1, w2, w3)
+            for n in range(min(4, last - j)):
+                out[i, j + n] = begin[min(i, down), min(j + n, across)] + sums[n]
     cut_part(out, 0, len(few), first, last, how, where)
 
 
+# Several at once, for what is added to one sum has to wait for it.
+
+
 @inner
-def _sums(matrix, first, last, x, z):
-    """The sums of two rows times four of a matrix: eight, for what is added to one sum has to wait for it."""
+def _sums_of_one(x, w0, w1, w2, w3):
     zero = x.dtype.type(0)
-    w0, w1 = matrix[first], matrix[min(first + 1, last)]
-    w2, w3 = matrix[min(first + 2, last)], matrix[min(first + 3, last)]
+    s0, s1, s2, s3 = zero, zero, zero, zero
+    for k in range(x.size):
+        s0, s1, s2, s3 = s0 + x[k] * w0[k], s1 + x[k] * w1[k], s2 + x[k] * w2[k], s3 + x[k] * w3[k]
+    return s0, s1, s2, s3
+
+
+@inner
+def _sums_of_two(x, z, w0, w1, w2, w3):
+    zero = x.dtype.type(0)
     of_x, of_z = (zero, zero, zero, zero), (zero, zero, zero, zero)
     for k in range(x.size):
         a0, a1, a2, a3 = of_x
