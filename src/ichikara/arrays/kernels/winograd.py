@@ -55,7 +55,7 @@ from .patches import (
     with_point,
 )
 from .team import bounds, shared
-from .tile import ROWS, add_products, add_to, load, store
+from .tile import ROWS, add_products, add_to, load, store, turn
 
 _SHARE = 0.6  # of the multiplications: with more of them the transforms do not pay
 
@@ -191,14 +191,24 @@ def _share(x, u, bias, y, size, begin, step, skipped, out_step, where, kernel=(1
 @shared(makes_arrays=True)
 def _transform(first, last, taps, weight, outs, ins, elements, u):
     """The weights of some blocks of outputs at all points."""
-    apart, flat, window = u.shape[1], u.reshape(-1), numpy.zeros(elements.size * SOME, weight.dtype)
-    places = places_of(1, elements.size, 0, SOME)
+    apart, flat = u.shape[1], u.reshape(-1)
+    # Where the elements lie so near each other, a square of numbers has them all, of all outputs of a block.
+    near = elements.max() < SOME
+    window = numpy.zeros((SOME if near else elements.size) * SOME, weight.dtype)
+    places = elements * SOME if near else places_of(1, elements.size, 0, SOME)
     for block in range(first, last):
+        begin, end = outs[block * SOME], outs[(block + 1) * SOME - 1]
+        step = outs[block * SOME + 1] - begin
         for k in range(ins.size):
-            for e in range(elements.size):
-                for o in range(SOME):
-                    out = outs[block * SOME + o]
-                    window[e * SOME + o] = weight[out + ins[k] + elements[e]] if out >= 0 else 0
+            if near and end >= 0 and end + ins[k] + SOME <= weight.size:
+                for o in range(0, SOME, LANES):
+                    for e in range(0, SOME, LANES):
+                        turn(weight, begin + ins[k] + o * step + e, step, window, e * SOME + o, SOME)
+            else:
+                for e in range(elements.size):
+                    for o in range(SOME):
+                        out = outs[block * SOME + o]
+                        window[places[e] + o] = weight[out + ins[k] + elements[e]] if out >= 0 else 0
             for o in range(0, SOME, LANES):
                 to = (block * ins.size + k) * SOME + o
                 of_weights(taps, WHOLE, WHOLE, window, places, o, flat, to, (len(taps) + 3) * apart, apart)
