@@ -333,6 +333,48 @@ def test_a_schedule_moves_a_staged_step(where):
 
 
 @both
+def test_gradients_that_somebody_keeps_stay_as_they_were():
+    layer = nn.Linear(3, 2)
+
+    @stage
+    def step(x):
+        layer.zero_grad()
+        (layer(x) ** 2).sum().backward()
+
+    x = numpy.ones((4, 3), numpy.float32)
+    step(x)
+    step(2 * x)
+    kept = layer.weight.grad
+    numbers, part = numpy.array(kept), numpy.asarray(layer.bias.grad)[:1]
+    before = part.copy()
+    step(3 * x)
+    numpy.testing.assert_array_equal(numpy.asarray(kept), numbers)
+    numpy.testing.assert_array_equal(part, before)
+    step(x)
+    step(2 * x)
+    numpy.testing.assert_allclose(numpy.asarray(layer.weight.grad), numbers, rtol=1e-6)
+
+
+@both
+def test_a_step_compares_a_gradient_with_the_one_before():
+    def changes(staged):
+        ichikara.seed(0)
+        layer = nn.Linear(3, 2)
+        layer.weight.grad = ichikara.zeros((2, 3))
+
+        def change(x):
+            before = layer.weight.grad
+            layer.zero_grad()
+            ichikara.tanh(layer(x)).sum().backward()
+            return layer.weight.grad - before
+
+        change = stage(change) if staged else change
+        return [change(asarray(batches(4, 3)(number)[0])).numpy() for number in range(5)]
+
+    same(changes(True), changes(False))
+
+
+@both
 def test_gradients_that_are_not_forgotten_add_up():
     def train(staged):
         ichikara.seed(0)

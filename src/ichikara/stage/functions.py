@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy
@@ -85,6 +85,8 @@ def rebuilding(rebuild: Callable, leaves: list, places: list[int]) -> Callable:
     if not places:
         constant = rebuild(leaves)
         return lambda moving: constant
+    if len(leaves) == 1 and rebuild(leaves) is leaves[0]:  # a tree of nothing but this leaf
+        return itemgetter(0)
     template = list(leaves)
     for place in places:
         template[place] = None

@@ -1,9 +1,11 @@
 """A recording that can be replayed: functions of arrays in a row, and what has to be as it was for it to hold."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import takewhile
 from operator import itemgetter
+from sys import getrefcount
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -12,7 +14,7 @@ import numpy
 from ..arrays import generator_in_use, workers
 from ..autodiff import wrap
 from ..autodiff.modes import mode
-from .functions import numbers
+from .functions import grad, numbers
 from .fusing import chained, fuse
 from .instruction import Instruction, Room
 
@@ -70,13 +72,24 @@ class Program:
             instructions.append(instruction._replace(takes=takes))
         # At once and without a call each: small arrays made anew, and what is read before anything can have changed it.
         made = [room for room in rooms if room.slot in seen - large]
+        # Those that become a gradient, and nothing else that is left behind: they are made anew only if somebody has
+        # the one of the replay before.
+        left = Counter(
+            [slot for slot, _ in outcome.returned] + [slot for *_, slot in (*outcome.grads, *outcome.buffers)]
+        )
+        before = {holder for holder, tensor_of, *_ in guards.sources if tensor_of is grad}  # whose old one is looked at
+        leaves = {slot: leaf for leaf, slot in outcome.grads if left[slot] == 1 and leaf not in before}
+        self._lent = [room for room in made if room.slot in leaves]
+        self._leaves = [leaves[room.slot] for room in self._lent]
+        made = [room for room in made if room.slot not in leaves]
         calm = [*takewhile(lambda instruction: not instruction.effect, instructions)]
         reads = [instruction for instruction in calm if instruction.function is numbers]
         others = [instruction for instruction in calm if instruction.function is not numbers]
         self._tensors = [values[instruction.takes[0]] for instruction in reads]
         self._shapes, self._dtypes = [room.shape for room in made], [room.dtype for room in made]
         # In a replay's list of values come first the inputs, what is read and what is made; and last the rooms.
-        first = [*range(inputs), *(instruction.gives for instruction in reads), *(room.slot for room in made)]
+        read = [instruction.gives for instruction in reads]
+        first = [*range(inputs), *read, *(room.slot for room in (*made, *self._lent))]
         own = [room.slot for room in self._rooms]
         between = sorted({*range(len(values))}.difference(first, own))
         self._between = [values[slot] for slot in between]
@@ -92,12 +105,17 @@ class Program:
         ]
         self.outcome = outcome._replace(
             returned=[(place[slot], tensor) for slot, tensor in outcome.returned],
-            grads=[(leaf, None if slot is None else place[slot]) for leaf, slot in outcome.grads],
+            grads=[
+                (leaf, None if slot is None else place[slot])
+                for leaf, slot in outcome.grads
+                if leaf not in self._leaves
+            ],
             buffers=[(held, name, place[slot]) for held, name, slot in outcome.buffers],
         )
         # Once, and not anew for each large product.
         self._held: AbstractContextManager = workers.held if large else nullcontext()
-        self._free: list[list] = []  # arrays for all rooms, which no replay is using; there may be several at once
+        # Arrays for all rooms, and gradients with theirs, which no replay is using; there may be several at once.
+        self._free: list[tuple[list, list]] = []
 
     def fits(self) -> bool:
         """Whether all that the recording depends on is as it was."""
@@ -129,11 +147,16 @@ class Program:
     def replay(self, inputs: list) -> Any:
         """Do the step with these arrays as its arguments."""
         try:
-            rooms = self._free.pop()
+            rooms, lent = self._free.pop()
         except IndexError:
-            rooms = [room.make() for room in self._rooms]
+            rooms, lent = [room.make() for room in self._rooms], []
+        count = len(self._leaves)
+        if len(lent) < count or (count and max(map(getrefcount, lent)) > _LENT):
+            tensors = [wrap(room.make(), None) for room in self._lent]
+            lent = [*tensors, *map(numbers, tensors)]
+            del tensors
         made = map(numpy.empty, self._shapes, self._dtypes)
-        values = [*inputs, *map(numbers, self._tensors), *made, *self._between, *rooms]
+        values = [*inputs, *map(numbers, self._tensors), *made, *lent[count:], *self._between, *rooms]
         before, mode.in_rule = mode.in_rule, True  # operations that a rule calls answer arrays with arrays
         try:
             with self._held:
@@ -143,13 +166,19 @@ class Program:
                         values[empty] = None
         finally:
             mode.in_rule = before
-            self._free.append(rooms)
+            self._free.append((rooms, lent))
+        for leaf, tensor in zip(self._leaves, lent, strict=False):
+            leaf.grad = tensor
         result, returned, grads, buffers = self.outcome
         for leaf, slot in grads:
             leaf.grad = None if slot is None else wrap(values[slot], None)
         for held, name, slot in buffers:
             held[name] = wrap(values[slot], None)
         return result([wrap(values[slot], None) if tensor else values[slot] for slot, tensor in returned])
+
+
+_once = [object()]
+_LENT = max(map(getrefcount, [*_once]))  # how many have a gradient that nobody has but its leaf, and who asks
 
 
 def _parameters(code: Sequence[Instruction], values: list) -> set[int]:
