@@ -8,7 +8,7 @@ from .compiled import inner, sigmoid, tanh
 from .mapped import mapped, of_one, of_three, of_two
 
 _SQRT_TWO_OVER_PI = 0.7978845608028654
-_MANY = 1 << 17  # elements, of fewer NumPy has added two before a worker has been called
+_MANY = 1 << 14  # elements, of fewer NumPy has added two before a worker has been called
 
 
 @kernel("relu")
