@@ -91,8 +91,8 @@ row(
 )
 row(
     "convolution_image",
-    [normal(2, 3, 3, 3), normal(3, 2, 2, 3)],
-    lambda t, g, w: t.nn.functional.conv_transpose2d(g, w, None, (2, 1), 0, 0, 1, (1, 2))[..., 1:, 1:-1],
+    [normal(2, 3, 3, 3), normal(3, 2, 2, 3), normal(2)],
+    lambda t, g, w, b: t.nn.functional.conv_transpose2d(g, w, b, (2, 1), 0, 0, 1, (1, 2))[..., 1:, 1:-1],
     {"window": _WINDOW, "size": (5, 5)},
     composes=_LIBRARY,
 )

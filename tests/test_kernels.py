@@ -236,10 +236,12 @@ def test_winograds_convolution_is_convolution(count, channels, outputs, size, pa
     x = large(random, 2 * count, channels, *size)[::2]  # not contiguous
     weight, bias = large(random, outputs, channels, *kernel), large(random, outputs)
     out = large(random, count, outputs, *window.positions(size, kernel))
-    exact = [array.astype("float64") for array in (x, weight, bias, out)]
+    of_channels = large(random, channels)
+    exact = [array.astype("float64") for array in (x, weight, bias, out, of_channels)]
+    back = winograd.correlate_back(out, weight, of_channels, size, window)
     for found, wanted in (
         (winograd.correlate(x, weight, bias, window), convolve(*exact[:3], window, 1)),
-        (winograd.correlate_back(out, weight, size, window), convolve_back(exact[3], exact[1], size, window, 1)),
+        (back, convolve_back(exact[3], exact[1], exact[4], size, window, 1)),
         (winograd.correlate_weight(out, x, kernel, window), convolve_weight(exact[3], exact[0], kernel, window, 1)),
     ):
         assert found.shape == wanted.shape
@@ -267,12 +269,15 @@ def test_the_gradient_of_images(channels, outputs, groups, kernel, stride, dilat
     weight = random.normal(size=(outputs, channels // groups, *kernel)).astype(dtype)
     out = random.normal(size=(3, outputs, *window.positions(size, kernel))).astype(dtype)
     where = random.normal(size=(3, channels, *size)).astype(dtype)
-    exact = convolve_back(out.astype("float64"), weight.astype("float64"), size, window, groups)
+    bias = random.normal(size=channels).astype(dtype)
+    exact = convolve_back(out.astype("float64"), weight.astype("float64"), None, size, window, groups)
     close = {"rtol": 0, "atol": 1e-4 if dtype == "float32" else 1e-12}
-    found = convolution_image(out, weight, size, window, groups)
+    found = convolution_image(out, weight, None, size, window, groups)
     assert found.dtype == dtype
     numpy.testing.assert_allclose(found, exact, **close)
-    cut_off = convolution_image(out, weight, size, window, groups, where)
+    with_bias = convolution_image(out, weight, bias, size, window, groups)
+    numpy.testing.assert_allclose(with_bias, exact + bias[:, None, None], **close)
+    cut_off = convolution_image(out, weight, None, size, window, groups, where)
     numpy.testing.assert_array_equal(cut_off, numpy.where(where > 0, found, 0))
 
 

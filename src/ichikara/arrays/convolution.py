@@ -98,13 +98,13 @@ def convolve(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any
     return y
 
 
-def convolve_back(out: Any, weight: Any, size: Pair, window: Window, groups: int) -> Any:
-    """The image of a size. Shapes: (n, o, oh, ow), (o, c / groups, kh, kw) -> (n, c, \\*size)."""
+def convolve_back(out: Any, weight: Any, bias: Any, size: Pair, window: Window, groups: int) -> Any:
+    """The image of a size. Shapes: (n, o, oh, ow), (o, c / groups, kh, kw), (c) or None -> (n, c, \\*size)."""
     channels = groups * weight.shape[1]
-    if namespace(out, weight) is not numpy:
-        return _jax_transposed(
-            lambda x: _jax_convolution(window, groups)(x, weight), (out.shape[0], channels, *size), out
-        )
+    if namespace(out, weight, bias) is not numpy:
+        shape = (out.shape[0], channels, *size)
+        x = _jax_transposed(lambda x: _jax_convolution(window, groups)(x, weight), shape, out)
+        return x if bias is None else x + bias[:, None, None]
     kernel, positions = weight.shape[2:], out.shape[2:]
     matrix = weight.reshape(groups, weight.shape[0] // groups, -1).mT  # (groups, c / groups kh kw, o / groups)
     x = numpy.zeros((out.shape[0], channels, *size), numpy.result_type(out, weight))
@@ -117,6 +117,8 @@ def convolve_back(out: Any, weight: Any, size: Pair, window: Window, groups: int
             for k, place in enumerate(window.places(kernel, positions)):
                 padded[place] += columns[:, k]
             x[some] = padded[window.inside(size)].swapaxes(0, 1)
+            if bias is not None:
+                x[some] += bias[:, None, None]
 
     share(work, len(out), cost=out.size * matrix.shape[1])
     return x

@@ -9,7 +9,7 @@ Source: V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep le
 from ..arrays import convolve, convolve_back, convolve_weight, namespace
 from ..autodiff import composed, op
 from ..errors import UserError
-from .shape import expand_dims, reshape
+from .shape import expand_dims
 from .window import as_given, as_images, as_plane, count_positions, make_window, sizes
 
 __all__ = [
@@ -34,15 +34,15 @@ def convolution(x, weight, bias=None, /, window=None, groups=1):
     return convolve(x, weight, bias, window, groups)
 
 
-@op(r"x_{n c j} = \sum_{o, i, k:\,s i + d k - p = j} w_{o c k}\,y_{n o i}", floating=True)
-def convolution_image(out, weight, /, size=(), window=None, groups=1):
-    """Each output spread over what its window saw: the gradient of `convolution` by its image.
+@op(r"x_{n c j} = b_c + \sum_{o, i, k:\,s i + d k - p = j} w_{o c k}\,y_{n o i}", floating=True)
+def convolution_image(out, weight, bias=None, /, size=(), window=None, groups=1):
+    """Each output spread over what its window saw: without a bias the gradient of `convolution` by its image.
 
-    Shapes: (n, o, oh, ow), (o, c / groups, kh, kw) -> (n, c, \\*size).
+    Shapes: (n, o, oh, ow), (o, c / groups, kh, kw), (c) or None -> (n, c, \\*size).
 
     Arguments: ``size``, the height and width of the image; the others as of `convolution`.
     """
-    return convolve_back(out, weight, size, window, groups)
+    return convolve_back(out, weight, bias, size, window, groups)
 
 
 @op(r"w_{o c k} = \sum_{n, i} y_{n o i}\,x_{n c (s i + d k - p)}", floating=True)
@@ -59,7 +59,7 @@ def convolution_weight(out, x, /, kernel=(), window=None, groups=1):
 convolution.gradient(
     x=(
         r"\bar x_{n c j} = \sum_{o, i, k:\,s i + d k - p = j} w_{o c k}\,\bar y_{n o i}",
-        lambda g, weight, x_shape, window, groups: convolution_image(g, weight, x_shape[2:], window, groups),
+        lambda g, weight, x_shape, window, groups: convolution_image(g, weight, None, x_shape[2:], window, groups),
     ),
     weight=(
         r"\bar w_{o c k} = \sum_{n, i} \bar y_{n o i}\,x_{n c (s i + d k - p)}",
@@ -77,6 +77,7 @@ convolution_image.gradient(
         r"\bar w_{o c k} = \sum_{n, i} y_{n o i}\,\bar x_{n c (s i + d k - p)}",
         lambda g, out, weight_shape, window, groups: convolution_weight(out, g, weight_shape[2:], window, groups),
     ),
+    bias=(r"\bar b_c = \sum_{n, j} \bar x_{n c j}", lambda g: namespace(g).sum(g, axis=(0, 2, 3))),
 )
 
 convolution_weight.gradient(
@@ -86,7 +87,7 @@ convolution_weight.gradient(
     ),
     x=(
         r"\bar x_{n c j} = \sum_{o, i, k:\,s i + d k - p = j} \bar w_{o c k}\,y_{n o i}",
-        lambda g, out, x_shape, window, groups: convolution_image(out, g, x_shape[2:], window, groups),
+        lambda g, out, x_shape, window, groups: convolution_image(out, g, None, x_shape[2:], window, groups),
     ),
 )
 
@@ -182,10 +183,7 @@ def _transposed(name, axes, x, weight, bias, stride, padding, output_padding, gr
     )
     if min(size) < 1:
         raise UserError(f"{name}: of an input of shape {x.shape} nothing is left with padding {padding}")
-    y = convolution_image(images, weight, size, window, groups)
-    if bias is not None:
-        y = y + reshape(bias, (channels, 1, 1))
-    return as_given(axes, x, y)
+    return as_given(axes, x, convolution_image(images, weight, bias, size, window, groups))
 
 
 def _check(name, axes, x, weight, bias, groups, channels, biases):

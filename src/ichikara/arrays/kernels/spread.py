@@ -14,7 +14,7 @@ import numpy
 from ..workers import together
 from . import fused, kernel, winograd
 from .compiled import inner
-from .convolution import correlate
+from .convolution import convolution_bias, correlate
 from .cut import WHERE, cut_where, how_to_cut
 from .seen import add_seen, filled, panels_of, seen_by, seen_from_outputs, transpose
 from .team import shared
@@ -24,9 +24,9 @@ _TOGETHER = 96  # positions: what they give for an element of the window stays i
 
 
 @kernel("convolution_image")
-def convolution_image(out, weight, size, window, groups, where=None):
+def convolution_image(out, weight, bias, size, window, groups, where=None):
     if winograd.fits(out.dtype, weight.shape, window, groups, out.shape[2:]):
-        return winograd.correlate_back(out, weight, size, window, where)
+        return winograd.correlate_back(out, weight, bias, size, window, where)
     g, channels, outputs = numpy.ascontiguousarray(out), weight.shape[1], len(weight) // groups
     x = numpy.empty((len(g), groups * channels, *size), g.dtype)
     parted = weight.reshape(groups, outputs, *weight.shape[1:])
@@ -38,12 +38,17 @@ def convolution_image(out, weight, size, window, groups, where=None):
         correlate(g, panels_of(parted.reshape(groups, channels, -1)), None, x, seen, where)
     else:
         _spread(g, parted, x, window, where)
+    if bias is not None:
+        x += bias[:, None, None]
     return x
+
+
+kernel("convolution_image", of="bias")(convolution_bias)
 
 
 @fused("convolution", of="x", then="relu")
 def convolution_x_relu(g, weight, x_shape, window, groups, y):
-    return convolution_image(g, weight, x_shape[2:], window, groups, y)
+    return convolution_image(g, weight, None, x_shape[2:], window, groups, y)
 
 
 # --- channels side by side --------------------------------------------------------------------------------------------

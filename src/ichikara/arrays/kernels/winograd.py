@@ -96,15 +96,18 @@ def correlate(x, weight, bias, window, where=None, pooled=None):
     return y
 
 
-def correlate_back(out, weight, size, window, where=None):
-    """The gradient of the image of a size, cut off. Shapes: (n, o, oh, ow), (o, c, s r, s r) -> (n, c, h, w)."""
+def correlate_back(out, weight, bias, size, window, where=None):
+    """The gradient of the image of a size, and a bias, cut off.
+
+    Shapes: (n, o, oh, ow), (o, c, s r, s r), (c) or None -> (n, c, h, w).
+    """
     step = window.stride[0]
     taps = weight.shape[2] // step
     x = numpy.empty((len(out), weight.shape[1], *size), out.dtype)
     u = _points(weight, *_lists_back(weight.shape, step))
     before = [p for p, _ in window.padding]
     skipped = [p % step for p in before]
-    _share(out, u, None, x, size, [taps - 1 - p // step for p in before], 1, skipped, step, where)
+    _share(out, u, bias, x, size, [taps - 1 - p // step for p in before], 1, skipped, step, where)
     return x
 
 
