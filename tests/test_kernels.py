@@ -364,6 +364,8 @@ def test_a_fork_after_kernels_have_run():
         ((700,), (700, 500)),  # few rows and many columns
         ((500, 700), (700,)),
         ((90, 300), (300, 80)),
+        ((64, 1), (1, 6272)),  # hardly any sums
+        ((17, 3), (3, 9001)),
         ((6, 50, 60), (6, 60, 40)),
         ((3, 2, 50, 60), (60, 70)),
         ((50, 60), (5, 60, 70)),
@@ -381,7 +383,7 @@ def test_a_product_that_is_shared_out_is_the_product(left, right):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("shape", [(2100, 65, 130), (90, 300, 700), (1, 700, 500), (5, 3, 7), (0, 400, 700)])
+@pytest.mark.parametrize("shape", [(2100, 65, 130), (90, 300, 700), (33, 2, 9000), (1, 700, 500), (5, 3, 7), (0, 400, 700)])
 def test_a_product_begins_with_its_bias(shape, dtype):
     rows, inner, columns = shape
     drawn = numpy.random.default_rng(0)

@@ -13,6 +13,7 @@ from .team import bounds, share_out, shared
 _FEW_ROWS = 4
 _FEW_COLUMNS = 31
 _DEEP = 256  # sums of so many numbers, for fewer the library takes hardly longer, and there is nothing to compile
+_SHALLOW, _ENOUGH = 4, 16  # sums of so few numbers, and so many rows that each worker has some
 _PIECE = 512  # rows at a time: then what has just been computed is still in the cache when it is needed
 _TOGETHER = 64  # rows whose sum is taken by itself
 _MANY = 512  # rows, of which each worker sums up his own; of fewer some columns
@@ -82,7 +83,11 @@ def _by_library(team, a, a_turned, b, b_turned, bias, c, how, where):
 
 @inner
 def _share_out_to_library(team, a, a_turned, b, b_turned, bias, c, how, where):
-    count, by_rows = max(c.shape), c.shape[0] >= c.shape[1]
+    # By the longer side; but of sums that are soon taken by rows, as what comes after them is shared out.
+    m, n = c.shape
+    depth = a.shape[0] if a_turned else a.shape[1]
+    by_rows = m >= n or (depth <= _SHALLOW and m >= _ENOUGH)
+    count = m if by_rows else n
     share_out(team, count, count // _PIECE, _product_part, (a, a_turned, b, b_turned, bias, c, by_rows, how, where))
 
 
