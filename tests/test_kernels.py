@@ -383,7 +383,9 @@ def test_a_product_that_is_shared_out_is_the_product(left, right):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("shape", [(2100, 65, 130), (90, 300, 700), (33, 2, 9000), (1, 700, 500), (5, 3, 7), (0, 400, 700)])
+@pytest.mark.parametrize(
+    "shape", [(2100, 65, 130), (90, 300, 700), (33, 2, 9000), (1, 700, 500), (5, 3, 7), (0, 400, 700)]
+)
 def test_a_product_begins_with_its_bias(shape, dtype):
     rows, inner, columns = shape
     drawn = numpy.random.default_rng(0)
