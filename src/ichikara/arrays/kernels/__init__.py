@@ -35,7 +35,9 @@ cache; it is given what the first is given, and then what else the second is::
     def linear_x_relu(g, weight, y): ...
 """
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy
@@ -255,26 +257,45 @@ def small_for(operation: str, of: str, given: dict[str, Any], results: Sequence)
 
 
 def _load():
-    """Import the kernels, all at once, when the first of them is asked for: Numba takes a fifth of a second."""
+    """Import the kernels, all at once, when the first of them is asked for: Numba takes a tenth of a second."""
     global _loaded
     keep_freed()
     try:
-        from . import (  # noqa: F401
-            activation,
-            attention,
-            convolution,
-            linear,
-            loss,
-            norm,
-            optim,
-            pool,
-            product,
-            recurrent,
-            softmax,
-            spread,
-        )
+        with _uncollected():
+            from . import (  # noqa: F401
+                activation,
+                attention,
+                convolution,
+                linear,
+                loss,
+                norm,
+                optim,
+                pool,
+                product,
+                recurrent,
+                softmax,
+                spread,
+            )
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("numba", "llvmlite"):
             raise
     look_again()  # SciPy's linear algebra library has been loaded, and is to keep to one thread too
     _loaded = True
+
+
+@contextmanager
+def _uncollected():
+    """A block whose objects stay: the collector of garbage does not go through them again and again while they are made.
+
+    That would take a quarter of the time of importing Numba. Afterwards they are with what lives long.
+    """
+    if not gc.isenabled() or gc.get_freeze_count():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.unfreeze()  # into the oldest generation, without a look at them
+        gc.enable()
