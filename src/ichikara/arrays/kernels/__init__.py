@@ -285,7 +285,7 @@ def _load():
 
 @contextmanager
 def _uncollected():
-    """A block whose objects stay: the collector of garbage does not go through them again and again while they are made.
+    """A block whose objects stay: garbage is not looked for among them again and again while they are made.
 
     That would take a quarter of the time of importing Numba. Afterwards they are with what lives long.
     """

@@ -50,7 +50,7 @@ def self_attention_qkv(g, of_scores):
 
 def _self_attention(qkv, mask, kept, is_causal, scale, with_weights):
     shape = qkv.shape
-    if qkv.ndim != 5 or numpy.empty_like(qkv).strides != qkv.strides or not qkv.flags.writeable:
+    if qkv.ndim != 5 or not (_has_no_gaps(qkv.shape, qkv.strides, qkv.itemsize) and qkv.flags.writeable):
         qkv = numpy.require(qkv.reshape(3, *_with_heads(qkv[0]).shape), requirements=["C", "W"])
     as_given = lambda found: found.reshape(shape)
     return _attend_all(qkv, [shape[1:]] * 3, mask, kept, is_causal, scale, with_weights, as_given)
@@ -74,11 +74,11 @@ def _attend_all(given, shapes, mask, kept, is_causal, scale, with_weights, as_gi
     q, k, v = given
     if 0 in (*k.shape, *v.shape) or scale <= 0 or not (mask is None or mask.dtype == bool):
         return NotImplemented  # a mask of floats may want its gradient
-    weights = (*shapes[0][:-1], k.shape[-2])
+    weights, everywhere = (*shapes[0][:-1], k.shape[-2]), (*q.shape[:-1], k.shape[-2])
     y = numpy.empty_like(q) if q.shape == v.shape else numpy.empty((*q.shape[:-1], v.shape[-1]), q.dtype)
-    p = numpy.empty((*q.shape[:-1], k.shape[-2] if with_weights else 0), q.dtype)
-    places = _with_heads(_ones(weights, bool) if mask is None else numpy.broadcast_to(mask, weights))
-    drops = _with_heads(_ones(weights, q.dtype.type) if kept is None else numpy.broadcast_to(kept, weights))
+    p = numpy.empty(everywhere if with_weights else (*q.shape[:-1], 0), q.dtype)
+    places = _ones(everywhere, bool) if mask is None else _with_heads(numpy.broadcast_to(mask, weights))
+    drops = _ones(everywhere, q.dtype.type) if kept is None else _with_heads(numpy.broadcast_to(kept, weights))
     masks = (places, drops, mask is not None, kept is not None)
     options = (is_causal, q.dtype.type(scale))
     cost = q.size * 2 * k.shape[-2]
@@ -108,6 +108,17 @@ def attention_k(g, of_scores):
 @kernel("attention", of="v")
 def attention_v(g, of_scores):
     return of_scores(g)[2]
+
+
+@lru_cache(64)
+def _has_no_gaps(shape, strides, size):
+    """Whether numbers fill the memory from the first to the last, in whatever order of the axes."""
+    for length, stride in sorted(zip(shape, strides, strict=True), key=lambda axis: axis[::-1]):
+        if length > 1:
+            if stride != size:
+                return False
+            size *= length
+    return True
 
 
 @lru_cache(64)
@@ -147,7 +158,7 @@ def _like(y, x):
 @shared(makes_arrays=True)
 def _attend(first, last, q, k, v, y, p, places, drops, masked, dropped, is_causal, scale):
     of_k, of_v = panels_for(k[0, 0].T), panels_for(v[0, 0])
-    scores, found = rows_for(_BLOCK, of_k), rows_for(_BLOCK, of_v)
+    scores, found = rows_for(_BLOCK, of_k).reshape(-1), rows_for(_BLOCK, of_v)
     nothing = rows_for(1, of_k if len(of_k) > len(of_v) else of_v)
     for n in range(first, last):
         i, h = n // q.shape[1], n % q.shape[1]
@@ -157,27 +168,30 @@ def _attend(first, last, q, k, v, y, p, places, drops, masked, dropped, is_causa
 
 @inner
 def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale, of_k, of_v, scores, found, nothing):
-    queries, keys = len(q), len(k)
+    queries, keys, width = len(q), len(k), width_of(k)
     pack(k.T, of_k)
     pack(v, of_v)
     for start in range(0, queries, _BLOCK):
         stop = min(start + _BLOCK, queries)
         seen = min(stop, keys) if is_causal else keys
-        times_all(q[start:stop], of_k[: (seen + width_of(k) - 1) // width_of(k)], nothing, scores[: stop - start])
+        panels = of_k[: (seen + width - 1) // width]
+        block = scores[: (stop - start) * len(panels) * width].reshape(stop - start, len(panels) * width)
+        times_all(q[start:stop], panels, nothing, block)
         for r in range(start, stop):
-            row = scores[r - start, :seen]
+            row = block[r - start]
             if masked:
-                _hide(row, places[r])
-            if is_causal:
-                # To the end of the block, so that the rows are as long as vectors are wide.
-                row[r + 1 :] = -numpy.inf
-            _softmax(row, scale)
+                _hide(row[:seen], places[r])
+            # To the end of the panels, so that the rows are as long as vectors are wide.
+            row[min(r + 1, seen) if is_causal else seen :] = -numpy.inf
+        _softmax(block, scale)
+        for r in range(start, stop):
+            row = block[r - start, :seen]
             if p.shape[1]:  # its gradient is wanted
                 copy(p[r], row)
                 p[r, seen:] = 0
             if dropped:
                 _times(row, row, drops[r])
-        times_all(scores[: stop - start, :seen], of_v, nothing, found[: stop - start])
+        times_all(block[:, :seen], of_v, nothing, found[: stop - start])
         for r in range(start, stop):
             copy(y[r], found[r - start, : y.shape[1]])
 
@@ -194,20 +208,51 @@ def _hide(scores, places):
 
 @inner
 def _softmax(scores, scale):
-    """The softmax of a row of scores, in place."""
-    largest = scores[0]
-    for j in range(scores.size):
-        largest = larger(largest, scores[j])
-    if largest == -numpy.inf:  # this query may look nowhere
-        scores[:] = 0
-        return
-    total = scores.dtype.type(0)
-    for j in range(scores.size):
-        scores[j] = exp((scores[j] - largest) * scale)
-        total += scores[j]
-    part = scores.dtype.type(1) / total
-    for j in range(scores.size):
-        scores[j] *= part
+    """The softmax of rows of scores, in place: of one that may look nowhere it is 0.
+
+    The exponentials are taken of all rows in one loop. Row by row each would wait for the largest and for the sum.
+    """
+    for r in range(len(scores)):
+        largest = _largest(scores[r])
+        _move(scores[r], scores.dtype.type(0) if largest == -numpy.inf else largest, scale)
+    _exponentials(scores.reshape(-1))
+    for r in range(len(scores)):
+        total = _sum(scores[r])
+        _scale(scores[r], scores.dtype.type(0) if total == 0 else scores.dtype.type(1) / total)
+
+
+@inner
+def _largest(row):
+    largest = row[0]
+    for j in range(row.size):
+        largest = larger(largest, row[j])
+    return largest
+
+
+@inner
+def _move(row, origin, scale):
+    for j in range(row.size):
+        row[j] = (row[j] - origin) * scale
+
+
+@inner
+def _exponentials(numbers):
+    for j in range(numbers.size):
+        numbers[j] = exp(numbers[j])
+
+
+@inner
+def _sum(row):
+    total = row.dtype.type(0)
+    for j in range(row.size):
+        total += row[j]
+    return total
+
+
+@inner
+def _scale(row, by):
+    for j in range(row.size):
+        row[j] *= by
 
 
 @inner
