@@ -60,7 +60,7 @@ def together(function: Callable, cost: int, *arguments: Any) -> Any:
 
     Arguments: ``cost``, about how many multiplications it takes: for a few it has no team.
     """
-    threads = held.threads() if cost >= _SMALL_TOGETHER else 1
+    threads = parts_for(cost)
     if threads == 1:
         return function(_NOBODY, *arguments)
     helpers = _hire(threads - 1)

@@ -8,7 +8,6 @@ from .compiled import inner, sigmoid, tanh
 from .mapped import mapped, of_one, of_three, of_two
 
 _SQRT_TWO_OVER_PI = 0.7978845608028654
-_MANY = 1 << 14  # elements, of fewer NumPy has added two before a worker has been called
 
 
 @kernel("relu")
@@ -43,7 +42,7 @@ def _relu_x(g, y):
 
 @kernel("add")
 def add(a, b):
-    return mapped(_add, a, b, cost=2) if _alike(a, b) and a.size >= _MANY else NotImplemented
+    return mapped(_add, a, b, cost=2) if _alike(a, b) else NotImplemented
 
 
 @of_two
