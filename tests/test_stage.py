@@ -356,6 +356,29 @@ def test_gradients_that_somebody_keeps_stay_as_they_were():
 
 
 @both
+def test_a_step_that_fails_leaves_no_half_of_a_gradient():
+    layer, loss = nn.Linear(3, 2), nn.CrossEntropyLoss()
+
+    @stage
+    def step(x, labels, others):
+        layer.zero_grad()
+        loss(layer(x), labels).backward()
+        return loss(layer(x), others)
+
+    x, labels = batches(4, 3, classes=2)(0)
+    for _ in range(3):
+        step(x, labels, labels)
+    before = [numpy.array(p.grad) for p in layer.parameters()]
+    with pytest.raises(ValueError, match="2"):
+        step(2 * x, labels, labels + 2)
+    for p, numbers in zip(layer.parameters(), before, strict=True):
+        assert p.grad is None or numpy.array_equal(p.grad, numbers)
+    step(x, labels, labels)
+    for p, numbers in zip(layer.parameters(), before, strict=True):
+        numpy.testing.assert_array_equal(p.grad, numbers)
+
+
+@both
 def test_a_step_compares_a_gradient_with_the_one_before():
     def changes(staged):
         ichikara.seed(0)

@@ -164,6 +164,10 @@ class Program:
                     values[place] = function(*take(values))
                     for empty in lets_go:
                         values[empty] = None
+        except BaseException:
+            for leaf in self._leaves:  # whose gradient may have been written half
+                leaf.grad = None
+            raise
         finally:
             mode.in_rule = before
             self._free.append((rooms, lent))
