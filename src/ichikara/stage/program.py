@@ -72,13 +72,7 @@ class Program:
             instructions.append(instruction._replace(takes=takes))
         # At once and without a call each: small arrays made anew, and what is read before anything can have changed it.
         made = [room for room in rooms if room.slot in seen - large]
-        # Those that become a gradient, and nothing else that is left behind: they are made anew only if somebody has
-        # the one of the replay before.
-        left = Counter(
-            [slot for slot, _ in outcome.returned] + [slot for *_, slot in (*outcome.grads, *outcome.buffers)]
-        )
-        before = {holder for holder, tensor_of, *_ in guards.sources if tensor_of is grad}  # whose old one is looked at
-        leaves = {slot: leaf for leaf, slot in outcome.grads if left[slot] == 1 and leaf not in before}
+        leaves = _leaves_to_lend_to(outcome, guards)
         self._lent = [room for room in made if room.slot in leaves]
         self._leaves = [leaves[room.slot] for room in self._lent]
         made = [room for room in made if room.slot not in leaves]
@@ -183,6 +177,17 @@ class Program:
 
 _once = [object()]
 _LENT = max(map(getrefcount, [*_once]))  # how many have a gradient that nobody has but its leaf, and who asks
+
+
+def _leaves_to_lend_to(outcome: Outcome, guards: Guards) -> dict[int, Any]:
+    """The leaves whose gradients the step neither leaves behind elsewhere nor looks at before, by their slots.
+
+    A small one is made anew only if somebody has that of the replay before.
+    """
+    left = Counter([slot for slot, _ in outcome.returned] + [slot for *_, slot in (*outcome.grads, *outcome.buffers)])
+    looked_at = {holder for holder, tensor_of, *_ in guards.sources if tensor_of is grad}
+    found = [(slot, leaf) for leaf, slot in outcome.grads if slot is not None and left[slot] == 1]
+    return {slot: leaf for slot, leaf in found if leaf not in looked_at}
 
 
 def _parameters(code: Sequence[Instruction], values: list) -> set[int]:

@@ -262,7 +262,7 @@ def _load():
     keep_freed()
     try:
         with _uncollected():
-            from . import (  # noqa: F401
+            from . import (  # noqa: F401 - each makes its kernels known
                 activation,
                 attention,
                 convolution,

@@ -16,8 +16,9 @@ from ..once import Once
 from ..workers import held, together
 from . import kernel
 from .blas import multiply_add
-from .compiled import copy, exp, inner, larger
+from .compiled import copy, exp, inner
 from .panel import pack, panels_for, rows_for, times_all, width_of
+from .softmax import largest_of
 from .team import shared
 
 _BLOCK = 32  # queries at a time
@@ -213,20 +214,12 @@ def _softmax(scores, scale):
     The exponentials are taken of all rows in one loop. Row by row each would wait for the largest and for the sum.
     """
     for r in range(len(scores)):
-        largest = _largest(scores[r])
+        largest = largest_of(scores[r])
         _move(scores[r], scores.dtype.type(0) if largest == -numpy.inf else largest, scale)
     _exponentials(scores.reshape(-1))
     for r in range(len(scores)):
         total = _sum(scores[r])
         _scale(scores[r], scores.dtype.type(0) if total == 0 else scores.dtype.type(1) / total)
-
-
-@inner
-def _largest(row):
-    largest = row[0]
-    for j in range(row.size):
-        largest = larger(largest, row[j])
-    return largest
 
 
 @inner

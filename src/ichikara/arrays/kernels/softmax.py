@@ -49,12 +49,19 @@ def _along_rows(function, axis, *arrays):
     return numpy.moveaxis(moved, -1, axis)
 
 
+@inner
+def largest_of(row):
+    """The largest number of a row, nan if one of them is."""
+    largest = row[0]
+    for i in range(row.size):
+        largest = larger(largest, row[i])
+    return largest
+
+
 @shared
 def _softmax(first, last, x, y):
     for r in range(max(first, 0), last):
-        largest = x[r, 0]
-        for i in range(x.shape[1]):
-            largest = larger(largest, x[r, i])
+        largest = largest_of(x[r])
         total = x.dtype.type(0)
         for i in range(x.shape[1]):
             y[r, i] = exp(x[r, i] - largest)
@@ -83,9 +90,7 @@ def _log_softmax(first, last, x, y):
 def log_softmax_of_rows(x, y):
     number = x.dtype.type
     for r in range(x.shape[0]):
-        largest = x[r, 0]
-        for i in range(x.shape[1]):
-            largest = larger(largest, x[r, i])
+        largest = largest_of(x[r])
         total = number(0)
         for i in range(x.shape[1]):
             total += exp(x[r, i] - largest)

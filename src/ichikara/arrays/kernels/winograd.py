@@ -366,11 +366,10 @@ def _of_some(taps, part, g, x, total, begin, step):
 
 @inner(makes_arrays=True)
 def _back_to_weight(taps, total, weight, step):
+    """A sum, taken back from the points to the windows."""
     points, high, blocks, channels = total.shape[0], total.shape[2], total.shape[1] // step**2, weight.shape[1]
-    places, found = (
-        places_of(1, points, 0, total.shape[1] * high * SOME),
-        numpy.empty(len(taps) ** 2 * SOME, total.dtype),
-    )
+    places = places_of(1, points, 0, total.shape[1] * high * SOME)
+    found = numpy.empty(len(taps) ** 2 * SOME, total.dtype)
     for n in range(total.shape[1]):
         phase, channel = n // blocks, n % blocks * SOME
         for o in range(weight.shape[0]):
