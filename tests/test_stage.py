@@ -356,6 +356,23 @@ def test_gradients_that_somebody_keeps_stay_as_they_were():
 
 
 @both
+def test_a_gradient_that_was_taken_from_its_parameter_stays_as_it_was():
+    layer = nn.Linear(3, 2)
+
+    @stage
+    def step(x):
+        (layer(x) ** 2).sum().backward()
+
+    x, taken = numpy.ones((4, 3), numpy.float32), []
+    for number in range(6):
+        step((number + 1) * x)
+        taken.append((layer.weight.grad, numpy.array(layer.weight.grad)))
+        layer.zero_grad()
+    for gradient, numbers in taken:
+        numpy.testing.assert_array_equal(gradient, numbers)
+
+
+@both
 def test_a_step_that_fails_leaves_no_half_of_a_gradient():
     layer, loss = nn.Linear(3, 2), nn.CrossEntropyLoss()
 

@@ -145,6 +145,8 @@ class Program:
         except IndexError:
             rooms, lent = [room.make() for room in self._rooms], []
         count = len(self._leaves)
+        for leaf, tensor in zip(self._leaves, lent, strict=False):
+            leaf.grad = tensor  # also where it has been taken away: then whoever has it counts
         if len(lent) < count or (count and max(map(getrefcount, lent)) > _LENT):
             tensors = [wrap(room.make(), None) for room in self._lent]
             lent = [*tensors, *map(numbers, tensors)]
