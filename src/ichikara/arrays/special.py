@@ -6,6 +6,7 @@ import numpy
 
 from . import kernels
 from .namespace import namespace
+from .tape import do, room
 
 __all__ = ["add_into", "erf", "is_basic_index", "scatter_add"]
 
@@ -53,7 +54,7 @@ def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 def add_into(out: Any, index: Any, part: Any) -> Any:
     """Add to an array of one's own at an index, as `scatter_add` does to zeros; the sum is what is returned."""
     if isinstance(out, numpy.ndarray) and is_basic_index(index):
-        out[index] += part
+        do(_add_at, out, index, part)
         return out
     return out + scatter_add(part, index, out.shape) if namespace(out) is numpy else out.at[index].add(part)
 
@@ -70,17 +71,27 @@ def _are_rows(index: Any, g: Any, shape: tuple[int, ...]) -> bool:
     )
 
 
+def _add_at(out, index, part):
+    out[index] += part
+
+
+def _from_the_first(index, count, places):
+    """Places that may be counted from the last one, as counted from the first."""
+    numpy.remainder(index.astype(numpy.intp).reshape(-1), count, places)
+
+
 def _add_rows(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """`scatter_add` of whole rows, in the same order as numpy.add.at, to the same bits, some thirty times as fast.
 
     Without a kernel it is a product with a sparse matrix that has a one for each row that is added.
     """
-    index = index.astype(numpy.intp).reshape(-1) % shape[0]
+    places = room(index.size, numpy.intp)
+    do(_from_the_first, index, shape[0], places)
     fast = kernels.fitting("arrays.add_rows", [g], ()).get("")
     if fast:
-        return fast(g, index, shape)
+        return fast(g, places, shape)
     from scipy.sparse import csc_matrix
 
     n = index.size
-    chooser = csc_matrix((numpy.ones(n, g.dtype), index, numpy.arange(n + 1)), shape=(shape[0], n))
+    chooser = csc_matrix((numpy.ones(n, g.dtype), places, numpy.arange(n + 1)), shape=(shape[0], n))
     return (chooser @ g.reshape(n, -1)).reshape(shape)

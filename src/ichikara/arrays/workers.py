@@ -14,14 +14,16 @@ import contextlib
 import ctypes
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
 from queue import SimpleQueue
 from typing import Any
 
 import numpy
 
-__all__ = ["ALONE", "held", "let_serve", "look_again", "parts_for", "share", "together"]
+from .tape import taping
+
+__all__ = ["ALONE", "NOBODY", "held", "let_serve", "look_again", "parts_for", "repeat", "share", "together"]
 
 _SMALL = 2_000_000  # so many multiplications of a loop are done before a thread has been woken up
 ALONE = 200_000  # up to so many OpenBLAS uses one thread of its own accord
@@ -53,25 +55,40 @@ def share(work: Callable[[slice], Any], count: int, cost: int, small: int = _SMA
             _idle.extend(helpers)
 
 
-def together(function: Callable, cost: int, *arguments: Any) -> Any:
-    """What a compiled function gives that shares its work out among a team: ``function(team, *arguments)``.
+def together(function: Callable, cost: int, *arguments: Any) -> None:
+    """Call a compiled function that shares its work out among a team: ``function(team, *arguments)``.
 
     It does no products of matrices; one that does is called ``with held``.
 
     Arguments: ``cost``, about how many multiplications it takes: for a few it has no team.
     """
-    threads = parts_for(cost)
+    repeat([(function, arguments, True)], parts_for(cost))
+    if taping.tape is not None:
+        shares = cost >= _SMALL_TOGETHER
+        taping.tape.note(function, arguments if shares else (NOBODY, *arguments), shares)
+
+
+def repeat(calls: Iterable[tuple[Callable, tuple, bool]], threads: int) -> None:
+    """Call functions, each with its arguments; those that share their work out, with a team of so many."""
     if threads == 1:
-        return function(_NOBODY, *arguments)
+        for function, arguments, shares in calls:
+            function(NOBODY, *arguments) if shares else function(*arguments)
+        return
     helpers = _hire(threads - 1)
     try:
-        for helper in helpers:
-            helper.wake()
         if len(helpers) == 1 == threads - 1:
-            return function(helpers[0].alone, *arguments)
-        # Places for those whom somebody else has, so that the work is divided, and rounded, in the same way.
-        absent = [0] * (threads - 1 - len(helpers))
-        return function(numpy.array([helper.address for helper in helpers] + absent, numpy.int64), *arguments)
+            team = helpers[0].alone
+        else:
+            # Places for those whom somebody else has, so that the work is divided, and rounded, in the same way.
+            absent = [0] * (threads - 1 - len(helpers))
+            team = numpy.array([helper.address for helper in helpers] + absent, numpy.int64)
+        for function, arguments, shares in calls:
+            if shares:
+                for helper in helpers:
+                    helper.wake()
+                function(team, *arguments)
+            else:
+                function(*arguments)
     finally:
         _idle.extend(helpers)
 
@@ -200,7 +217,7 @@ def _hire(count: int) -> list[_Worker]:
     return hired
 
 
-_NOBODY = numpy.empty(0, numpy.int64)
+NOBODY = numpy.empty(0, numpy.int64)
 _workers: list[_Worker] = []
 _idle: list[_Worker] = []
 _growing = threading.Lock()
@@ -225,6 +242,8 @@ class _Held:
         self._before: list[int] = []
 
     def __enter__(self) -> int:
+        if taping.tape is not None:
+            taping.tape.holds = True
         with self._lock:
             if not self._users:
                 self._threads = self._count()

@@ -1,6 +1,6 @@
 """Functions that stand in programs beside those of the step: they read what is outside, and put values together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -22,6 +22,7 @@ __all__ = [
     "numbers_found",
     "positional",
     "rebuilding",
+    "taker",
 ]
 
 numbers = attrgetter("_data")
@@ -98,3 +99,11 @@ def rebuilding(rebuild: Callable, leaves: list, places: list[int]) -> Callable:
         return rebuild(filled)
 
     return result
+
+
+def taker(slots: Sequence[int]) -> Callable:
+    """The function that takes the values in these slots out of a list of all values, as a row."""
+    if len(slots) > 1:
+        return itemgetter(*slots)
+    first = slots[0] if slots else 0
+    return itemgetter(slice(first, first + len(slots)))

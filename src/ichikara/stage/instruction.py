@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy
+from ..arrays.tape import room
 
 __all__ = ["Instruction", "Room"]
 
@@ -17,7 +17,7 @@ class Room(NamedTuple):
 
     def make(self) -> Any:
         """Such an array, whose numbers may be any."""
-        return numpy.empty(self.shape, self.dtype)
+        return room(self.shape, self.dtype)
 
 
 class Instruction(NamedTuple):

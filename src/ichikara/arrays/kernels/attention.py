@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy
 
 from ..once import Once
+from ..tape import constant, do, room, room_like
 from ..workers import held, together
 from . import kernel
 from .blas import multiply_add
@@ -76,8 +77,8 @@ def _attend_all(given, shapes, mask, kept, is_causal, scale, with_weights, as_gi
     if 0 in (*k.shape, *v.shape) or scale <= 0 or not (mask is None or mask.dtype == bool):
         return NotImplemented  # a mask of floats may want its gradient
     weights, everywhere = (*shapes[0][:-1], k.shape[-2]), (*q.shape[:-1], k.shape[-2])
-    y = numpy.empty_like(q) if q.shape == v.shape else numpy.empty((*q.shape[:-1], v.shape[-1]), q.dtype)
-    p = numpy.empty(everywhere if with_weights else (*q.shape[:-1], 0), q.dtype)
+    y = room_like(q) if q.shape == v.shape else room((*q.shape[:-1], v.shape[-1]), q.dtype)
+    p = room(everywhere if with_weights else (*q.shape[:-1], 0), q.dtype)
     places = _ones(everywhere, bool) if mask is None else _with_heads(numpy.broadcast_to(mask, weights))
     drops = _ones(everywhere, q.dtype.type) if kept is None else _with_heads(numpy.broadcast_to(kept, weights))
     masks = (places, drops, mask is not None, kept is not None)
@@ -87,7 +88,7 @@ def _attend_all(given, shapes, mask, kept, is_causal, scale, with_weights, as_gi
 
     def back(g):
         g = _like(y, _with_heads(g))
-        found = numpy.empty_like(given) if isinstance(given, numpy.ndarray) else [*map(numpy.empty_like, given)]
+        found = room_like(given) if isinstance(given, numpy.ndarray) else [*map(room_like, given)]
         with held:
             together(_attend_back, 2 * cost, q.shape[0] * q.shape[1], q, k, v, g, *found, p, *masks[1::2], *options)
         return as_given(found)
@@ -125,7 +126,7 @@ def _has_no_gaps(shape, strides, size):
 @lru_cache(64)
 def _ones(shape, dtype):
     """An array of one number, for what is not looked at."""
-    return numpy.broadcast_to(dtype(1), shape)
+    return numpy.broadcast_to(constant(numpy.asarray(dtype(1))), shape)
 
 
 def _with_heads(x):
@@ -148,8 +149,8 @@ def _like(y, x):
     """An array in the kind of layout of another."""
     if _fits(x) if _fits(y) else x.flags.carray:
         return x
-    copy = numpy.empty_like(y)
-    copy[...] = x
+    copy = room_like(y)
+    do(numpy.copyto, copy, x)
     return copy
 
 

@@ -11,11 +11,13 @@ among threads; where there are few, so are the positions.
 
 import numpy
 
+from ..tape import do, room, zeros
 from ..workers import parts_for, together
 from . import ALONE, fused, kernel, winograd
 from .compiled import inner
 from .cut import BY_ITSELF, ITSELF, WHERE, cut, cut_where, how_to_cut
-from .seen import add_seen, filled, panels_of, seen_by, transpose, width_for
+from .product import add_up
+from .seen import add_seen, filled_columns, panels_of, seen_by, transpose, width_for
 from .team import bounds, shared
 from .tile import BYTES
 
@@ -30,7 +32,7 @@ def convolution(x, weight, bias, window, groups, where=None):
     if winograd.fits(x.dtype, weight.shape, window, groups, positions):
         return winograd.correlate(x, weight, bias, window, where)
     seen = seen_by(x.shape[1:], weight.shape[1:], window)
-    y = numpy.empty((len(x), len(weight), *positions), x.dtype)
+    y = room((len(x), len(weight), *positions), x.dtype)
     w = panels_of(weight.reshape(groups, len(weight) // groups, -1))
     correlate(numpy.ascontiguousarray(x), w, bias, y, seen, where)
     return y
@@ -64,11 +66,12 @@ def convolution_weight(out, x, size, window, groups):
     seen = seen_by(x.shape[1:], (channels, *size), window)
     elements = channels * size[0] * size[1]
     width = width_for(outputs, x.itemsize)
-    positions, seen_elements = seen.rows[: seen.positions], filled(seen.columns)
+    positions, seen_elements = seen.rows[: seen.positions], filled_columns(x.shape[1:], (channels, *size), window)
     parts = parts_for(g.size * elements, len(x))
-    totals = numpy.zeros((parts, groups, -(-outputs // width), seen_elements.size, width), x.dtype)
+    totals = zeros((parts, groups, -(-outputs // width), seen_elements.size, width), x.dtype)
     together(_of_weight, g.size * elements, parts, x, g, totals, *seen[:2], positions, seen_elements)
-    total = totals.sum(axis=0)[:, :, :elements]
+    do(add_up, totals, totals[0])
+    total = totals[0, :, :, :elements]
     weight = total.swapaxes(2, 3).reshape(groups, totals.shape[2] * width, elements)[:, :outputs]
     return weight.reshape(g.shape[1], channels, *size)
 
@@ -76,16 +79,17 @@ def convolution_weight(out, x, size, window, groups):
 @kernel("convolution", of="bias")
 def convolution_bias(g):
     planes = numpy.ascontiguousarray(g).reshape(*g.shape[:2], -1)
-    sums = numpy.zeros((parts_for(planes.size, len(planes)), planes.shape[1]), g.dtype)
+    sums = zeros((parts_for(planes.size, len(planes)), planes.shape[1]), g.dtype)
     together(_sum_planes, planes.size, len(sums), planes, sums)
-    return sums.sum(axis=0)
+    do(add_up, sums, sums[0])
+    return sums[0]
 
 
 def correlate(images, panels, bias, y, seen, where):
     """Put into ``y`` what is seen of images times the weights, cut off as `how_to_cut` says."""
-    b = numpy.zeros(panels.shape[0] * panels.shape[1] * panels.shape[3], y.dtype).reshape(panels.shape[0], -1)
+    b = zeros((panels.shape[0], panels.shape[1] * panels.shape[3]), y.dtype)
     if bias is not None:
-        b[:, : y.shape[1] // len(b)] = bias.reshape(len(b), -1)
+        do(numpy.copyto, b[:, : y.shape[1] // len(b)], bias.reshape(len(b), -1))
     bands = -(-seen.positions // _TOGETHER)
     cost = len(images) * seen.positions * panels.size
     together(_products, cost, len(images) * bands, images, panels, b, y, *how_to_cut(y, where), *seen)

@@ -7,6 +7,7 @@ r"""The mean cross entropy of weighted sums with labels, and its gradient, in on
 import numpy
 
 from ..labels import counted
+from ..tape import do, room
 from ..workers import together
 from . import kernel, small
 from .compiled import compiled, exp, inner
@@ -29,10 +30,14 @@ def _categorical_nll(u, labels, ignore_index, loss, logp):
 def categorical_nll(u, labels, ignore_index, reduction):
     if reduction != "mean":
         return NotImplemented
-    loss, logp = numpy.empty((), u.dtype), log_softmax(u, 1)
+    loss, logp = room((), u.dtype), log_softmax(u, 1)
+    do(_mean_of_all, u, logp, labels, ignore_index, loss)
+    return loss, logp
+
+
+def _mean_of_all(u, logp, labels, ignore_index, loss):
     if not _mean_of_rows(logp, labels, ignore_index, loss):
         _say_what_is_wrong(u, labels, ignore_index)
-    return loss, logp
 
 
 @compiled
@@ -69,7 +74,7 @@ def _nll_u(g, logp, labels, ignore_index, gu):
 def categorical_nll_u(g, logp, labels, ignore_index, reduction):
     if reduction != "mean":
         return NotImplemented
-    gu = numpy.empty_like(logp)
+    gu = room(logp.shape, logp.dtype)
     together(_rows_of_nll_u, 8 * gu.size, len(gu), numpy.asarray(g), logp, labels, ignore_index, gu)
     return gu
 

@@ -1,7 +1,6 @@
 """Functions of numbers, done for each element of arrays."""
 
-import numpy
-
+from ..tape import room
 from ..workers import together
 from .compiled import inner, named
 from .team import shared
@@ -65,6 +64,6 @@ def _both(function, few, many):
 
 def mapped(function, *arrays, cost=4, options=()):
     """A new array of what such a function gives for the elements of arrays; ``cost`` is that of an element."""
-    out = numpy.empty(arrays[0].shape, arrays[0].dtype)
+    out = room(arrays[0].shape, arrays[0].dtype)
     together(function.many, out.size * cost, out.size, *[array.ravel() for array in arrays], out.ravel(), options)
     return out

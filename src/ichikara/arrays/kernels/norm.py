@@ -15,9 +15,11 @@ from functools import lru_cache
 import numpy
 
 from ..once import Once
+from ..tape import do, room, zeros
 from ..workers import parts_for, together
 from . import kernel
 from .compiled import compiled, inner
+from .product import add_up
 from .team import bounds, share_out, shared
 
 
@@ -54,7 +56,7 @@ def _shaped(found, given):
 
 def _sums(x, cost):
     """Room for two sums of each channel over each worker's examples."""
-    return numpy.zeros((parts_for(x.size * cost, len(x)), x.shape[1], 2))
+    return zeros((parts_for(x.size * cost, len(x)), x.shape[1], 2), numpy.float64)
 
 
 @kernel("normalise")
@@ -65,13 +67,13 @@ def normalise(x, weight, bias, axes, eps, into, leak):
         return NotImplemented
     shape, kept, channels = found
     leak, x = x.dtype.type(leak), numpy.ascontiguousarray(x)
-    y, (mean, var, slope) = numpy.empty(x.shape, x.dtype), (numpy.empty(kept, x.dtype) for _ in range(3))
+    y, (mean, var, slope) = room(x.shape, x.dtype), (room(kept, x.dtype) for _ in range(3))
     count = shape[1]
     w, b = _filled(weight, count, 1, x.dtype), _filled(bias, count, 0, x.dtype)
     xs, (means, variances, slopes) = x.reshape(shape), (array.reshape(-1) for array in (mean, var, slope))
     given = (xs, w, b, eps, leak, y.reshape(shape), means, variances, slopes)
     if channels:
-        together(_channels, x.size * 4, *given, _sums(xs, 4), numpy.empty((count, 2), x.dtype))
+        together(_channels, x.size * 4, *given, _sums(xs, 4), room((count, 2), x.dtype))
     else:
         together(_rows, x.size * 4, means.size, *given)
     if into is not None:
@@ -79,16 +81,17 @@ def normalise(x, weight, bias, axes, eps, into, leak):
 
     def back(g):
         gs = numpy.ascontiguousarray(g).reshape(shape)
-        gx = numpy.empty(x.shape, x.dtype)
+        gx = room(x.shape, x.dtype)
         gxs = gx.reshape(shape)
         if channels:
-            gw, gb = numpy.empty_like(w), numpy.empty_like(w)
-            rooms = _sums(xs, 8), numpy.empty((count, 4), x.dtype)
+            gw, gb = room(w.shape, w.dtype), room(w.shape, w.dtype)
+            rooms = _sums(xs, 8), room((count, 4), x.dtype)
             together(_channels_back, x.size * 8, gs, xs, w, b, leak, means, slopes, gxs, gw, gb, *rooms)
         else:
-            sums = numpy.zeros((parts_for(x.size * 8), 2, count), x.dtype)
+            sums = zeros((parts_for(x.size * 8), 2, count), x.dtype)
             together(_rows_back, x.size * 8, len(sums), gs, xs, w, b, leak, means, slopes, gxs, sums)
-            gw, gb = sums.sum(axis=0)
+            do(add_up, sums, sums[0])
+            gw, gb = sums[0]
         return gx, _shaped(gw, weight), _shaped(gb, bias)
 
     return y, mean, slope, Once(back)

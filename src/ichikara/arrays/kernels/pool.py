@@ -8,6 +8,7 @@ compares the elements of many windows at once.
 
 import numpy
 
+from ..tape import room, zeros
 from ..workers import together
 from . import fused, kernel
 from .compiled import larger
@@ -21,7 +22,7 @@ def max_pooling(x, kernel, window):
         return NotImplemented
     x = numpy.ascontiguousarray(x)
     shape = (*x.shape[:2], *window.positions(x.shape[2:], kernel))
-    y, winners = numpy.empty(shape, x.dtype), numpy.empty(shape, numpy.uint8)
+    y, winners = room(shape, x.dtype), room(shape, numpy.uint8)
     _share(_winners, (x, y, winners), kernel, window)
     return y, winners
 
@@ -31,7 +32,7 @@ def max_pooling_alone(x, kernel, window):
     if any(map(any, window.padding)):
         return NotImplemented
     x = numpy.ascontiguousarray(x)
-    y = numpy.empty((*x.shape[:2], *window.positions(x.shape[2:], kernel)), x.dtype)
+    y = room((*x.shape[:2], *window.positions(x.shape[2:], kernel)), x.dtype)
     _share(_largest, (x, y), kernel, window)
     return y
 
@@ -49,7 +50,7 @@ def max_unpooling(out, winners, size, kernel, window, where=None):
     out, winners = numpy.ascontiguousarray(out), numpy.ascontiguousarray(winners)
     side_by_side = window.stride == tuple(kernel) and window.dilation == (1, 1)
     whole = side_by_side and all(n * k == of for n, k, of in zip(out.shape[2:], kernel, size, strict=True))
-    x = (numpy.empty if whole else numpy.zeros)((*out.shape[:2], *size), out.dtype)
+    x = (room if whole else zeros)((*out.shape[:2], *size), out.dtype)
     how, where = how_to_cut(x, where)
     planes = [array.reshape(-1, *array.shape[2:]) for array in (out, winners, x, where)]
     if side_by_side:

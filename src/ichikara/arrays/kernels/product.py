@@ -1,7 +1,10 @@
 """One product of large matrices, shared out, and sums of many rows."""
 
+from functools import lru_cache
+
 import numpy
 
+from ..tape import constant, do, room, zeros
 from ..workers import held, parts_for, together
 from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
@@ -33,38 +36,42 @@ def product(a, b, bias, cost, where=None):
     if not (a.flags.carray and b.flags.carray):  # with gaps, or not to be written to: another type for the compiler
         return None
     depth, rows, columns = a.shape[not a_turned], a.shape[a_turned], b.shape[not b_turned]
-    c = numpy.empty((rows, columns), a.dtype)
+    c = room((rows, columns), a.dtype)
     if bias is not None and not bias.flags.carray:
         bias = bias.copy()
     cutting = how_to_cut(c, where)
     few_rows, few_columns = rows <= _FEW_ROWS, columns <= _FEW_COLUMNS and depth >= _DEEP
     if (few_rows or few_columns) and b_turned and not a_turned:
-        begin, (how, where) = numpy.zeros((1, 1), c.dtype) if bias is None else bias[None], cutting
+        begin, (how, where) = _nothing(1, c.dtype) if bias is None else bias[None], cutting
         few = (a, b, begin, c, how, where) if few_rows else (b, a, begin.T, c.T, how, where.T)
         together(_times_few, cost, len(few[1]), *few)
     elif pay(rows, columns, depth, a_turned, cost):
         workers = parts_for(cost)
         long = a_turned and bias is None and where is None and are_long(c, depth, workers)
         sums, *strips = room_for(c, depth, workers, long)
-        begin = numpy.zeros((1, columns), c.dtype) if bias is None else _row(bias, c)
+        begin = _nothing(columns, c.dtype) if bias is None else _row(bias, c)
         together(_either, cost, workers, a, a_turned, b, b_turned, begin, sums, *strips, *cutting)
         if long:
-            numpy.add(sums[0], sums[1], out=c)
-            for more in sums[2:]:
-                c += more
+            do(add_up, sums, c)
     else:
         factors = (a, a_turned, b, b_turned, _row(bias, c))
         with held:
             if ARE_QUICK:  # one kernel for both, for compiling two takes longer
-                together(_either, cost, 0, *factors, c[None], 0, 0, numpy.empty((0, 0), c.dtype), *cutting)
+                together(_either, cost, 0, *factors, c[None], 0, 0, room((0, 0), c.dtype), *cutting)
             else:
                 together(_by_library, cost, *factors, c, *cutting)
     return c
 
 
+@lru_cache(256)
+def _nothing(columns, dtype):
+    """A bias of zeros as a matrix of one row."""
+    return constant(numpy.zeros((1, columns), dtype))
+
+
 def _row(bias, c):
     """A bias as a matrix of one row; one of no numbers stands for none."""
-    return numpy.empty((1, 0), c.dtype) if bias is None else bias[None]
+    return room((1, 0), c.dtype) if bias is None else bias[None]
 
 
 @compiled
@@ -167,16 +174,24 @@ def _sums_of_two(x, z, w0, w1, w2, w3):
 # --- sums of rows -----------------------------------------------------------------------------------------------------
 
 
+def add_up(parts, out):
+    """Put the sum of several arrays into another, which may be the first of them."""
+    if len(parts) == 1:
+        numpy.copyto(out, parts[0])
+    else:
+        numpy.add(parts[0], parts[1], out)
+    for part in parts[2:]:
+        out += part
+
+
 @kernel("arrays.sum_of_rows")
 def sum_of_rows(x):
     """The sum of the rows of a matrix: of many each worker takes some, which he may have written himself."""
     workers, many = parts_for(x.size, len(x)), len(x) >= _MANY
-    sums = numpy.zeros((workers if many else 1, x.shape[1]), x.dtype)
-    together(_sum_of_rows, x.size, workers, workers, numpy.ascontiguousarray(x), numpy.empty_like(sums), sums)
-    total = sums[0]
-    for more in sums[1:]:
-        total += more
-    return total
+    sums = zeros((workers if many else 1, x.shape[1]), x.dtype)
+    together(_sum_of_rows, x.size, workers, workers, numpy.ascontiguousarray(x), room(sums.shape, x.dtype), sums)
+    do(add_up, sums, sums[0])
+    return sums[0]
 
 
 @shared
@@ -204,7 +219,7 @@ def _sum_of_rows(first, last, workers, x, rooms, sums):
 @kernel("arrays.add_rows")
 def add_rows(g, index, shape):
     """Rows added to those of zeros that a list of indices names, in order, whoever does which columns."""
-    out = numpy.zeros(shape, g.dtype)
+    out = zeros(shape, g.dtype)
     rows = numpy.ascontiguousarray(g).reshape(index.size, -1)
     together(_add_rows, g.size, rows.shape[1], index, rows, out.reshape(shape[0], -1))
     return out

@@ -12,7 +12,8 @@ once, as in the operations. Gates lie side by side: (steps, n, gate, size).
 import numpy
 
 from ..once import Once
-from ..steps import Back, added, check, start
+from ..steps import Back, check
+from ..tape import do, room, room_like, zeros
 from ..workers import together
 from . import kernel
 from .compiled import inner, sigmoid, tanh
@@ -29,21 +30,22 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     check("lstm", x, w_ih, w_hh, 4, lengths)
     x, w_ih, w = map(_plain, (x, w_ih, w_hh))
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
-    bias = _bias(added(b_ih, b_hh), x.dtype)
-    gates = numpy.empty((steps, n, 4, size), x.dtype)  # weighted sums, then the gates
-    y = numpy.empty((steps + 2, n, size), x.dtype)
-    before, c_before = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
-    y[steps], y[steps + 1] = start(numpy, x, h0, size), start(numpy, x, c0, size)
+    bias = _bias(b_ih if b_hh is None else b_hh if b_ih is None else _added(b_ih, b_hh), x.dtype)
+    gates = room((steps, n, 4, size), x.dtype)  # weighted sums, then the gates
+    y = room((steps + 2, n, size), x.dtype)
+    before, c_before = (room((steps, n, size), x.dtype) for _ in range(2))
+    _begin(y[steps], h0)
+    _begin(y[steps + 1], c0)
     cost = steps * n * w.size
     together(_lstm, cost, n, x, w_ih, w, bias, gates, y, before, c_before, reverse)
 
     def back(g):
         g = numpy.ascontiguousarray(g)
-        sums = numpy.empty_like(gates)
-        dh, dc = g[steps].copy(), g[steps + 1].copy()
-        flat, total = sums.reshape(steps, n, 4 * size), numpy.zeros((n, 4, size), x.dtype)
+        sums = room_like(gates)
+        dh, dc = _copied(g[steps]), _copied(g[steps + 1])
+        flat, total = sums.reshape(steps, n, 4 * size), zeros((n, 4, size), x.dtype)
         together(_lstm_back, cost, n, g, gates, w, c_before, sums, flat, total, dh, dc, reverse)
-        return Back(flat, flat, dh, dc, biases=(total.sum(axis=0).reshape(-1),) * 2)
+        return Back(flat, flat, dh, dc, biases=(_summed(total),) * 2)
 
     return y, before, x, Once(back)
 
@@ -133,21 +135,21 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     check("gru", x, w_ih, w_hh, 3, lengths)
     x, w_ih, w = map(_plain, (x, w_ih, w_hh))
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
-    gates = numpy.empty((steps, n, 3, size), x.dtype)  # weighted sums, then the gates
-    y = numpy.empty((steps + 1, n, size), x.dtype)
-    before, recalled = (numpy.empty((steps, n, size), x.dtype) for _ in range(2))
-    y[steps] = start(numpy, x, h0, size)
+    gates = room((steps, n, 3, size), x.dtype)  # weighted sums, then the gates
+    y = room((steps + 1, n, size), x.dtype)
+    before, recalled = (room((steps, n, size), x.dtype) for _ in range(2))
+    _begin(y[steps], h0)
     biases = _bias(b_ih, x.dtype), _bias(b_hh, x.dtype)
     cost = steps * n * w.size
     together(_gru, cost, n, x, w_ih, w, *biases, gates, y, before, recalled, reverse)
 
     def back(g):
         g = numpy.ascontiguousarray(g)
-        of_x, of_h = numpy.empty_like(gates), numpy.empty_like(gates)
-        x_total, h_total = numpy.zeros((n, 3, size), x.dtype), numpy.zeros((n, 3, size), x.dtype)
-        dh, flat = g[steps].copy(), of_h.reshape(steps, n, -1)
+        of_x, of_h = room_like(gates), room_like(gates)
+        x_total, h_total = zeros((n, 3, size), x.dtype), zeros((n, 3, size), x.dtype)
+        dh, flat = _copied(g[steps]), of_h.reshape(steps, n, -1)
         together(_gru_back, cost, n, g, gates, w, before, recalled, of_x, of_h, flat, x_total, h_total, dh, reverse)
-        biases = x_total.sum(axis=0).reshape(-1), h_total.sum(axis=0).reshape(-1)
+        biases = _summed(x_total), _summed(h_total)
         return Back(of_x.reshape(steps, n, -1), flat, dh, biases=biases)
 
     return y, before, x, Once(back)
@@ -257,7 +259,31 @@ def _copy(out, x):
 
 def _bias(bias, dtype):
     """A bias, of no numbers if there is none."""
-    return numpy.empty(0, dtype) if bias is None else _plain(bias)
+    return room(0, dtype) if bias is None else _plain(bias)
+
+
+def _added(a, b):
+    total = room(a.shape, a.dtype)
+    do(numpy.add, a, b, total)
+    return total
+
+
+def _begin(state, given):
+    """Let the state before the first step be the one given, or zeros."""
+    do(numpy.copyto, state, 0 if given is None else given)
+
+
+def _copied(array):
+    copy = room(array.shape, array.dtype)
+    do(numpy.copyto, copy, array)
+    return copy
+
+
+def _summed(sums):
+    """The sums of all sequences. Shapes: (n, gates, size) -> (gates * size)."""
+    total = room(sums[0].size, sums.dtype)
+    do(numpy.sum, sums.reshape(len(sums), -1), 0, None, total)
+    return total
 
 
 def _plain(array):

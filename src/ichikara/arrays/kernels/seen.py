@@ -13,10 +13,21 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from ..tape import constant, do, room, zeros
 from .compiled import inner
 from .tile import BYTES, ONE, ROWS, TWO, add_products, lanes_of, load, store, turn
 
-__all__ = ["Seen", "add_seen", "filled", "panels_of", "seen_by", "seen_from_outputs", "transpose", "width_for"]
+__all__ = [
+    "Seen",
+    "add_seen",
+    "filled",
+    "filled_columns",
+    "panels_of",
+    "seen_by",
+    "seen_from_outputs",
+    "transpose",
+    "width_for",
+]
 
 _DEEP = 320  # so many columns of X are taken at a time: of all rows of a tile they stay in the fastest cache
 
@@ -39,7 +50,14 @@ def seen_by(shape, seen, window):
     padded, (down, across) = window.padded(shape[1:]), window.positions(shape[1:], seen[1:])
     rows = _places(padded, 1, numpy.arange(down) * window.stride[0], numpy.arange(across) * window.stride[1])
     elements = [numpy.arange(length) * d for length, d in zip(seen[1:], window.dilation, strict=True)]
-    return Seen(padded, (top, left), filled(rows), _places(padded, seen[0], *elements), rows.size)
+    columns = constant(_places(padded, seen[0], *elements))
+    return Seen(padded, (top, left), constant(filled(rows)), columns, rows.size)
+
+
+@lru_cache(256)
+def filled_columns(shape, seen, window):
+    """The columns of `seen_by`, filled up as its rows are."""
+    return constant(filled(seen_by(shape, seen, window).columns))
 
 
 @lru_cache(256)
@@ -57,7 +75,7 @@ def seen_from_outputs(size, weighed, positions, window):
     padded = tuple(b + max(n, m + e.max()) for b, n, m, e in zip(before, positions, size, reach, strict=True))
     columns = _places(padded, weighed[0], *(b + e for b, e in zip(before, reach, strict=True)))
     rows = _places(padded, 1, *map(numpy.arange, size))
-    return Seen(padded, before, filled(rows), columns, rows.size)
+    return Seen(padded, before, constant(filled(rows)), constant(columns), rows.size)
 
 
 def _places(size, channels, lines, columns):
@@ -84,10 +102,13 @@ def panels_of(weight):
     """
     groups, outputs, elements = weight.shape
     width = width_for(outputs, weight.itemsize)
-    count = -(-outputs // width)
-    panels = numpy.zeros((groups, count * width, elements), weight.dtype)
-    panels[:, :outputs] = weight
-    return numpy.ascontiguousarray(panels.reshape(groups, count, width, elements).swapaxes(2, 3))
+    whole, rest = divmod(outputs, width)
+    panels = (zeros if rest else room)((groups, -(-outputs // width), elements, width), weight.dtype)
+    by_output = panels.swapaxes(2, 3)
+    do(numpy.copyto, by_output[:, :whole], weight[:, : whole * width].reshape(groups, whole, width, elements))
+    if rest:
+        do(numpy.copyto, by_output[:, whole, :rest], weight[:, whole * width :])
+    return panels
 
 
 @inner

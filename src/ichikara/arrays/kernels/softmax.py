@@ -9,6 +9,7 @@ import math
 
 import numpy
 
+from ..tape import room
 from ..workers import together
 from . import kernel
 from .compiled import exp, inner, larger
@@ -41,7 +42,7 @@ def log_softmax_x(g, y, axis):
 
 def _along_rows(function, axis, *arrays):
     if axis in (-1, arrays[0].ndim - 1):
-        out = numpy.empty(arrays[0].shape, arrays[0].dtype)
+        out = room(arrays[0].shape, arrays[0].dtype)
         rows = [_as_rows(array) for array in (*arrays, out)]
         together(function, 8 * out.size, len(rows[0]), *rows)
         return out

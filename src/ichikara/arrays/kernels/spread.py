@@ -9,8 +9,11 @@ others; there what the outputs of a position give is *spread* over all that the 
 The channels lie side by side in vectors; where there are so few that most of a vector would be empty, the positions.
 """
 
+from functools import lru_cache
+
 import numpy
 
+from ..tape import constant, do, room
 from ..workers import together
 from . import fused, kernel, winograd
 from .compiled import inner
@@ -28,7 +31,7 @@ def convolution_image(out, weight, bias, size, window, groups, where=None):
     if winograd.fits(out.dtype, weight.shape, window, groups, out.shape[2:]):
         return winograd.correlate_back(out, weight, bias, size, window, where)
     g, channels, outputs = numpy.ascontiguousarray(out), weight.shape[1], len(weight) // groups
-    x = numpy.empty((len(g), groups * channels, *size), g.dtype)
+    x = room((len(g), groups * channels, *size), g.dtype)
     parted = weight.reshape(groups, outputs, *weight.shape[1:])
     if 2 * channels * g.itemsize <= BYTES:
         _spread_few(g, parted, x, window, where)
@@ -39,7 +42,7 @@ def convolution_image(out, weight, bias, size, window, groups, where=None):
     else:
         _spread(g, parted, x, window, where)
     if bias is not None:
-        x += bias[:, None, None]
+        do(numpy.add, x, bias[:, None, None], x)
     return x
 
 
@@ -51,6 +54,17 @@ def convolution_x_relu(g, weight, x_shape, window, groups, y):
     return convolution_image(g, weight, None, x_shape[2:], window, groups, y)
 
 
+@lru_cache(256)
+def _every(count, apart=1):
+    """So many places, one as far from the next as the other."""
+    return constant(numpy.arange(count) * apart)
+
+
+@lru_cache(256)
+def _filled(count):
+    return constant(filled(_every(count)))
+
+
 # --- channels side by side --------------------------------------------------------------------------------------------
 
 
@@ -58,7 +72,7 @@ def _spread(g, weight, x, window, where):
     groups, outputs, channels, *lengths = weight.shape
     seen = seen_by((1, *x.shape[2:]), (1, *lengths), window)
     panels = panels_of(weight.transpose(0, 2, 3, 4, 1).reshape(groups, channels, -1))
-    places, outs = numpy.arange(_TOGETHER), numpy.arange(outputs) * _TOGETHER
+    places, outs = _every(_TOGETHER), _every(outputs, _TOGETHER)
     planes = g.reshape(*g.shape[:2], seen.positions)
     cost = g.size * weight[0, 0].size
     count = len(g) * groups * panels.shape[1]
@@ -103,7 +117,7 @@ def _spread_few(g, weight, x, window, where):
     groups, outputs, channels, *lengths = weight.shape
     seen = seen_by((channels, *x.shape[2:]), (channels, *lengths), window)
     elements = seen.columns.size
-    rows, columns = filled(numpy.arange(elements)), numpy.arange(outputs) * elements
+    rows, columns = _filled(elements), _every(outputs, elements)
     planes = g.reshape(len(g) * groups, outputs, seen.positions)
     w = numpy.ascontiguousarray(weight).reshape(groups, -1)
     how, where = how_to_cut(x, where)

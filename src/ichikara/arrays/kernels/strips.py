@@ -12,8 +12,7 @@ than those for 32 bytes; with vectors of 32 bytes as long for few rows, and long
 
 from functools import lru_cache
 
-import numpy
-
+from ..tape import room
 from .compiled import inner
 from .cut import BY_ITSELF
 from .panel import pack, times_some, width_of
@@ -54,9 +53,9 @@ def room_for(c, depth: int, workers: int, long: bool):
     workers' panels. Shapes: of the first, (1, *c), which is c, or if it is ``long``, as of `are_long`, (workers, *c).
     """
     panels, widths, heights = _divided(*c.shape, 1 if long else workers, c.itemsize)
-    room = numpy.empty((workers * -(-panels // widths), depth * 2 * BYTES // c.itemsize), c.dtype)
-    sums = numpy.empty((workers, *c.shape), c.dtype) if long else c[None]
-    return sums, widths, heights, room
+    rooms = room((workers * -(-panels // widths), depth * 2 * BYTES // c.itemsize), c.dtype)
+    sums = room((workers, *c.shape), c.dtype) if long else c[None]
+    return sums, widths, heights, rooms
 
 
 @lru_cache(256)

@@ -31,6 +31,7 @@ from functools import lru_cache
 
 import numpy
 
+from ..tape import constant, do, room, zeros
 from ..workers import parts_for, together
 from .compiled import inner
 from .cut import BY_ITSELF, WHERE, cut, cut_where, how_to_cut
@@ -90,7 +91,7 @@ def correlate(x, weight, bias, window, where=None, pooled=None):
     kernel, steps, shape = (1, 1), (1, 1), size
     if pooled:
         kernel, steps, shape = tuple(pooled[0]), pooled[1].stride, pooled[1].positions(size, pooled[0])
-    y = numpy.empty((len(x), len(weight), *shape), x.dtype)
+    y = room((len(x), len(weight), *shape), x.dtype)
     u = _points(weight, *_lists(weight.shape, step))
     _share(x, u, bias, y, size, [p for p, _ in window.padding], step, (0, 0), 1, where, kernel, steps)
     return y
@@ -103,7 +104,7 @@ def correlate_back(out, weight, bias, size, window, where=None):
     """
     step = window.stride[0]
     taps = weight.shape[2] // step
-    x = numpy.empty((len(out), weight.shape[1], *size), out.dtype)
+    x = room((len(out), weight.shape[1], *size), out.dtype)
     u = _points(weight, *_lists_back(weight.shape, step))
     before = [p for p, _ in window.padding]
     skipped = [p % step for p in before]
@@ -119,13 +120,13 @@ def correlate_weight(out, x, size, window):
     blocks = -(-channels // SOME)
     cost = g.size * step * step * channels * taps * taps
     parts = parts_for(cost, len(x))
-    totals = numpy.empty((parts, (taps + 3) ** 2, step * step * blocks, _up(outputs, len(ROWS)), SOME), x.dtype)
-    weight = numpy.empty((outputs, channels, *size), x.dtype)
-    more = numpy.empty((parts - 1, *weight.shape), x.dtype)
+    totals = room((parts, (taps + 3) ** 2, step * step * blocks, _up(outputs, len(ROWS)), SOME), x.dtype)
+    weight = room((outputs, channels, *size), x.dtype)
+    more = room((parts - 1, *weight.shape), x.dtype)
     part = parts_of(g.shape[2:], taps)
     together(_of_weight, cost, parts, (0,) * taps, part, g, x, totals, weight, more, begin, step)
     for other in more:
-        weight += other
+        do(numpy.add, weight, other, weight)
     return weight
 
 
@@ -151,7 +152,7 @@ def _lists(shape, step):
     outputs, channels, height, width = shape
     ins = _grid(step, width, 1)[:, None] + numpy.arange(channels) * (height * width)
     outs = _blocks(outputs, channels * height * width)
-    return outs.reshape(-1), ins.reshape(-1), _grid(height // step, step * width, step)
+    return (*map(constant, (outs.reshape(-1), ins.reshape(-1), _grid(height // step, step * width, step))),)
 
 
 @lru_cache(256)
@@ -162,7 +163,7 @@ def _lists_back(shape, step):
     outs = numpy.where(outs < 0, outs, outs + _grid(step, width, 1)[:, None])
     ins = numpy.arange(outputs) * (channels * height * width)
     # Place s m + a of the padded image is reached from the positions m - r + 1 to m, by every s-th element from a on.
-    return outs.reshape(-1), ins, _grid(height // step, step * width, step)[::-1].copy()
+    return (*map(constant, (outs.reshape(-1), ins, _grid(height // step, step * width, step)[::-1])),)
 
 
 def _points(weight, outs, ins, elements):
@@ -171,7 +172,7 @@ def _points(weight, outs, ins, elements):
     Arguments: how far in ``weight`` it is to outputs, to channels and to elements of a window.
     """
     taps = math.isqrt(elements.size)
-    u = numpy.empty(((taps + 3) ** 2, outs.size * ins.size + SOME), weight.dtype)
+    u = room(((taps + 3) ** 2, outs.size * ins.size + SOME), weight.dtype)
     lists = (outs, ins, elements)
     together(_transform, u.size * taps, outs.size // SOME, (0,) * taps, weight.reshape(-1), *lists, u)
     return u
@@ -179,9 +180,9 @@ def _points(weight, outs, ins, elements):
 
 def _share(x, u, bias, y, size, begin, step, skipped, out_step, where, kernel=(1, 1), steps=(1, 1)):
     x, taps = numpy.ascontiguousarray(x), (0,) * (math.isqrt(len(u)) - 3)
-    b = numpy.zeros(SOME + _up(y.shape[1], SOME), y.dtype)  # a block of zeros, and the bias
+    b = zeros(SOME + _up(y.shape[1], SOME), y.dtype)  # a block of zeros, and the bias
     if bias is not None:
-        b[SOME : SOME + y.shape[1]] = bias
+        do(numpy.copyto, b[SOME : SOME + y.shape[1]], bias)
     cost = len(x) * y.shape[1] * math.prod(size) * x.shape[1] * (step * len(taps)) ** 2
     by_outputs = len(x) < parts_for(cost)
     count = -(-y.shape[1] // SOME) if by_outputs else len(x)

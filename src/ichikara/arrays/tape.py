@@ -1,0 +1,62 @@
+"""What kernels call, noted while they call it, so that a replay can call the same again and do nothing else.
+
+Around what it computes a kernel looks at shapes, asks for room for its results and cuts views. For the same arrays all
+this comes out the same each time, and it takes some microseconds, more where the caches are full of other things. So
+kernels do it in words that are understood by a tape, if there is one: `room`, `room_like` and `zeros` for arrays, `do`
+and `workers.together` for what is computed. What a kernel computes in another way is done only once and not again, and
+an array that it gets from elsewhere keeps it from being repeated, unless that is said to be `constant`.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+__all__ = ["Constant", "constant", "do", "room", "room_like", "taping", "zeros"]
+
+
+class _Taping(threading.local):
+    tape: Any = None  # of `ichikara.stage`, while it listens in this thread
+
+
+taping = _Taping()
+
+
+def room(shape: Any, dtype: Any) -> Any:
+    """An array in C order whose numbers may be any."""
+    tape = taping.tape
+    return numpy.empty(shape, dtype) if tape is None else tape.room(shape, dtype)
+
+
+def room_like(x: Any) -> Any:
+    """An array as `numpy.empty_like` makes it: its axes lie in the same order."""
+    if taping.tape is None:
+        return numpy.empty_like(x)
+    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+    return room([x.shape[axis] for axis in order], x.dtype).transpose(numpy.argsort(order))
+
+
+def zeros(shape: Any, dtype: Any) -> Any:
+    """An array of zeros in C order."""
+    if taping.tape is None:
+        return numpy.zeros(shape, dtype)
+    made = room(shape, dtype)
+    do(numpy.copyto, made, 0)
+    return made
+
+
+def do(function: Callable, *arguments: Any) -> None:
+    """Call a function that computes something into one of its arguments."""
+    function(*arguments)
+    if taping.tape is not None:
+        taping.tape.note(function, arguments)
+
+
+class Constant(bytearray):
+    """The memory of an array that nobody changes."""
+
+
+def constant(array: Any) -> Any:
+    """A copy of an array, which is kept for many calls and never changed."""
+    return numpy.ndarray(array.shape, array.dtype, Constant(array.tobytes()))

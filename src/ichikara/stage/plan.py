@@ -1,0 +1,296 @@
+"""A replay that repeats what the one before it has called, on the same places in memory.
+
+The first replay of a plan does the instructions one by one, and a `Tape` notes the compiled functions that they call,
+and with which arrays. All arrays that stay are given places (`places`). So the next replay calls the same functions
+with the same arrays: it looks at no shape, makes no array and cuts no view. What has to be done anew is done so: an
+instruction whose calls are not all of it, that changes something besides, or that makes what the step returns.
+"""
+
+import inspect
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from itertools import groupby
+from sys import getrefcount
+from typing import Any, NamedTuple
+
+import numpy
+
+from ..arrays import workers
+from ..arrays.tape import taping
+from ..autodiff import wrap
+from .functions import grad, taker
+from .instruction import Instruction
+from .places import Memory
+
+__all__ = ["Plan"]
+
+_MOST = 1 << 22  # bytes: up to so many an array from elsewhere is copied to a place that stays
+
+
+class Tape:
+    """Notes what an instruction calls; ``strange``, if with an array that may be another one in the next replay."""
+
+    def __init__(self, memory: Memory):
+        self._memory = memory
+        self.calls: list[tuple[Callable, tuple, bool]] = []
+        self.made: set[int] = set()  # the rooms of this instruction, by number
+        self.given: set[int] = set()  # those of what was called
+        self.strange, self.holds = False, False
+
+    def room(self, shape: Any, dtype: Any) -> Any:
+        made = self._memory.room(shape, dtype)
+        self.made.add(self._memory.place(made).number)
+        return made
+
+    def note(self, function: Callable, arguments: tuple, shares: bool = False) -> None:
+        """Arguments: ``shares``, whether it is a function of a team and these."""
+        compiled, folded = _compiled(function, (workers.NOBODY, *arguments) if shares else arguments)
+        self.calls.append((compiled, self._noted(folded[1:] if shares else folded), shares))
+
+    def _noted(self, argument):
+        if isinstance(argument, tuple):
+            return tuple(map(self._noted, argument))
+        if not isinstance(argument, numpy.ndarray):
+            return argument
+        place = self._memory.place(argument)
+        if place is not None:
+            self.given.add(place.number)
+        self.strange |= not self._memory.stays(argument)
+        return self._memory.noted(argument)
+
+
+def _compiled(function, arguments):
+    """What has been compiled of a function for these arguments, to be called without the search for it, and with what.
+
+    Of a function of Python that is the function itself.
+    """
+    overloads = getattr(function, "overloads", None)
+    if not overloads:
+        return function, arguments
+    code = function.py_func.__code__
+    if code.co_flags & inspect.CO_VARARGS:
+        count = code.co_argcount
+        arguments = *arguments[:count], arguments[count:]
+    return overloads[tuple(map(function.typeof_pyval, arguments))].entry_point, arguments
+
+
+class _Done(NamedTuple):
+    """What is known of an instruction that has been done."""
+
+    instruction: Instruction
+    tape: Tape
+    results: Any  # its value, arrays with a place as noted; None in the place of others
+    numbers: frozenset[int]  # the rooms that these arrays belong to
+    opaque: bool  # whether there is something else among them
+    anew: bool  # whether it has to be done anew each time
+
+
+class _Anew:
+    """An instruction that is done anew in each replay."""
+
+    def __init__(self, done: _Done, copied: bool):
+        """Arguments: ``copied``, whether its results also go to their places, from where others take them."""
+        instruction, results = done.instruction, done.results
+        self.effect = instruction.effect
+        self._function, self._take = instruction.function, taker(instruction.takes)
+        self._gives, self._lets_go = instruction.gives, instruction.lets_go
+        parts = [*enumerate(results)] if isinstance(results, tuple) else [(None, results)]
+        self._copies = [(k, place) for k, place in parts if copied and place is not None]
+
+    def do(self, values: list) -> None:
+        output = values[self._gives] = self._function(*self._take(values))
+        for part, place in self._copies:
+            numpy.copyto(place, output if part is None else output[part])
+        for empty in self._lets_go:
+            values[empty] = None
+
+
+class Plan:
+    """The replays of a program that have found the same arrays, by one thread at a time."""
+
+    def __init__(self, program: Any):
+        self.moves = program.moves
+        self._program = program
+        self._parts: list[list | _Anew] = []
+        self._lent: list[tuple[Any, Any]] = []  # leaves, and the tensors that are their gradients
+        self._watched: list = []
+        self._counts: list[int] = []
+
+    def is_free(self) -> bool:
+        """Whether nobody but their leaves has the gradients of the replay before, which are written anew."""
+        return self._references() == self._counts
+
+    def _references(self):
+        for leaf, tensor in self._lent:
+            leaf.grad = tensor  # also where it has been taken away: then whoever has it counts
+        return [*map(getrefcount, self._watched)]
+
+    def replay(self, inputs: list) -> Any:
+        """Do the step with these arrays as its arguments."""
+        if not self._parts:
+            result = self._record(inputs)
+            self._counts = self._references()
+            return result
+        values = self._values.copy()
+        for slot, place in self._places:
+            numpy.copyto(place, inputs[slot])
+        for slot in self._elsewhere:
+            values[slot] = inputs[slot]
+        for room in self._rooms:
+            values[room.slot] = room.make()
+        arrays: list | None = [tensor._data for tensor in self._tensors]  # they stay until something changes them
+        try:
+            with self._held:
+                threads = workers.held.threads() if self._shares else 1
+                for part in self._parts:
+                    if part.__class__ is list:
+                        workers.repeat(part, threads)
+                    else:
+                        if part.effect:
+                            arrays = None
+                        part.do(values)
+        except BaseException:
+            for leaf, _ in self._lent:  # whose gradient may have been written half
+                leaf.grad = None
+            raise
+        del arrays
+        for leaf, tensor in self._lent:
+            leaf.grad = tensor
+        for slot in self._copied:
+            values[slot] = values[slot].copy()
+        return self._outcome.leave(values)
+
+    # --- the first time -----------------------------------------------------------------------------------------------
+
+    def _record(self, inputs):
+        program, memory = self._program, Memory()
+        self._memory, self._tensors = memory, [tensor for tensor, _ in program.reads]
+        values = [memory.borrowed(x) if isinstance(x, numpy.ndarray) else x for x in program.values]
+        values[: len(inputs)] = inputs
+        for tensor, slot in program.reads:
+            values[slot] = memory.borrowed(tensor._data)
+        small = [slot for slot, given in enumerate(inputs) if given.nbytes <= _MOST]
+        self._places = [(slot, memory.room(inputs[slot].shape, inputs[slot].dtype)) for slot in small]
+        self._elsewhere = [slot for slot in range(len(inputs)) if slot not in small]
+        for slot, place in self._places:
+            numpy.copyto(place, inputs[slot])
+            values[slot] = place
+        foreign = {place.number for place in map(memory.place, values) if place}
+        for room in program.rooms:
+            values[room.slot] = memory.room(room.shape, room.dtype)
+        self._values = [*map(memory.noted, values)]
+        rooms = {room.slot: memory.place(values[room.slot]).number for room in program.rooms}
+        opaque: dict[int, int] = {}  # which instruction gives what is no array, by slots
+        done: list[_Done] = []
+        for k, instruction in enumerate(program.code):
+            done.append(_do(instruction, values, memory, opaque))
+            if done[-1].opaque:
+                opaque[instruction.gives] = k
+        return self._arrange(values, done, opaque, rooms, foreign)
+
+    def _arrange(self, values, done, opaque, rooms, foreign):
+        """Decide what is repeated and what done anew; give what the step returns."""
+        program, memory = self._program, self._memory
+        outcome = program.outcome
+        slots = [slot for slot, _ in outcome.returned]
+        slots += [slot for *_, slot in (*outcome.grads, *outcome.buffers) if slot is not None]
+        places = {slot: memory.place(values[slot]) for slot in slots}
+        number = {slot: place.number for slot, place in places.items() if place}
+        times = Counter(number[slot] for slot in slots if slot in number)
+        looked_at = {holder for holder, tensor_of, *_ in program.guards.sources if tensor_of is grad}
+        lent = {
+            slot: leaf
+            for leaf, slot in outcome.grads
+            if slot in number and leaf not in looked_at and number[slot] not in foreign and times[number[slot]] == 1
+        }
+        while True:
+            # What is left behind is made anew, but for gradients, which are lent.
+            given = {n for slot, n in number.items() if slot not in lent} - foreign
+            anew = _what_is_anew(done, opaque, given, {slot for slot, n in rooms.items() if n in given})
+            made_anew = {n for each, again in zip(done, anew, strict=True) if again for n in each.numbers}
+            kept = {slot: leaf for slot, leaf in lent.items() if number[slot] not in made_anew}
+            if len(kept) == len(lent):
+                break
+            lent = kept
+        self._rooms = [room for room in program.rooms if rooms[room.slot] in given]
+        self._copied = [slot for slot, n in number.items() if n in foreign]
+        repeated = [each for each, again in zip(done, anew, strict=True) if not again]
+        self._held: AbstractContextManager = workers.held if any(e.tape.holds for e in repeated) else nullcontext()
+        self._shares = any(shares for each in repeated for *_, shares in each.tape.calls)
+        taken = {slot for each in repeated for slot in each.instruction.takes}
+        for again, some in groupby(zip(anew, done, strict=True), lambda pair: pair[0]):
+            if again:
+                self._parts += [_Anew(each, each.instruction.gives in taken) for _, each in some]
+            else:
+                self._parts.append([call for _, each in some for call in each.tape.calls])
+        for each in repeated:
+            self._values[each.instruction.gives] = each.results
+        self._outcome = outcome._replace(grads=[(leaf, slot) for leaf, slot in outcome.grads if slot not in lent])
+        for slot, leaf in lent.items():
+            array, block = memory.given(values[slot], places[slot])
+            self._lent.append((leaf, wrap(array, None)))
+            self._watched += self._lent[-1][1], array, block
+        for slot in number.keys() - lent.keys():
+            values[slot] = values[slot].copy()
+        return self._outcome.leave(values)
+
+
+def _do(instruction, values, memory, opaque) -> _Done:
+    """Do an instruction on values, and note what it does."""
+    arguments, tape = [values[slot] for slot in instruction.takes], Tape(memory)
+    taping.tape = None if instruction.effect else tape
+    try:
+        output = instruction.function(*arguments)
+    finally:
+        taping.tape = None
+    if instruction.rooms:
+        tape.note(instruction.function, tuple(arguments))
+    given = [
+        part for argument in arguments for part in (argument if isinstance(argument, tuple | list) else [argument])
+    ]
+    found = {place.number for place in map(memory.place, given) if place}
+    knows_more = any(slot in opaque for slot in instruction.takes)  # it may have arrays from there
+    anew = instruction.effect or tape.strange or any(isinstance(part, numpy.generic) for part in given)
+    parts = [*output] if isinstance(output, tuple | list) else [output]
+    results: list = [None] * len(parts)
+    numbers, others = set(), False
+    for k, part in enumerate(parts):
+        if part is None:
+            continue
+        if not isinstance(part, numpy.ndarray):
+            others = True
+            anew |= not tape.calls and not any(part is one for one in given)
+            continue
+        place = memory.place(part)
+        if place is None:
+            anew = True
+            if part.nbytes > _MOST:
+                continue
+            parts[k] = memory.room(part.shape, part.dtype)
+            numpy.copyto(parts[k], part)
+            place = memory.place(parts[k])
+        elif place.number in tape.made:
+            anew |= place.number not in tape.given
+        else:
+            anew |= not (place.number in found or knows_more)
+        results[k] = memory.noted(parts[k])
+        numbers.add(place.number)
+    single = not isinstance(output, tuple | list)
+    values[instruction.gives] = parts[0] if single else type(output)(parts)
+    for empty in instruction.lets_go:
+        values[empty] = None
+    return _Done(instruction, tape, results[0] if single else tuple(results), frozenset(numbers), others, anew)
+
+
+def _what_is_anew(done, opaque, given, rooms) -> list[bool]:
+    """Which instructions are done anew: also those that make what is ``given`` away, or take it from its rooms.
+
+    What is no array is of this replay or of the first one, so who gives it and who takes it go together.
+    """
+    anew = [each.anew or bool(each.numbers & given or rooms.intersection(each.instruction.takes)) for each in done]
+    pairs = [(k, opaque[slot]) for k, each in enumerate(done) for slot in each.instruction.takes if slot in opaque]
+    while any(anew[a] != anew[b] for a, b in pairs):
+        for a, b in pairs:
+            anew[a] = anew[b] = anew[a] or anew[b]
+    return anew
