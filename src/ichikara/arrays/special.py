@@ -6,7 +6,7 @@ import numpy
 
 from . import kernels
 from .namespace import namespace
-from .tape import do, room
+from .tape import do, room, zeros
 
 __all__ = ["add_into", "erf", "is_basic_index", "scatter_add"]
 
@@ -43,11 +43,8 @@ def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
     if _are_rows(rows, g, shape):
         return _add_rows(g, rows, shape)
-    out = numpy.zeros(shape, dtype=g.dtype)
-    if is_basic_index(index):
-        out[index] = g
-    else:
-        numpy.add.at(out, index, g)
+    out = zeros(shape, g.dtype)
+    do(_put if is_basic_index(index) else numpy.add.at, out, index, g)
     return out
 
 
@@ -69,6 +66,10 @@ def _are_rows(index: Any, g: Any, shape: tuple[int, ...]) -> bool:
         and g.size > 4096
         and -shape[0] <= index.min() <= index.max() < shape[0]
     )
+
+
+def _put(out, index, part):
+    out[index] = part
 
 
 def _add_at(out, index, part):

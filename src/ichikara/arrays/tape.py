@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["Constant", "constant", "do", "room", "room_like", "taping", "zeros"]
+__all__ = ["Constant", "constant", "contiguous", "do", "room", "room_like", "taping", "zeros"]
 
 
 class _Taping(threading.local):
@@ -44,6 +44,15 @@ def zeros(shape: Any, dtype: Any) -> Any:
     made = room(shape, dtype)
     do(numpy.copyto, made, 0)
     return made
+
+
+def contiguous(x: Any) -> Any:
+    """An array in C order that may be written to: this one, or a copy of it."""
+    if x.flags.carray:
+        return x
+    copy = room(x.shape, x.dtype)
+    do(numpy.copyto, copy, x)
+    return copy
 
 
 def do(function: Callable, *arguments: Any) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy
 
-from .tape import taping
+from .tape import constant, taping
 
 __all__ = ["ALONE", "NOBODY", "held", "let_serve", "look_again", "parts_for", "repeat", "share", "together"]
 
@@ -217,7 +217,7 @@ def _hire(count: int) -> list[_Worker]:
     return hired
 
 
-NOBODY = numpy.empty(0, numpy.int64)
+NOBODY = constant(numpy.empty(0, numpy.int64))
 _workers: list[_Worker] = []
 _idle: list[_Worker] = []
 _growing = threading.Lock()

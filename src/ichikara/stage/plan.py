@@ -95,15 +95,22 @@ class _Anew:
         self.effect = instruction.effect
         self._function, self._take = instruction.function, taker(instruction.takes)
         self._gives, self._lets_go = instruction.gives, instruction.lets_go
-        parts = [*enumerate(results)] if isinstance(results, tuple) else [(None, results)]
-        self._copies = [(k, place) for k, place in parts if copied and place is not None]
+        self._place = results if copied else None
 
     def do(self, values: list) -> None:
         output = values[self._gives] = self._function(*self._take(values))
-        for part, place in self._copies:
-            numpy.copyto(place, output if part is None else output[part])
+        _copy(self._place, output)
         for empty in self._lets_go:
             values[empty] = None
+
+
+def _copy(place, value):
+    """Copy arrays to their places, and those in tuples to theirs."""
+    if place.__class__ is tuple:
+        for one, part in zip(place, value, strict=True):
+            _copy(one, part)
+    elif place is not None:
+        numpy.copyto(place, value)
 
 
 class Plan:
@@ -246,41 +253,61 @@ def _do(instruction, values, memory, opaque) -> _Done:
         taping.tape = None
     if instruction.rooms:
         tape.note(instruction.function, tuple(arguments))
-    given = [
-        part for argument in arguments for part in (argument if isinstance(argument, tuple | list) else [argument])
-    ]
-    found = {place.number for place in map(memory.place, given) if place}
-    knows_more = any(slot in opaque for slot in instruction.takes)  # it may have arrays from there
-    anew = instruction.effect or tape.strange or any(isinstance(part, numpy.generic) for part in given)
-    parts = [*output] if isinstance(output, tuple | list) else [output]
-    results: list = [None] * len(parts)
-    numbers, others = set(), False
-    for k, part in enumerate(parts):
-        if part is None:
-            continue
-        if not isinstance(part, numpy.ndarray):
-            others = True
-            anew |= not tape.calls and not any(part is one for one in given)
-            continue
-        place = memory.place(part)
-        if place is None:
-            anew = True
-            if part.nbytes > _MOST:
-                continue
-            parts[k] = memory.room(part.shape, part.dtype)
-            numpy.copyto(parts[k], part)
-            place = memory.place(parts[k])
-        elif place.number in tape.made:
-            anew |= place.number not in tape.given
-        else:
-            anew |= not (place.number in found or knows_more)
-        results[k] = memory.noted(parts[k])
-        numbers.add(place.number)
-    single = not isinstance(output, tuple | list)
-    values[instruction.gives] = parts[0] if single else type(output)(parts)
+    looked = _Looked(memory, arguments, any(slot in opaque for slot in instruction.takes), tape)
+    values[instruction.gives], results = looked.at(output)
     for empty in instruction.lets_go:
         values[empty] = None
-    return _Done(instruction, tape, results[0] if single else tuple(results), frozenset(numbers), others, anew)
+    anew = instruction.effect or tape.strange or looked.anew
+    return _Done(instruction, tape, results, frozenset(looked.numbers), looked.opaque, anew)
+
+
+class _Looked:
+    """What is found in the value of an instruction."""
+
+    def __init__(self, memory: Memory, arguments: list, knows_more: bool, tape: Tape):
+        """Arguments: ``knows_more``, whether it may have arrays from what is no array."""
+        self._memory, self._tape, self._knows_more = memory, tape, knows_more
+        self._given = [*_parts(arguments)]
+        self._found = {place.number for place in map(memory.place, self._given) if place}
+        self.anew = any(isinstance(part, numpy.generic) for part in self._given)
+        self.numbers: set[int] = set()
+        self.opaque = False
+
+    def at(self, part: Any) -> tuple[Any, Any]:
+        """The value with arrays that have places, and the same with these as they are noted, and None for others."""
+        if isinstance(part, tuple | list):
+            pairs = [self.at(one) for one in part]
+            parts = [one for one, _ in pairs]
+            return parts if isinstance(part, list) else tuple(parts), tuple(place for _, place in pairs)
+        if part is None:
+            return None, None
+        if not isinstance(part, numpy.ndarray):
+            self.opaque = True
+            self.anew |= not self._tape.calls and not any(part is one for one in self._given)
+            return part, None
+        place = self._memory.place(part)
+        if place is None:
+            self.anew = True
+            if part.nbytes > _MOST:
+                return part, None
+            copy = self._memory.room(part.shape, part.dtype)
+            numpy.copyto(copy, part)
+            part, place = copy, self._memory.place(copy)
+        elif place.number in self._tape.made:
+            self.anew |= place.number not in self._tape.given
+        else:
+            self.anew |= not (place.number in self._found or self._knows_more)
+        self.numbers.add(place.number)
+        return part, self._memory.noted(part)
+
+
+def _parts(value):
+    """The parts of tuples and lists, and of those in them."""
+    if isinstance(value, tuple | list):
+        for part in value:
+            yield from _parts(part)
+    else:
+        yield value
 
 
 def _what_is_anew(done, opaque, given, rooms) -> list[bool]:

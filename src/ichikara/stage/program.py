@@ -18,9 +18,6 @@ from .plan import Plan
 
 __all__ = ["Guards", "Outcome", "Program", "source"]
 
-LARGE = 1 << 14
-"""Bytes from which on a value is let go of as soon as it has been used; smaller ones stay until the end."""
-
 _CALM = 2  # replays in a row that have found the same arrays, after which a plan is made
 
 
@@ -58,18 +55,20 @@ class Program:
     """
 
     def __init__(
-        self, code: Sequence[Instruction], values: list, inputs: int, large: set[int], outcome: Outcome, guards: Guards
+        self, code: Sequence[Instruction], values: list, inputs: int, large: bool, outcome: Outcome, guards: Guards
     ):
-        """``values`` has the constants in their slots and None elsewhere; the inputs' slots are the first."""
+        """``values`` has the constants in their slots and None elsewhere; the inputs' slots are the first.
+
+        Arguments: ``large``, whether there are products that the linear algebra library would share out itself.
+        """
         self.guards, self.outcome, self.values, self.inputs = guards, outcome, values, inputs
         self.generator = generator_in_use()
-        brief = large | _parameters(code, values)
         kept: set = {slot for slot, _ in outcome.returned} | {slot for *_, slot in (*outcome.grads, *outcome.buffers)}
         needed, used = set(kept), []
         for instruction in reversed(fuse(code, kept)):
             gives = {instruction.gives, *(room.slot for room in instruction.rooms)}
             if instruction.effect or gives & needed:
-                last = ({*instruction.takes} | gives) - needed & brief
+                last = ({*instruction.takes} | gives) - needed
                 needed.update(instruction.takes)
                 takes = (*instruction.takes, *(room.slot for room in instruction.rooms))
                 used.append(instruction._replace(takes=takes, lets_go=tuple(last)))
@@ -148,12 +147,6 @@ class Program:
                 for empty in lets_go:
                     values[empty] = None
         return self.outcome.leave(values)
-
-
-def _parameters(code: Sequence[Instruction], values: list) -> set[int]:
-    """The slots of the parameters' numbers: an optimiser changes them in place if nobody else has them any more."""
-    reads = [instruction for instruction in code if instruction.function is numbers]
-    return {instruction.gives for instruction in reads if values[instruction.takes[0]].requires_grad}
 
 
 def _layout_of(array: Any) -> tuple:

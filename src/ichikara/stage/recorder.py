@@ -33,10 +33,11 @@ from .functions import (
     rebuilding,
 )
 from .instruction import Instruction, Room
-from .program import LARGE, Guards, Outcome, Program, source
+from .program import Guards, Outcome, Program, source
 
 __all__ = ["Recorder"]
 
+_LARGE = 1 << 14  # bytes
 _PAUSES = (0, 0.01, 0.05, 0.2)  # seconds, before what seems to have been kept is looked for again
 
 
@@ -47,7 +48,7 @@ class Recorder:
         self._code: list[Instruction] = []
         self._values: list = []  # by slot: the constants, and None for what is computed
         self._constants: dict[int, int] = {}  # the slots of constants, by their identity
-        self._large: set[int] = set()
+        self._large = False  # whether there have been arrays of many numbers
         self._made: list[weakref.ref] = []
         self._seen: dict[int, tuple[Tensor, Recorded]] = {}  # tensors from outside, by identity
         self._found: dict[int, tuple[Any, Callable, Tensor]] = {}  # those that lie where others may come to lie
@@ -220,7 +221,6 @@ class Recorder:
             parts = [self._take(part) for part in arg]
             if any(self._values[slot] is None and part is not None for part, slot in parts):
                 slot = self._noted(as_list if kind is list else as_tuple, tuple(slot for _, slot in parts))
-                self._large.add(slot)
                 return kind(part for part, _ in parts), slot
         return arg, self._constant(arg)
 
@@ -234,7 +234,6 @@ class Recorder:
         slot = self._noted(function, takes, effect, of)
         if not isinstance(output, tuple | list):
             return self._give(slot, output)
-        self._large.add(slot)
         parts = [self._give(self._noted(itemgetter(k), (slot,)), part) for k, part in enumerate(output)]
         return parts if isinstance(output, list) else tuple(parts)
 
@@ -264,8 +263,7 @@ class Recorder:
         """A value for the step to go on with."""
         if value is None:
             return None
-        if getattr(value, "nbytes", LARGE) >= LARGE:
-            self._large.add(slot)
+        self._large |= getattr(value, "nbytes", 0) >= _LARGE
         recorded = Recorded(self, slot, value)
         self._made.append(weakref.ref(recorded))
         return recorded

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy
 
 from ..once import Once
-from ..tape import constant, do, room, room_like
+from ..tape import constant, contiguous, do, room, room_like
 from ..workers import held, together
 from . import kernel
 from .blas import multiply_add
@@ -53,7 +53,7 @@ def self_attention_qkv(g, of_scores):
 def _self_attention(qkv, mask, kept, is_causal, scale, with_weights):
     shape = qkv.shape
     if qkv.ndim != 5 or not (_has_no_gaps(qkv.shape, qkv.strides, qkv.itemsize) and qkv.flags.writeable):
-        qkv = numpy.require(qkv.reshape(3, *_with_heads(qkv[0]).shape), requirements=["C", "W"])
+        qkv = contiguous(qkv.reshape(3, *_with_heads(qkv[0]).shape))
     as_given = lambda found: found.reshape(shape)
     return _attend_all(qkv, [shape[1:]] * 3, mask, kept, is_causal, scale, with_weights, as_given)
 
@@ -142,7 +142,7 @@ def _fits(x):
 
 def _alike(*arrays):
     """Arrays of one kind of layout, for which one function is compiled: all with gaps, or all without."""
-    return arrays if all(map(_fits, arrays)) else [numpy.require(x, requirements=["C", "W"]) for x in arrays]
+    return arrays if all(map(_fits, arrays)) else [contiguous(x) for x in arrays]
 
 
 def _like(y, x):

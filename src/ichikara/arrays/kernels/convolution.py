@@ -11,7 +11,7 @@ among threads; where there are few, so are the positions.
 
 import numpy
 
-from ..tape import do, room, zeros
+from ..tape import contiguous, do, room, zeros
 from ..workers import parts_for, together
 from . import ALONE, fused, kernel, winograd
 from .compiled import inner
@@ -34,7 +34,7 @@ def convolution(x, weight, bias, window, groups, where=None):
     seen = seen_by(x.shape[1:], weight.shape[1:], window)
     y = room((len(x), len(weight), *positions), x.dtype)
     w = panels_of(weight.reshape(groups, len(weight) // groups, -1))
-    correlate(numpy.ascontiguousarray(x), w, bias, y, seen, where)
+    correlate(contiguous(x), w, bias, y, seen, where)
     return y
 
 
@@ -61,7 +61,7 @@ def convolution_relu_pooled(x, weight, bias, window, groups, kernel, pooling):
 def convolution_weight(out, x, size, window, groups):
     if winograd.fits(x.dtype, (out.shape[1], x.shape[1], *size), window, groups, out.shape[2:]):
         return winograd.correlate_weight(out, x, size, window)
-    x, g = numpy.ascontiguousarray(x), numpy.ascontiguousarray(out)
+    x, g = contiguous(x), contiguous(out)
     channels, outputs = x.shape[1] // groups, out.shape[1] // groups
     seen = seen_by(x.shape[1:], (channels, *size), window)
     elements = channels * size[0] * size[1]
@@ -72,13 +72,13 @@ def convolution_weight(out, x, size, window, groups):
     together(_of_weight, g.size * elements, parts, x, g, totals, *seen[:2], positions, seen_elements)
     do(add_up, totals, totals[0])
     total = totals[0, :, :, :elements]
-    weight = total.swapaxes(2, 3).reshape(groups, totals.shape[2] * width, elements)[:, :outputs]
+    weight = contiguous(total.swapaxes(2, 3)).reshape(groups, totals.shape[2] * width, elements)[:, :outputs]
     return weight.reshape(g.shape[1], channels, *size)
 
 
 @kernel("convolution", of="bias")
 def convolution_bias(g):
-    planes = numpy.ascontiguousarray(g).reshape(*g.shape[:2], -1)
+    planes = contiguous(g).reshape(*g.shape[:2], -1)
     sums = zeros((parts_for(planes.size, len(planes)), planes.shape[1]), g.dtype)
     together(_sum_planes, planes.size, len(sums), planes, sums)
     do(add_up, sums, sums[0])

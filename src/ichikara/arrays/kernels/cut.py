@@ -3,8 +3,7 @@
 ReLU leaves nan as it is.
 """
 
-import numpy
-
+from ..tape import contiguous
 from .compiled import inner
 
 __all__ = ["BY_ITSELF", "ITSELF", "WHERE", "cut", "cut_part", "cut_where", "how_to_cut"]
@@ -24,7 +23,7 @@ def how_to_cut(y, where):
         return 0, y
     if where is ITSELF:
         return BY_ITSELF, y
-    return WHERE, numpy.require(where, requirements=["C", "W"])
+    return WHERE, contiguous(where)
 
 
 @inner

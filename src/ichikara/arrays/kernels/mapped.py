@@ -1,6 +1,6 @@
 """Functions of numbers, done for each element of arrays."""
 
-from ..tape import room
+from ..tape import contiguous, room
 from ..workers import together
 from .compiled import inner, named
 from .team import shared
@@ -65,5 +65,7 @@ def _both(function, few, many):
 def mapped(function, *arrays, cost=4, options=()):
     """A new array of what such a function gives for the elements of arrays; ``cost`` is that of an element."""
     out = room(arrays[0].shape, arrays[0].dtype)
-    together(function.many, out.size * cost, out.size, *[array.ravel() for array in arrays], out.ravel(), options)
+    together(
+        function.many, out.size * cost, out.size, *[contiguous(array).reshape(-1) for array in (*arrays, out)], options
+    )
     return out

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy
 
 from ..once import Once
-from ..tape import do, room, zeros
+from ..tape import contiguous, do, room, zeros
 from ..workers import parts_for, together
 from . import kernel
 from .compiled import compiled, inner
@@ -66,7 +66,7 @@ def normalise(x, weight, bias, axes, eps, into, leak):
     if found is None:
         return NotImplemented
     shape, kept, channels = found
-    leak, x = x.dtype.type(leak), numpy.ascontiguousarray(x)
+    leak, x = x.dtype.type(leak), contiguous(x)
     y, (mean, var, slope) = room(x.shape, x.dtype), (room(kept, x.dtype) for _ in range(3))
     count = shape[1]
     w, b = _filled(weight, count, 1, x.dtype), _filled(bias, count, 0, x.dtype)
@@ -80,7 +80,7 @@ def normalise(x, weight, bias, axes, eps, into, leak):
         into["mean"], into["var"] = mean, var
 
     def back(g):
-        gs = numpy.ascontiguousarray(g).reshape(shape)
+        gs = contiguous(g).reshape(shape)
         gx = room(x.shape, x.dtype)
         gxs = gx.reshape(shape)
         if channels:

@@ -8,7 +8,7 @@ compares the elements of many windows at once.
 
 import numpy
 
-from ..tape import room, zeros
+from ..tape import contiguous, room, zeros
 from ..workers import together
 from . import fused, kernel
 from .compiled import larger
@@ -20,7 +20,7 @@ from .team import shared
 def max_pooling(x, kernel, window):
     if any(map(any, window.padding)) or kernel[0] * kernel[1] >= 256:
         return NotImplemented
-    x = numpy.ascontiguousarray(x)
+    x = contiguous(x)
     shape = (*x.shape[:2], *window.positions(x.shape[2:], kernel))
     y, winners = room(shape, x.dtype), room(shape, numpy.uint8)
     _share(_winners, (x, y, winners), kernel, window)
@@ -31,7 +31,7 @@ def max_pooling(x, kernel, window):
 def max_pooling_alone(x, kernel, window):
     if any(map(any, window.padding)):
         return NotImplemented
-    x = numpy.ascontiguousarray(x)
+    x = contiguous(x)
     y = room((*x.shape[:2], *window.positions(x.shape[2:], kernel)), x.dtype)
     _share(_largest, (x, y), kernel, window)
     return y
@@ -47,7 +47,7 @@ def _share(function, arrays, kernel, window):
 def max_unpooling(out, winners, size, kernel, window, where=None):
     if any(map(any, window.padding)) or winners.dtype != numpy.uint8:
         return NotImplemented
-    out, winners = numpy.ascontiguousarray(out), numpy.ascontiguousarray(winners)
+    out, winners = contiguous(out), contiguous(winners)
     side_by_side = window.stride == tuple(kernel) and window.dilation == (1, 1)
     whole = side_by_side and all(n * k == of for n, k, of in zip(out.shape[2:], kernel, size, strict=True))
     x = (room if whole else zeros)((*out.shape[:2], *size), out.dtype)

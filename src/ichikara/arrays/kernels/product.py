@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy
 
-from ..tape import constant, do, room, zeros
+from ..tape import constant, contiguous, do, room, zeros
 from ..workers import held, parts_for, together
 from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
@@ -37,8 +37,8 @@ def product(a, b, bias, cost, where=None):
         return None
     depth, rows, columns = a.shape[not a_turned], a.shape[a_turned], b.shape[not b_turned]
     c = room((rows, columns), a.dtype)
-    if bias is not None and not bias.flags.carray:
-        bias = bias.copy()
+    if bias is not None:
+        bias = contiguous(bias)
     cutting = how_to_cut(c, where)
     few_rows, few_columns = rows <= _FEW_ROWS, columns <= _FEW_COLUMNS and depth >= _DEEP
     if (few_rows or few_columns) and b_turned and not a_turned:
@@ -189,7 +189,7 @@ def sum_of_rows(x):
     """The sum of the rows of a matrix: of many each worker takes some, which he may have written himself."""
     workers, many = parts_for(x.size, len(x)), len(x) >= _MANY
     sums = zeros((workers if many else 1, x.shape[1]), x.dtype)
-    together(_sum_of_rows, x.size, workers, workers, numpy.ascontiguousarray(x), room(sums.shape, x.dtype), sums)
+    together(_sum_of_rows, x.size, workers, workers, contiguous(x), room(sums.shape, x.dtype), sums)
     do(add_up, sums, sums[0])
     return sums[0]
 
@@ -220,7 +220,7 @@ def _sum_of_rows(first, last, workers, x, rooms, sums):
 def add_rows(g, index, shape):
     """Rows added to those of zeros that a list of indices names, in order, whoever does which columns."""
     out = zeros(shape, g.dtype)
-    rows = numpy.ascontiguousarray(g).reshape(index.size, -1)
+    rows = contiguous(g).reshape(index.size, -1)
     together(_add_rows, g.size, rows.shape[1], index, rows, out.reshape(shape[0], -1))
     return out
 

@@ -13,7 +13,7 @@ import numpy
 
 from ..once import Once
 from ..steps import Back, check
-from ..tape import do, room, room_like, zeros
+from ..tape import contiguous, do, room, room_like, zeros
 from ..workers import together
 from . import kernel
 from .compiled import inner, sigmoid, tanh
@@ -28,7 +28,7 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
     check("lstm", x, w_ih, w_hh, 4, lengths)
-    x, w_ih, w = map(_plain, (x, w_ih, w_hh))
+    x, w_ih, w = map(contiguous, (x, w_ih, w_hh))
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
     bias = _bias(b_ih if b_hh is None else b_hh if b_ih is None else _added(b_ih, b_hh), x.dtype)
     gates = room((steps, n, 4, size), x.dtype)  # weighted sums, then the gates
@@ -40,7 +40,7 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     together(_lstm, cost, n, x, w_ih, w, bias, gates, y, before, c_before, reverse)
 
     def back(g):
-        g = numpy.ascontiguousarray(g)
+        g = contiguous(g)
         sums = room_like(gates)
         dh, dc = _copied(g[steps]), _copied(g[steps + 1])
         flat, total = sums.reshape(steps, n, 4 * size), zeros((n, 4, size), x.dtype)
@@ -133,7 +133,7 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
     check("gru", x, w_ih, w_hh, 3, lengths)
-    x, w_ih, w = map(_plain, (x, w_ih, w_hh))
+    x, w_ih, w = map(contiguous, (x, w_ih, w_hh))
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
     gates = room((steps, n, 3, size), x.dtype)  # weighted sums, then the gates
     y = room((steps + 1, n, size), x.dtype)
@@ -144,7 +144,7 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     together(_gru, cost, n, x, w_ih, w, *biases, gates, y, before, recalled, reverse)
 
     def back(g):
-        g = numpy.ascontiguousarray(g)
+        g = contiguous(g)
         of_x, of_h = room_like(gates), room_like(gates)
         x_total, h_total = zeros((n, 3, size), x.dtype), zeros((n, 3, size), x.dtype)
         dh, flat = _copied(g[steps]), of_h.reshape(steps, n, -1)
@@ -259,7 +259,7 @@ def _copy(out, x):
 
 def _bias(bias, dtype):
     """A bias, of no numbers if there is none."""
-    return room(0, dtype) if bias is None else _plain(bias)
+    return room(0, dtype) if bias is None else contiguous(bias)
 
 
 def _added(a, b):
@@ -284,8 +284,3 @@ def _summed(sums):
     total = room(sums[0].size, sums.dtype)
     do(numpy.sum, sums.reshape(len(sums), -1), 0, None, total)
     return total
-
-
-def _plain(array):
-    """An array of the one kind that kernels are compiled for: without gaps, and to be written to."""
-    return numpy.require(array, requirements=["C", "A", "W"])

@@ -9,7 +9,7 @@ import math
 
 import numpy
 
-from ..tape import room
+from ..tape import contiguous, room
 from ..workers import together
 from . import kernel
 from .compiled import exp, inner, larger
@@ -17,7 +17,7 @@ from .team import shared
 
 
 def _as_rows(x):
-    return numpy.ascontiguousarray(x).reshape(-1, x.shape[-1])
+    return contiguous(x).reshape(-1, x.shape[-1])
 
 
 @kernel("softmax")

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy
 
-from ..tape import constant, do, room
+from ..tape import constant, contiguous, do, room
 from ..workers import together
 from . import fused, kernel, winograd
 from .compiled import inner
@@ -30,7 +30,7 @@ _TOGETHER = 96  # positions: what they give for an element of the window stays i
 def convolution_image(out, weight, bias, size, window, groups, where=None):
     if winograd.fits(out.dtype, weight.shape, window, groups, out.shape[2:]):
         return winograd.correlate_back(out, weight, bias, size, window, where)
-    g, channels, outputs = numpy.ascontiguousarray(out), weight.shape[1], len(weight) // groups
+    g, channels, outputs = contiguous(out), weight.shape[1], len(weight) // groups
     x = room((len(g), groups * channels, *size), g.dtype)
     parted = weight.reshape(groups, outputs, *weight.shape[1:])
     if 2 * channels * g.itemsize <= BYTES:
@@ -38,7 +38,7 @@ def convolution_image(out, weight, bias, size, window, groups, where=None):
     elif window.stride == (1, 1):
         parted = parted.swapaxes(1, 2)
         seen = seen_from_outputs(tuple(size), parted.shape[2:], out.shape[2:], window)
-        correlate(g, panels_of(parted.reshape(groups, channels, -1)), None, x, seen, where)
+        correlate(g, panels_of(contiguous(parted).reshape(groups, channels, -1)), None, x, seen, where)
     else:
         _spread(g, parted, x, window, where)
     if bias is not None:
@@ -71,7 +71,7 @@ def _filled(count):
 def _spread(g, weight, x, window, where):
     groups, outputs, channels, *lengths = weight.shape
     seen = seen_by((1, *x.shape[2:]), (1, *lengths), window)
-    panels = panels_of(weight.transpose(0, 2, 3, 4, 1).reshape(groups, channels, -1))
+    panels = panels_of(contiguous(weight.transpose(0, 2, 3, 4, 1)).reshape(groups, channels, -1))
     places, outs = _every(_TOGETHER), _every(outputs, _TOGETHER)
     planes = g.reshape(*g.shape[:2], seen.positions)
     cost = g.size * weight[0, 0].size
@@ -119,7 +119,7 @@ def _spread_few(g, weight, x, window, where):
     elements = seen.columns.size
     rows, columns = _filled(elements), _every(outputs, elements)
     planes = g.reshape(len(g) * groups, outputs, seen.positions)
-    w = numpy.ascontiguousarray(weight).reshape(groups, -1)
+    w = contiguous(weight).reshape(groups, -1)
     how, where = how_to_cut(x, where)
     images = [array.reshape(len(planes), channels, *x.shape[2:]) for array in (x, where)]
     together(

@@ -31,7 +31,7 @@ from functools import lru_cache
 
 import numpy
 
-from ..tape import constant, do, room, zeros
+from ..tape import constant, contiguous, do, room, zeros
 from ..workers import parts_for, together
 from .compiled import inner
 from .cut import BY_ITSELF, WHERE, cut, cut_where, how_to_cut
@@ -114,7 +114,7 @@ def correlate_back(out, weight, bias, size, window, where=None):
 
 def correlate_weight(out, x, size, window):
     """The gradient of the weight of a size. Shapes: (n, o, oh, ow), (n, c, h, w) -> (o, c, s r, s r)."""
-    g, x = numpy.ascontiguousarray(out), numpy.ascontiguousarray(x)
+    g, x = contiguous(out), contiguous(x)
     outputs, channels, step, taps = g.shape[1], x.shape[1], window.stride[0], size[0] // window.stride[0]
     begin = tuple(p for p, _ in window.padding)
     blocks = -(-channels // SOME)
@@ -179,7 +179,7 @@ def _points(weight, outs, ins, elements):
 
 
 def _share(x, u, bias, y, size, begin, step, skipped, out_step, where, kernel=(1, 1), steps=(1, 1)):
-    x, taps = numpy.ascontiguousarray(x), (0,) * (math.isqrt(len(u)) - 3)
+    x, taps = contiguous(x), (0,) * (math.isqrt(len(u)) - 3)
     b = zeros(SOME + _up(y.shape[1], SOME), y.dtype)  # a block of zeros, and the bias
     if bias is not None:
         do(numpy.copyto, b[SOME : SOME + y.shape[1]], bias)
