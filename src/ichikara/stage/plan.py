@@ -7,7 +7,6 @@ instruction whose calls are not all of it, that changes something besides, or th
 """
 
 import inspect
-from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
@@ -200,23 +199,21 @@ class Plan:
         """Decide what is repeated and what done anew; give what the step returns."""
         program, memory = self._program, self._memory
         outcome = program.outcome
-        slots = [slot for slot, _ in outcome.returned]
-        slots += [slot for *_, slot in (*outcome.grads, *outcome.buffers) if slot is not None]
-        places = {slot: memory.place(values[slot]) for slot in slots}
-        number = {slot: place.number for slot, place in places.items() if place}
-        times = Counter(number[slot] for slot in slots if slot in number)
-        looked_at = {holder for holder, tensor_of, *_ in program.guards.sources if tensor_of is grad}
-        lent = {
-            slot: leaf
-            for leaf, slot in outcome.grads
-            if slot in number and leaf not in looked_at and number[slot] not in foreign and times[number[slot]] == 1
+        left = [slot for slot, _ in outcome.returned] + [slot for *_, slot in outcome.buffers]
+        places = {
+            slot: memory.place(values[slot]) for slot in left + [slot for _, slot in outcome.grads if slot is not None]
         }
+        number = {slot: place.number for slot, place in places.items() if place}
+        looked_at = {holder for holder, tensor_of, *_ in program.guards.sources if tensor_of is grad}
+        left += [slot for leaf, slot in outcome.grads if leaf in looked_at]
+        others = foreign | {number[slot] for slot in left if slot in number}
+        lent = [(leaf, slot) for leaf, slot in outcome.grads if number.get(slot, -1) not in {-1, *others}]
         while True:
             # What is left behind is made anew, but for gradients, which are lent.
-            given = {n for slot, n in number.items() if slot not in lent} - foreign
+            given = {*number.values()} - foreign - {number[slot] for _, slot in lent}
             anew = _what_is_anew(done, opaque, given, {slot for slot, n in rooms.items() if n in given})
             made_anew = {n for each, again in zip(done, anew, strict=True) if again for n in each.numbers}
-            kept = {slot: leaf for slot, leaf in lent.items() if number[slot] not in made_anew}
+            kept = [(leaf, slot) for leaf, slot in lent if number[slot] not in made_anew]
             if len(kept) == len(lent):
                 break
             lent = kept
@@ -233,12 +230,12 @@ class Plan:
                 self._parts.append([call for _, each in some for call in each.tape.calls])
         for each in repeated:
             self._values[each.instruction.gives] = each.results
-        self._outcome = outcome._replace(grads=[(leaf, slot) for leaf, slot in outcome.grads if slot not in lent])
-        for slot, leaf in lent.items():
+        self._outcome = outcome._replace(grads=[pair for pair in outcome.grads if pair not in lent])
+        for leaf, slot in lent:
             array, block = memory.given(values[slot], places[slot])
             self._lent.append((leaf, wrap(array, None)))
             self._watched += self._lent[-1][1], array, block
-        for slot in number.keys() - lent.keys():
+        for slot in number.keys() - {slot for _, slot in lent}:
             values[slot] = values[slot].copy()
         return self._outcome.leave(values)
 
