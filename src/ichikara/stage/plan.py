@@ -25,6 +25,7 @@ from .places import Memory
 __all__ = ["Plan"]
 
 _MOST = 1 << 22  # bytes: up to so many an array from elsewhere is copied to a place that stays
+_SMALL = 1 << 16  # bytes: up to so many an array is copied sooner than made
 
 
 class Tape:
@@ -88,12 +89,13 @@ class _Done(NamedTuple):
 class _Anew:
     """An instruction that is done anew in each replay."""
 
-    def __init__(self, done: _Done, copied: bool):
-        """Arguments: ``copied``, whether its results also go to their places, from where others take them."""
+    def __init__(self, done: _Done, copied: bool, left: set[int]):
+        """Arguments: ``copied``, whether its results also go to their places, from where others take them; ``left``,
+        the slots of all that is made anew."""
         instruction, results = done.instruction, done.results
         self.effect = instruction.effect
         self._function, self._take = instruction.function, taker(instruction.takes)
-        self._gives, self._lets_go = instruction.gives, instruction.lets_go
+        self._gives, self._lets_go = instruction.gives, [*left.intersection(instruction.lets_go)]
         self._place = results if copied else None
 
     def do(self, values: list) -> None:
@@ -119,6 +121,7 @@ class Plan:
         self.moves = program.moves
         self._program = program
         self._parts: list[list | _Anew] = []
+        self._outcome: Any = None
         self._lent: list[tuple[Any, Any]] = []  # leaves, and the tensors that are their gradients
         self._watched: list = []
         self._counts: list[int] = []
@@ -134,7 +137,7 @@ class Plan:
 
     def replay(self, inputs: list) -> Any:
         """Do the step with these arrays as its arguments."""
-        if not self._parts:
+        if self._outcome is None:
             result = self._record(inputs)
             self._counts = self._references()
             return result
@@ -143,8 +146,6 @@ class Plan:
             numpy.copyto(place, inputs[slot])
         for slot in self._elsewhere:
             values[slot] = inputs[slot]
-        for room in self._rooms:
-            values[room.slot] = room.make()
         arrays: list | None = [tensor._data for tensor in self._tensors]  # they stay until something changes them
         try:
             with self._held:
@@ -186,16 +187,15 @@ class Plan:
         for room in program.rooms:
             values[room.slot] = memory.room(room.shape, room.dtype)
         self._values = [*map(memory.noted, values)]
-        rooms = {room.slot: memory.place(values[room.slot]).number for room in program.rooms}
         opaque: dict[int, int] = {}  # which instruction gives what is no array, by slots
         done: list[_Done] = []
         for k, instruction in enumerate(program.code):
             done.append(_do(instruction, values, memory, opaque))
             if done[-1].opaque:
                 opaque[instruction.gives] = k
-        return self._arrange(values, done, opaque, rooms, foreign)
+        return self._arrange(values, done, opaque, foreign)
 
-    def _arrange(self, values, done, opaque, rooms, foreign):
+    def _arrange(self, values, done, opaque, foreign):
         """Decide what is repeated and what done anew; give what the step returns."""
         program, memory = self._program, self._memory
         outcome = program.outcome
@@ -208,26 +208,29 @@ class Plan:
         left += [slot for leaf, slot in outcome.grads if leaf in looked_at]
         others = foreign | {number[slot] for slot in left if slot in number}
         lent = [(leaf, slot) for leaf, slot in outcome.grads if number.get(slot, -1) not in {-1, *others}]
+        rooms = {room.slot for room in program.rooms}
+        small = {n for slot, n in number.items() if slot in rooms or values[slot].nbytes <= _SMALL} | foreign
         while True:
-            # What is left behind is made anew, but for gradients, which are lent.
-            given = {*number.values()} - foreign - {number[slot] for _, slot in lent}
-            anew = _what_is_anew(done, opaque, given, {slot for slot, n in rooms.items() if n in given})
+            # What is left behind is made anew, or copied if it is small; but gradients are lent.
+            given = {*number.values()} - small - {number[slot] for _, slot in lent}
+            anew = _what_is_anew(done, opaque, given)
             made_anew = {n for each, again in zip(done, anew, strict=True) if again for n in each.numbers}
             kept = [(leaf, slot) for leaf, slot in lent if number[slot] not in made_anew]
             if len(kept) == len(lent):
                 break
             lent = kept
-        self._rooms = [room for room in program.rooms if rooms[room.slot] in given]
-        self._copied = [slot for slot, n in number.items() if n in foreign]
+        left_anew = {each.instruction.gives for each, again in zip(done, anew, strict=True) if again}
+        self._copied = [*(number.keys() - left_anew - {slot for _, slot in lent})]
         repeated = [each for each, again in zip(done, anew, strict=True) if not again]
         self._held: AbstractContextManager = workers.held if any(e.tape.holds for e in repeated) else nullcontext()
         self._shares = any(shares for each in repeated for *_, shares in each.tape.calls)
         taken = {slot for each in repeated for slot in each.instruction.takes}
         for again, some in groupby(zip(anew, done, strict=True), lambda pair: pair[0]):
             if again:
-                self._parts += [_Anew(each, each.instruction.gives in taken) for _, each in some]
+                self._parts += [_Anew(each, each.instruction.gives in taken, left_anew) for _, each in some]
             else:
-                self._parts.append([call for _, each in some for call in each.tape.calls])
+                calls = [call for _, each in some for call in each.tape.calls]
+                self._parts += [calls] if calls else []
         for each in repeated:
             self._values[each.instruction.gives] = each.results
         self._outcome = outcome._replace(grads=[pair for pair in outcome.grads if pair not in lent])
@@ -307,12 +310,12 @@ def _parts(value):
         yield value
 
 
-def _what_is_anew(done, opaque, given, rooms) -> list[bool]:
-    """Which instructions are done anew: also those that make what is ``given`` away, or take it from its rooms.
+def _what_is_anew(done, opaque, given) -> list[bool]:
+    """Which instructions are done anew: also those that make what is ``given`` away.
 
     What is no array is of this replay or of the first one, so who gives it and who takes it go together.
     """
-    anew = [each.anew or bool(each.numbers & given or rooms.intersection(each.instruction.takes)) for each in done]
+    anew = [each.anew or not each.numbers.isdisjoint(given) for each in done]
     pairs = [(k, opaque[slot]) for k, each in enumerate(done) for slot in each.instruction.takes if slot in opaque]
     while any(anew[a] != anew[b] for a, b in pairs):
         for a, b in pairs:
