@@ -18,6 +18,7 @@ from ichikara import nn, ops, optim
 from ichikara.arrays import kernels, product, scatter_add, sum_of_rows
 from ichikara.autodiff import asarray, operations
 from ichikara.ops.attention import self_attention
+from ichikara.stage import program
 
 pytest.importorskip("numba", reason="the kernels are compiled by Numba")
 from numba.core.dispatcher import Dispatcher
@@ -165,6 +166,27 @@ def test_large_inputs_shared_out_among_threads(name, everywhere, monkeypatch):
         scale = 1e-5 * max(1.0, float(abs(d).max()))
         numpy.testing.assert_allclose(a, c, rtol=1e-5, atol=scale)  # on one thread the same but for rounding
         numpy.testing.assert_allclose(a, d, rtol=1e-4, atol=2 * scale)
+
+
+@pytest.mark.parametrize("name", LARGER)
+def test_what_kernels_have_called_is_repeated_for_other_numbers(name, monkeypatch):
+    monkeypatch.setattr(program, "_CALM", 0)
+    function, arrays = LARGER[name](numpy.random.default_rng(0))
+
+    def step(*arrays):
+        leaves = [asarray(array, requires_grad=True) for array in arrays]
+        value = function(*leaves)
+        (value * value).sum().backward()
+        return [value, *[leaf.grad for leaf in leaves]]
+
+    staged = ichikara.stage(step)
+    for seed in range(4):
+        random = numpy.random.default_rng(seed)
+        given = [array * large(random, *array.shape) for array in arrays]
+        for found, wanted in zip(staged(*given), step(*given), strict=True):
+            scale = 1e-5 * max(1.0, float(abs(wanted.numpy()).max()))
+            numpy.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-5, atol=scale)
+    assert staged.recordings == 1
 
 
 @pytest.mark.parametrize(("operation", "gates", "biases"), [(ops.lstm, 4, 2), (ops.gru, 3, 2), (ops.gru, 3, 0)])

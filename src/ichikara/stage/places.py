@@ -58,7 +58,7 @@ class Memory:
         self._rooms += 1
         return numpy.asarray(Place(self, self._rooms, address, shape, dtype, strides, fixed))
 
-    def place(self, array: Any) -> Place | None:
+    def place(self, array: Any) -> Any:
         """The place of an array; None of what does not lie here or is no array."""
         base = _base(array)
         return base if isinstance(base, Place) and base.memory is self else None

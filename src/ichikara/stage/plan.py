@@ -89,18 +89,20 @@ class _Done(NamedTuple):
 class _Anew:
     """An instruction that is done anew in each replay."""
 
-    def __init__(self, done: _Done, copied: bool, left: set[int]):
+    def __init__(self, done: _Done, copied: bool, left: set[int], kept: set[int]):
         """Arguments: ``copied``, whether its results also go to their places, from where others take them; ``left``,
-        the slots of all that is made anew."""
+        the slots of all that is made anew; ``kept``, those of what the step leaves behind."""
         instruction, results = done.instruction, done.results
         self.effect = instruction.effect
         self._function, self._take = instruction.function, taker(instruction.takes)
         self._gives, self._lets_go = instruction.gives, [*left.intersection(instruction.lets_go)]
         self._place = results if copied else None
+        self._stays = isinstance(self._place, numpy.ndarray) and self._gives not in kept
 
     def do(self, values: list) -> None:
-        output = values[self._gives] = self._function(*self._take(values))
+        output = self._function(*self._take(values))
         _copy(self._place, output)
+        values[self._gives] = self._place if self._stays else output
         for empty in self._lets_go:
             values[empty] = None
 
@@ -151,7 +153,7 @@ class Plan:
             with self._held:
                 threads = workers.held.threads() if self._shares else 1
                 for part in self._parts:
-                    if part.__class__ is list:
+                    if isinstance(part, list):
                         workers.repeat(part, threads)
                     else:
                         if part.effect:
@@ -227,7 +229,7 @@ class Plan:
         taken = {slot for each in repeated for slot in each.instruction.takes}
         for again, some in groupby(zip(anew, done, strict=True), lambda pair: pair[0]):
             if again:
-                self._parts += [_Anew(each, each.instruction.gives in taken, left_anew) for _, each in some]
+                self._parts += [_Anew(each, each.instruction.gives in taken, left_anew, {*places}) for _, each in some]
             else:
                 calls = [call for _, each in some for call in each.tape.calls]
                 self._parts += [calls] if calls else []
