@@ -1036,6 +1036,62 @@ def test_one_network_may_be_used_in_one_thread_while_another_records():
     thread.join()
 
 
+@each_way
+def test_threads_that_replay_the_same_step_do_not_disturb_each_other():
+    model = nn.Sequential(nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 128))
+    use = stage(ichikara.no_grad()(model.__call__))
+    inputs = [asarray(batches(160, 128)(number)[0]) for number in range(4)]
+    expected = [model(x).detach().numpy() for x in inputs]
+    use(inputs[0])
+    wrong: list = []
+
+    def go_on(x, y):
+        for _ in range(40):
+            if not numpy.allclose(use(x).numpy(), y, rtol=1e-4, atol=1e-5):
+                wrong.append(x)
+
+    threads = [threading.Thread(target=go_on, args=pair) for pair in zip(inputs, expected, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@each_way
+def test_results_that_somebody_keeps_stay_as_they_were():
+    """Also large ones, and parts of what is used further on."""
+    model, wanted = nn.Sequential(nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, 256)), asarray(0.0)
+
+    @stage
+    def step(x):
+        model.zero_grad()
+        y = model(x)
+        loss = ((y - wanted) ** 2).mean()
+        loss.backward()
+        return y, y[:3], loss, ichikara.ops.permute_dims(model[0].weight, (1, 0))
+
+    kept = []
+    for number in range(7):
+        found = step(asarray(batches(160, 128)(number)[0]))
+        kept.append((found, [tensor.numpy().copy() for tensor in found]))
+    for found, copies in kept:
+        same([tensor.numpy() for tensor in found], copies)
+    y = model(asarray(batches(160, 128)(6)[0]))
+    same([kept[-1][0][0].numpy()], [y.detach().numpy()])
+
+
+@each_way
+def test_what_is_replaced_between_replays_counts_at_once():
+    model = nn.Sequential(nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, 2))
+    use = stage(ichikara.no_grad()(model.__call__))
+    x = asarray(batches(160, 128)(0)[0])
+    for number in range(24):
+        same([use(x).numpy()], [model(x).detach().numpy()])
+        if number % 6 == 5:
+            model.load_state_dict({name: value * 0.5 for name, value in model.state_dict().items()})
+
+
 def test_a_replay_holds_no_more_than_it_needs():
     """Large values are let go of when they have been used for the last time."""
     size = 1 << 14
@@ -1055,6 +1111,7 @@ def test_a_replay_holds_no_more_than_it_needs():
 
 @small
 def test_a_replay_of_many_asks_no_kernel_again(monkeypatch):
+    pytest.importorskip("numba", reason="kernels are compiled by Numba")
     asked, known = [], kernels.find("linear")[""]
 
     def linear(x, weight, bias):
