@@ -384,6 +384,29 @@ def test_a_gradient_that_was_taken_from_its_parameter_stays_as_it_was():
         numpy.testing.assert_array_equal(gradient, numbers)
 
 
+@pytest.mark.parametrize("way", [WAYS[3]], indirect=True)
+def test_gradients_that_are_one_array():
+    """Those of an LSTM's two biases."""
+    cell = nn.LSTM(32, 64)
+
+    def step(x):
+        cell.zero_grad()
+        states, _ = cell(x)
+        (states**2).sum().backward()
+
+    staged, kept = stage(step), []
+    for number in range(8):
+        x = asarray(batches(16, 512)(number)[0].reshape(16, 16, 32))
+        staged(x)
+        found = [p.grad.numpy().copy() for p in cell.parameters()]
+        if number == 4:
+            kept = [(p.grad, p.grad.numpy().copy()) for p in cell.parameters()]
+        step(x)
+        same([p.grad.numpy() for p in cell.parameters()], found)
+    for gradient, numbers in kept:
+        numpy.testing.assert_array_equal(gradient, numbers)
+
+
 @each_way
 def test_a_step_that_fails_leaves_no_half_of_a_gradient():
     layer, loss = nn.Linear(3, 2), nn.CrossEntropyLoss()

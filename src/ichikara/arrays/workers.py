@@ -27,7 +27,7 @@ __all__ = ["ALONE", "NOBODY", "held", "let_serve", "look_again", "parts_for", "r
 
 _SMALL = 2_000_000  # so many multiplications of a loop are done before a thread has been woken up
 ALONE = 200_000  # up to so many OpenBLAS uses one thread of its own accord
-_SMALL_TOGETHER = 200_000  # so many are worth a worker that is awake
+_SMALL_TOGETHER = 100_000  # so many are worth a worker that is awake
 
 
 def share(work: Callable[[slice], Any], count: int, cost: int, small: int = _SMALL) -> list[Any]:

@@ -1,5 +1,6 @@
 """Places in memory that stay the same from one replay to the next."""
 
+import threading
 from math import prod
 from typing import Any
 from weakref import finalize
@@ -10,6 +11,7 @@ from ..arrays.tape import Constant
 
 __all__ = ["Memory", "Place"]
 
+_own = threading.local()
 _LINE = 64  # bytes
 _ROOMY = 4  # how many times as large as needed a block may be
 
@@ -24,7 +26,7 @@ class Place:
 
 
 class Memory:
-    """The memory of a plan: blocks, of which each serves one array after the other.
+    """The memory of a thread's plans: blocks, of which each serves one array after the other.
 
     An array that is made here gives its block back when the last reference to it or to a part of it goes. Who notes
     where its numbers lie has another array of the same `Place`, which does not count.
@@ -47,11 +49,24 @@ class Memory:
         else:
             self._free.remove(block)
         array = self._at(block[1], shape, dtype, None)
-        finalize(array, self._free.append, block).atexit = False
+        finalize(array, self._give_back, block).atexit = False
         return array
 
+    def _give_back(self, block):
+        if block[1] in self._blocks:  # it has not been given away
+            self._free.append(block)
+
+    @staticmethod
+    def of_this_thread() -> "Memory":
+        """The memory of the thread that asks."""
+        if not hasattr(_own, "memory"):
+            _own.memory = Memory()
+        return _own.memory
+
     def borrowed(self, array: Any) -> Any:
-        """An array whose numbers lie elsewhere; who asks sees to it that they stay there."""
+        """An array of numbers that lie elsewhere, and stay there: who asks sees to that. Anything else as it is."""
+        if type(array) is not numpy.ndarray or array.dtype.hasobject:
+            return array
         return self._at(array.ctypes.data, array.shape, array.dtype, array.strides, not array.flags.writeable)
 
     def _at(self, address, shape, dtype, strides, fixed=False):
@@ -76,11 +91,9 @@ class Memory:
         where = Place(self, found.number, array.ctypes.data, array.shape, array.dtype, array.strides, fixed)
         return numpy.asarray(where)
 
-    def given(self, array: Any, place: Place) -> tuple[Any, Any]:
-        """The same array for somebody who may keep it, and with it the memory; and the block that it is a part of."""
-        block = self._blocks[place.address]
-        offset = array.ctypes.data - block.ctypes.data
-        return numpy.ndarray(array.shape, array.dtype, block, offset, array.strides), block
+    def give_away(self, place: Place) -> Any:
+        """The block of an array that is kept, to whoever asks: it will serve no other one."""
+        return self._blocks.pop(place.address)
 
 
 def _base(array):

@@ -68,11 +68,12 @@ def _compiled(function, arguments):
     overloads = getattr(function, "overloads", None)
     if not overloads:
         return function, arguments
-    code = function.py_func.__code__
+    code, folded = function.py_func.__code__, arguments
     if code.co_flags & inspect.CO_VARARGS:
         count = code.co_argcount
-        arguments = *arguments[:count], arguments[count:]
-    return overloads[tuple(map(function.typeof_pyval, arguments))].entry_point, arguments
+        folded = *arguments[:count], arguments[count:]
+    found = overloads.get(tuple(map(function.typeof_pyval, folded)))
+    return (found.entry_point, folded) if found else (function, arguments)
 
 
 class _Done(NamedTuple):
@@ -117,7 +118,12 @@ def _copy(place, value):
 
 
 class Plan:
-    """The replays of a program that have found the same arrays, by one thread at a time."""
+    """The replays of a program that have found the same arrays, in one thread.
+
+    The plans of a thread share its memory, for nothing there outlasts a replay: what a step leaves behind is made anew,
+    or copied if it is small. Only gradients stay where they are, in memory of their own, and are written again if
+    nobody else has them.
+    """
 
     def __init__(self, program: Any):
         self.moves = program.moves
@@ -146,8 +152,6 @@ class Plan:
         values = self._values.copy()
         for slot, place in self._places:
             numpy.copyto(place, inputs[slot])
-        for slot in self._elsewhere:
-            values[slot] = inputs[slot]
         arrays: list | None = [tensor._data for tensor in self._tensors]  # they stay until something changes them
         try:
             with self._held:
@@ -173,18 +177,15 @@ class Plan:
     # --- the first time -----------------------------------------------------------------------------------------------
 
     def _record(self, inputs):
-        program, memory = self._program, Memory()
+        program, memory = self._program, Memory.of_this_thread()
         self._memory, self._tensors = memory, [tensor for tensor, _ in program.reads]
-        values = [memory.borrowed(x) if isinstance(x, numpy.ndarray) else x for x in program.values]
-        values[: len(inputs)] = inputs
+        values = [*map(memory.borrowed, program.values)]
         for tensor, slot in program.reads:
             values[slot] = memory.borrowed(tensor._data)
-        small = [slot for slot, given in enumerate(inputs) if given.nbytes <= _MOST]
-        self._places = [(slot, memory.room(inputs[slot].shape, inputs[slot].dtype)) for slot in small]
-        self._elsewhere = [slot for slot in range(len(inputs)) if slot not in small]
-        for slot, place in self._places:
-            numpy.copyto(place, inputs[slot])
-            values[slot] = place
+        for slot, given in enumerate(inputs):
+            values[slot] = memory.room(given.shape, given.dtype)
+            numpy.copyto(values[slot], given)
+        self._places = [*enumerate(map(memory.noted, values[: len(inputs)]))]
         foreign = {place.number for place in map(memory.place, values) if place}
         for room in program.rooms:
             values[room.slot] = memory.room(room.shape, room.dtype)
@@ -213,7 +214,6 @@ class Plan:
         rooms = {room.slot for room in program.rooms}
         small = {n for slot, n in number.items() if slot in rooms or values[slot].nbytes <= _SMALL} | foreign
         while True:
-            # What is left behind is made anew, or copied if it is small; but gradients are lent.
             given = {*number.values()} - small - {number[slot] for _, slot in lent}
             anew = _what_is_anew(done, opaque, given)
             made_anew = {n for each, again in zip(done, anew, strict=True) if again for n in each.numbers}
@@ -222,7 +222,8 @@ class Plan:
                 break
             lent = kept
         left_anew = {each.instruction.gives for each, again in zip(done, anew, strict=True) if again}
-        self._copied = [*(number.keys() - left_anew - {slot for _, slot in lent})]
+        slots = {slot for _, slot in lent}
+        self._copied = [slot for slot, n in number.items() if slot not in slots and n not in given]
         repeated = [each for each, again in zip(done, anew, strict=True) if not again]
         self._held: AbstractContextManager = workers.held if any(e.tape.holds for e in repeated) else nullcontext()
         self._shares = any(shares for each in repeated for *_, shares in each.tape.calls)
@@ -236,11 +237,15 @@ class Plan:
         for each in repeated:
             self._values[each.instruction.gives] = each.results
         self._outcome = outcome._replace(grads=[pair for pair in outcome.grads if pair not in lent])
+        # Two leaves may have the same gradient.
+        blocks = {n: memory.give_away(place) for n, place in {number[slot]: places[slot] for slot in slots}.items()}
         for leaf, slot in lent:
-            array, block = memory.given(values[slot], places[slot])
+            block, array = blocks[number[slot]], values[slot]
+            offset = array.ctypes.data - block.ctypes.data
+            array = numpy.ndarray(array.shape, array.dtype, block, offset, array.strides)
             self._lent.append((leaf, wrap(array, None)))
             self._watched += self._lent[-1][1], array, block
-        for slot in number.keys() - {slot for _, slot in lent}:
+        for slot in number.keys() - slots:
             values[slot] = values[slot].copy()
         return self._outcome.leave(values)
 
@@ -290,7 +295,7 @@ class _Looked:
         place = self._memory.place(part)
         if place is None:
             self.anew = True
-            if part.nbytes > _MOST:
+            if part.nbytes > _MOST or part.dtype.hasobject:
                 return part, None
             copy = self._memory.room(part.shape, part.dtype)
             numpy.copyto(copy, part)

@@ -1,5 +1,6 @@
 """A recording that can be replayed: functions of arrays in a row, and what has to be as it was for it to hold."""
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import takewhile
@@ -83,7 +84,7 @@ class Program:
         # Once, and not anew for each large product.
         self._held: AbstractContextManager = workers.held if large else nullcontext()
         self._calm, self.moves = 0, 0  # replays that have found the same arrays, and how often they have not
-        self._plans: list[Plan] = []  # that no replay is using; there may be several at once
+        self._own = threading.local()  # a plan for each thread
 
     def fits(self) -> bool:
         """Whether all that the recording depends on is as it was."""
@@ -126,13 +127,10 @@ class Program:
             mode.in_rule = before
 
     def _planned(self, inputs):
-        plan = None
-        while plan is None or plan.moves != self.moves:
-            plan = self._plans.pop() if self._plans else Plan(self)
-        try:
-            return plan.replay(inputs) if plan.is_free() else self._one_by_one(inputs)
-        finally:
-            self._plans.append(plan)
+        plan = getattr(self._own, "plan", None)
+        if plan is None or plan.moves != self.moves:
+            plan = self._own.plan = Plan(self)
+        return plan.replay(inputs) if plan.is_free() else self._one_by_one(inputs)
 
     def _one_by_one(self, inputs):
         values = self.values.copy()
