@@ -1082,6 +1082,35 @@ def test_threads_that_replay_the_same_step_do_not_disturb_each_other():
 
 
 @each_way
+def test_steps_that_take_turns_do_not_disturb_each_other():
+    """They have the same memory in turns; only what they leave behind is their own."""
+
+    def train(staged):
+        ichikara.seed(0)
+        model = nn.Sequential(nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, 128))
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x, scale):
+            optimizer.zero_grad()
+            loss = (model(x) * scale).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        use = ichikara.no_grad()(model.__call__)
+        if staged:
+            step, use = stage(step), stage(use)
+        found = []
+        for number in range(8):
+            x, fewer = asarray(batches(160, 128)(number)[0]), asarray(batches(130, 128)(number)[0])
+            found += [step(x, 2.0), use(x), step(fewer, 3.0), model[0].weight.grad, use(fewer), model[2].bias.grad]
+        return [tensor.numpy() for tensor in found]
+
+    for found, wanted in zip(train(True), train(False), strict=True):
+        numpy.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+@each_way
 def test_results_that_somebody_keeps_stay_as_they_were():
     """Also large ones, and parts of what is used further on."""
     model, wanted = nn.Sequential(nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, 256)), asarray(0.0)

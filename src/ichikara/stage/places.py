@@ -9,7 +9,7 @@ import numpy
 
 from ..arrays.tape import Constant
 
-__all__ = ["Memory", "Place"]
+__all__ = ["Homes", "Memory"]
 
 _own = threading.local()
 _LINE = 64  # bytes
@@ -17,10 +17,13 @@ _ROOMY = 4  # how many times as large as needed a block may be
 
 
 class Place:
-    """Where the numbers of an array lie, which this does not keep; ``number``, that of the room that they belong to."""
+    """Where the numbers of an array lie, which this does not keep.
 
-    def __init__(self, memory: "Memory", number: int, address: int, shape: Any, dtype: Any, strides: Any, fixed=False):
-        self.memory, self.number, self.address = memory, number, address
+    Attributes: ``number``, that of the room that they belong to; ``size``, of how many bytes that is.
+    """
+
+    def __init__(self, memory: "Memory", number: int, address: int, size: int, shape, dtype, strides, fixed=False):
+        self.memory, self.number, self.address, self.size = memory, number, address, size
         data = {"data": (address, fixed), "shape": shape, "typestr": dtype.str, "strides": strides, "version": 3}
         self.__array_interface__ = data
 
@@ -33,7 +36,7 @@ class Memory:
     """
 
     def __init__(self):
-        self._blocks: dict[int, Any] = {}  # by their addresses
+        self._blocks: list = []
         self._free: list[tuple[int, int]] = []  # sizes and addresses of those that no array has
         self._rooms = 0
 
@@ -43,18 +46,14 @@ class Memory:
         needed = -(-max(prod(shape) * dtype.itemsize, 1) // _LINE) * _LINE
         block = min((block for block in self._free if needed <= block[0] <= _ROOMY * needed), default=None)
         if block is None:
-            made = numpy.empty(needed + _LINE, numpy.uint8)
-            block = needed, -(-made.ctypes.data // _LINE) * _LINE
-            self._blocks[block[1]] = made
+            made, address = _lines(needed)
+            self._blocks.append(made)
+            block = needed, address
         else:
             self._free.remove(block)
-        array = self._at(block[1], shape, dtype, None)
-        finalize(array, self._give_back, block).atexit = False
+        array = self._at(block[1], needed, shape, dtype, None)
+        finalize(array, self._free.append, block).atexit = False
         return array
-
-    def _give_back(self, block):
-        if block[1] in self._blocks:  # it has not been given away
-            self._free.append(block)
 
     @staticmethod
     def of_this_thread() -> "Memory":
@@ -67,11 +66,12 @@ class Memory:
         """An array of numbers that lie elsewhere, and stay there: who asks sees to that. Anything else as it is."""
         if type(array) is not numpy.ndarray or array.dtype.hasobject:
             return array
-        return self._at(array.ctypes.data, array.shape, array.dtype, array.strides, not array.flags.writeable)
+        fixed = not array.flags.writeable
+        return self._at(array.ctypes.data, array.nbytes, array.shape, array.dtype, array.strides, fixed)
 
-    def _at(self, address, shape, dtype, strides, fixed=False):
+    def _at(self, *where):
         self._rooms += 1
-        return numpy.asarray(Place(self, self._rooms, address, shape, dtype, strides, fixed))
+        return numpy.asarray(Place(self, self._rooms, *where))
 
     def place(self, array: Any) -> Any:
         """The place of an array; None of what does not lie here or is no array."""
@@ -82,18 +82,50 @@ class Memory:
         """Whether the numbers of an array lie where they are in each replay."""
         return isinstance(_base(array), Constant) or self.place(array) is not None
 
-    def noted(self, array: Any) -> Any:
-        """The same array, which does not count; anything else as it is."""
+    def noted(self, array: Any, moved: int = 0) -> Any:
+        """The same array, ``moved`` by some bytes, which does not count; anything else as it is."""
         found = self.place(array)
         if found is None:
             return array
         fixed = not array.flags.writeable
-        where = Place(self, found.number, array.ctypes.data, array.shape, array.dtype, array.strides, fixed)
-        return numpy.asarray(where)
+        address, size = array.ctypes.data + moved, found.size
+        return numpy.asarray(Place(self, found.number, address, size, array.shape, array.dtype, array.strides, fixed))
 
-    def give_away(self, place: Place) -> Any:
-        """The block of an array that is kept, to whoever asks: it will serve no other one."""
-        return self._blocks.pop(place.address)
+
+class Homes:
+    """Memory of its own for each of some rooms, in which it lies from the next replay on.
+
+    Blocks are no such memory: other plans write there too.
+    """
+
+    def __init__(self, memory: Memory, places: dict[int, Place]):
+        """Arguments: ``places``, of the rooms, by their numbers."""
+        self._memory = memory
+        self._homes = {number: (place, *_lines(place.size)) for number, place in places.items()}
+
+    def moved(self, value: Any) -> Any:
+        """An array as it will lie, and the arrays in a tuple; anything else as it is."""
+        if isinstance(value, tuple):
+            return tuple(map(self.moved, value))
+        place = self._memory.place(value)
+        if place is None or place.number not in self._homes:
+            return value
+        old, _, address = self._homes[place.number]
+        return self._memory.noted(value, address - old.address)
+
+    def given(self, array: Any) -> tuple[Any, Any]:
+        """A copy of an array where it will lie, for somebody who may keep it and with it the memory; and that."""
+        old, home, address = self._homes[self._memory.place(array).number]
+        offset = address - home.ctypes.data + array.ctypes.data - old.address
+        made = numpy.ndarray(array.shape, array.dtype, home, offset, array.strides)
+        numpy.copyto(made, array)
+        return made, home
+
+
+def _lines(size):
+    """Some memory, and where its first whole line begins."""
+    made = numpy.empty(size + _LINE, numpy.uint8)
+    return made, -(-made.ctypes.data // _LINE) * _LINE
 
 
 def _base(array):

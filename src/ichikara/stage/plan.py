@@ -20,7 +20,7 @@ from ..arrays.tape import taping
 from ..autodiff import wrap
 from .functions import grad, taker
 from .instruction import Instruction
-from .places import Memory
+from .places import Homes, Memory
 
 __all__ = ["Plan"]
 
@@ -224,6 +224,10 @@ class Plan:
         left_anew = {each.instruction.gives for each, again in zip(done, anew, strict=True) if again}
         slots = {slot for _, slot in lent}
         self._copied = [slot for slot, n in number.items() if slot not in slots and n not in given]
+        # Two leaves may have the same gradient.
+        homes = Homes(memory, {number[slot]: places[slot] for slot in slots})
+        done = [each._replace(results=homes.moved(each.results)) for each in done]
+        self._values = [homes.moved(x) if isinstance(x, numpy.ndarray) else x for x in self._values]
         repeated = [each for each, again in zip(done, anew, strict=True) if not again]
         self._held: AbstractContextManager = workers.held if any(e.tape.holds for e in repeated) else nullcontext()
         self._shares = any(shares for each in repeated for *_, shares in each.tape.calls)
@@ -232,19 +236,19 @@ class Plan:
             if again:
                 self._parts += [_Anew(each, each.instruction.gives in taken, left_anew, {*places}) for _, each in some]
             else:
-                calls = [call for _, each in some for call in each.tape.calls]
+                calls = [
+                    (function, homes.moved(arguments), shares)
+                    for _, each in some
+                    for function, arguments, shares in each.tape.calls
+                ]
                 self._parts += [calls] if calls else []
         for each in repeated:
             self._values[each.instruction.gives] = each.results
         self._outcome = outcome._replace(grads=[pair for pair in outcome.grads if pair not in lent])
-        # Two leaves may have the same gradient.
-        blocks = {n: memory.give_away(place) for n, place in {number[slot]: places[slot] for slot in slots}.items()}
         for leaf, slot in lent:
-            block, array = blocks[number[slot]], values[slot]
-            offset = array.ctypes.data - block.ctypes.data
-            array = numpy.ndarray(array.shape, array.dtype, block, offset, array.strides)
+            array, home = homes.given(values[slot])
             self._lent.append((leaf, wrap(array, None)))
-            self._watched += self._lent[-1][1], array, block
+            self._watched += self._lent[-1][1], array, home
         for slot in number.keys() - slots:
             values[slot] = values[slot].copy()
         return self._outcome.leave(values)
