@@ -13,7 +13,8 @@ know of its kernel, and without Numba everything works, slower::
 The second is the rule of the gradient of ``x``; like every rule it names what it needs. An operation need not have
 both. What an operation keeps for its gradients takes time too, so there may be a kernel of its value ``alone``. A
 kernel takes NumPy arrays of one floating-point type, in any layout, of at least `LARGE` elements: below that NumPy is
-done before a kernel has been called, and a small network never waits for a compiler.
+done before a kernel has been called, and a small network never waits for a compiler. It computes in what `together` and
+`do` call, and asks `room` and `zeros` for arrays, so that replays can repeat these calls alone (`arrays.tape`).
 
 A step that is recorded is done many times, so there it pays to wait. What it does with arrays of fewer elements is done
 in replays by *small* kernels, each a function of the same inputs and of places for the results, which is compiled as a
