@@ -3,7 +3,7 @@
 import threading
 from math import prod
 from typing import Any
-from weakref import finalize
+from weakref import finalize, ref
 
 import numpy
 
@@ -11,7 +11,12 @@ from ..arrays.tape import Constant
 
 __all__ = ["Homes", "Memory"]
 
-_own = threading.local()
+
+class _Own(threading.local):
+    memory: Any = None  # a reference that keeps nothing
+
+
+_own = _Own()
 _LINE = 64  # bytes
 _ROOMY = 4  # how many times as large as needed a block may be
 
@@ -57,10 +62,12 @@ class Memory:
 
     @staticmethod
     def of_this_thread() -> "Memory":
-        """The memory of the thread that asks."""
-        if not hasattr(_own, "memory"):
-            _own.memory = Memory()
-        return _own.memory
+        """The memory of the thread that asks, as long as there are plans that have it."""
+        memory = _own.memory and _own.memory()
+        if memory is None:
+            memory = Memory()
+            _own.memory = ref(memory)
+        return memory
 
     def borrowed(self, array: Any) -> Any:
         """An array of numbers that lie elsewhere, and stay there: who asks sees to that. Anything else as it is."""

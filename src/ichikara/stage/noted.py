@@ -1,0 +1,148 @@
+"""An instruction that is done while a tape listens: what it calls, and which of its results lie where they will lie.
+
+The first replay of a plan does all instructions so (`plan`).
+"""
+
+import inspect
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+import numpy
+
+from ..arrays import workers
+from ..arrays.tape import taping
+from .instruction import Instruction
+from .places import Memory
+
+__all__ = ["Done", "do"]
+
+_MOST = 1 << 22  # bytes: up to so many an array from elsewhere is copied to a place that stays
+
+
+class _Tape:
+    """Notes what an instruction calls; ``strange``, if with an array that may be another one in the next replay."""
+
+    def __init__(self, memory: Memory):
+        self._memory = memory
+        self.calls: list[tuple[Callable, tuple, bool]] = []
+        self.made: set[int] = set()  # the rooms of this instruction, by number
+        self.given: set[int] = set()  # those of what was called
+        self.strange, self.holds = False, False
+
+    def room(self, shape: Any, dtype: Any) -> Any:
+        made = self._memory.room(shape, dtype)
+        self.made.add(self._memory.place(made).number)
+        return made
+
+    def note(self, function: Callable, arguments: tuple, shares: bool = False) -> None:
+        """Arguments: ``shares``, whether it is a function of a team and these."""
+        compiled, folded = _compiled(function, (workers.NOBODY, *arguments) if shares else arguments)
+        self.calls.append((compiled, self._noted(folded[1:] if shares else folded), shares))
+
+    def _noted(self, argument):
+        if isinstance(argument, tuple):
+            return tuple(map(self._noted, argument))
+        if not isinstance(argument, numpy.ndarray):
+            return argument
+        place = self._memory.place(argument)
+        if place is not None:
+            self.given.add(place.number)
+        self.strange |= not self._memory.stays(argument)
+        return self._memory.noted(argument)
+
+
+def _compiled(function, arguments):
+    """What has been compiled of a function for these arguments, to be called without the search for it, and with what.
+
+    Of a function of Python that is the function itself.
+    """
+    overloads = getattr(function, "overloads", None)
+    if not overloads:
+        return function, arguments
+    code, folded = function.py_func.__code__, arguments
+    if code.co_flags & inspect.CO_VARARGS:
+        count = code.co_argcount
+        folded = *arguments[:count], arguments[count:]
+    found = overloads.get(tuple(map(function.typeof_pyval, folded)))
+    return (found.entry_point, folded) if found else (function, arguments)
+
+
+class Done(NamedTuple):
+    """What is known of an instruction that has been done."""
+
+    instruction: Instruction
+    tape: _Tape
+    results: Any  # its value, arrays with a place as noted; None in the place of others
+    numbers: frozenset[int]  # the rooms that these arrays belong to
+    opaque: bool  # whether there is something else among them
+    anew: bool  # whether it has to be done anew each time
+
+
+def do(instruction: Instruction, values: list, memory: Memory, opaque: Collection[int]) -> Done:
+    """Do an instruction on values, and note what it does.
+
+    Arguments: ``opaque``, the slots of what is no array and was made in this replay.
+    """
+    arguments, tape = [values[slot] for slot in instruction.takes], _Tape(memory)
+    taping.tape = None if instruction.effect else tape
+    try:
+        output = instruction.function(*arguments)
+    finally:
+        taping.tape = None
+    if instruction.rooms:
+        tape.note(instruction.function, tuple(arguments))
+    looked = _Looked(memory, arguments, any(slot in opaque for slot in instruction.takes), tape)
+    values[instruction.gives], results = looked.at(output)
+    for empty in instruction.lets_go:
+        values[empty] = None
+    anew = instruction.effect or tape.strange or looked.anew
+    return Done(instruction, tape, results, frozenset(looked.numbers), looked.opaque, anew)
+
+
+class _Looked:
+    """What is found in the value of an instruction."""
+
+    def __init__(self, memory: Memory, arguments: list, knows_more: bool, tape: _Tape):
+        """Arguments: ``knows_more``, whether it may have arrays from what is no array."""
+        self._memory, self._tape, self._knows_more = memory, tape, knows_more
+        self._given = [*_parts(arguments)]
+        self._found = {place.number for place in map(memory.place, self._given) if place}
+        self.anew = any(isinstance(part, numpy.generic) for part in self._given)
+        self.numbers: set[int] = set()
+        self.opaque = False
+
+    def at(self, part: Any) -> tuple[Any, Any]:
+        """The value with arrays that have places, and the same with these as they are noted, and None for others."""
+        if isinstance(part, tuple | list):
+            pairs = [self.at(one) for one in part]
+            parts = [one for one, _ in pairs]
+            return parts if isinstance(part, list) else tuple(parts), tuple(place for _, place in pairs)
+        if part is None:
+            return None, None
+        if not isinstance(part, numpy.ndarray):
+            self.opaque = True
+            self.anew |= not self._tape.calls and not any(part is one for one in self._given)
+            return part, None
+        place = self._memory.place(part)
+        if place is None:
+            self.anew = True
+            if part.nbytes > _MOST or part.dtype.hasobject:
+                return part, None
+            copy = self._memory.room(part.shape, part.dtype)
+            numpy.copyto(copy, part)
+            part, place = copy, self._memory.place(copy)
+        elif place.number in self._tape.made:
+            self.anew |= place.number not in self._tape.given
+        else:
+            self.anew |= not (place.number in self._found or self._knows_more)
+        self.numbers.add(place.number)
+        return part, self._memory.noted(part)
+
+
+def _parts(value):
+    """The parts of tuples and lists, and of those in them."""
+    if isinstance(value, tuple | list):
+        for part in value:
+            yield from _parts(part)
+    else:
+        yield value
