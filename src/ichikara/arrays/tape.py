@@ -8,30 +8,49 @@ an array that it gets from elsewhere keeps it from being repeated, unless that i
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy
 
-__all__ = ["Constant", "constant", "contiguous", "do", "room", "room_like", "taping", "zeros"]
+__all__ = ["Constant", "constant", "contiguous", "do", "listener", "listening", "room", "room_like", "zeros"]
 
 
 class _Taping(threading.local):
     tape: Any = None  # of `ichikara.stage`, while it listens in this thread
 
 
-taping = _Taping()
+_taping = _Taping()
+_tapes: list = []  # of all threads: hardly ever is there one, and who asks whether there is asks often
+
+
+def listener() -> Any:
+    """The tape that listens in this thread, or None."""
+    return _taping.tape if _tapes else None
+
+
+@contextmanager
+def listening(tape: Any) -> Iterator[None]:
+    """A block in which a tape listens."""
+    _tapes.append(tape)
+    _taping.tape = tape
+    try:
+        yield
+    finally:
+        _taping.tape = None
+        _tapes.remove(tape)
 
 
 def room(shape: Any, dtype: Any) -> Any:
     """An array in C order whose numbers may be any."""
-    tape = taping.tape
-    return numpy.empty(shape, dtype) if tape is None else tape.room(shape, dtype)
+    tape = _tapes and _taping.tape
+    return tape.room(shape, dtype) if tape else numpy.empty(shape, dtype)
 
 
 def room_like(x: Any) -> Any:
     """An array as `numpy.empty_like` makes it: its axes lie in the same order."""
-    if taping.tape is None:
+    if not listener():
         return numpy.empty_like(x)
     order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
     return room([x.shape[axis] for axis in order], x.dtype).transpose(numpy.argsort(order))
@@ -39,7 +58,7 @@ def room_like(x: Any) -> Any:
 
 def zeros(shape: Any, dtype: Any) -> Any:
     """An array of zeros in C order."""
-    if taping.tape is None:
+    if not listener():
         return numpy.zeros(shape, dtype)
     made = room(shape, dtype)
     do(numpy.copyto, made, 0)
@@ -58,8 +77,9 @@ def contiguous(x: Any) -> Any:
 def do(function: Callable, *arguments: Any) -> None:
     """Call a function that computes something into one of its arguments."""
     function(*arguments)
-    if taping.tape is not None:
-        taping.tape.note(function, arguments)
+    tape = _tapes and _taping.tape
+    if tape:
+        tape.note(function, arguments)
 
 
 class Constant(bytearray):

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy
 
-from .tape import constant, taping
+from .tape import constant, listener
 
 __all__ = ["ALONE", "NOBODY", "held", "let_serve", "look_again", "parts_for", "repeat", "share", "together"]
 
@@ -62,10 +62,15 @@ def together(function: Callable, cost: int, *arguments: Any) -> None:
 
     Arguments: ``cost``, about how many multiplications it takes: for a few it has no team.
     """
-    repeat([(function, arguments, True)], parts_for(cost))
-    if taping.tape is not None:
+    threads = parts_for(cost)
+    if threads == 1:
+        function(NOBODY, *arguments)
+    else:
+        repeat([(function, arguments, True)], threads)
+    tape = listener()
+    if tape:
         shares = cost >= _SMALL_TOGETHER
-        taping.tape.note(function, arguments if shares else (NOBODY, *arguments), shares)
+        tape.note(function, arguments if shares else (NOBODY, *arguments), shares)
 
 
 def repeat(calls: Iterable[tuple[Callable, tuple, bool]], threads: int) -> None:
@@ -242,8 +247,9 @@ class _Held:
         self._before: list[int] = []
 
     def __enter__(self) -> int:
-        if taping.tape is not None:
-            taping.tape.holds = True
+        tape = listener()
+        if tape:
+            tape.holds = True
         with self._lock:
             if not self._users:
                 self._threads = self._count()

@@ -5,12 +5,13 @@ The first replay of a plan does all instructions so (`plan`).
 
 import inspect
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy
 
 from ..arrays import workers
-from ..arrays.tape import taping
+from ..arrays.tape import listening
 from .instruction import Instruction
 from .places import Memory
 
@@ -84,11 +85,8 @@ def do(instruction: Instruction, values: list, memory: Memory, opaque: Collectio
     Arguments: ``opaque``, the slots of what is no array and was made in this replay.
     """
     arguments, tape = [values[slot] for slot in instruction.takes], _Tape(memory)
-    taping.tape = None if instruction.effect else tape
-    try:
+    with nullcontext() if instruction.effect else listening(tape):
         output = instruction.function(*arguments)
-    finally:
-        taping.tape = None
     if instruction.rooms:
         tape.note(instruction.function, tuple(arguments))
     looked = _Looked(memory, arguments, any(slot in opaque for slot in instruction.takes), tape)
