@@ -13,7 +13,7 @@ import numpy
 from ..arrays import workers
 from ..arrays.tape import listening
 from .instruction import Instruction
-from .places import Memory
+from .places import Memory, each_of
 
 __all__ = ["Done", "do"]
 
@@ -41,8 +41,8 @@ class _Tape:
         self.calls.append((compiled, self._noted(folded[1:] if shares else folded), shares))
 
     def _noted(self, argument):
-        if isinstance(argument, tuple):
-            return tuple(map(self._noted, argument))
+        if isinstance(argument, tuple | list):
+            return each_of(self._noted, argument)
         if not isinstance(argument, numpy.ndarray):
             return argument
         place = self._memory.place(argument)

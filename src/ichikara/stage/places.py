@@ -1,6 +1,7 @@
 """Places in memory that stay the same from one replay to the next."""
 
 import threading
+from collections.abc import Callable
 from math import prod
 from typing import Any
 from weakref import finalize, ref
@@ -9,7 +10,7 @@ import numpy
 
 from ..arrays.tape import Constant
 
-__all__ = ["Homes", "Memory"]
+__all__ = ["Homes", "Memory", "each_of"]
 
 
 class _Own(threading.local):
@@ -111,9 +112,9 @@ class Homes:
         self._homes = {number: (place, *_lines(place.size)) for number, place in places.items()}
 
     def moved(self, value: Any) -> Any:
-        """An array as it will lie, and the arrays in a tuple; anything else as it is."""
-        if isinstance(value, tuple):
-            return tuple(map(self.moved, value))
+        """An array as it will lie, and the arrays in a tuple or a list; anything else as it is."""
+        if isinstance(value, tuple | list):
+            return each_of(self.moved, value)
         place = self._memory.place(value)
         if place is None or place.number not in self._homes:
             return value
@@ -127,6 +128,12 @@ class Homes:
         made = numpy.ndarray(array.shape, array.dtype, home, offset, array.strides)
         numpy.copyto(made, array)
         return made, home
+
+
+def each_of(function: Callable, parts: Any) -> Any:
+    """A tuple or a list of the same kind, of what a function makes of each part."""
+    make = getattr(type(parts), "_make", type(parts))  # a named tuple's
+    return make(map(function, parts))
 
 
 def _lines(size):

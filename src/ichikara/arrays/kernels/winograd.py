@@ -152,7 +152,7 @@ def _lists(shape, step):
     outputs, channels, height, width = shape
     ins = _grid(step, width, 1)[:, None] + numpy.arange(channels) * (height * width)
     outs = _blocks(outputs, channels * height * width)
-    return (*map(constant, (outs.reshape(-1), ins.reshape(-1), _grid(height // step, step * width, step))),)
+    return tuple(map(constant, (outs.reshape(-1), ins.reshape(-1), _grid(height // step, step * width, step))))
 
 
 @lru_cache(256)
@@ -163,7 +163,7 @@ def _lists_back(shape, step):
     outs = numpy.where(outs < 0, outs, outs + _grid(step, width, 1)[:, None])
     ins = numpy.arange(outputs) * (channels * height * width)
     # Place s m + a of the padded image is reached from the positions m - r + 1 to m, by every s-th element from a on.
-    return (*map(constant, (outs.reshape(-1), ins, _grid(height // step, step * width, step)[::-1])),)
+    return tuple(map(constant, (outs.reshape(-1), ins, _grid(height // step, step * width, step)[::-1])))
 
 
 def _points(weight, outs, ins, elements):
