@@ -1082,6 +1082,32 @@ def test_threads_that_replay_the_same_step_do_not_disturb_each_other():
 
 
 @each_way
+@pytest.mark.parametrize("taken", [lambda w: w.detach(), lambda w: ichikara.ops.reshape(w.detach(), (-1,))[2:]])
+def test_what_was_taken_of_a_parameter_before_an_update_stays_as_it_was(taken):
+    def changes(staged):
+        ichikara.seed(0)
+        model = nn.Sequential(nn.Linear(128, 256), nn.ReLU(), nn.Linear(256, 2))
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x):
+            before = [taken(p) for p in model.parameters()]
+            optimizer.zero_grad()
+            (model(x) ** 2).mean().backward()
+            optimizer.step()
+            return [taken(p) - b for p, b in zip(model.parameters(), before, strict=True)], before[0]
+
+        step = stage(step) if staged else step
+        found = []
+        for number in range(7):
+            some, first = step(asarray(batches(160, 128)(number)[0]))
+            found += [*some, first]
+        return [tensor.numpy() for tensor in found]
+
+    for found, wanted in zip(changes(True), changes(False), strict=True):
+        numpy.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-6)
+
+
+@each_way
 def test_steps_that_take_turns_do_not_disturb_each_other():
     """They have the same memory in turns; only what they leave behind is their own."""
 

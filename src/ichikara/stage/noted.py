@@ -15,7 +15,7 @@ from ..arrays.tape import listening
 from .instruction import Instruction
 from .places import Memory, each_of
 
-__all__ = ["Done", "do"]
+__all__ = ["Done", "do", "parts_of"]
 
 _MOST = 1 << 22  # bytes: up to so many an array from elsewhere is copied to a place that stays
 
@@ -75,6 +75,7 @@ class Done(NamedTuple):
     tape: _Tape
     results: Any  # its value, arrays with a place as noted; None in the place of others
     numbers: frozenset[int]  # the rooms that these arrays belong to
+    taken: frozenset[int]  # and those that it was given or has known
     opaque: bool  # whether there is something else among them
     anew: bool  # whether it has to be done anew each time
 
@@ -94,7 +95,8 @@ def do(instruction: Instruction, values: list, memory: Memory, opaque: Collectio
     for empty in instruction.lets_go:
         values[empty] = None
     anew = instruction.effect or tape.strange or looked.anew
-    return Done(instruction, tape, results, frozenset(looked.numbers), looked.opaque, anew)
+    taken = frozenset(looked.found | tape.given)
+    return Done(instruction, tape, results, frozenset(looked.numbers), taken, looked.opaque, anew)
 
 
 class _Looked:
@@ -103,8 +105,8 @@ class _Looked:
     def __init__(self, memory: Memory, arguments: list, knows_more: bool, tape: _Tape):
         """Arguments: ``knows_more``, whether it may have arrays from what is no array."""
         self._memory, self._tape, self._knows_more = memory, tape, knows_more
-        self._given = [*_parts(arguments)]
-        self._found = {place.number for place in map(memory.place, self._given) if place}
+        self._given = [*parts_of(arguments)]
+        self.found = {place.number for place in map(memory.place, self._given) if place}
         self.anew = any(isinstance(part, numpy.generic) for part in self._given)
         self.numbers: set[int] = set()
         self.opaque = False
@@ -132,15 +134,15 @@ class _Looked:
         elif place.number in self._tape.made:
             self.anew |= place.number not in self._tape.given
         else:
-            self.anew |= not (place.number in self._found or self._knows_more)
+            self.anew |= not (place.number in self.found or self._knows_more)
         self.numbers.add(place.number)
         return part, self._memory.noted(part)
 
 
-def _parts(value):
+def parts_of(value):
     """The parts of tuples and lists, and of those in them."""
     if isinstance(value, tuple | list):
         for part in value:
-            yield from _parts(part)
+            yield from parts_of(part)
     else:
         yield value

@@ -15,8 +15,8 @@ import numpy
 
 from ..arrays import workers
 from ..autodiff import wrap
-from .functions import grad, taker
-from .noted import Done, do
+from .functions import grad, numbers, taker
+from .noted import Done, do, parts_of
 from .places import Homes, Memory
 
 __all__ = ["Plan"]
@@ -27,22 +27,36 @@ _SMALL = 1 << 16  # bytes: up to so many an array is copied sooner than made
 class _Anew:
     """An instruction that is done anew in each replay."""
 
-    def __init__(self, done: Done, copied: bool, left: set[int], kept: set[int]):
+    def __init__(self, done: Done, copied: bool, left: set[int], kept: set[int], given: set[int], needed_later):
         """Arguments: ``copied``, whether its results also go to their places, from where others take them; ``left``,
-        the slots of all that is made anew; ``kept``, those of what the step leaves behind."""
+        the slots of all that is made anew; ``kept``, those of what the step leaves behind; ``given``, those of
+        gradients in memory of their own; ``needed_later``, what is read and must not be changed yet."""
         instruction, results = done.instruction, done.results
-        self.effect = instruction.effect
+        self.effect, self.needed_later = instruction.effect, needed_later
         self._function, self._take = instruction.function, taker(instruction.takes)
         self._gives, self._lets_go = instruction.gives, [*left.intersection(instruction.lets_go)]
+        # What changes something besides may keep what it is given.
+        self._owns = [k for k, slot in enumerate(instruction.takes) if self.effect and slot not in given]
         self._place = results if copied else None
         self._stays = isinstance(self._place, numpy.ndarray) and self._gives not in kept
 
     def do(self, values: list) -> None:
-        output = self._function(*self._take(values))
+        arguments = self._take(values)
+        if self._owns:
+            arguments = [*arguments]
+            for k in self._owns:
+                if isinstance(arguments[k], numpy.ndarray):
+                    arguments[k] = arguments[k].copy()
+        output = self._function(*arguments)
         _copy(self._place, output)
         values[self._gives] = self._place if self._stays else output
         for empty in self._lets_go:
             values[empty] = None
+
+
+def _only(needed, arrays):
+    """The arrays at these positions; None in the place of the others."""
+    return [array if k in needed else None for k, array in enumerate(arrays)] if needed else []
 
 
 def _copy(place, value):
@@ -92,7 +106,7 @@ class Plan:
         values = self._values.copy()
         for slot, place in self._places:
             numpy.copyto(place, inputs[slot])
-        arrays: list | None = [tensor._data for tensor in self._tensors]  # they stay until something changes them
+        arrays = [*map(numbers, self._tensors)]  # which stay until something changes them
         try:
             with self._held:
                 threads = workers.held.threads() if self._shares else 1
@@ -101,7 +115,7 @@ class Plan:
                         workers.repeat(part, threads)
                     else:
                         if part.effect:
-                            arrays = None
+                            arrays = _only(part.needed_later, arrays)
                         part.do(values)
         except BaseException:
             for leaf, _ in self._lent:  # whose gradient may have been written half
@@ -129,14 +143,25 @@ class Plan:
             values[room.slot] = memory.room(room.shape, room.dtype)
         self._values = [*map(memory.noted, values)]
         opaque: dict[int, int] = {}  # which instruction gives what is no array, by slots
+        known: dict[int, set[int]] = {}  # and the rooms that this may know of
+        read = [memory.place(values[slot]).number for _, slot in program.reads]
+        arrays = [*map(numbers, self._tensors)]
         done: list[Done] = []
+        needed_later: dict[int, set[int]] = {}  # what is read, by position; by the slots of what may change it
         for k, instruction in enumerate(program.code):
+            if instruction.effect:
+                later = {slot for each in program.code[k + 1 :] for slot in each.takes} | program.outcome.slots()
+                rooms = {place.number for place in map(memory.place, parts_of([values[s] for s in later])) if place}
+                rooms.update(*[known[slot] for slot in later if slot in known])
+                needed = needed_later[instruction.gives] = {i for i, n in enumerate(read) if n in rooms}
+                arrays = _only(needed, arrays)
             done.append(do(instruction, values, memory, opaque))
             if done[-1].opaque:
                 opaque[instruction.gives] = k
-        return self._arrange(values, done, opaque, foreign)
+                known[instruction.gives] = {*done[-1].taken}.union(*[known.get(s, ()) for s in instruction.takes])
+        return self._arrange(values, done, opaque, foreign, needed_later)
 
-    def _arrange(self, values, done, opaque, foreign):
+    def _arrange(self, values, done, opaque, foreign, needed_later):
         """Decide what is repeated and what done anew; give what the step returns."""
         left = _Left(self._program, self._memory, values, foreign)
         anew = left.decide(done, opaque)
@@ -147,10 +172,14 @@ class Plan:
         self._held: AbstractContextManager = workers.held if any(e.tape.holds for e in repeated) else nullcontext()
         self._shares = any(shares for each in repeated for *_, shares in each.tape.calls)
         taken = {slot for each in repeated for slot in each.instruction.takes}
+        slots = {slot for _, slot in left.lent}
         made = {each.instruction.gives for each, again in zip(done, anew, strict=True) if again}
         for again, some in groupby(zip(anew, done, strict=True), lambda pair: pair[0]):
             if again:
-                self._parts += [_Anew(each, each.instruction.gives in taken, made, {*left.places}) for _, each in some]
+                kept = {*left.places}
+                for _, each in some:
+                    gives = each.instruction.gives
+                    self._parts.append(_Anew(each, gives in taken, made, kept, slots, needed_later.get(gives, ())))
                 continue
             calls = [call for _, each in some for call in each.tape.calls]
             if calls:
@@ -159,12 +188,13 @@ class Plan:
             self._values[each.instruction.gives] = each.results
         for leaf, slot in left.lent:
             array, home = homes.given(values[slot])
+            self._values[slot] = array
             self._lent.append((leaf, wrap(array, None)))
             self._watched += self._lent[-1][1], array, home
         self._copied = left.copied()
         outcome = self._program.outcome
         self._outcome = outcome._replace(grads=[pair for pair in outcome.grads if pair not in left.lent])
-        for slot in left.number.keys() - {slot for _, slot in left.lent}:
+        for slot in left.number.keys() - slots:
             values[slot] = values[slot].copy()
         return self._outcome.leave(values)
 
@@ -180,8 +210,7 @@ class _Left:
         """Arguments: ``foreign``, the rooms of what is read, which are somebody else's."""
         outcome = program.outcome
         others = [slot for slot, _ in outcome.returned] + [slot for *_, slot in outcome.buffers]
-        slots = others + [slot for _, slot in outcome.grads if slot is not None]
-        self.places = {slot: memory.place(values[slot]) for slot in slots}
+        self.places = {slot: memory.place(values[slot]) for slot in outcome.slots()}
         self.number = number = {slot: place.number for slot, place in self.places.items() if place}
         looked_at = {holder for holder, tensor_of, *_ in program.guards.sources if tensor_of is grad}
         others += [slot for leaf, slot in outcome.grads if leaf in looked_at]

@@ -40,6 +40,11 @@ class Outcome(NamedTuple):
     grads: list[tuple[Any, int | None]]  # leaves and their gradients, None where there is none
     buffers: list[tuple[dict, str, int]]
 
+    def slots(self) -> set[int]:
+        """The slots of all of it."""
+        returned, buffers = [slot for slot, _ in self.returned], [slot for *_, slot in self.buffers]
+        return {*returned, *buffers, *(slot for _, slot in self.grads if slot is not None)}
+
     def leave(self, values: list) -> Any:
         """Put the values where they belong, and give what the step returns."""
         for leaf, slot in self.grads:
@@ -64,7 +69,7 @@ class Program:
         """
         self.guards, self.outcome, self.values, self.inputs = guards, outcome, values, inputs
         self.generator = generator_in_use()
-        kept: set = {slot for slot, _ in outcome.returned} | {slot for *_, slot in (*outcome.grads, *outcome.buffers)}
+        kept = outcome.slots()
         needed, used = set(kept), []
         for instruction in reversed(fuse(code, kept)):
             gives = {instruction.gives, *(room.slot for room in instruction.rooms)}
