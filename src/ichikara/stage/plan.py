@@ -1,9 +1,9 @@
 """A replay that repeats what the one before it has called, on the same places in memory.
 
-The first replay of a plan does the instructions one by one, and a `Tape` notes the compiled functions that they call,
-and with which arrays. All arrays that stay are given places (`places`). So the next replay calls the same functions
-with the same arrays: it looks at no shape, makes no array and cuts no view. What has to be done anew is done so: an
-instruction whose calls are not all of it, that changes something besides, or that makes what the step returns.
+The first replay of a plan does the instructions one by one, while a tape notes the compiled functions that they call,
+and with which arrays (`noted`). All arrays that stay are given places (`places`). So the next replay calls the same
+functions with the same arrays: it looks at no shape, makes no array and cuts no view. What has to be done anew is done
+so: an instruction whose calls are not all of it, that changes something besides, or that makes what the step returns.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -129,6 +129,7 @@ class Plan:
     # --- the first time -----------------------------------------------------------------------------------------------
 
     def _record(self, inputs):
+        """Do the step one by one, and note it."""
         program, memory = self._program, Memory.of_this_thread()
         self._memory, self._tensors = memory, [tensor for tensor, _ in program.reads]
         values = [*map(memory.borrowed, program.values)]
