@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["Constant", "constant", "contiguous", "do", "listener", "listening", "room", "room_like", "zeros"]
+__all__ = ["Constant", "constant", "contiguous", "copied", "do", "listener", "listening", "room", "room_like", "zeros"]
 
 
 class _Taping(threading.local):
@@ -44,7 +44,7 @@ def listening(tape: Any) -> Iterator[None]:
 
 def room(shape: Any, dtype: Any) -> Any:
     """An array in C order whose numbers may be any."""
-    tape = _tapes and _taping.tape
+    tape = listener()
     return tape.room(shape, dtype) if tape else numpy.empty(shape, dtype)
 
 
@@ -67,8 +67,11 @@ def zeros(shape: Any, dtype: Any) -> Any:
 
 def contiguous(x: Any) -> Any:
     """An array in C order that may be written to: this one, or a copy of it."""
-    if x.flags.carray:
-        return x
+    return x if x.flags.carray else copied(x)
+
+
+def copied(x: Any) -> Any:
+    """A copy of an array in C order."""
     copy = room(x.shape, x.dtype)
     do(numpy.copyto, copy, x)
     return copy
@@ -77,7 +80,7 @@ def contiguous(x: Any) -> Any:
 def do(function: Callable, *arguments: Any) -> None:
     """Call a function that computes something into one of its arguments."""
     function(*arguments)
-    tape = _tapes and _taping.tape
+    tape = listener()
     if tape:
         tape.note(function, arguments)
 

@@ -4,7 +4,7 @@ The first replay of a plan does all instructions so (`plan`).
 """
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -75,27 +75,27 @@ class Done(NamedTuple):
     tape: _Tape
     results: Any  # its value, arrays with a place as noted; None in the place of others
     numbers: frozenset[int]  # the rooms that these arrays belong to
-    taken: frozenset[int]  # and those that it was given or has known
+    taken: frozenset[int]  # those that it was given arrays of, or may have known
     opaque: bool  # whether there is something else among them
     anew: bool  # whether it has to be done anew each time
 
 
-def do(instruction: Instruction, values: list, memory: Memory, opaque: Collection[int]) -> Done:
+def do(instruction: Instruction, values: list, memory: Memory, known: Mapping[int, frozenset[int]]) -> Done:
     """Do an instruction on values, and note what it does.
 
-    Arguments: ``opaque``, the slots of what is no array and was made in this replay.
+    Arguments: ``known``, the rooms that what is no array and was made in this replay may have arrays of, by its slots.
     """
     arguments, tape = [values[slot] for slot in instruction.takes], _Tape(memory)
     with nullcontext() if instruction.effect else listening(tape):
         output = instruction.function(*arguments)
     if instruction.rooms:
         tape.note(instruction.function, tuple(arguments))
-    looked = _Looked(memory, arguments, any(slot in opaque for slot in instruction.takes), tape)
+    looked = _Looked(memory, arguments, any(slot in known for slot in instruction.takes), tape)
     values[instruction.gives], results = looked.at(output)
     for empty in instruction.lets_go:
         values[empty] = None
     anew = instruction.effect or tape.strange or looked.anew
-    taken = frozenset(looked.found | tape.given)
+    taken = frozenset().union(looked.found, tape.given, *[known.get(slot, ()) for slot in instruction.takes])
     return Done(instruction, tape, results, frozenset(looked.numbers), taken, looked.opaque, anew)
 
 

@@ -143,8 +143,7 @@ class Plan:
         for room in program.rooms:
             values[room.slot] = memory.room(room.shape, room.dtype)
         self._values = [*map(memory.noted, values)]
-        opaque: dict[int, int] = {}  # which instruction gives what is no array, by slots
-        known: dict[int, set[int]] = {}  # and the rooms that this may know of
+        known: dict[int, frozenset[int]] = {}  # the rooms that what is no array may have arrays of, by slots
         read = [memory.place(values[slot]).number for _, slot in program.reads]
         arrays = [*map(numbers, self._tensors)]
         done: list[Done] = []
@@ -156,16 +155,15 @@ class Plan:
                 rooms.update(*[known[slot] for slot in later if slot in known])
                 needed = needed_later[instruction.gives] = {i for i, n in enumerate(read) if n in rooms}
                 arrays = _only(needed, arrays)
-            done.append(do(instruction, values, memory, opaque))
+            done.append(do(instruction, values, memory, known))
             if done[-1].opaque:
-                opaque[instruction.gives] = k
-                known[instruction.gives] = {*done[-1].taken}.union(*[known.get(s, ()) for s in instruction.takes])
-        return self._arrange(values, done, opaque, foreign, needed_later)
+                known[instruction.gives] = done[-1].taken
+        return self._arrange(values, done, foreign, needed_later)
 
-    def _arrange(self, values, done, opaque, foreign, needed_later):
+    def _arrange(self, values, done, foreign, needed_later):
         """Decide what is repeated and what done anew; give what the step returns."""
         left = _Left(self._program, self._memory, values, foreign)
-        anew = left.decide(done, opaque)
+        anew = left.decide(done)
         homes = Homes(self._memory, {left.number[slot]: left.places[slot] for _, slot in left.lent})
         done = [each._replace(results=homes.moved(each.results)) for each in done]
         self._values = [homes.moved(x) if isinstance(x, numpy.ndarray) else x for x in self._values]
@@ -175,9 +173,9 @@ class Plan:
         taken = {slot for each in repeated for slot in each.instruction.takes}
         slots = {slot for _, slot in left.lent}
         made = {each.instruction.gives for each, again in zip(done, anew, strict=True) if again}
+        kept = {*left.places}
         for again, some in groupby(zip(anew, done, strict=True), lambda pair: pair[0]):
             if again:
-                kept = {*left.places}
                 for _, each in some:
                     gives = each.instruction.gives
                     self._parts.append(_Anew(each, gives in taken, made, kept, slots, needed_later.get(gives, ())))
@@ -221,8 +219,9 @@ class _Left:
         rooms = {room.slot for room in program.rooms}
         self._small = {n for slot, n in number.items() if slot in rooms or values[slot].nbytes <= _SMALL} | foreign
 
-    def decide(self, done: list[Done], opaque: dict[int, int]) -> list[bool]:
+    def decide(self, done: list[Done]) -> list[bool]:
         """Which instructions are done anew; what is lent is made by others."""
+        opaque = {each.instruction.gives: k for k, each in enumerate(done) if each.opaque}
         while True:
             anew = _what_is_anew(done, opaque, self._given())
             made_anew = {n for each, again in zip(done, anew, strict=True) if again for n in each.numbers}
@@ -247,6 +246,8 @@ def _what_is_anew(done, opaque, given) -> list[bool]:
     """Which instructions are done anew: also those that make what is ``given`` away.
 
     What is no array is of this replay or of the first one, so who gives it and who takes it go together.
+
+    Arguments: ``opaque``, which instruction gives what is no array, by its slot.
     """
     anew = [each.anew or not each.numbers.isdisjoint(given) for each in done]
     pairs = [(k, opaque[slot]) for k, each in enumerate(done) for slot in each.instruction.takes if slot in opaque]

@@ -65,7 +65,6 @@ def _both(function, few, many):
 def mapped(function, *arrays, cost=4, options=()):
     """A new array of what such a function gives for the elements of arrays; ``cost`` is that of an element."""
     out = room(arrays[0].shape, arrays[0].dtype)
-    together(
-        function.many, out.size * cost, out.size, *[contiguous(array).ravel() for array in (*arrays, out)], options
-    )
+    rows = [contiguous(array).ravel() for array in (*arrays, out)]
+    together(function.many, out.size * cost, out.size, *rows, options)
     return out

@@ -13,7 +13,7 @@ import numpy
 
 from ..once import Once
 from ..steps import Back, check
-from ..tape import contiguous, do, room, room_like, zeros
+from ..tape import contiguous, copied, do, room, room_like, zeros
 from ..workers import together
 from . import kernel
 from .compiled import inner, sigmoid, tanh
@@ -42,7 +42,7 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     def back(g):
         g = contiguous(g)
         sums = room_like(gates)
-        dh, dc = _copied(g[steps]), _copied(g[steps + 1])
+        dh, dc = copied(g[steps]), copied(g[steps + 1])
         flat, total = sums.reshape(steps, n, 4 * size), zeros((n, 4, size), x.dtype)
         together(_lstm_back, cost, n, g, gates, w, c_before, sums, flat, total, dh, dc, reverse)
         return Back(flat, flat, dh, dc, biases=(_summed(total),) * 2)
@@ -147,7 +147,7 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
         g = contiguous(g)
         of_x, of_h = room_like(gates), room_like(gates)
         x_total, h_total = zeros((n, 3, size), x.dtype), zeros((n, 3, size), x.dtype)
-        dh, flat = _copied(g[steps]), of_h.reshape(steps, n, -1)
+        dh, flat = copied(g[steps]), of_h.reshape(steps, n, -1)
         together(_gru_back, cost, n, g, gates, w, before, recalled, of_x, of_h, flat, x_total, h_total, dh, reverse)
         biases = _summed(x_total), _summed(h_total)
         return Back(of_x.reshape(steps, n, -1), flat, dh, biases=biases)
@@ -271,12 +271,6 @@ def _added(a, b):
 def _begin(state, given):
     """Let the state before the first step be the one given, or zeros."""
     do(numpy.copyto, state, 0 if given is None else given)
-
-
-def _copied(array):
-    copy = room(array.shape, array.dtype)
-    do(numpy.copyto, copy, array)
-    return copy
 
 
 def _summed(sums):
