@@ -285,19 +285,107 @@ def test_an_update_that_is_done_again_sees_what_has_changed(name):
     assert staged.step.recordings <= 2  # another where the state is loaded
 
 
+UPDATES = {
+    "sgd": lambda p: optim.SGD(p, lr=0.1),
+    "momentum": lambda p: optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "adam": lambda p: optim.Adam(p, lr=0.01, eps=NOISE),
+    "adamw": lambda p: optim.AdamW(p, lr=0.01, eps=NOISE, weight_decay=0.1),
+    "two groups": lambda p: optim.AdamW(
+        [{"params": p[:2]}, {"params": p[2:], "lr": 0.02, "betas": (0.8, 0.9)}], lr=0.01, eps=NOISE
+    ),
+}
+
+
+def _new_options(training):
+    training.optimizer.param_groups[-1]["lr"] *= 0.5
+
+
+def _other_kind_of_options(training):
+    group = training.optimizer.param_groups[0]
+    group["weight_decay"] = 0.3 - group["weight_decay"]
+    if "momentum" in group:
+        group["momentum"], group["nesterov"] = 0.0 if group["momentum"] else 0.8, False
+    else:
+        group["amsgrad"] = False
+
+
+def _none_for_kernels(training):
+    training.optimizer.param_groups[0]["l1"] = 0.01
+
+
+def _loaded_state(training):
+    training.optimizer.load_state_dict(training.optimizer.state_dict())
+
+
+def _loaded_parameters(training):
+    model = training.model
+    model.load_state_dict({name: value * 0.5 for name, value in model.state_dict().items()})
+
+
+def _another_memory(training):
+    for memory in training.optimizer.state.values():
+        memory.update({name: array.copy() for name, array in memory.items()})
+
+
+def _no_memory(training):
+    training.optimizer.state.clear()
+
+
+def _eager_step(training):
+    training.eager(*map(asarray, training.data(7)))
+
+
+def _another_batch(training):
+    training.step(*(asarray(array[:4]) for array in training.data(8)))
+
+
+def _kept_parameters(training):
+    training.kept = [parameter.detach() for parameter in training.model.parameters()]
+
+
+@each_way
+@pytest.mark.parametrize("name", UPDATES)
+@pytest.mark.parametrize("size", [8, 80])
+def test_an_update_that_is_repeated_sees_what_has_changed(name, size):
+    """Some parameters lie in a row, and of 80 units one is changed by itself."""
+    build = lambda: nn.Sequential(nn.Linear(5, size), nn.Tanh(), nn.Linear(size, size), nn.ReLU(), nn.Linear(size, 3))
+    optimizer = lambda parameters: UPDATES[name]([*parameters])
+    trainings = [Training(build, optimizer, batches(6, 5), staged=staged) for staged in (False, True)]
+    for event in EVENTS:
+        for training in trainings:
+            training.run(4)
+            event(training)
+            taken = [parameter.detach() for parameter in training.model.parameters()]
+            before = [tensor.numpy().copy() for tensor in taken]
+            training.run(1)
+            same([tensor.numpy() for tensor in taken], before)
+            del taken
+            training.run(4)
+        same(trainings[1].everything(), trainings[0].everything())
+
+
+EVENTS = [
+    *(_new_options, _other_kind_of_options, _loaded_state, _loaded_parameters, _another_memory, _eager_step),
+    *(_another_batch, _kept_parameters, _no_memory, _none_for_kernels),
+]
+
+
 @small
-def test_nothing_is_made_for_an_update_whose_options_are_others_each_time(monkeypatch):
+@pytest.mark.parametrize("name", UPDATES)
+def test_an_update_is_repeated_also_by_other_options_each_time(monkeypatch, name):
     pytest.importorskip("numba", reason="kernels are compiled by Numba")
-    made, sgd = [], kernels._known_again["rules.sgd"]
-    noting = lambda *given, **options: made.append(options["lr"]) or sgd(*given, **options)
-    monkeypatch.setitem(kernels._known_again, "rules.sgd", noting)
-    training = Training(**TRAININGS["sgd"], staged=True)
-    for number in range(5):
+    asked = []
+    noting = lambda do: lambda *given: asked.append(do) or do(*given)
+    for rule, known in kernels._known_in_place.items():
+        for field in ("change", "again"):
+            known = known._replace(**{field: noting(getattr(known, field))})
+        monkeypatch.setitem(kernels._known_in_place, rule, known)
+    training = Training(mlp, lambda parameters: UPDATES[name]([*parameters]), batches(6, 5), staged=True)
+    for number in range(12):
         training.optimizer.param_groups[0]["lr"] = 0.1 / (number + 1)
         training.run(1)
-    assert made == []
-    training.run(3)
-    assert made == [0.1 / 5]
+        asked.clear() if number < 6 else None
+    assert asked == []
 
 
 @small

@@ -38,10 +38,14 @@ _OF_NUMBERS = frozenset(
 )
 
 
-def run(function: Callable, *args: Any) -> Any:
-    """The function's value; in a step that is being recorded, the replays will call the function too."""
+def run(function: Callable, *args: Any, again: Callable | None = None) -> Any:
+    """The function's value; in a step that is being recorded, the replays will call the function too.
+
+    Arguments: ``again``, does the same to the same arguments in words that can be repeated (`arrays.tape`) and returns
+    a function that says, each time, whether they may be; or does nothing and returns None.
+    """
     recorder = recording.recorder
-    return function(*args) if recorder is None else recorder.run(function, args, effect=True)
+    return function(*args) if recorder is None else recorder.run(function, args, effect=True, again=again)
 
 
 def compute(function: Callable, args: Any, of: tuple[str, str] | None = None) -> Any:

@@ -4,7 +4,7 @@ Around what it computes a kernel looks at shapes, asks for room for its results 
 this comes out the same each time, and it takes some microseconds, more where the caches are full of other things. So
 kernels do it in words that are understood by a tape, if there is one: `room`, `room_like` and `zeros` for arrays, `do`
 and `workers.together` for what is computed. What a kernel computes in another way is done only once and not again, and
-an array that it gets from elsewhere keeps it from being repeated, unless that is said to be `constant`.
+an array that it gets from elsewhere keeps it from being repeated, unless that is said to be `constant` or `borrowed`.
 """
 
 import threading
@@ -14,7 +14,19 @@ from typing import Any
 
 import numpy
 
-__all__ = ["Constant", "constant", "contiguous", "copied", "do", "listener", "listening", "room", "room_like", "zeros"]
+__all__ = [
+    "Constant",
+    "borrowed",
+    "constant",
+    "contiguous",
+    "copied",
+    "do",
+    "listener",
+    "listening",
+    "room",
+    "room_like",
+    "zeros",
+]
 
 
 class _Taping(threading.local):
@@ -75,6 +87,12 @@ def copied(x: Any) -> Any:
     copy = room(x.shape, x.dtype)
     do(numpy.copyto, copy, x)
     return copy
+
+
+def borrowed(array: Any) -> Any:
+    """An array of somebody else's whose numbers lie where they are, as long as who asks says so."""
+    tape = listener()
+    return tape.borrowed(array) if tape else array
 
 
 def do(function: Callable, *arguments: Any) -> None:

@@ -1,8 +1,8 @@
 """The loop over the parameters: what all optimisers share. What sets them apart is in `rules`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from operator import is_
+from itertools import repeat
 from typing import Any, ClassVar
 
 from ..arrays import as_array, int32, namespace, read_only, recording, run
@@ -10,6 +10,7 @@ from ..autodiff import Tensor, enable_grad, raw
 from ..errors import UserError, choose
 from . import row
 from .applied import Applied
+from .repeated import Repeated
 
 __all__ = ["Optimizer"]
 
@@ -97,25 +98,15 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         recorder = recording.recorder
-        run(partial(self._update, recorder is not None), *[raw(parameter.grad) for parameter in self._parameters()])
+        gradients = [raw(parameter.grad) for parameter in self._parameters()]
+        run(partial(self._update, recorder is not None), *gradients, again=self._update_again)
         if recorder is not None:
             recorder.updated(self)
         return loss
 
     def _update(self, often: bool, *gradients: Any) -> None:
         """Change the parameters by these gradients, None for those that have none; ``often``, if this is recorded."""
-        begin = 0
-        for number, group in enumerate(self.param_groups):
-            parameters, values = group["params"], [*map(group.__getitem__, self.defaults)]
-            given: Sequence = gradients[begin : begin + len(parameters)]
-            begin += len(parameters)
-            rule = self._applied.get(number)
-            if rule is None or rule.often is not often or not all(map(is_, values, rule.values)):
-                options = dict(zip(self.defaults, values, strict=True))
-                rule = self._applied[number] = Applied(type(self).rule, options, often)
-            held = self._rows.get(number)
-            if held is None or not held.holds(parameters, given, self.state):
-                held = self._rows[number] = row.Row(parameters, given, self.state)
+        for rule, held, parameters, given in self._groups(often, gradients):
             for k in held.others:
                 parameter = parameters[k]
                 state = self.state.get(parameter, {})
@@ -124,6 +115,37 @@ class Optimizer:
                 if state:
                     self.state[parameter] = state
             held.update(rule, given, self.state)
+
+    def _update_again(self, *gradients: Any) -> Callable[[], bool] | None:
+        """Do the same in words that can be repeated (`arrays.tape`); None, and nothing is changed, if there are none.
+
+        What it returns says, before each repetition, whether that would be the update.
+        """
+        parts, given = [], []
+        for rule, held, parameters, some in self._groups(True, gradients):
+            parts.append(Repeated(rule, held, parameters, self.state))
+            given.append(some)
+        if not all(map(Repeated.is_possible, parts, given)):
+            return None
+        for part, some in zip(parts, given, strict=True):
+            part.do(some)
+        return lambda: all(map(Repeated.is_ready, parts, self.param_groups, repeat(self.state)))
+
+    def _groups(self, often: bool, gradients: Sequence) -> Iterator[tuple[Applied, row.Row, Sequence, Sequence]]:
+        """For each group its rule, its row, its parameters and their gradients."""
+        begin = 0
+        for number, group in enumerate(self.param_groups):
+            parameters = group["params"]
+            given = gradients[begin : begin + len(parameters)]
+            begin += len(parameters)
+            rule = self._applied.get(number)
+            if rule is None or rule.often is not often:
+                rule = self._applied[number] = Applied(type(self).rule, [*self.defaults], often)
+            rule.follow(group)
+            held = self._rows.get(number)
+            if held is None or not held.holds(parameters, given, self.state):
+                held = self._rows[number] = row.Row(parameters, given, self.state)
+            yield rule, held, parameters, given
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, so that the next `backward` starts from nothing.

@@ -5,6 +5,7 @@ to compute some thousand elements, and a small network is made of many arrays th
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from operator import attrgetter, is_, itemgetter
 from sys import getrefcount
 from typing import Any
@@ -40,8 +41,12 @@ class Row:
         if len(chosen) < 2 or not _alike(states) or len({parameters[k].dtype for k in chosen}) > 1:
             chosen, states = [], []
         self.others = [k for k, gradient in enumerate(gradients) if gradient is not None and k not in chosen]
-        self._chosen: Callable[[Sequence], Sequence] = itemgetter(*chosen) if chosen else _none
-        self.parameters = self._chosen(parameters)
+        for k in self.others:
+            memory = state.get(parameters[k], _NOTHING)
+            if "step" in memory:  # which those of a row have in common
+                memory["step"] = _copied(memory["step"])
+        self.chosen: Callable[[Sequence], Sequence] = itemgetter(*chosen) if chosen else _none
+        self.parameters = self.chosen(parameters)
         self.arrays: list = []
         self._state: dict[str, Any] = {}
         self.states: list[dict] = []
@@ -53,15 +58,13 @@ class Row:
             self.parts.append(slice(ends, ends + parameter.size))
             ends += parameter.size
         dtype = self.parameters[0].dtype
-        self._rule: Applied | None = None
-        self._again: Callable[..., None] | None = None  # does the same rule to the same arrays, by other gradients
         self._keep(_joined([parameter._data for parameter in self.parameters], dtype))
         self._alone = self._references()
         self._gradient = namespace(self._array).empty_like(self._array)
         self._gradients = self._parted(self._gradient)
         self._remember(
             {
-                name: states[0][name] if name == "step" else _joined([state[name] for state in states], dtype)
+                name: _copied(states[0][name]) if name == "step" else _joined([state[name] for state in states], dtype)
                 for name in states[0]
             },
             state,
@@ -74,14 +77,22 @@ class Row:
         """
         return (
             [*map(type, gradients)] == self._kinds
-            and all(map(is_, self._chosen(parameters), self.parameters))
-            and all(map(is_, map(_data, self.parameters), self.arrays))
-            and (
-                all(map(is_, map(state.get, self.parameters), self.states))
-                if self._state
-                else not state or not any(parameter in state for parameter in self.parameters)
-            )
+            and all(map(is_, self.chosen(parameters), self.parameters))
+            and self.is_unchanged(state)
         )
+
+    def is_unchanged(self, state: dict) -> bool:
+        """Whether nobody has replaced the numbers of its parameters, or what is remembered of them."""
+        return all(map(is_, map(_data, self.parameters), self.arrays)) and (
+            all(map(is_, map(state.get, self.parameters), self.states))
+            and all(map(is_, chain.from_iterable(map(dict.values, self.states)), self._remembered))
+            if self._state
+            else not state or not any(parameter in state for parameter in self.parameters)
+        )
+
+    def is_alone(self) -> bool:
+        """Whether nobody else has the arrays of its parameters, and would see them change."""
+        return not self.parameters or self._references() == self._alone
 
     def update(self, rule: Applied, gradients: Sequence, state: dict) -> None:
         """Change its parameters by a rule.
@@ -90,34 +101,20 @@ class Row:
         """
         if not self.parameters:
             return
-        chosen = self._chosen(gradients)
-        alone = self._references() == self._alone
-        if self._again and alone and rule is self._rule and all(map(_in_order, chosen)):
-            self._again(*chosen)
-        else:
-            self._change(rule, chosen, alone, state)
-        for parameter in self.parameters:
-            parameter.touch()
-
-    def _change(self, rule: Applied, gradients: Sequence, alone: bool, state: dict) -> None:
-        for place, gradient in zip(self._gradients, gradients, strict=True):
+        for place, gradient in zip(self._gradients, self.chosen(gradients), strict=True):
             place[...] = gradient
+        alone = self.is_alone()
         new, remembered = rule(alone, self._array, self._gradient, self._state)
         if remembered is not self._state:
             self._remember(remembered, state)
-        elif "step" in remembered:
-            for part in self.states:
-                part["step"] = remembered["step"]
         if not alone:
             self._keep(new)
         elif new is not self._array:
             self._array[...] = new
         del new
-        # Not for a rule whose options are others each time.
-        repeated = alone and rule is self._rule
-        self._again = rule.again(self.arrays, gradients, self.states) if repeated else None
-        self._rule = rule
         self._alone = self._references()
+        for parameter in self.parameters:
+            parameter.touch()
 
     def _keep(self, array: Any) -> None:
         """Let the parameters be the parts of this array."""
@@ -126,8 +123,10 @@ class Row:
             parameter._data = part
 
     def _references(self) -> list[int]:
-        """How often the array and its parts are referred to: more often than at first, and somebody else has them, who
-        would see them change. NumPy makes a part of a part refer to the whole."""
+        """How often the array and its parts are referred to: more often than at first, and somebody else has them.
+
+        NumPy makes a part of a part refer to the whole.
+        """
         return [getrefcount(self._array), *map(getrefcount, self.arrays)]
 
     def _remember(self, remembered: dict[str, Any], state: dict) -> None:
@@ -138,6 +137,7 @@ class Row:
             {name: value[k] if value.__class__ is list else value for name, value in parted.items()}
             for k in range(len(self.parameters))
         ]
+        self._remembered = [value for part in self.states for value in part.values()]
         if remembered:
             state.update(zip(self.parameters, self.states, strict=True))
 
@@ -192,6 +192,10 @@ def _alike(states: list[dict]) -> bool:
     return all(
         state.keys() == first.keys() and ("step" not in first or state["step"] == first["step"]) for state in states
     )
+
+
+def _copied(number: Any) -> Any:
+    return namespace(number).asarray(number, copy=True)
 
 
 def _joined(arrays: list, dtype: Any) -> Any:

@@ -27,6 +27,7 @@ class Instruction(NamedTuple):
     takes: tuple[int, ...]
     gives: int
     effect: bool = False  # it changes something besides, so that it is needed even where its value is not
-    rooms: tuple[Room, ...] = ()  # a small kernel's results: it is given them after what it takes, and has no value
     of: tuple[str, str] | None = None  # which operation or gradient it is, if a kernel may do it together with another
+    again: Callable | None = None  # what does an effect in words that can be repeated; see `arrays.recorded.run`
+    rooms: tuple[Room, ...] = ()  # a small kernel's results: it is given them after what it takes, and has no value
     lets_go: tuple[int, ...] = ()  # the slots whose values nothing needs after it

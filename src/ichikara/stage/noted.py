@@ -4,7 +4,7 @@ The first replay of a plan does all instructions so (`plan`).
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from ..arrays.tape import listening
 from .instruction import Instruction
 from .places import Memory, each_of
 
-__all__ = ["Done", "do", "parts_of"]
+__all__ = ["Done", "do", "effect", "parts_of"]
 
 _MOST = 1 << 22  # bytes: up to so many an array from elsewhere is copied to a place that stays
 
@@ -34,6 +34,9 @@ class _Tape:
         made = self._memory.room(shape, dtype)
         self.made.add(self._memory.place(made).number)
         return made
+
+    def borrowed(self, array: Any) -> Any:
+        return self._memory.borrowed(array)
 
     def note(self, function: Callable, arguments: tuple, shares: bool = False) -> None:
         """Arguments: ``shares``, whether it is a function of a team and these."""
@@ -68,6 +71,21 @@ def _compiled(function, arguments):
     return (found.entry_point, folded) if found else (function, arguments)
 
 
+class Effect(NamedTuple):
+    """What is called to change something besides, for as long as it may be repeated."""
+
+    may_be: Callable[[], bool]  # asked before each repetition
+    calls: list[tuple[Callable, tuple, bool]]
+
+
+def effect(function: Callable, arguments: Sequence, memory: Memory) -> tuple[bool, Effect | None]:
+    """Do an effect by its `Instruction.again`: whether it has been done, and by which calls it is done again."""
+    tape = _Tape(memory)
+    with listening(tape):
+        may_be = function(*arguments)
+    return may_be is not None, None if may_be is None or tape.strange else Effect(may_be, tape.calls)
+
+
 class Done(NamedTuple):
     """What is known of an instruction that has been done."""
 
@@ -78,6 +96,8 @@ class Done(NamedTuple):
     taken: frozenset[int]  # those that it was given arrays of, or may have known
     opaque: bool  # whether there is something else among them
     anew: bool  # whether it has to be done anew each time
+    given: tuple  # what an effect that may be repeated was given, as noted
+    repeats: Effect | None  # what is called instead of an effect, as long as it may be
 
 
 def do(instruction: Instruction, values: list, memory: Memory, known: Mapping[int, frozenset[int]]) -> Done:
@@ -86,8 +106,10 @@ def do(instruction: Instruction, values: list, memory: Memory, known: Mapping[in
     Arguments: ``known``, the rooms that what is no array and was made in this replay may have arrays of, by its slots.
     """
     arguments, tape = [values[slot] for slot in instruction.takes], _Tape(memory)
+    given = tuple(map(memory.noted, arguments)) if instruction.again else ()
+    done, repeats = effect(instruction.again, given, memory) if instruction.again else (False, None)
     with nullcontext() if instruction.effect else listening(tape):
-        output = instruction.function(*arguments)
+        output = None if done else instruction.function(*arguments)
     if instruction.rooms:
         tape.note(instruction.function, tuple(arguments))
     looked = _Looked(memory, arguments, any(slot in known for slot in instruction.takes), tape)
@@ -96,7 +118,7 @@ def do(instruction: Instruction, values: list, memory: Memory, known: Mapping[in
         values[empty] = None
     anew = instruction.effect or tape.strange or looked.anew
     taken = frozenset().union(looked.found, tape.given, *[known.get(slot, ()) for slot in instruction.takes])
-    return Done(instruction, tape, results, frozenset(looked.numbers), taken, looked.opaque, anew)
+    return Done(instruction, tape, results, frozenset(looked.numbers), taken, looked.opaque, anew, given, repeats)
 
 
 class _Looked:

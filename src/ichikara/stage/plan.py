@@ -7,6 +7,7 @@ so: an instruction whose calls are not all of it, that changes something besides
 """
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from itertools import groupby
 from sys import getrefcount
 from typing import Any
@@ -15,8 +16,8 @@ import numpy
 
 from ..arrays import workers
 from ..autodiff import wrap
-from .functions import grad, numbers, taker
-from .noted import Done, do, parts_of
+from .functions import grad, taker
+from .noted import Done, do, effect, parts_of
 from .places import Homes, Memory
 
 __all__ = ["Plan"]
@@ -27,36 +28,60 @@ _SMALL = 1 << 16  # bytes: up to so many an array is copied sooner than made
 class _Anew:
     """An instruction that is done anew in each replay."""
 
-    def __init__(self, done: Done, copied: bool, left: set[int], kept: set[int], given: set[int], needed_later):
+    def __init__(self, done: Done, copied: bool, left: set[int], kept: set[int]):
         """Arguments: ``copied``, whether its results also go to their places, from where others take them; ``left``,
-        the slots of all that is made anew; ``kept``, those of what the step leaves behind; ``given``, those of
-        gradients in memory of their own; ``needed_later``, what is read and must not be changed yet."""
+        the slots of all that is made anew; ``kept``, those of what the step leaves behind."""
         instruction, results = done.instruction, done.results
-        self.effect, self.needed_later = instruction.effect, needed_later
         self._function, self._take = instruction.function, taker(instruction.takes)
         self._gives, self._lets_go = instruction.gives, [*left.intersection(instruction.lets_go)]
-        # What changes something besides may keep what it is given.
-        self._owns = [k for k, slot in enumerate(instruction.takes) if self.effect and slot not in given]
         self._place = results if copied else None
         self._stays = isinstance(self._place, numpy.ndarray) and self._gives not in kept
 
-    def do(self, values: list) -> None:
-        arguments = self._take(values)
-        if self._owns:
-            arguments = [*arguments]
-            for k in self._owns:
-                if isinstance(arguments[k], numpy.ndarray):
-                    arguments[k] = arguments[k].copy()
-        output = self._function(*arguments)
+    def do(self, values: list, threads: int) -> None:
+        output = self._called(self._take(values))
         _copy(self._place, output)
         values[self._gives] = self._place if self._stays else output
         for empty in self._lets_go:
             values[empty] = None
 
+    def _called(self, arguments):
+        return self._function(*arguments)
 
-def _only(needed, arrays):
-    """The arrays at these positions; None in the place of the others."""
-    return [array if k in needed else None for k, array in enumerate(arrays)] if needed else []
+
+class _Effect(_Anew):
+    """An instruction that changes something besides: done by the same calls as long as that may be, and else anew.
+
+    Attributes: ``needed_later``, what is read and must not be changed yet; ``repeats``, the calls.
+    """
+
+    def __init__(self, memory: Memory, homes: Homes, given: set[int], needed_later: set[int], done: Done, *where: Any):
+        """Arguments: ``given``, the slots of gradients in memory of their own; ``where``, as for what is done anew."""
+        super().__init__(done, *where)
+        self.needed_later, self._memory = needed_later, memory
+        # What changes something may keep what it is given.
+        self._owns = [k for k, slot in enumerate(done.instruction.takes) if slot not in given]
+        self._again: Any = done.instruction.again
+        self._given = homes.moved(done.given)
+        self.repeats = done.repeats and done.repeats._replace(calls=homes.moved(done.repeats.calls))
+
+    def do(self, values: list, threads: int) -> None:
+        if self.repeats and self.repeats.may_be():
+            workers.repeat(self.repeats.calls, threads)
+            for empty in self._lets_go:
+                values[empty] = None
+        else:
+            super().do(values, threads)
+
+    def _called(self, arguments):
+        if self.repeats:
+            done, self.repeats = effect(self._again, self._given, self._memory)
+            if done:
+                return None
+        arguments = [*arguments]
+        for k in self._owns:
+            if isinstance(arguments[k], numpy.ndarray):
+                arguments[k] = arguments[k].copy()
+        return self._function(*arguments)
 
 
 def _copy(place, value):
@@ -83,6 +108,7 @@ class Plan:
         self._outcome: Any = None
         self._lent: list[tuple[Any, Any]] = []  # leaves, and the tensors that are their gradients
         self._watched: list = []
+        self._needed_later: set[int] = set()
         self._counts: list[int] = []
 
     def is_free(self) -> bool:
@@ -106,7 +132,7 @@ class Plan:
         values = self._values.copy()
         for slot, place in self._places:
             numpy.copyto(place, inputs[slot])
-        arrays = [*map(numbers, self._tensors)]  # which stay until something changes them
+        needed = {k: self._tensors[k]._data for k in self._needed_later}  # which stay until something changes them
         try:
             with self._held:
                 threads = workers.held.threads() if self._shares else 1
@@ -114,14 +140,14 @@ class Plan:
                     if isinstance(part, list):
                         workers.repeat(part, threads)
                     else:
-                        if part.effect:
-                            arrays = _only(part.needed_later, arrays)
-                        part.do(values)
+                        if needed and isinstance(part, _Effect):
+                            needed = {k: needed[k] for k in part.needed_later}
+                        part.do(values, threads)
         except BaseException:
             for leaf, _ in self._lent:  # whose gradient may have been written half
                 leaf.grad = None
             raise
-        del arrays
+        del needed
         for slot in self._copied:
             values[slot] = values[slot].copy()
         return self._outcome.leave(values)
@@ -145,7 +171,7 @@ class Plan:
         self._values = [*map(memory.noted, values)]
         known: dict[int, frozenset[int]] = {}  # the rooms that what is no array may have arrays of, by slots
         read = [memory.place(values[slot]).number for _, slot in program.reads]
-        arrays = [*map(numbers, self._tensors)]
+        needed = {k: tensor._data for k, tensor in enumerate(self._tensors)}
         done: list[Done] = []
         needed_later: dict[int, set[int]] = {}  # what is read, by position; by the slots of what may change it
         for k, instruction in enumerate(program.code):
@@ -153,8 +179,9 @@ class Plan:
                 later = {slot for each in program.code[k + 1 :] for slot in each.takes} | program.outcome.slots()
                 rooms = {place.number for place in map(memory.place, parts_of([values[s] for s in later])) if place}
                 rooms.update(*[known[slot] for slot in later if slot in known])
-                needed = needed_later[instruction.gives] = {i for i, n in enumerate(read) if n in rooms}
-                arrays = _only(needed, arrays)
+                needed = {k: needed[k] for k in needed if read[k] in rooms}
+                needed_later[instruction.gives] = {*needed}
+                self._needed_later = self._needed_later or {*needed}
             done.append(do(instruction, values, memory, known))
             if done[-1].opaque:
                 known[instruction.gives] = done[-1].taken
@@ -169,8 +196,14 @@ class Plan:
         self._values = [homes.moved(x) if isinstance(x, numpy.ndarray) else x for x in self._values]
         repeated = [each for each, again in zip(done, anew, strict=True) if not again]
         self._held: AbstractContextManager = workers.held if any(e.tape.holds for e in repeated) else nullcontext()
-        self._shares = any(shares for each in repeated for *_, shares in each.tape.calls)
-        taken = {slot for each in repeated for slot in each.instruction.takes}
+        calls = [each.tape.calls for each in repeated] + [each.repeats.calls for each in done if each.repeats]
+        self._shares = any(shares for some in calls for *_, shares in some)
+        taken = {
+            slot
+            for each, again in zip(done, anew, strict=True)
+            if each.repeats or not again
+            for slot in each.instruction.takes
+        }
         slots = {slot for _, slot in left.lent}
         made = {each.instruction.gives for each, again in zip(done, anew, strict=True) if again}
         kept = {*left.places}
@@ -178,7 +211,12 @@ class Plan:
             if again:
                 for _, each in some:
                     gives = each.instruction.gives
-                    self._parts.append(_Anew(each, gives in taken, made, kept, slots, needed_later.get(gives, ())))
+                    kind = (
+                        partial(_Effect, self._memory, homes, slots, needed_later[gives])
+                        if gives in needed_later
+                        else _Anew
+                    )
+                    self._parts.append(kind(each, gives in taken, made, kept))
                 continue
             calls = [call for _, each in some for call in each.tape.calls]
             if calls:

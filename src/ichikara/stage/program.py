@@ -17,7 +17,7 @@ from .fusing import chained, fuse
 from .instruction import Instruction
 from .plan import Plan
 
-__all__ = ["Guards", "Outcome", "Program", "source"]
+__all__ = ["Guards", "Outcome", "Program"]
 
 _CALM = 2  # replays in a row that have found the same arrays, after which a plan is made
 
@@ -27,9 +27,18 @@ class Guards(NamedTuple):
 
     modules: list[tuple[dict, bool]]  # the attributes of those that were called, and whether they were training
     places: list[tuple[dict, str, Any]]  # where parameters were found, and which
-    sources: list[list]  # tensors that were read: what gives them, their layout, and a reference to the last array
+    tensors: list[list]  # those that were read: their nodes, references to their last arrays, and how these lay
+    sources: list[list]  # the same of tensors that others give: first who and how
     grads: list[tuple[Any, bool]]  # leaves whose gradients were asked for before one was there, and whether it was None
-    optimizers: list[tuple[Any, list[int]]]  # those that took a step, and their parameters
+    optimizers: list[tuple[Any, list]]  # those that took a step, and their parameters
+
+    def read(self, tensor: Any, given_by: Sequence) -> None:
+        """A tensor is read that stays, or that somebody gives: who, and the function of that."""
+        array = tensor._data
+        if given_by:
+            self.sources.append([*given_by, tensor._node, _layout_of(array)])
+        else:
+            self.tensors.append([tensor, tensor._node, _reference(array), _layout_of(array)])
 
 
 class Outcome(NamedTuple):
@@ -93,30 +102,36 @@ class Program:
 
     def fits(self) -> bool:
         """Whether all that the recording depends on is as it was."""
-        modules, places, sources, grads, optimizers = self.guards
+        modules, places, tensors, sources, grads, optimizers = self.guards
         for held, training in modules:
             if held["training"] is not training:
                 return False
         for held, name, tensor in places:
             if held.get(name) is not tensor:
                 return False
-        for entry in sources:
-            holder, tensor_of, node, layout, last = entry
-            tensor = holder if tensor_of is None else tensor_of(holder)
-            if tensor is None or tensor._node is not node:
+        for entry in tensors:
+            tensor, node, last, layout = entry
+            if tensor._node is not node:
                 return False
-            array = tensor._data
-            if last() is not array:
-                if layout != _layout_of(array):
+            if last() is not tensor._data:
+                if layout != _layout_of(tensor._data):
                     return False
-                entry[-1] = _reference(array)
-                if tensor_of is None:
-                    self._calm, self.moves = 0, self.moves + 1
+                entry[2] = _reference(tensor._data)
+                self._calm, self.moves = 0, self.moves + 1
+        for holder, tensor_of, node, layout in sources:
+            tensor = tensor_of(holder)
+            if tensor is None or tensor._node is not node or layout != _layout_of(tensor._data):
+                return False
         for leaf, absent in grads:
             if (leaf.grad is None) is not absent:
                 return False
         for optimizer, parameters in optimizers:
-            if [id(p) for group in optimizer.param_groups for p in group["params"]] != parameters:
+            expected = iter(parameters)
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    if parameter is not next(expected, None):
+                        return False
+            if next(expected, None) is not None:
                 return False
         return generator_in_use() is self.generator
 
@@ -160,8 +175,3 @@ def _layout_of(array: Any) -> tuple:
 def _reference(array: Any) -> Callable:
     """A reference that keeps nothing alive; to a number of NumPy's own there is none."""
     return ref(array) if isinstance(array, numpy.ndarray) else lambda: None
-
-
-def source(holder: Any, tensor_of: Callable | None, tensor: Any) -> list:
-    """A tensor that is read and what gives it, as an entry of `Guards`."""
-    return [holder, tensor_of, tensor._node, _layout_of(tensor._data), _reference(tensor._data)]

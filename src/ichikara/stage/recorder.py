@@ -33,7 +33,7 @@ from .functions import (
     rebuilding,
 )
 from .instruction import Instruction, Room
-from .program import Guards, Outcome, Program, source
+from .program import Guards, Outcome, Program
 
 __all__ = ["Recorder"]
 
@@ -51,11 +51,11 @@ class Recorder:
         self._large = False  # whether there have been arrays of many numbers
         self._made: list[weakref.ref] = []
         self._seen: dict[int, tuple[Tensor, Recorded]] = {}  # tensors from outside, by identity
-        self._found: dict[int, tuple[Any, Callable, Tensor]] = {}  # those that lie where others may come to lie
+        self._found: dict[int, tuple[Tensor, Any, Callable]] = {}  # those that others give: who, and how
         self._begin = Leaf((), None).order  # leaves of a lower order are made by the step
         self._grads: dict[Leaf, None] = {}  # the others whose gradients were looked at or replaced
         self._buffers: dict[tuple[int, str], dict] = {}  # where a buffer was assigned
-        self._guards = Guards([], [], [], [], [])
+        self._guards = Guards([], [], [], [], [], [])
         self._guarded: set = set()
 
     def record(self, step: Callable, args: tuple, kwargs: dict, arrays: list) -> tuple[Any, Program]:
@@ -86,11 +86,13 @@ class Recorder:
         options: dict | None = None,
         effect: bool = False,
         of: tuple[str, str] | None = None,
+        again: Callable | None = None,
     ) -> Any:
         """The value of a function, which the replays will call too; NotImplemented is handed on and not recorded.
 
         Arguments: ``of``, the operation that it is and the input whose rule it is, or an empty word: for these a small
-        kernel may be found, or one that does it together with another. None if it is no operation.
+        kernel may be found, or one that does it together with another. None if it is no operation. ``again``, what does
+        an effect so that it can be repeated.
         """
         if options:
             function, args = positional(function, args, options)
@@ -116,7 +118,7 @@ class Recorder:
                 output, *others = self._note(function, slots, output, effect, fits)
                 arg.update(zip(into, others, strict=True))
                 return output
-        return self._note(function, slots, output, effect, fits)
+        return self._note(function, slots, output, effect, fits, again)
 
     def rule(self, rule: Callable, of: tuple[str, str]) -> Callable:
         """The rule of an operation's input, recorded when it is called; ``of`` as in `run`."""
@@ -138,12 +140,10 @@ class Recorder:
                     f"a tensor of shape {tensor.shape} that requires a gradient was made outside of the staged "
                     "function; make it inside, or give it as detach()"
                 )
-            holder, tensor_of, _ = self._found.get(id(tensor), (tensor, None, tensor))
-            self._guards.sources.append(source(holder, tensor_of, tensor))
-            if tensor_of is None:
-                noted = self._note(numbers, (self._constant(tensor),), array)
-            else:
-                noted = self._note(numbers_found, (self._constant(holder), self._constant(tensor_of)), array)
+            _, *given_by = self._found.get(id(tensor), (tensor,))
+            self._guards.read(tensor, given_by)
+            function, found_in = (numbers_found, given_by) if given_by else (numbers, (tensor,))
+            noted = self._note(function, tuple(map(self._constant, found_in)), array)
             seen = self._seen[id(tensor)] = tensor, noted
         return seen[1]
 
@@ -156,7 +156,7 @@ class Recorder:
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         for parameter in parameters:
             self.changed(parameter)
-        self._guard(self._guards.optimizers, optimizer, list(map(id, parameters)))
+        self._guard(self._guards.optimizers, optimizer, parameters)
 
     def called(self, module: Any) -> None:
         """A module takes part."""
@@ -168,7 +168,7 @@ class Recorder:
         if tensor is None or isinstance(tensor._data, Recorded) or (id(held), name) in self._buffers:
             return
         if changing:
-            self._found.setdefault(id(tensor), ((held, name), held_at, tensor))
+            self._found.setdefault(id(tensor), (tensor, (held, name), held_at))
         elif (id(held), name) not in self._guarded:
             self._guarded.add((id(held), name))
             self._guards.places.append((held, name, tensor))
@@ -183,7 +183,7 @@ class Recorder:
             return
         if not replaced:
             if leaf.grad is not None:
-                self._found.setdefault(id(leaf.grad), (leaf, grad, leaf.grad))
+                self._found.setdefault(id(leaf.grad), (leaf.grad, leaf, grad))
             self._guards.grads.append((leaf, leaf.grad is None))
         self._grads[leaf] = None
 
@@ -224,14 +224,14 @@ class Recorder:
                 return kind(part for part, _ in parts), slot
         return arg, self._constant(arg)
 
-    def _noted(self, function: Callable, takes: tuple[int, ...], effect: bool = False, of: Any = None) -> int:
+    def _noted(self, function: Callable, takes: tuple[int, ...], *details: Any) -> int:
         slot = self._slot()
-        self._code.append(Instruction(function, takes, slot, effect, of=of))
+        self._code.append(Instruction(function, takes, slot, *details))
         return slot
 
-    def _note(self, function: Callable, takes: tuple[int, ...], output: Any, effect: bool = False, of: Any = None):
-        """Note an instruction; its value, recorded, or a row of recorded values."""
-        slot = self._noted(function, takes, effect, of)
+    def _note(self, function: Callable, takes: tuple[int, ...], output: Any, *details: Any):
+        """Note an instruction, with its effect and so on; its value, recorded, or a row of recorded values."""
+        slot = self._noted(function, takes, *details)
         if not isinstance(output, tuple | list):
             return self._give(slot, output)
         parts = [self._give(self._noted(itemgetter(k), (slot,)), part) for k, part in enumerate(output)]

@@ -39,7 +39,7 @@ cache; it is given what the first is given, and then what else the second is::
 import gc
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 
@@ -49,13 +49,11 @@ from ..workers import look_again
 __all__ = [
     "ALONE",
     "LARGE",
-    "again",
     "find",
     "find_fused",
     "find_small",
     "fit_one_kernel",
     "fitting",
-    "fitting_again",
     "fitting_in_place",
     "fused",
     "in_place",
@@ -72,8 +70,7 @@ ALONE = "alone"
 
 _known: dict[str, dict[str, Callable]] = {}
 _known_fused: dict[tuple[tuple[str, str], tuple[str, str]], Callable] = {}
-_known_in_place: dict[str, Callable] = {}
-_known_again: dict[str, Callable] = {}
+_known_in_place: dict[str, "InPlace"] = {}
 _known_small: dict[tuple[str, str], tuple[Callable, Callable | None, dict[str, Any]]] = {}
 _loaded = False
 
@@ -124,24 +121,38 @@ def fused(operation: str, *, then: str, of: str = "", then_of: str | None = None
     return register
 
 
-def in_place(rule: str) -> Callable[[Callable], Callable]:
-    """Decorator: the kernel of an optimiser's rule that changes the state it is given, and returns it, in place."""
+class InPlace(NamedTuple):
+    """How parameters and what is remembered of them are changed where they lie, by a rule of an optimiser."""
 
-    def register(function):
-        _known_in_place[rule] = function
-        return function
+    numbers_of: Callable[..., tuple[tuple[str, ...], tuple] | None]
+    change: Callable[[Any, Any, dict, bool, Any], tuple[Any, dict]]
+    again: Callable[[Sequence, Sequence, Sequence[dict], Any], None]
 
-    return register
+    def told(self, options: dict[str, Any]) -> tuple[tuple[str, ...], Any]:
+        """What has to be remembered with these options, and they as numbers; None where these cannot be done so."""
+        needed, numbers = self.numbers_of(**options) or ((), ("no number",))
+        return needed, numpy.array(numbers, float) if {float, int, bool}.issuperset(map(type, numbers)) else None
+
+    @staticmethod
+    def can_change(state: dict[str, Any], needed: Sequence[str]) -> bool:
+        """Whether all that is needed is remembered, in arrays in C order that may be changed."""
+        return all(name in state and state[name].flags.carray for name in needed)
 
 
-def again(rule: str) -> Callable[[Callable], Callable]:
-    """Decorator: what makes of a rule, of small parameters and of what is remembered of them a function of gradients.
+def in_place(rule: str, numbers_of: Callable, again: Callable) -> Callable[[Callable], Callable]:
+    """Decorator: the kernel of an optimiser's rule that changes the state it is given, and returns it, in place.
 
-    It changes these very arrays in each call.
+    It is given a parameter, its gradient, what is remembered of it, whether nobody else has the parameter's array, so
+    that it may be changed too, and the options as an array of float64; it returns the parameter and the state.
+
+    Arguments: ``numbers_of``, of the options: the names of what has to be remembered, and the numbers that the kernel
+    is told, or None where it cannot do what they say; ``again``, of parameters, gradients, states and these numbers:
+    it changes them all in words that can be repeated (`arrays.tape`), one for each or one for all of them, which are
+    small then and have the same step.
     """
 
     def register(function):
-        _known_again[rule] = function
+        _known_in_place[rule] = InPlace(numbers_of, function, again)
         return function
 
     return register
@@ -196,7 +207,7 @@ def fit_one_kernel(values: list[Any]) -> bool:
     return plain and len(dtypes) == 1 and dtypes.pop().char in "fd"
 
 
-def fitting_in_place(rule: str, parameter: Any, gradient: Any, often: bool) -> Callable | None:
+def fitting_in_place(rule: str, parameter: Any, gradient: Any, often: bool) -> InPlace | None:
     """The kernel that does a rule in place, if that pays: for a large parameter, or one that is changed ``often``."""
     if (
         not (often or parameter.size >= LARGE)
@@ -210,22 +221,6 @@ def fitting_in_place(rule: str, parameter: Any, gradient: Any, often: bool) -> C
     if not _loaded:
         _load()
     return _known_in_place.get(rule)
-
-
-def fitting_again(
-    rule: str, parameters: Sequence, gradients: Sequence, states: Sequence[dict], options: dict
-) -> Callable[..., None] | None:
-    """A function that does a rule to these very parameters and states in each call, by gradients in C order.
-
-    None if there is none, or if the arrays are large or not of one type.
-    """
-    if not all(
-        fitting_in_place(rule, *pair, often=True) and pair[0].size < LARGE
-        for pair in zip(parameters, gradients, strict=True)
-    ):
-        return None
-    make = _known_again.get(rule)
-    return make(parameters, states, **options) if make else None
 
 
 def small_for(operation: str, of: str, given: dict[str, Any], results: Sequence) -> tuple[Callable, list[str]] | None:

@@ -14,7 +14,7 @@ as their interfaces for C say: with what all objects have, and then the items, o
 
 import ctypes
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy
@@ -22,6 +22,7 @@ from llvmlite import ir
 from numba import from_dtype, types
 from numba.core.typing import signature
 
+from ..tape import do
 from .blas import address
 from .compiled import call_at, compiled, inner, intrinsic, named
 
@@ -103,22 +104,18 @@ def _numbers(arguments, positions):
     return numbers
 
 
-def for_each(kernel: Callable, kept: Sequence[Sequence], shared: Sequence) -> Callable[..., None] | None:
-    """A function of arrays, which calls a kernel for each of them; None if what is kept does not lie side by side.
+def for_each(kernel: Callable, rows: Sequence[Sequence], shared: Sequence) -> None:
+    """Call a kernel for each row of arrays, all in one call.
 
-    The kernel is given one after the other as rows of numbers: the array, what is kept for it, of as many numbers, what
-    is shared, and as a number whether it is the first.
+    The kernel is given one after the other as rows of numbers: those arrays, of as many numbers each, what is shared,
+    and as a number whether it is the first. All arrays are in C order.
     """
-    arrays = [*(array for row in kept for array in row), *shared]
-    if not (POSSIBLE and all(array.flags.carray for array in arrays)):
-        return None
+    arrays = [*(array for row in rows for array in row), *shared]
     links, places = [], []
-    for k, row in enumerate(kept):
-        flat = [array.reshape(-1) for array in (row[0], *row)]
-        links.append(link(kernel, [*flat, *shared, int(k == 0)], None))
-        own = range(k * len(row), (k + 1) * len(row))
-        places.append([len(arrays) + k, *own, *range(len(arrays) - len(shared), len(arrays))])
-    return partial(Chain(links, places), *arrays)
+    for k, row in enumerate(rows):
+        links.append(link(kernel, [*(array.reshape(-1) for array in row), *shared, int(k == 0)], None))
+        places.append([*range(k * len(row), (k + 1) * len(row)), *range(len(arrays) - len(shared), len(arrays))])
+    do(Chain(links, places), *arrays)
 
 
 def link(kernel: Callable, arguments: Sequence, refused: Callable | None) -> Link:

@@ -6,63 +6,69 @@ that it was given, so as the kernel of a rule the same is done to a copy.
 """
 
 import math
-from functools import lru_cache
 
 import numpy
 
+from ..tape import contiguous
 from ..workers import together
-from . import again, in_place, kernel
-from .chain import for_each
+from . import fitting_in_place, in_place, kernel
+from .chain import POSSIBLE, for_each
 from .compiled import compiled, copy, inner
 from .team import share_out
 
 _AT_ONCE = 1024  # elements whose numbers stay in the fastest cache from one loop to the next
 
 
-@in_place("rules.sgd")
-def sgd(parameter, gradient, state, alone, *, lr, momentum, dampening, weight_decay, nesterov, maximize, l1):
-    numbers = None if l1 else _numbers(lr, momentum, dampening, weight_decay)
-    if numbers is None:
-        return NotImplemented
-    if momentum and not state:  # the first velocity is the gradient itself
-        state, numbers = {"momentum_buffer": numpy.zeros_like(parameter)}, (*numbers[:2], 0.0, numbers[3])
-    if momentum and not _can_be_changed(state, ("momentum_buffer",)):
-        return NotImplemented
+def _numbers_of_sgd(*, lr, momentum, dampening, weight_decay, nesterov, maximize, l1):
+    needed = ("momentum_buffer",) if momentum else ()
+    return None if l1 else (needed, (lr, momentum, dampening, weight_decay, nesterov, maximize))
+
+
+def _sgd_again(parameters, gradients, states, numbers):
+    rows = [
+        (contiguous(g), p, state["momentum_buffer"] if numbers[1] else p)
+        for p, g, state in zip(parameters, gradients, states, strict=True)
+    ]
+    if len(rows) > 1 and POSSIBLE:
+        for_each(_small_sgd, rows, [numbers])
+        return
+    for row in rows:
+        g, p, v = [array.reshape(-1) for array in row]
+        together(_sgd, 4 * p.size, p, g, v, p, False, numbers, False)
+
+
+@in_place("rules.sgd", numbers_of=_numbers_of_sgd, again=_sgd_again)
+def sgd(parameter, gradient, state, alone, numbers):
+    begins = bool(numbers[1]) and not state  # the first velocity is the gradient itself
+    if begins:
+        state = {"momentum_buffer": _zeros(parameter)}
     new = _place_for(parameter, alone)
     there = new.ravel()
     p = there if new is parameter else parameter.ravel()
-    v = state["momentum_buffer"].ravel() if momentum else there  # not looked at without momentum
-    words = new is not parameter, *numbers, bool(nesterov), bool(maximize)
-    together(_sgd, 4 * there.size, p, gradient.ravel(), v, there, *words)
+    v = state["momentum_buffer"].ravel() if numbers[1] else there  # not looked at without momentum
+    together(_sgd, 4 * there.size, p, gradient.ravel(), v, there, new is not parameter, numbers, begins)
     return new, state
 
 
-@again("rules.sgd")
-def sgd_again(parameters, states, *, lr, momentum, dampening, weight_decay, nesterov, maximize, l1):
-    numbers = None if l1 else _numbers(lr, momentum, dampening, weight_decay, nesterov, maximize)
-    if numbers is None or (momentum and not all("momentum_buffer" in state for state in states)):
-        return None
-    remembered = [state["momentum_buffer"] for state in states] if momentum else parameters
-    return for_each(_small_sgd, [*zip(parameters, remembered, strict=True)], [numpy.array(numbers)])
-
-
 def _small_sgd(g, p, v, options, is_first):
-    lr, momentum, dampening, decay, nesterov, maximize = options
-    words = momentum != 0, nesterov != 0
-    _sgd_some(0, p.size, p, g, v, p, False, _of_sgd(p, lr, momentum, dampening, decay, maximize != 0), *words)
+    numbers, momentum, nesterov = _of_sgd(p, options, False)
+    _sgd_some(0, p.size, p, g, v, p, False, numbers, momentum, nesterov)
 
 
 @compiled
-def _sgd(team, p, g, v, new, apart, lr, momentum, dampening, decay, nesterov, maximize):
-    numbers = _of_sgd(p, lr, momentum, dampening, decay, maximize)
-    share_out(team, p.size, 0, _sgd_some, (p, g, v, new, apart, numbers, momentum != 0, nesterov))
+def _sgd(team, p, g, v, new, apart, options, begins):
+    numbers, momentum, nesterov = _of_sgd(p, options, begins)
+    share_out(team, p.size, 0, _sgd_some, (p, g, v, new, apart, numbers, momentum, nesterov))
 
 
 @inner
-def _of_sgd(p, lr, momentum, dampening, decay, maximize):
-    """What SGD reckons with."""
+def _of_sgd(p, options, begins):
+    """What SGD reckons with; whether it remembers a velocity, and looks ahead."""
     number = p.dtype.type
-    return number(lr), number(momentum), number(1 - dampening), number(decay), number(-1 if maximize else 1)
+    lr, momentum, dampening, decay, nesterov, maximize = options
+    take = 1 if begins else 1 - dampening
+    numbers = number(lr), number(momentum), number(take), number(decay), number(-1 if maximize else 1)
+    return numbers, momentum != 0, nesterov != 0
 
 
 @inner
@@ -81,76 +87,67 @@ def _sgd_some(first, last, p, g, v, new, apart, numbers, remembers, nesterov):
             here[i] -= rate * slope
 
 
-@in_place("rules.adam")
-def adam(parameter, gradient, state, alone, **options):
-    return _adam_with(parameter, gradient, state, alone, _numbers_of_adam(False, **options))
+def _numbers_of_adam(*, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
+    return _numbers(lr, betas, eps, weight_decay, 0.0, amsgrad or maximize or l1)
 
 
-@in_place("rules.adamw")
-def adamw(parameter, gradient, state, alone, **options):
-    return _adam_with(parameter, gradient, state, alone, _numbers_of_adam(True, **options))
+def _numbers_of_adamw(*, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
+    return _numbers(lr, betas, eps, 0.0, weight_decay, amsgrad or maximize or l1)
 
 
-@again("rules.adam")
-def adam_again(parameters, states, **options):
-    return _adam_again(parameters, states, _numbers_of_adam(False, **options))
+def _numbers(lr, betas, eps, decay, pull, otherwise):
+    """Arguments: ``decay``, added to the gradient, and ``pull``, the decay that is kept apart from it."""
+    return None if otherwise else (_OF_ADAM, (lr, *betas, eps, decay, pull))
 
 
-@again("rules.adamw")
-def adamw_again(parameters, states, **options):
-    return _adam_again(parameters, states, _numbers_of_adam(True, **options))
+_OF_ADAM = "step", "exp_avg", "exp_avg_sq"
 
 
-def _numbers_of_adam(apart, *, lr, betas, eps, weight_decay, amsgrad, maximize, l1):
-    """The options as numbers, the decay that is added to the gradient before the one that is kept ``apart`` from it."""
-    decays = (0.0, weight_decay) if apart else (weight_decay, 0.0)
-    return None if amsgrad or maximize or l1 else _numbers(lr, *betas, eps, *decays)
-
-
-def _adam_again(parameters, states, numbers):
-    names = "exp_avg", "exp_avg_sq"
-    if numbers is None or not all({"step", *names} <= state.keys() for state in states):
-        return None
+def _adam_again(parameters, gradients, states, numbers):
     step = states[0]["step"]  # one for all of them
-    if any(state["step"] is not step for state in states):
-        return None
-    kept = [(p, *(state[name] for name in names)) for p, state in zip(parameters, states, strict=True)]
-    return for_each(_small_adam, kept, [step, numpy.array(numbers)])
+    rows = [
+        (contiguous(g), p, state["exp_avg"], state["exp_avg_sq"])
+        for p, g, state in zip(parameters, gradients, states, strict=True)
+    ]
+    if len(rows) > 1 and POSSIBLE:
+        for_each(_small_adam, rows, [step, numbers])
+        return
+    for k, row in enumerate(rows):
+        g, p, m, v = [array.reshape(-1) for array in row]
+        together(_adam, 8 * p.size, p, g, m, v, p, False, step, k == 0, numbers)
 
 
-def _small_adam(g, p, m, v, step, options, is_first):
-    lr, beta1, beta2, eps, decay, pull = options
-    step[()] += is_first
-    _adam_some(0, p.size, p, g, m, v, p, False, *_of_adam(p, step[()], lr, beta1, beta2, eps, decay, pull))
-
-
-def _adam_with(parameter, gradient, state, alone, numbers):
-    if numbers is None:
-        return NotImplemented
+@in_place("rules.adam", numbers_of=_numbers_of_adam, again=_adam_again)
+@in_place("rules.adamw", numbers_of=_numbers_of_adamw, again=_adam_again)
+def adam(parameter, gradient, state, alone, numbers):
     if not state:
-        zeros = numpy.zeros_like
-        state = {"step": numpy.zeros((), numpy.int32), "exp_avg": zeros(parameter), "exp_avg_sq": zeros(parameter)}
-    if "step" not in state or not _can_be_changed(state, ("exp_avg", "exp_avg_sq")):
-        return NotImplemented
+        state = {"step": numpy.zeros((), numpy.int32), "exp_avg": _zeros(parameter), "exp_avg_sq": _zeros(parameter)}
     new = _place_for(parameter, alone)
-    there, step = new.ravel(), int(state["step"]) + 1
+    there = new.ravel()
     p = there if new is parameter else parameter.ravel()
-    remembered = state["exp_avg"].ravel(), state["exp_avg_sq"].ravel()
-    together(_adam, 8 * new.size, p, gradient.ravel(), *remembered, there, new is not parameter, step, numbers)
-    state["step"] = numpy.asarray(step, numpy.int32)  # anew, for several parameters may share it
+    words = state["exp_avg"].ravel(), state["exp_avg_sq"].ravel(), there, new is not parameter, state["step"], True
+    together(_adam, 8 * new.size, p, gradient.ravel(), *words, numbers)
     return new, state
 
 
+def _small_adam(g, p, m, v, step, options, is_first):
+    step[()] += is_first
+    _adam_some(0, p.size, p, g, m, v, p, False, *_of_adam(p, step[()], options))
+
+
 @compiled
-def _adam(team, p, g, m, v, new, apart, step, options):
-    numbers = _of_adam(p, step, *options)
+def _adam(team, p, g, m, v, new, apart, step, counts, options):
+    if counts:
+        step[()] += 1
+    numbers = _of_adam(p, step[()], options)
     share_out(team, p.size, 0, _adam_some, (p, g, m, v, new, apart, *numbers))
 
 
 @inner
-def _of_adam(p, step, lr, beta1, beta2, eps, decay, pull):
+def _of_adam(p, step, options):
     """What Adam reckons with."""
     number = p.dtype.type
+    lr, beta1, beta2, eps, decay, pull = options
     # rest is 1 - b, taken before b is rounded; rate is lr over the share of m that has been filled, and root is one
     # over the root of that of v.
     rate, root = lr / _filled(beta1, step), 1 / math.sqrt(_filled(beta2, step))
@@ -190,25 +187,25 @@ def _place_for(parameter, alone):
     return parameter if alone and parameter.flags.carray else numpy.empty(parameter.shape, parameter.dtype)
 
 
-def _of_copies(update):
+def _zeros(parameter):
+    return numpy.zeros(parameter.shape, parameter.dtype)
+
+
+def _of_copies(rule):
     """The kernel of a rule, which leaves what it is given as it is."""
 
     def updated(parameter, gradient, state, **options):
-        return update(parameter, gradient, {name: numpy.array(x) for name, x in state.items()}, False, **options)
+        found = fitting_in_place(rule, parameter, gradient, often=True)
+        if found is None:
+            return NotImplemented
+        needed, numbers = found.told(options)
+        copies = {name: numpy.array(x) for name, x in state.items()}
+        if numbers is None or (copies and not found.can_change(copies, needed)):
+            return NotImplemented
+        return found.change(parameter, gradient, copies, False, numbers)
 
     return updated
 
 
-for _rule in (sgd, adam, adamw):
-    kernel(f"rules.{_rule.__name__}")(_of_copies(_rule))
-
-
-def _can_be_changed(state, names):
-    """Whether all of this is remembered, and in arrays whose numbers lie side by side and may be changed."""
-    return all(name in state and state[name].flags.carray for name in names)
-
-
-@lru_cache(64)
-def _numbers(*options):
-    """Options as numbers of one type, None if there is an array among them."""
-    return tuple(map(float, options)) if {float, int, bool}.issuperset(map(type, options)) else None
+for _rule in ("rules.sgd", "rules.adam", "rules.adamw"):
+    kernel(_rule)(_of_copies(_rule))
