@@ -360,6 +360,7 @@ reduction(
     shapes=_REDUCED_SHAPES + _NOTHING,
 )
 reduction("mean", normal, _reduce(lambda t, x, axis, keepdims: t.mean(x, axis, keepdims)))
+row("mean", [normal(2, 3, 1, 4, 2)], lambda t, x: x.mean((-1, 3)), {"axis": (-1, 3)}, shapes=(((2, 0, 1, 4, 2),),))
 for _name in ("max", "min"):
     reduction(
         _name,
@@ -466,6 +467,7 @@ row("squeeze", [normal(1, 3, 1)], lambda t, x: x.squeeze(), shapes=(((1, 1, 1),)
 row("squeeze", [normal(1, 3, 1)], lambda t, x: x.squeeze(-1), {"axis": -1})
 row("squeeze", [normal(1, 3, 1)], lambda t, x: x.squeeze((0, 2)), {"axis": (0, 2)})
 row("concat", [normal(2, 3), normal(1, 3), normal(3, 3)], lambda t, *x: t.concat(x), shapes=(((0, 2), (1, 2), (1, 2)),))
+row("concat", [normal(2, 3, 2), normal(2, 3, 5)], lambda t, *x: t.concat(x, 2), {"axis": 2})
 row("concat", [normal(2, 3), normal(2, 1)], lambda t, *x: t.concat(x, 1), {"axis": -1}, shapes=(((0, 2), (0, 1)),))
 row(
     "concat",

@@ -142,6 +142,22 @@ LARGER = {
         [large(r, 31, 37, 17), large(r, 69, 17), large(r, 69, 23) / 5, large(r, 69), large(r, 69)],
     ),
     "linear": lambda r: (ops.linear, [large(r, 5, 131, 127), large(r, 129, 127), large(r, 129)]),
+    "mean": lambda r: (lambda x: ops.mean(x, axis=(2, -1)), [large(r, 41, 53, 9, 1, 31)]),
+    "sum": lambda r: (lambda x: ops.sum(x, axis=-1, keepdims=True), [large(r, 41, 53, 31)]),
+    "add": lambda r: (ops.add, [large(r, 7, 31, 129, 5), large(r, 129, 5)]),
+    "concat": lambda r: (lambda *x: ops.concat(x, axis=-2), [large(r, 7, 31, 129, 3), large(r, 7, 31, 130, 3)]),
+    "a part of a part in another order": lambda r: (
+        lambda x: ops.permute_dims(x[1:-1], (2, 0, 1))[:, -1, 3:],
+        [large(r, 31, 37, 41)],
+    ),
+    "parts of both": lambda r: (
+        lambda x, y: ops.concat([ops.permute_dims(z[:-1], (1, 0, 2)) for z in (x, y)], axis=2)[:, -1],
+        [large(r, 31, 37, 41), large(r, 31, 37, 43)],
+    ),
+    "binary_cross_entropy_with_logits": lambda r: (
+        lambda x: ops.binary_cross_entropy_with_logits(x, asarray(numpy.full((201, 99), 0.3, x.dtype))),
+        [large(r, 201, 99)],
+    ),
 }
 
 

@@ -1275,6 +1275,17 @@ def test_a_replay_holds_no_more_than_it_needs():
         assert number == 2 or peak < 3 * x.numpy().nbytes
 
 
+@each_way
+def test_indices_beyond_a_table_are_refused_in_every_replay():
+    table = asarray(numpy.arange(12, dtype="float32").reshape(4, 3), requires_grad=True)
+    use = stage(lambda indices: ichikara.embedding(indices, table) * 2)
+    for number in range(8):
+        found = use(asarray([number % 4, -1 - number % 4]))
+        numpy.testing.assert_array_equal(found.numpy(), 2 * table.numpy()[[number % 4, -1 - number % 4]])
+        with pytest.raises(IndexError, match="indices from 0 to 4 do not fit an axis of length 4"):
+            use(asarray([0, 4]))
+
+
 @small
 def test_a_replay_of_many_asks_no_kernel_again(monkeypatch):
     pytest.importorskip("numba", reason="kernels are compiled by Numba")

@@ -1,6 +1,6 @@
 """Floor 1: which library computes. The floors of the engine above it name neither NumPy nor JAX."""
 
-from .broadcast import normalise_axes, size_along, sum_to, unreduce
+from .axes import check_indices, is_basic_index, normalise_axes, size_along, unreduce
 from .convert import as_array, format_array, read_only, to_numpy
 from .convolution import Window, convolve, convolve_back, convolve_weight
 from .dtypes import (
@@ -16,6 +16,7 @@ from .dtypes import (
     uint8,
 )
 from .labels import counted as counted_labels
+from .layout import joined, rows_at, stretched
 from .namespace import (
     PYTHON_NUMBERS,
     READY,
@@ -28,10 +29,10 @@ from .namespace import (
     namespace,
 )
 from .once import Once
-from .product import product, sum_of_rows, sum_of_two
+from .product import product, sum_of_rows, sum_of_two, sum_to
 from .random import Generator, choose_generator, default_generator, generator_in_use, seed, using
 from .recorded import Recorded, compute, effect, of_fixed_count, plain, recording, refuse, run
-from .special import add_into, erf, is_basic_index, scatter_add
+from .special import add_into, erf, scatter_add
 
 __all__ = [
     "PYTHON_NUMBERS",
@@ -43,6 +44,7 @@ __all__ = [
     "add_into",
     "as_array",
     "as_dtype",
+    "check_indices",
     "choose_generator",
     "compute",
     "bool_",
@@ -69,6 +71,7 @@ __all__ = [
     "is_scalar",
     "is_tensor",
     "is_traced",
+    "joined",
     "namespace",
     "normalise_axes",
     "of_fixed_count",
@@ -77,10 +80,12 @@ __all__ = [
     "read_only",
     "recording",
     "refuse",
+    "rows_at",
     "run",
     "scatter_add",
     "seed",
     "size_along",
+    "stretched",
     "sum_of_rows",
     "sum_of_two",
     "sum_to",

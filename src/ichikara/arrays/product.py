@@ -1,13 +1,15 @@
 """Products of arrays, the one way through which the engine calls a linear algebra library, and sums beside them."""
 
+import math
 from typing import Any
 
 import numpy
 
 from . import kernels
+from .namespace import namespace
 from .workers import ALONE, share
 
-__all__ = ["product", "sum_of_rows", "sum_of_two"]
+__all__ = ["product", "sum_of_rows", "sum_of_two", "sum_to"]
 
 _SMALL = 10_000_000  # so many multiplications are done before another thread has been woken up
 
@@ -62,3 +64,24 @@ def sum_of_rows(x: Any) -> Any:
     """The sum of the rows of a matrix. Shapes: (m, n) -> (n)."""
     fast = kernels.fitting("arrays.sum_of_rows", [x], ()).get("")
     return fast(x) if fast else x.sum(axis=0)
+
+
+def sum_to(x: Any, shape: tuple[int, ...]) -> Any:
+    r"""Sum ``x`` over the axes along which an array of the given shape was broadcast to make it.
+
+    .. math:: \bar a = \sum_{\text{stretched axes}} \bar y
+
+    Shapes: (\*stretched) -> shape.
+
+    >>> import numpy
+    >>> sum_to(numpy.ones((2, 3)), (1, 3)).tolist()
+    [[2.0, 2.0, 2.0]]
+    """
+    if x.shape == shape:
+        return x
+    xp = namespace(x)
+    new = x.ndim - len(shape)
+    axes = tuple(range(new)) + tuple(i + new for i, n in enumerate(shape) if n == 1 and x.shape[i + new] != 1)
+    if axes and xp is numpy and axes == (*range(new),) and x.ndim > new:
+        return sum_of_rows(x.reshape(math.prod(x.shape[:new]), math.prod(shape))).reshape(shape)
+    return xp.reshape(xp.sum(x, axis=axes), shape) if axes else xp.reshape(x, shape)

@@ -5,10 +5,11 @@ from typing import Any
 import numpy
 
 from . import kernels
+from .axes import is_basic_index
 from .namespace import namespace
 from .tape import do, room, zeros
 
-__all__ = ["add_into", "erf", "is_basic_index", "scatter_add"]
+__all__ = ["add_into", "erf", "scatter_add"]
 
 
 def erf(x: Any) -> Any:
@@ -25,14 +26,6 @@ def erf(x: Any) -> Any:
     return of_jax(x)
 
 
-def is_basic_index(index: Any) -> bool:
-    """Whether an index is made of numbers, slices, ``...`` and None alone, so that it names no element twice."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(isinstance(p, int | numpy.integer | slice | type(None) | type(...)) for p in parts) and not any(
-        isinstance(p, bool) for p in parts
-    )
-
-
 def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     """An array of zeros to which ``g`` is added at an index; elements that are named twice receive both.
 
@@ -43,6 +36,12 @@ def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
     rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
     if _are_rows(rows, g, shape):
         return _add_rows(g, rows, shape)
+    if isinstance(index, slice) and index.step in (None, 1):  # only what is left needs to be 0
+        first, last, _ = index.indices(shape[0])
+        out = room(shape, g.dtype)
+        for part, numbers in ((out[:first], 0), (out[first:last], g), (out[max(first, last) :], 0)):
+            do(numpy.copyto, part, numbers)
+        return out
     out = zeros(shape, g.dtype)
     do(_put if is_basic_index(index) else numpy.add.at, out, index, g)
     return out

@@ -199,7 +199,7 @@ def _fit(node, part, edge):
     operation = node.plan.operation
     if not operation.broadcasts:
         raise RuntimeError(f"a gradient of {operation.name} has shape {part.shape}, and its input has {edge.shape}")
-    return sum_to(part, edge.shape)
+    return sum_to(part, edge.shape) if isinstance(part, Tensor) else compute(sum_to, (part, edge.shape))
 
 
 def _leading_to(root, wanted) -> set:

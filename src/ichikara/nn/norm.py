@@ -3,8 +3,8 @@
 from typing import Any
 
 from .. import ops
-from ..arrays import default_float
-from ..autodiff import Tensor, asarray
+from ..arrays import compute, default_float
+from ..autodiff import Tensor, asarray, raw
 from ..checks import fraction, positive, whole_number
 from ..errors import UserError
 from ..ops.window import sizes
@@ -25,6 +25,11 @@ __all__ = [
 def _parameter(layer, name, shape, start, wanted, dtype):
     made = Parameter(ops.full(shape, start, dtype=dtype or default_float)) if wanted else None
     layer.register_parameter(name, made)
+
+
+def _moved(running, new, scale, momentum):
+    """Running statistics on their way to new ones, of which there is one for each of theirs."""
+    return running + (new.reshape(running.shape) * scale - running) * momentum
 
 
 class _Running(Module):
@@ -74,9 +79,8 @@ class _Running(Module):
 
     def _update(self, mean, var, count: int, momentum) -> None:
         """Move the running statistics towards these; the variance becomes that of all examples, not of these alone."""
-        for name, new in (("running_mean", mean), ("running_var", var * (count / (count - 1)))):
-            running = getattr(self, name)
-            setattr(self, name, running + (ops.reshape(new, running.shape) - running) * momentum)
+        for name, new, scale in (("running_mean", mean, 1.0), ("running_var", var, count / (count - 1))):
+            setattr(self, name, asarray(compute(_moved, (raw(getattr(self, name)), new, scale, momentum))))
 
     def extra_repr(self) -> str:
         return (
@@ -113,8 +117,8 @@ class _BatchNorm(_Running):
             self.num_batches_tracked = self.num_batches_tracked + 1
             momentum = self.momentum
             if momentum is None:  # the plain mean of all batches so far
-                momentum = 1 / self.num_batches_tracked.astype(self.running_mean.dtype)
-            mean, var = asarray(statistics["mean"]), asarray(statistics["var"])
+                momentum = raw(1 / self.num_batches_tracked.astype(self.running_mean.dtype))
+            mean, var = statistics["mean"], statistics["var"]
             self._update(mean, var, input.size // self.num_features, momentum)
         return y
 
@@ -197,7 +201,7 @@ class _InstanceNorm(_Running):
             x, self.running_mean, self.running_var, self.weight, self.bias, by_itself, self.eps, statistics
         )
         if self.training and self.track_running_stats and x.shape[0]:
-            mean, var = (asarray(statistics[name]).mean(axis=0) for name in ("mean", "var"))
+            mean, var = (raw(asarray(statistics[name]).mean(axis=0)) for name in ("mean", "var"))
             self._update(mean, var, x.size // (x.shape[0] * self.num_features), self.momentum or 0.0)
         return ops.squeeze(y, axis=0) if single else y
 

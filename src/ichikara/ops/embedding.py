@@ -1,8 +1,8 @@
 """Rows of a table: what stands for a word, a character or a position."""
 
-from ..arrays import namespace
+from ..arrays import namespace, rows_at
 from ..autodiff import op, raw
-from .indexing import _whole, scatter
+from .indexing import scatter
 
 __all__ = ["embedding"]
 
@@ -29,8 +29,7 @@ def embedding(indices, weight, /, padding_idx=None):
 
     Source: Y. Bengio et al., "A Neural Probabilistic Language Model" (2003).
     """
-    _whole(indices, weight.shape[0])
-    return namespace(weight, indices).take(weight, indices, axis=0)
+    return rows_at(weight, indices)
 
 
 embedding.gradient(

@@ -1,6 +1,6 @@
 """Choosing elements by position, and putting gradients back where they were chosen from."""
 
-from ..arrays import add_into, is_traced, namespace, normalise_axes, of_fixed_count, scatter_add
+from ..arrays import add_into, check_indices, is_traced, namespace, normalise_axes, of_fixed_count, scatter_add
 from ..autodiff import Tensor, composed, op, raw
 from ..autodiff.tensor import bind
 
@@ -59,7 +59,7 @@ def _at(indices, axis):
 @op(r"y_{\dots k \dots} = x_{\dots i_k \dots}")
 def take(x, indices, /, axis=0):
     """The entries along an axis at whole-number indices. Shapes: (*a, n, *b), (*i) -> (*a, *i, *b)."""
-    _whole(indices, x.shape[axis])
+    check_indices(indices, x.shape[axis])
     return namespace(x, indices).take(x, indices, axis=axis)
 
 
@@ -70,24 +70,10 @@ def _untake(g, x_shape, indices, axis):
 take.gradient(x=(r"\bar x_{\dots i \dots} = \sum_{k : i_k = i} \bar y_{\dots k \dots}", _untake), indices=None)
 
 
-def _whole(indices, length):
-    """Raise IndexError where these cannot be indices along an axis of this length."""
-    if not hasattr(indices, "dtype"):
-        return
-    if indices.dtype.kind not in "iu":
-        raise IndexError(f"indices are whole numbers, not {indices.dtype}")
-    if (
-        namespace(indices).__name__ == "numpy"
-        and indices.size
-        and not -length <= indices.min() <= indices.max() < length
-    ):
-        raise IndexError(f"indices from {indices.min()} to {indices.max()} do not fit an axis of length {length}")
-
-
 @op(r"y_{\dots k \dots} = x_{\dots i_{\dots k \dots} \dots}")
 def take_along_axis(x, indices, /, axis=-1):
     """For each position its own choice along an axis. Shapes: (*a, n, *b), (*a, k, *b) -> (*a, k, *b)."""
-    _whole(indices, x.shape[axis])
+    check_indices(indices, x.shape[axis])
     return namespace(x, indices).take_along_axis(x, indices, axis=axis)
 
 

@@ -2,14 +2,19 @@
 
 import math
 
-from ..arrays import namespace, normalise_axes, size_along, unreduce
+from ..arrays import namespace, normalise_axes, size_along, stretched, unreduce
 from ..autodiff import composed, op
 from .shape import concat, flip, permute_dims, reshape
 
 
 def _spread(g, x_shape, axis, keepdims):
     """A reduction's gradient, given to each of the elements that it took together."""
-    return namespace(g).broadcast_to(unreduce(g, x_shape, axis, keepdims), x_shape)
+    return stretched(unreduce(g, x_shape, axis, keepdims), x_shape)
+
+
+def _share(g, x_shape, axis, keepdims):
+    """The same for a mean: an equal part of it."""
+    return stretched(unreduce(g, x_shape, axis, keepdims), x_shape, size_along(x_shape, axis) or 1)
 
 
 @op(r"y = \sum_i x_i", binds="sum")
@@ -27,12 +32,7 @@ def mean(x, /, axis=None, keepdims=False):
     return namespace(x).mean(x, axis=axis, keepdims=keepdims)
 
 
-mean.gradient(
-    x=(
-        r"\bar x_i = \bar y / n",
-        lambda g, x_shape, axis, keepdims: _spread(g / (size_along(x_shape, axis) or 1), x_shape, axis, keepdims),
-    )
-)
+mean.gradient(x=(r"\bar x_i = \bar y / n", _share))
 
 
 def _to_the_extreme(g, y, x, axis, keepdims):

@@ -26,7 +26,7 @@ def fuse(code: Sequence[Instruction], kept: Collection[int]) -> list[Instruction
             both = _both(kernel, first, second)
             found[places[passed]] = None
             # Where the second was, for there is all that either takes. A third may follow.
-            name = (f"{first.of[0]} then {second.of[0]}", "") if first.of[1] == second.of[1] == "" else None
+            name = (f"{first.of[0]} then {second.of[0]}", first.of[1]) if first.of[1] == second.of[1] else None
             found[place] = Instruction(both, (*first.takes, *second.takes[1:]), _result(second), of=name)
     return [instruction for instruction in found if instruction]
 

@@ -48,6 +48,7 @@ from ..workers import look_again
 
 __all__ = [
     "ALONE",
+    "ANY",
     "LARGE",
     "find",
     "find_fused",
@@ -61,6 +62,9 @@ __all__ = [
     "small",
     "small_for",
 ]
+
+ANY: Any = object()
+"""Any value of an option, of which a small kernel needs nothing."""
 
 LARGE = 1 << 14
 """How many elements the first input of an operation must have for its kernel to pay."""
@@ -236,7 +240,7 @@ def small_for(operation: str, of: str, given: dict[str, Any], results: Sequence)
     function, refused, options = found
     names = [name for name in given if name not in options]
     if (
-        any(given.get(name) != value for name, value in options.items())
+        any(value is not ANY and given.get(name) != value for name, value in options.items())
         or any(given[name].__class__ not in (numpy.ndarray, int, type(None)) for name in names)
         or arrays[0].dtype.char not in "fd"
         or any(array.dtype != arrays[0].dtype for array in arrays if array.dtype.kind == "f")
@@ -262,6 +266,7 @@ def _load():
                 activation,
                 attention,
                 convolution,
+                layout,
                 linear,
                 loss,
                 norm,
@@ -269,6 +274,7 @@ def _load():
                 pool,
                 product,
                 recurrent,
+                reduce,
                 softmax,
                 spread,
             )

@@ -70,7 +70,7 @@ def convolution_weight(out, x, size, window, groups):
     parts = parts_for(g.size * elements, len(x))
     totals = zeros((parts, groups, -(-outputs // width), seen_elements.size, width), x.dtype)
     together(_of_weight, g.size * elements, parts, x, g, totals, *seen[:2], positions, seen_elements)
-    do(add_up, totals, totals[0])
+    add_up(totals, totals[0])
     total = totals[0, :, :, :elements]
     weight = contiguous(total.swapaxes(2, 3)).reshape(groups, totals.shape[2] * width, elements)[:, :outputs]
     return weight.reshape(g.shape[1], channels, *size)
@@ -81,7 +81,7 @@ def convolution_bias(g):
     planes = contiguous(g).reshape(*g.shape[:2], -1)
     sums = zeros((parts_for(planes.size, len(planes)), planes.shape[1]), g.dtype)
     together(_sum_planes, planes.size, len(sums), planes, sums)
-    do(add_up, sums, sums[0])
+    add_up(sums, sums[0])
     return sums[0]
 
 

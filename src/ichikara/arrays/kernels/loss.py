@@ -4,13 +4,16 @@ r"""The mean cross entropy of weighted sums with labels, and its gradient, in on
     \bar u_{ik} = \frac{\bar L}{n}\,(p_{ik} - [k = y_i])
 """
 
+import math
+
 import numpy
 
 from ..labels import counted
 from ..tape import do, room
 from ..workers import together
 from . import kernel, small
-from .compiled import compiled, exp, inner
+from .compiled import compiled, exp, inner, sigmoid
+from .mapped import mapped, of_three, of_two
 from .softmax import log_softmax, log_softmax_of_rows
 from .team import shared
 
@@ -95,3 +98,28 @@ def _some_nll_u(first, last, g, logp, labels, ignore_index, gu):
         size = number(0) if _is(label, ignore_index) else share
         for i in range(logp.shape[1]):
             gu[r, i] = size * (exp(logp[r, i]) - (i == label))
+
+
+# --- of one number each -----------------------------------------------------------------------------------------------
+
+
+@kernel("logistic_nll")
+def logistic_nll(u, target):
+    return mapped(_logistic_nll, u, target, cost=20) if u.shape == target.shape else NotImplemented
+
+
+@small("logistic_nll")
+@of_two
+def _logistic_nll(u, target):
+    return max(u, type(u)(0)) - u * type(u)(target) + type(u)(math.log1p(exp(-abs(u))))
+
+
+@kernel("logistic_nll", of="u")
+def logistic_nll_u(g, u, target):
+    return mapped(_logistic_nll_u, g, u, target, cost=10) if u.shape == target.shape else NotImplemented
+
+
+@small("logistic_nll", of="u")
+@of_three
+def _logistic_nll_u(g, u, target):
+    return g * (sigmoid(u) - type(u)(target))

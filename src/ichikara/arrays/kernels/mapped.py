@@ -44,16 +44,19 @@ def of_two(function):
 
 
 def of_three(function):
-    """Decorator: a function of three numbers as one that `mapped` does for three arrays."""
+    """Decorator: a function of three numbers, and of options, as one of three arrays and that for its results."""
     number = inner(function)
+
+    def few(a, b, c, y):
+        for i in range(a.size):
+            y.flat[i] = number(a.flat[i], b.flat[i], c.flat[i])
 
     def many(first, last, a, b, c, y, options):
         a, b, c, y = a[first:last], b[first:last], c[first:last], y[first:last]
         for i in range(a.size):
             y[i] = number(a[i], b[i], c[i], *options)
 
-    function.many = shared(named(many, function, "_many"))
-    return function
+    return _both(function, few, many)
 
 
 def _both(function, few, many):

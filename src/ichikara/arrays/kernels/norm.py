@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy
 
 from ..once import Once
-from ..tape import contiguous, do, room, zeros
+from ..tape import contiguous, room, zeros
 from ..workers import parts_for, together
 from . import kernel
 from .compiled import compiled, inner
@@ -90,7 +90,7 @@ def normalise(x, weight, bias, axes, eps, into, leak):
         else:
             sums = zeros((parts_for(x.size * 8), 2, count), x.dtype)
             together(_rows_back, x.size * 8, len(sums), gs, xs, w, b, leak, means, slopes, gxs, sums)
-            do(add_up, sums, sums[0])
+            add_up(sums, sums[0])
             gw, gb = sums[0]
         return gx, _shaped(gw, weight), _shaped(gb, bias)
 

@@ -4,11 +4,11 @@ from functools import lru_cache
 
 import numpy
 
-from ..tape import constant, contiguous, do, room, zeros
+from ..tape import constant, contiguous, room, zeros
 from ..workers import held, parts_for, together
 from . import kernel
 from .blas import PLAIN, TURNED, address, gemm
-from .compiled import compiled, inner
+from .compiled import compiled, copy, inner
 from .cut import cut_part, how_to_cut
 from .strips import ARE_QUICK, are_long, do_strips, pay, room_for
 from .team import bounds, share_out, shared
@@ -18,6 +18,7 @@ _FEW_COLUMNS = 31
 _DEEP = 256  # sums of so many numbers, for fewer the library takes hardly longer, and there is nothing to compile
 _SHALLOW, _ENOUGH = 4, 16  # sums of so few numbers, and so many rows that each worker has some
 _PIECE = 512  # rows at a time: then what has just been computed is still in the cache when it is needed
+_AT_ONCE = 1024  # elements that stay in the fastest cache
 _TOGETHER = 64  # rows whose sum is taken by itself
 _MANY = 512  # rows, of which each worker sums up his own; of fewer some columns
 
@@ -52,7 +53,7 @@ def product(a, b, bias, cost, where=None):
         begin = _nothing(columns, c.dtype) if bias is None else _row(bias, c)
         together(_either, cost, workers, a, a_turned, b, b_turned, begin, sums, *strips, *cutting)
         if long:
-            do(add_up, sums, c)
+            add_up(sums, c)
     else:
         factors = (a, a_turned, b, b_turned, _row(bias, c))
         with held:
@@ -175,13 +176,22 @@ def _sums_of_two(x, z, w0, w1, w2, w3):
 
 
 def add_up(parts, out):
-    """Put the sum of several arrays into another, which may be the first of them."""
-    if len(parts) == 1:
-        numpy.copyto(out, parts[0])
-    else:
-        numpy.add(parts[0], parts[1], out)
-    for part in parts[2:]:
-        out += part
+    """Put the sum of several arrays into another, which may be the first of them. All are in C order."""
+    apart = out.ctypes.data != parts.ctypes.data
+    if apart or len(parts) > 1:
+        together(_add_up, 2 * parts.size, out.size, parts.reshape(len(parts), -1), out.reshape(-1), apart)
+
+
+@shared
+def _add_up(first, last, parts, out, apart):
+    for start in range(first, last, _AT_ONCE):
+        to = out[start : min(start + _AT_ONCE, last)]
+        if apart:
+            copy(to, parts[0, start:last])
+        for part in range(1, len(parts)):
+            some = parts[part, start:last]
+            for j in range(to.size):
+                to[j] += some[j]
 
 
 @kernel("arrays.sum_of_rows")
@@ -190,7 +200,7 @@ def sum_of_rows(x):
     workers, many = parts_for(x.size, len(x)), len(x) >= _MANY
     sums = zeros((workers if many else 1, x.shape[1]), x.dtype)
     together(_sum_of_rows, x.size, workers, workers, contiguous(x), room(sums.shape, x.dtype), sums)
-    do(add_up, sums, sums[0])
+    add_up(sums, sums[0])
     return sums[0]
 
 

@@ -17,7 +17,9 @@ from ..tape import contiguous, copied, do, room, room_like, zeros
 from ..workers import together
 from . import kernel
 from .compiled import inner, sigmoid, tanh
+from .layout import in_order
 from .panel import pack_all, rows_for, times_all
+from .product import sum_of_rows
 from .team import shared
 
 # --- long short-term memory -------------------------------------------------------------------------------------------
@@ -28,7 +30,7 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
     check("lstm", x, w_ih, w_hh, 4, lengths)
-    x, w_ih, w = map(contiguous, (x, w_ih, w_hh))
+    x, w_ih, w = in_order(x), contiguous(w_ih), contiguous(w_hh)
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
     bias = _bias(b_ih if b_hh is None else b_hh if b_ih is None else _added(b_ih, b_hh), x.dtype)
     gates = room((steps, n, 4, size), x.dtype)  # weighted sums, then the gates
@@ -133,7 +135,7 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
     check("gru", x, w_ih, w_hh, 3, lengths)
-    x, w_ih, w = map(contiguous, (x, w_ih, w_hh))
+    x, w_ih, w = in_order(x), contiguous(w_ih), contiguous(w_hh)
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
     gates = room((steps, n, 3, size), x.dtype)  # weighted sums, then the gates
     y = room((steps + 1, n, size), x.dtype)
@@ -275,6 +277,4 @@ def _begin(state, given):
 
 def _summed(sums):
     """The sums of all sequences. Shapes: (n, gates, size) -> (gates * size)."""
-    total = room(sums[0].size, sums.dtype)
-    do(numpy.sum, sums.reshape(len(sums), -1), 0, None, total)
-    return total
+    return sum_of_rows(sums.reshape(len(sums), -1))

@@ -1,30 +1,21 @@
-"""Broadcasting backwards: where an array was stretched on the way forward, its gradient is summed on the way back."""
+"""Axes and indices: what of an array they name."""
 
 import math
 from typing import Any
 
+import numpy
+
 from .namespace import namespace
 
-__all__ = ["normalise_axes", "size_along", "sum_to", "unreduce"]
+__all__ = ["check_indices", "is_basic_index", "normalise_axes", "size_along", "unreduce"]
 
 
-def sum_to(x: Any, shape: tuple[int, ...]) -> Any:
-    r"""Sum ``x`` over the axes along which an array of the given shape was broadcast to make it.
-
-    .. math:: \bar a = \sum_{\text{stretched axes}} \bar y
-
-    Shapes: (\*stretched) -> shape.
-
-    >>> import numpy
-    >>> sum_to(numpy.ones((2, 3)), (1, 3)).tolist()
-    [[2.0, 2.0, 2.0]]
-    """
-    if x.shape == shape:
-        return x
-    xp = namespace(x)
-    new = x.ndim - len(shape)
-    axes = tuple(range(new)) + tuple(i + new for i, n in enumerate(shape) if n == 1 and x.shape[i + new] != 1)
-    return xp.reshape(xp.sum(x, axis=axes), shape) if axes else xp.reshape(x, shape)
+def is_basic_index(index: Any) -> bool:
+    """Whether an index is made of numbers, slices, ``...`` and None alone, so that it names no element twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(isinstance(p, int | numpy.integer | slice | type(None) | type(...)) for p in parts) and not any(
+        isinstance(p, bool) for p in parts
+    )
 
 
 def normalise_axes(axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
@@ -58,3 +49,17 @@ def unreduce(g: Any, shape: tuple[int, ...], axis: int | tuple[int, ...] | None,
 def size_along(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> int:
     """How many elements a reduction of this shape along ``axis`` takes together."""
     return math.prod(shape[a] for a in normalise_axes(axis, len(shape)))
+
+
+def check_indices(indices: Any, length: int) -> None:
+    """Raise IndexError where these cannot be indices along an axis of this length."""
+    if not hasattr(indices, "dtype"):
+        return
+    if indices.dtype.kind not in "iu":
+        raise IndexError(f"indices are whole numbers, not {indices.dtype}")
+    if (
+        namespace(indices).__name__ == "numpy"
+        and indices.size
+        and not -length <= indices.min() <= indices.max() < length
+    ):
+        raise IndexError(f"indices from {indices.min()} to {indices.max()} do not fit an axis of length {length}")
