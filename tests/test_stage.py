@@ -402,6 +402,23 @@ def test_an_update_by_gradients_of_any_layout():
 
 
 @each_way
+@pytest.mark.parametrize("name", UPDATES)
+def test_a_staged_update_alone_changes_the_numbers_that_are_there(name):
+    made = lambda: [asarray(numpy.full(shape, 2, "float32"), requires_grad=True) for shape in ((3, 4), (5,), (80, 80))]
+    ours, theirs = made(), made()
+    optimizers = [UPDATES[name](parameters) for parameters in (ours, theirs)]
+    staged, eager = stage(optimizers[0].step), optimizers[1].step
+    for number in range(16):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad, other.grad = (asarray(numpy.full(one.shape, number % 3 - 1, "float32")) for _ in range(2))
+            if number % 5 == 4:
+                one.data, other.data = (asarray(numpy.full(one.shape, number, "float32")) for _ in range(2))
+        staged()
+        eager()
+        same([one.numpy() for one in ours], [other.numpy() for other in theirs])
+
+
+@each_way
 def test_eager_and_staged_steps_may_take_turns():
     expected = Training(**TRAININGS["vision"], staged=False)
     expected.run(6)

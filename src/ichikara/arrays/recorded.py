@@ -42,7 +42,8 @@ def run(function: Callable, *args: Any, again: Callable | None = None) -> Any:
     """The function's value; in a step that is being recorded, the replays will call the function too.
 
     Arguments: ``again``, does the same to the same arguments in words that can be repeated (`arrays.tape`) and returns
-    a function that says, each time, whether they may be; or does nothing and returns None.
+    a function that says, each time, whether they may be; or does nothing and returns None. It is asked after the
+    recording's guards, by which parameters have the arrays that they had.
     """
     recorder = recording.recorder
     return function(*args) if recorder is None else recorder.run(function, args, effect=True, again=again)

@@ -1,7 +1,7 @@
 """An optimiser's rule with the options of a group."""
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import is_, itemgetter
+from operator import itemgetter
 from typing import Any
 
 from ..arrays.kernels import InPlace, fitting_in_place
@@ -22,8 +22,8 @@ class Applied:
         self.often = often
         self.numbers: Any = None
         self._rule, self._names, self._name = rule, names, f"rules.{rule.__name__}"
-        self._values_of = itemgetter("params", *names, "params")  # a tuple, also where there is one name or none
-        self._values: tuple = ()
+        self._values_of = itemgetter(*names) if names else lambda group: None
+        self._values: Any = ()
         self._options: dict[str, Any] = {}
         self._kernel: InPlace | None = None
         self._needed: tuple[str, ...] = ()  # what has to be remembered with these options
@@ -31,7 +31,7 @@ class Applied:
     def follow(self, group: Mapping[str, Any]) -> None:
         """Take the options of a group from now on."""
         values = self._values_of(group)
-        if not (self._values and all(map(is_, values, self._values))):
+        if values != self._values:
             self._values, self._options = values, {name: group[name] for name in self._names}
             self._tell()
 

@@ -53,13 +53,15 @@ class Repeated:
     def is_ready(self, group: Mapping[str, Any], state: dict) -> bool:
         """Whether the same calls would do the update now; they will be done then.
 
+        Who asks has seen that the parameters have the arrays that they had.
+
         Arguments: ``group``, with its options; ``state``, what is remembered of each parameter.
         """
         rule, held, (arrays, states) = self._rule, self._held, self._lists
         rule.follow(group)
-        if rule.numbers is not self._numbers or not (
-            held.arrays is arrays and held.states is states and held.is_unchanged(state) and held.is_alone()
-        ):
+        if rule.numbers is not self._numbers or held.arrays is not arrays or held.states is not states:
+            return False
+        if not (held.remembers(state) and held.is_alone()):
             return False
         for parameter, array, memory, remembered in self._memories:
             if array() is not parameter._data or not alone(parameter):

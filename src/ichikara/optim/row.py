@@ -78,16 +78,16 @@ class Row:
         return (
             [*map(type, gradients)] == self._kinds
             and all(map(is_, self.chosen(parameters), self.parameters))
-            and self.is_unchanged(state)
+            and all(map(is_, map(_data, self.parameters), self.arrays))
+            and self.remembers(state)
         )
 
-    def is_unchanged(self, state: dict) -> bool:
-        """Whether nobody has replaced the numbers of its parameters, or what is remembered of them."""
-        return all(map(is_, map(_data, self.parameters), self.arrays)) and (
-            all(map(is_, map(state.get, self.parameters), self.states))
-            and all(map(is_, chain.from_iterable(map(dict.values, self.states)), self._remembered))
-            if self._state
-            else not state or not any(parameter in state for parameter in self.parameters)
+    def remembers(self, state: dict) -> bool:
+        """Whether nobody has replaced what is remembered of its parameters."""
+        if not self._state:
+            return not state or not any(parameter in state for parameter in self.parameters)
+        return all(map(is_, map(state.get, self.parameters), self.states)) and all(
+            map(is_, chain.from_iterable(map(dict.values, self.states)), self._remembered)
         )
 
     def is_alone(self) -> bool:

@@ -6,6 +6,7 @@ functions with the same arrays: it looks at no shape, makes no array and cuts no
 so: an instruction whose calls are not all of it, that changes something besides, or that makes what the step returns.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import groupby
@@ -51,30 +52,40 @@ class _Anew:
 class _Effect(_Anew):
     """An instruction that changes something besides: done by the same calls as long as that may be, and else anew.
 
-    Attributes: ``needed_later``, what is read and must not be changed yet; ``repeats``, the calls.
+    Attributes: ``needed_later``, what is read and must not be changed yet.
     """
 
-    def __init__(self, memory: Memory, homes: Homes, given: set[int], needed_later: set[int], done: Done, *where: Any):
-        """Arguments: ``given``, the slots of gradients in memory of their own; ``where``, as for what is done anew."""
+    def __init__(
+        self, plan: "Plan", homes: Homes, given: set[int], needed_later: set[int], before: list, done: Done, *where: Any
+    ):
+        """Arguments: ``given``, the slots of gradients in memory of their own; ``before``, calls that are repeated just
+        before it; ``where``, as for what is done anew."""
         super().__init__(done, *where)
-        self.needed_later, self._memory = needed_later, memory
+        self.needed_later, self._memory, self._before = needed_later, plan.memory, before
         # What changes something may keep what it is given.
         self._owns = [k for k, slot in enumerate(done.instruction.takes) if slot not in given]
         self._again: Any = done.instruction.again
         self._given = homes.moved(done.given)
-        self.repeats = done.repeats and done.repeats._replace(calls=homes.moved(done.repeats.calls))
+        self._keep(done.repeats and done.repeats._replace(calls=homes.moved(done.repeats.calls)))
+
+    def _keep(self, repeats):
+        self._repeats = repeats
+        self._calls = _joined([*self._before, *repeats.calls]) if repeats else []
 
     def do(self, values: list, threads: int) -> None:
-        if self.repeats and self.repeats.may_be():
-            workers.repeat(self.repeats.calls, threads)
+        if self._repeats and self._repeats.may_be():
+            workers.repeat(self._calls, threads)
             for empty in self._lets_go:
                 values[empty] = None
         else:
+            if self._before:
+                workers.repeat(self._before, threads)
             super().do(values, threads)
 
     def _called(self, arguments):
-        if self.repeats:
-            done, self.repeats = effect(self._again, self._given, self._memory)
+        if self._repeats:
+            done, repeats = effect(self._again, self._given, self._memory)
+            self._keep(repeats)
             if done:
                 return None
         arguments = [*arguments]
@@ -82,6 +93,19 @@ class _Effect(_Anew):
             if isinstance(arguments[k], numpy.ndarray):
                 arguments[k] = arguments[k].copy()
         return self._function(*arguments)
+
+
+def _joined(calls):
+    """The calls, chains of small kernels that follow each other as one."""
+    found: list[tuple] = []
+    for function, given, shares in calls:
+        last, before, _ = found[-1] if found else (None, (), False)
+        if hasattr(function, "joined") and hasattr(last, "joined"):
+            places = [range(len(before)), range(len(before), len(before) + len(given))]
+            found[-1] = function.joined([last, function], places), before + given, False
+        else:
+            found.append((function, given, shares))
+    return found
 
 
 def _copy(place, value):
@@ -104,7 +128,7 @@ class Plan:
     def __init__(self, program: Any):
         self.moves = program.moves
         self._program = program
-        self._parts: list[list | _Anew] = []
+        self._parts: list[Any] = []  # calls, or what is done anew
         self._outcome: Any = None
         self._lent: list[tuple[Any, Any]] = []  # leaves, and the tensors that are their gradients
         self._watched: list = []
@@ -157,7 +181,7 @@ class Plan:
     def _record(self, inputs):
         """Do the step one by one, and note it."""
         program, memory = self._program, Memory.of_this_thread()
-        self._memory, self._tensors = memory, [tensor for tensor, _ in program.reads]
+        self.memory, self._tensors = memory, [tensor for tensor, _ in program.reads]
         values = [*map(memory.borrowed, program.values)]
         for tensor, slot in program.reads:
             values[slot] = memory.borrowed(tensor._data)
@@ -189,9 +213,9 @@ class Plan:
 
     def _arrange(self, values, done, foreign, needed_later):
         """Decide what is repeated and what done anew; give what the step returns."""
-        left = _Left(self._program, self._memory, values, foreign)
+        left = _Left(self._program, self.memory, values, foreign)
         anew = left.decide(done)
-        homes = Homes(self._memory, {left.number[slot]: left.places[slot] for _, slot in left.lent})
+        homes = Homes(self.memory, {left.number[slot]: left.places[slot] for _, slot in left.lent})
         done = [each._replace(results=homes.moved(each.results)) for each in done]
         self._values = [homes.moved(x) if isinstance(x, numpy.ndarray) else x for x in self._values]
         repeated = [each for each, again in zip(done, anew, strict=True) if not again]
@@ -211,11 +235,10 @@ class Plan:
             if again:
                 for _, each in some:
                     gives = each.instruction.gives
-                    kind = (
-                        partial(_Effect, self._memory, homes, slots, needed_later[gives])
-                        if gives in needed_later
-                        else _Anew
-                    )
+                    kind: Callable = _Anew
+                    if gives in needed_later:
+                        before = self._parts.pop() if self._parts and isinstance(self._parts[-1], list) else []
+                        kind = partial(_Effect, self, homes, slots, needed_later[gives], before)
                     self._parts.append(kind(each, gives in taken, made, kept))
                 continue
             calls = [call for _, each in some for call in each.tape.calls]

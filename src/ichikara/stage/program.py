@@ -17,7 +17,7 @@ from .fusing import chained, fuse
 from .instruction import Instruction
 from .plan import Plan
 
-__all__ = ["Guards", "Outcome", "Program"]
+__all__ = ["Guards", "Outcome", "Program", "layout_of", "reference"]
 
 _CALM = 2  # replays in a row that have found the same arrays, after which a plan is made
 
@@ -31,14 +31,6 @@ class Guards(NamedTuple):
     sources: list[list]  # the same of tensors that others give: first who and how
     grads: list[tuple[Any, bool]]  # leaves whose gradients were asked for before one was there, and whether it was None
     optimizers: list[tuple[Any, list]]  # those that took a step, and their parameters
-
-    def read(self, tensor: Any, given_by: Sequence) -> None:
-        """A tensor is read that stays, or that somebody gives: who, and the function of that."""
-        array = tensor._data
-        if given_by:
-            self.sources.append([*given_by, tensor._node, _layout_of(array)])
-        else:
-            self.tensors.append([tensor, tensor._node, _reference(array), _layout_of(array)])
 
 
 class Outcome(NamedTuple):
@@ -114,13 +106,13 @@ class Program:
             if tensor._node is not node:
                 return False
             if last() is not tensor._data:
-                if layout != _layout_of(tensor._data):
+                if layout != layout_of(tensor._data):
                     return False
-                entry[2] = _reference(tensor._data)
+                entry[2] = reference(tensor._data)
                 self._calm, self.moves = 0, self.moves + 1
         for holder, tensor_of, node, layout in sources:
             tensor = tensor_of(holder)
-            if tensor is None or tensor._node is not node or layout != _layout_of(tensor._data):
+            if tensor is None or tensor._node is not node or layout != layout_of(tensor._data):
                 return False
         for leaf, absent in grads:
             if (leaf.grad is None) is not absent:
@@ -167,11 +159,11 @@ class Program:
         return self.outcome.leave(values)
 
 
-def _layout_of(array: Any) -> tuple:
+def layout_of(array: Any) -> tuple:
     """The shape, the type and the strides of an array."""
     return array.shape, array.dtype, array.strides
 
 
-def _reference(array: Any) -> Callable:
+def reference(array: Any) -> Callable:
     """A reference that keeps nothing alive; to a number of NumPy's own there is none."""
     return ref(array) if isinstance(array, numpy.ndarray) else lambda: None

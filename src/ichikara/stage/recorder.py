@@ -33,7 +33,7 @@ from .functions import (
     rebuilding,
 )
 from .instruction import Instruction, Room
-from .program import Guards, Outcome, Program
+from .program import Guards, Outcome, Program, layout_of, reference
 
 __all__ = ["Recorder"]
 
@@ -141,7 +141,7 @@ class Recorder:
                     "function; make it inside, or give it as detach()"
                 )
             _, *given_by = self._found.get(id(tensor), (tensor,))
-            self._guards.read(tensor, given_by)
+            self._guard_numbers(tensor, *given_by)
             function, found_in = (numbers_found, given_by) if given_by else (numbers, (tensor,))
             noted = self._note(function, tuple(map(self._constant, found_in)), array)
             seen = self._seen[id(tensor)] = tensor, noted
@@ -155,6 +155,7 @@ class Recorder:
         """An optimiser has changed its parameters."""
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         for parameter in parameters:
+            self._guard_numbers(parameter)
             self.changed(parameter)
         self._guard(self._guards.optimizers, optimizer, parameters)
 
@@ -193,6 +194,14 @@ class Recorder:
         if id(thing) not in self._guarded:
             self._guarded.add(id(thing))
             guards.append((thing, value))
+
+    def _guard_numbers(self, tensor: Tensor, *given_by: Any) -> None:
+        """Let the recording depend on how the numbers of a tensor lie, and who gives it if it is others each time."""
+        if given_by:
+            self._guards.sources.append([*given_by, tensor._node, layout_of(tensor._data)])
+        elif id(tensor) not in self._guarded:
+            self._guarded.add(id(tensor))
+            self._guards.tensors.append([tensor, tensor._node, reference(tensor._data), layout_of(tensor._data)])
 
     def _slot(self) -> int:
         self._values.append(None)
