@@ -24,7 +24,7 @@ pytest.importorskip("numba", reason="the kernels are compiled by Numba")
 from numba.core.dispatcher import Dispatcher
 
 from ichikara.arrays.convolution import Window, convolve, convolve_back, convolve_weight
-from ichikara.arrays.kernels import compiled, cut, winograd
+from ichikara.arrays.kernels import compiled, cut, deep, winograd
 from ichikara.arrays.kernels import product as product_kernel
 from ichikara.arrays.kernels.spread import convolution_image
 from ichikara.arrays.kernels.strips import are_long
@@ -477,6 +477,20 @@ def test_long_sums_are_divided_among_workers(workers, in_strips, monkeypatch):
     found = product_kernel.product(a.T, b, None, 1 << 40)
     numpy.testing.assert_allclose(found, a.T @ b, rtol=0, atol=1e-11)
     assert divided == [True]
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [(16, 2049, 32), (48, 2600, 96), (48, 5000, 96), (21, 2600, 65)])
+def test_sums_that_are_thousands_deep(size, dtype, workers, monkeypatch):
+    m, k, n = size
+    monkeypatch.setattr(product_kernel, "parts_for", lambda cost: workers)
+    drawn = numpy.random.default_rng(0)
+    a, b = drawn.normal(size=(k, m)).astype(dtype), drawn.normal(size=(k, n)).astype(dtype)
+    found = product_kernel.product(a.T, b, None, 1 << 40)
+    expected = a.T.astype(float) @ b.astype(float)
+    numpy.testing.assert_allclose(found, expected, rtol=0, atol=2e-4 if dtype == "float32" else 1e-11)
+    assert deep.are_deep(a, b, workers) is (deep.BYTES == 64 and m % 16 == 0)
 
 
 def test_a_product_in_strips_hands_on_what_is_not_finite(in_strips):

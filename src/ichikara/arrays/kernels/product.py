@@ -6,7 +6,7 @@ import numpy
 
 from ..tape import constant, contiguous, room, zeros
 from ..workers import held, parts_for, together
-from . import kernel
+from . import deep, kernel
 from .blas import PLAIN, TURNED, address, gemm
 from .compiled import compiled, copy, inner
 from .cut import cut_part, how_to_cut
@@ -46,6 +46,11 @@ def product(a, b, bias, cost, where=None):
         begin, (how, where) = _nothing(1, c.dtype) if bias is None else bias[None], cutting
         few = (a, b, begin, c, how, where) if few_rows else (b, a, begin.T, c.T, how, where.T)
         together(_times_few, cost, len(few[1]), *few)
+    elif a_turned and not b_turned and bias is None and where is None and deep.are_deep(a, b, parts_for(cost)):
+        workers = parts_for(cost)
+        sums, *rooms = deep.room_for_deep(a, b, workers)
+        together(_deep, cost, workers, a, b, sums, *rooms)
+        add_up(sums, c)
     elif pay(rows, columns, depth, a_turned, cost):
         workers = parts_for(cost)
         long = a_turned and bias is None and where is None and are_long(c, depth, workers)
@@ -73,6 +78,11 @@ def _nothing(columns, dtype):
 def _row(bias, c):
     """A bias as a matrix of one row; one of no numbers stands for none."""
     return room((1, 0), c.dtype) if bias is None else bias[None]
+
+
+@compiled
+def _deep(team, workers, a, b, sums, tiles, panels):
+    share_out(team, workers, workers, deep.add_deep_sums, (workers, a, b, sums, tiles, panels))
 
 
 @compiled
