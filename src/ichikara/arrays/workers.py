@@ -253,6 +253,7 @@ class _Held:
         with self._lock:
             if not self._users:
                 self._threads = self._count()
+                self._before = [threads() for threads, _ in self._libraries]
                 if self._threads > 1:
                     for _, set_threads in self._libraries:
                         set_threads(1)
@@ -269,8 +270,10 @@ class _Held:
     def _count(self):
         if self._look:
             self._libraries, self._look = _find_libraries(), False
-        self._before = [threads() for threads, _ in self._libraries]
-        return max(self._before, default=1)
+        most = 1
+        for threads, _ in self._libraries:
+            most = max(most, threads())
+        return most
 
     def __exit__(self, *exception):
         with self._lock:

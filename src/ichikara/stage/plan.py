@@ -156,7 +156,9 @@ class Plan:
         values = self._values.copy()
         for slot, place in self._places:
             numpy.copyto(place, inputs[slot])
-        needed = {k: self._tensors[k]._data for k in self._needed_later}  # which stay until something changes them
+        needed = {}
+        if self._needed_later:  # which stay until something changes them
+            needed = {k: self._tensors[k]._data for k in self._needed_later}
         try:
             with self._held:
                 threads = workers.held.threads() if self._shares else 1

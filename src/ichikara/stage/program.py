@@ -52,7 +52,16 @@ class Outcome(NamedTuple):
             leaf.grad = None if slot is None else wrap(values[slot], None)
         for held, name, slot in self.buffers:
             held[name] = wrap(values[slot], None)
-        return self.result([wrap(values[slot], None) if tensor else values[slot] for slot, tensor in self.returned])
+        found = []
+        for slot, tensor in self.returned:
+            found.append(wrap(values[slot], None) if tensor else values[slot])
+        return self.result(found)
+
+
+class _Own(threading.local):
+    """What each thread has of its own."""
+
+    plan: Plan | None = None
 
 
 class Program:
@@ -90,7 +99,7 @@ class Program:
         # Once, and not anew for each large product.
         self._held: AbstractContextManager = workers.held if large else nullcontext()
         self._calm, self.moves = 0, 0  # replays that have found the same arrays, and how often they have not
-        self._own = threading.local()  # a plan for each thread
+        self._own = _Own()
 
     def fits(self) -> bool:
         """Whether all that the recording depends on is as it was."""
@@ -129,20 +138,17 @@ class Program:
 
     def replay(self, inputs: list) -> Any:
         """Do the step with these arrays as its arguments."""
-        self._calm += 1
         before, mode.in_rule = mode.in_rule, True  # operations that a rule calls answer arrays with arrays
         try:
-            if self._calm > _CALM:
-                return self._planned(inputs)
-            return self._one_by_one(inputs)
+            if self._calm < _CALM:
+                self._calm += 1
+                return self._one_by_one(inputs)
+            plan = self._own.plan
+            if plan is None or plan.moves != self.moves:
+                plan = self._own.plan = Plan(self)
+            return plan.replay(inputs) if plan.is_free() else self._one_by_one(inputs)
         finally:
             mode.in_rule = before
-
-    def _planned(self, inputs):
-        plan = getattr(self._own, "plan", None)
-        if plan is None or plan.moves != self.moves:
-            plan = self._own.plan = Plan(self)
-        return plan.replay(inputs) if plan.is_free() else self._one_by_one(inputs)
 
     def _one_by_one(self, inputs):
         values = self.values.copy()
