@@ -17,12 +17,21 @@ from .team import shared
 
 
 def in_order(x):
-    """An array of pages in C order: this one, or a copy that is made of their rows."""
-    if x.flags.carray or x.ndim != 3 or x.size < LARGE or x.strides[2] != x.itemsize:
-        return contiguous(x)
+    """An array in C order: this one, or a copy."""
+    if x.flags.carray:
+        return x
     out = room(x.shape, x.dtype)
-    together(_copy, x.size, x.shape[1], x, out)
+    put(out, x)
     return out
+
+
+@kernel("arrays.put")
+def put(out, x):
+    """Copy an array to another one in C order; of pages whoever has to do with a row of theirs."""
+    if x.ndim == 3 and x.size >= LARGE and x.strides[2] == x.itemsize and x.dtype == out.dtype:
+        together(_copy, 4 * x.size, x.shape[1], x, out)
+    else:
+        do(numpy.copyto, out, x)
 
 
 @shared
