@@ -914,6 +914,21 @@ def test_a_layer_whose_forward_another_calls_counts_too():
     same([step(x).numpy()], [model(x).detach().numpy()])
 
 
+def test_only_who_asks_whether_it_is_training_depends_on_it():
+    class Asks(nn.Module):
+        def forward(self, x):
+            return x * 2 if self.training else x
+
+    x = asarray([1.0, 3.0])
+    for model, recordings in ((nn.Sequential(nn.Tanh()), 1), (nn.Sequential(nn.Tanh(), Asks()), 2)):
+        step = stage(model)
+        for _ in range(3):
+            step(x)
+        model.eval()
+        same([step(x).numpy()], [ichikara.tanh(x).numpy()])
+        assert step.recordings == recordings
+
+
 def in_double(data):
     return lambda number: (data(number)[0].astype("float64"), data(number)[1])
 

@@ -46,8 +46,6 @@ class Module:
     Source: PyTorch's ``torch.nn.Module``.
     """
 
-    training: bool
-
     def __init__(self):
         fields = self.__dict__  # past __setattr__, which needs what is set here
         fields["training"] = True
@@ -63,8 +61,6 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} cannot be called: it defines no forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if recording.recorder is not None:
-            recording.recorder.called(self)
         args = tuple([value if isinstance(value, Tensor) else _as_input(value) for value in args])
         if kwargs:
             kwargs = {name: _as_input(value) for name, value in kwargs.items()}
@@ -180,7 +176,6 @@ class Module:
             held = fields.get(kind)
             if held is not None and name in held:
                 if recording.recorder is not None and kind != "_modules":
-                    recording.recorder.called(self)  # or its forward() is, by the module that holds it
                     recording.recorder.found(held, name, kind == "_buffers")
                 return held[name]
         if hasattr(type(self), name):
@@ -284,6 +279,17 @@ class Module:
         return self
 
     # --- switching ----------------------------------------------------------------------------------------------------
+
+    @property
+    def training(self) -> bool:
+        """Whether the module is in training (dropout drops), and not in evaluation; see `train`."""
+        if recording.recorder is not None:
+            recording.recorder.mode_of(self)
+        return self.__dict__["training"]
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        self.__dict__["training"] = mode
 
     def train(self, mode: bool = True) -> Self:
         """Set the module and its parts to training (dropout drops), or to evaluation. Returns the module."""

@@ -25,7 +25,7 @@ _CALM = 2  # replays in a row that have found the same arrays, after which a pla
 class Guards(NamedTuple):
     """What the recording depends on besides the arguments; where it has changed, the step is recorded anew."""
 
-    modules: list[tuple[dict, bool]]  # the attributes of those that were called, and whether they were training
+    modules: list[tuple[dict, bool]]  # the attributes of those that were asked, and whether they were training
     places: list[tuple[dict, str, Any]]  # where parameters were found, and which
     tensors: list[list]  # those that were read: their nodes, references to their last arrays, and how these lay
     sources: list[list]  # the same of tensors that others give: first who and how

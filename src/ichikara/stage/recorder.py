@@ -159,9 +159,10 @@ class Recorder:
             self.changed(parameter)
         self._guard(self._guards.optimizers, optimizer, parameters)
 
-    def called(self, module: Any) -> None:
-        """A module takes part."""
-        self._guard(self._guards.modules, vars(module), module.training)
+    def mode_of(self, module: Any) -> None:
+        """Whether a module is training is looked at."""
+        held = vars(module)
+        self._guard(self._guards.modules, held, held["training"])
 
     def found(self, held: dict, name: str, changing: bool) -> None:
         """A tensor was taken from where a module holds it; ``changing`` where steps put others there."""
