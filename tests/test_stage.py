@@ -309,6 +309,14 @@ def _other_kind_of_options(training):
         group["amsgrad"] = False
 
 
+def _lists_of_options(training):
+    group = training.optimizer.param_groups[-1]
+    if "betas" in group and isinstance(group["betas"], list):
+        group["betas"][0] *= 0.5
+    elif "betas" in group:
+        group["betas"] = [*group["betas"]]
+
+
 def _none_for_kernels(training):
     training.optimizer.param_groups[0]["l1"] = 0.01
 
@@ -366,7 +374,7 @@ def test_an_update_that_is_repeated_sees_what_has_changed(name, size):
 
 EVENTS = [
     *(_new_options, _other_kind_of_options, _loaded_state, _loaded_parameters, _another_memory, _eager_step),
-    *(_another_batch, _kept_parameters, _no_memory, _none_for_kernels),
+    *(_another_batch, _kept_parameters, _no_memory, _lists_of_options, _lists_of_options, _none_for_kernels),
 ]
 
 
@@ -1316,6 +1324,27 @@ def test_indices_beyond_a_table_are_refused_in_every_replay():
         numpy.testing.assert_array_equal(found.numpy(), 2 * table.numpy()[[number % 4, -1 - number % 4]])
         with pytest.raises(IndexError, match="indices from 0 to 4 do not fit an axis of length 4"):
             use(asarray([0, 4]))
+
+
+PARTS = [0, -1, (0, 1), (1, ..., 0), (2, 0, 1), (slice(None), 1), (None, 1), slice(1, None), ...]
+
+
+@each_way
+@pytest.mark.parametrize("index", PARTS)
+@pytest.mark.parametrize("before", [slice(None), (slice(None), slice(1, None))])
+def test_the_gradient_of_a_part_of_what_lies_in_another_order(before, index):
+    x = asarray(numpy.arange(2 * 4 * 3, dtype="float32").reshape(2, 4, 3), requires_grad=True)
+
+    def step():
+        x.grad = None
+        whole = x if before == slice(None) else x[before]
+        part = ichikara.permute_dims(whole, (-1, 0, 1))[index]
+        (part * part).sum().backward()
+        return x.grad * 1
+
+    staged = stage(step)
+    for _ in range(6):
+        same([staged().numpy()], [step().numpy()])
 
 
 @small

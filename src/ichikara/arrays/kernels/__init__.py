@@ -125,6 +125,10 @@ def fused(operation: str, *, then: str, of: str = "", then_of: str | None = None
     return register
 
 
+_NUMBERS = frozenset((bool, int, float))
+_FIXED = _NUMBERS | {tuple, type(None)}  # the types of options that stay as they are
+
+
 class InPlace(NamedTuple):
     """How parameters and what is remembered of them are changed where they lie, by a rule of an optimiser."""
 
@@ -134,8 +138,10 @@ class InPlace(NamedTuple):
 
     def told(self, options: dict[str, Any]) -> tuple[tuple[str, ...], Any]:
         """What has to be remembered with these options, and they as numbers; None where these cannot be done so."""
+        if not _FIXED.issuperset(map(type, options.values())):  # a list would be told once, and may change
+            return (), None
         needed, numbers = self.numbers_of(**options) or ((), ("no number",))
-        return needed, numpy.array(numbers, float) if {float, int, bool}.issuperset(map(type, numbers)) else None
+        return needed, numpy.array(numbers, float) if _NUMBERS.issuperset(map(type, numbers)) else None
 
     @staticmethod
     def can_change(state: dict[str, Any], needed: Sequence[str]) -> bool:

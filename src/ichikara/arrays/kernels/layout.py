@@ -100,7 +100,8 @@ def _stretch(first, last, x, out):
 @fused("getitem", of="x", then="permute_dims")
 def getitem_x_permuted(g, x_shape, index, axes):
     """The gradient of an array whose axes were put in another order before a part of it was taken."""
-    return _among_zeros(g, [x_shape[k] for k in numpy.argsort(axes)], (), axes, index)
+    order = numpy.argsort([axis % len(axes) for axis in axes])
+    return _among_zeros(g, [x_shape[k] for k in order], (), axes, index)
 
 
 @fused("getitem then permute_dims", of="x", then="getitem")
@@ -113,8 +114,14 @@ def _among_zeros(g, shape, index_before, axes, index):
     if not (is_basic_index(index_before) and is_basic_index(index)):
         return NotImplemented
     out = _zeros(shape, g.dtype)
-    do(numpy.copyto, out[index_before].transpose(axes)[index], g)
+    do(numpy.copyto, _part(_part(out, index_before).transpose(axes), index), g)
     return out
+
+
+def _part(array, index):
+    """What lies at an index, as an array also where it is one number."""
+    index = index if isinstance(index, tuple) else (index,)
+    return array[index if Ellipsis in index else (*index, ...)]
 
 
 def _zeros(shape, dtype):
