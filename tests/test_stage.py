@@ -318,7 +318,8 @@ def _lists_of_options(training):
 
 
 def _none_for_kernels(training):
-    training.optimizer.param_groups[0]["l1"] = 0.01
+    group = training.optimizer.param_groups[0]
+    group["lr"] = numpy.float64(group["lr"])
 
 
 def _loaded_state(training):
