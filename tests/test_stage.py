@@ -291,7 +291,7 @@ UPDATES = {
     "adam": lambda p: optim.Adam(p, lr=0.01, eps=NOISE),
     "adamw": lambda p: optim.AdamW(p, lr=0.01, eps=NOISE, weight_decay=0.1),
     "two groups": lambda p: optim.AdamW(
-        [{"params": p[:2]}, {"params": p[2:], "lr": 0.02, "betas": (0.8, 0.9)}], lr=0.01, eps=NOISE
+        [{"params": p[:2]}, {"params": p[2:], "lr": 0.004, "betas": (0.8, 0.9)}], lr=0.002, eps=NOISE
     ),
 }
 
@@ -375,7 +375,7 @@ def test_an_update_that_is_repeated_sees_what_has_changed(name, size):
 
 EVENTS = [
     *(_new_options, _other_kind_of_options, _loaded_state, _loaded_parameters, _another_memory, _eager_step),
-    *(_another_batch, _kept_parameters, _no_memory, _lists_of_options, _lists_of_options, _none_for_kernels),
+    *(_another_batch, _kept_parameters, _lists_of_options, _lists_of_options, _none_for_kernels, _no_memory),
 ]
 
 
