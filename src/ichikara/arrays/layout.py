@@ -17,15 +17,14 @@ __all__ = ["joined", "rows_at", "stretched"]
 def joined(arrays: Sequence, axis: int | None) -> Any:
     """Arrays joined along an axis, None for all of their numbers in a row. Shapes: as of ``concat``."""
     xp, first = namespace(*arrays), arrays[0]
-    if xp is not numpy or not _are_alike(arrays, axis):
+    pays = first.__class__ is numpy.ndarray and (first.size >= kernels.LARGE or listener())
+    if xp is not numpy or not (pays and _are_alike(arrays, axis)):
         return xp.concat(arrays, axis=axis)
     axis %= first.ndim
     fast = kernels.fitting("arrays.joined", [*arrays], ()).get("")
     found = fast(arrays, axis) if fast else NotImplemented
     if found is not NotImplemented:
         return found
-    if not listener():
-        return numpy.concat(arrays, axis=axis)
     lengths = [array.shape[axis] for array in arrays]
     out = room((*first.shape[:axis], sum(lengths), *first.shape[axis + 1 :]), first.dtype)
     for array, part in zip(arrays, numpy.split(out, numpy.cumsum(lengths)[:-1], axis), strict=True):
@@ -34,7 +33,7 @@ def joined(arrays: Sequence, axis: int | None) -> Any:
 
 
 def stretched(x: Any, shape: tuple[int, ...], parts: int = 1) -> Any:
-    r"""An array broadcast to a shape, and divided. Shapes: (\*) -> shape."""
+    r"""An array broadcast to a shape, and divided into so many parts. Shapes: (\*) -> shape."""
     xp, large = namespace(x), math.prod(shape) >= kernels.LARGE
     if xp is not numpy or (large and not listener()):
         return xp.broadcast_to(x / parts if parts != 1 else x, shape)
@@ -71,14 +70,10 @@ def _take(table, indices, rows):
 
 def _are_alike(arrays, axis):
     """Whether these are NumPy's arrays of one type that differ in their length along the axis alone."""
-    first = arrays[0]
-    if axis is None or not (first.__class__ is numpy.ndarray and -first.ndim <= axis < first.ndim):
+    ndim, dtype = arrays[0].ndim, arrays[0].dtype
+    if axis is None or not -ndim <= axis < ndim:
         return False
-    others = lambda shape: shape[: axis % first.ndim] + shape[axis % first.ndim + 1 :]
-    return all(
-        array.__class__ is numpy.ndarray
-        and array.dtype == first.dtype
-        and array.ndim == first.ndim
-        and others(array.shape) == others(first.shape)
-        for array in arrays
-    )
+    axis %= ndim
+    if not all(one.__class__ is numpy.ndarray and one.ndim == ndim and one.dtype == dtype for one in arrays):
+        return False
+    return len({one.shape[:axis] + one.shape[axis + 1 :] for one in arrays}) == 1

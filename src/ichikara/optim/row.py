@@ -15,7 +15,7 @@ from .applied import Applied
 
 __all__ = ["Row", "alone"]
 
-_data, _in_order = attrgetter("_data"), attrgetter("flags.c_contiguous")
+_data = attrgetter("_data")
 
 _SMALL = 1 << 12
 """Up to so many elements a parameter is small."""

@@ -11,21 +11,20 @@ read row by row; column by column each number of A would lie in a page of its ow
 from ..tape import room
 from .compiled import inner
 from .panel import pack, times_some, width_of
+from .strips import ARE_QUICK, DEEP, are_long
 from .team import bounds
 from .tile import BYTES, ONE, ROWS, load, store
 
 __all__ = ["add_deep_sums", "are_deep", "room_for_deep"]
 
-_DEEP = 2048  # rows of A; up to so many those of a column are found as quickly (`strips`)
 _PART = 256  # rows of A and B whose numbers are laid out at once
 
 
-def are_deep(a, b, workers: int) -> bool:
-    """Whether it pays to divide the sums of a product among workers and to lay out both factors."""
-    (depth, rows), columns = a.shape, b.shape[1]
-    lanes = BYTES // a.itemsize
-    fits = depth > _DEEP and 8 * rows * columns <= depth * (rows + columns)
-    return BYTES == 64 and workers > 1 and fits and rows % lanes == 0 and columns % (2 * lanes) == 0
+def are_deep(c, depth: int, workers: int) -> bool:
+    """Whether the sums of a product whose A is turned are so long that it pays to lay out both factors."""
+    (rows, columns), lanes = c.shape, BYTES // c.itemsize
+    are_whole = rows % lanes == 0 and columns % (2 * lanes) == 0
+    return ARE_QUICK and depth > DEEP and are_whole and are_long(c, depth, workers)
 
 
 def room_for_deep(a, b, workers: int):

@@ -11,6 +11,7 @@ from ..axes import is_basic_index
 from ..tape import contiguous, do, room, zeros
 from ..workers import together
 from . import LARGE, fused, kernel
+from .compiled import copy
 from .team import shared
 
 # --- copied -----------------------------------------------------------------------------------------------------------
@@ -29,18 +30,17 @@ def in_order(x):
 def put(out, x):
     """Copy an array to another one in C order; of pages whoever has to do with a row of theirs."""
     if x.ndim == 3 and x.size >= LARGE and x.strides[2] == x.itemsize and x.dtype == out.dtype:
-        together(_copy, 4 * x.size, x.shape[1], x, out)
+        together(_copy, 4 * x.size, x.shape[1], x, out, 0)
     else:
         do(numpy.copyto, out, x)
 
 
 @shared
-def _copy(first, last, x, out):
+def _copy(first, last, x, out, begin):
+    """Copy rows of all pages, to those of another array from a column on."""
     for page in range(len(x)):
         for r in range(first, last):
-            line, to = x[page, r], out[page, r]
-            for j in range(line.size):
-                to[j] = line[j]
+            copy(out[page, r, begin:], x[page, r])
 
 
 # --- joined -----------------------------------------------------------------------------------------------------------
@@ -57,18 +57,9 @@ def joined(arrays, axis):
     pages, rows = math.prod(shape[: axis - 1]), shape[axis - 1]
     for array in arrays:
         part = contiguous(array).reshape(pages, rows, -1)
-        together(_join, array.size, rows, part, out.reshape(pages, rows, -1), begin)
+        together(_copy, 4 * array.size, rows, part, out.reshape(pages, rows, -1), begin)
         begin += part.shape[2]
     return out
-
-
-@shared
-def _join(first, last, part, out, begin):
-    for page in range(len(part)):
-        for r in range(first, last):
-            line, to = part[page, r], out[page, r, begin:]
-            for j in range(line.size):
-                to[j] = line[j]
 
 
 # --- given to each ----------------------------------------------------------------------------------------------------

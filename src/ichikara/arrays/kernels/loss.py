@@ -1,4 +1,4 @@
-r"""The mean cross entropy of weighted sums with labels, and its gradient, in one pass each.
+r"""The mean cross entropy of weighted sums with labels, and its gradient, in one pass each; that of yes and no.
 
 .. math:: L = \frac1n \sum_i \Bigl(\ln \sum_k e^{u_{ik}} - u_{i y_i}\Bigr), \qquad
     \bar u_{ik} = \frac{\bar L}{n}\,(p_{ik} - [k = y_i])

@@ -46,14 +46,14 @@ def product(a, b, bias, cost, where=None):
         begin, (how, where) = _nothing(1, c.dtype) if bias is None else bias[None], cutting
         few = (a, b, begin, c, how, where) if few_rows else (b, a, begin.T, c.T, how, where.T)
         together(_times_few, cost, len(few[1]), *few)
-    elif a_turned and not b_turned and bias is None and where is None and deep.are_deep(a, b, parts_for(cost)):
-        workers = parts_for(cost)
+        return c
+    workers, may_be_long = parts_for(cost), a_turned and bias is None and where is None
+    if may_be_long and not b_turned and deep.are_deep(c, depth, workers):
         sums, *rooms = deep.room_for_deep(a, b, workers)
         together(_deep, cost, workers, a, b, sums, *rooms)
         add_up(sums, c)
     elif pay(rows, columns, depth, a_turned, cost):
-        workers = parts_for(cost)
-        long = a_turned and bias is None and where is None and are_long(c, depth, workers)
+        long = may_be_long and are_long(c, depth, workers)
         sums, *strips = room_for(c, depth, workers, long)
         begin = _nothing(columns, c.dtype) if bias is None else _row(bias, c)
         together(_either, cost, workers, a, a_turned, b, b_turned, begin, sums, *strips, *cutting)
@@ -195,11 +195,12 @@ def add_up(parts, out):
 @shared
 def _add_up(first, last, parts, out, apart):
     for start in range(first, last, _AT_ONCE):
-        to = out[start : min(start + _AT_ONCE, last)]
+        stop = min(start + _AT_ONCE, last)
+        to = out[start:stop]
         if apart:
-            copy(to, parts[0, start:last])
+            copy(to, parts[0, start:stop])
         for part in range(1, len(parts)):
-            some = parts[part, start:last]
+            some = parts[part, start:stop]
             for j in range(to.size):
                 to[j] += some[j]
 

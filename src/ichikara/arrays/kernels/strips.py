@@ -19,14 +19,14 @@ from .panel import pack, times_some, width_of
 from .team import bounds
 from .tile import BYTES, ROWS, TWO, above, above_where, load, store
 
-__all__ = ["ARE_QUICK", "are_long", "do_strips", "pay", "room_for"]
+__all__ = ["ARE_QUICK", "DEEP", "are_long", "do_strips", "pay", "room_for"]
 
 ARE_QUICK = BYTES == 64
 """Whether products of our own are as quick as the library's on this processor."""
 
 _LEAST = 1_500_000  # multiplications
 _SHALLOW = 64  # for fewer sums a tile is hardly begun
-_DEEP = 2048  # of a longer A that is turned each row lies in a page of its own, and would be fetched anew for each tile
+DEEP = 2048  # of a longer A that is turned each row lies in a page of its own, and would be fetched anew for each tile
 _DEEPEST = 10_000
 _WIDE = 2  # panels of a strip
 _LONG = 512  # rows of a strip: those of C lie in as many pages of memory as the processor has at hand
@@ -36,7 +36,7 @@ _MANY = 8  # strips for each worker are many: whether all have as many makes no 
 def pay(rows: int, columns: int, depth: int, a_turned: bool, cost: int) -> bool:
     """Whether strips take less time, by the sizes of a product, how A lies, and the multiplications."""
     width = 2 * BYTES // 4
-    fits = _SHALLOW <= depth <= (_DEEP if a_turned else _DEEPEST) and rows >= len(ROWS) and columns >= width
+    fits = _SHALLOW <= depth <= (DEEP if a_turned else _DEEPEST) and rows >= len(ROWS) and columns >= width
     return ARE_QUICK and cost >= _LEAST and fits and -columns % width * 8 <= columns
 
 
