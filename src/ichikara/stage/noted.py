@@ -3,7 +3,6 @@
 The first replay of a plan does all instructions so (`plan`).
 """
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
@@ -40,8 +39,8 @@ class _Tape:
 
     def note(self, function: Callable, arguments: tuple, shares: bool = False) -> None:
         """Arguments: ``shares``, whether it is a function of a team and these."""
-        compiled, folded = _compiled(function, (workers.NOBODY, *arguments) if shares else arguments)
-        self.calls.append((compiled, self._noted(folded[1:] if shares else folded), shares))
+        compiled = _compiled(function, (workers.NOBODY, *arguments) if shares else arguments)
+        self.calls.append((compiled, self._noted(arguments), shares))
 
     def _noted(self, argument):
         if isinstance(argument, tuple | list):
@@ -56,19 +55,12 @@ class _Tape:
 
 
 def _compiled(function, arguments):
-    """What has been compiled of a function for these arguments, to be called without the search for it, and with what.
+    """What has been compiled of a function for these arguments, to be called without the search for it.
 
     Of a function of Python that is the function itself.
     """
-    overloads = getattr(function, "overloads", None)
-    if not overloads:
-        return function, arguments
-    code, folded = function.py_func.__code__, arguments
-    if code.co_flags & inspect.CO_VARARGS:
-        count = code.co_argcount
-        folded = *arguments[:count], arguments[count:]
-    found = overloads.get(tuple(map(function.typeof_pyval, folded)))
-    return (found.entry_point, folded) if found else (function, arguments)
+    search = getattr(function, "compiled_for", None)
+    return search(arguments) if search else function
 
 
 class Effect(NamedTuple):

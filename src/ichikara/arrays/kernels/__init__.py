@@ -256,8 +256,6 @@ def small_for(operation: str, of: str, given: dict[str, Any], results: Sequence)
         return None
     from . import chain
 
-    if not chain.POSSIBLE:
-        return None
     link = chain.link(function, [*(given[name] for name in names), *results], refused)
     return chain.Chain([link], [range(link.arrays)]), [name for name in names if given[name].__class__ is numpy.ndarray]
 

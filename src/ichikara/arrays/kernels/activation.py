@@ -6,7 +6,8 @@ Each kernel is one pass over the memory; written with NumPy, GELU's slope takes 
 from ..tape import contiguous, room
 from ..workers import together
 from . import fused, kernel, small
-from .compiled import inner, sigmoid, tanh
+from .deferred import inner
+from .elementary import sigmoid, tanh
 from .mapped import mapped, of_one, of_three, of_two
 from .team import shared
 

@@ -17,7 +17,8 @@ from ..tape import constant, contiguous, do, room, room_like
 from ..workers import held, together
 from . import kernel
 from .blas import multiply_add
-from .compiled import copy, exp, inner
+from .deferred import inner
+from .elementary import copy, exp
 from .panel import pack, panels_for, rows_for, times_all, width_of
 from .softmax import largest_of
 from .team import shared

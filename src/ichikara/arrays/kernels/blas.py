@@ -9,44 +9,31 @@ made of ``numpy.dot``.
 
 import ctypes
 from pathlib import Path
-from typing import Any
 
-import llvmlite.binding
 import numpy
-from llvmlite import ir
-from numba import carray, cfunc, types
-from numba.extending import overload
 
 from ..workers import ALONE
-from .compiled import inner, intrinsic
+from .deferred import inner, intrinsic, later
+from .kept import name_address
 
 __all__ = ["PLAIN", "TURNED", "address", "gemm", "multiply", "multiply_add"]
+
+cgutils, ir, numba, types = later("numba.core.cgutils"), later("llvmlite.ir"), later("numba"), later("numba.types")
 
 # CBLAS's numbers: matrices lie row by row; one is as it is; or transposed. Of NumPy's type, for Python's numbers would
 # each be a type of their own to the compiler, and `multiply` be compiled for each.
 _BY_ROWS, PLAIN, TURNED = numpy.int32(101), numpy.int32(111), numpy.int32(112)
 
-
-def _form(number, pointer):
-    """The form of ``cblas_sgemm`` or ``cblas_dgemm`` with sizes of 64 bits."""
-    lies, size = types.int32, types.int64
-    a, b, c = ((pointer, size),) * 3  # each with the distance of its rows
-    return types.void(lies, lies, lies, size, size, size, number, *a, *b, number, *c)
-
-
-# In compiled code a pointer is a whole number.
-_sgemm = types.ExternalFunction("ichikara_sgemm", _form(types.float32, types.intp))
-_dgemm = types.ExternalFunction("ichikara_dgemm", _form(types.float64, types.intp))
 _kept: list = []  # what must not go, for only its address is known elsewhere
 
 
 def _name_products():
     """Give the library's functions the names by which kernels call them, those on disk too."""
     library = _library()
-    for letter, number in (("s", types.float32), ("d", types.float64)):
+    for letter in "sd":
         found = getattr(library, f"scipy_cblas_{letter}gemm64_", None)
-        address = ctypes.cast(found, ctypes.c_void_p).value if found else _made_of_dot(number)
-        llvmlite.binding.add_symbol(f"ichikara_{letter}gemm", address)
+        address = ctypes.cast(found, ctypes.c_void_p).value if found else _made_of_dot(letter)
+        name_address(f"ichikara_{letter}gemm", address)
 
 
 def _library():
@@ -61,8 +48,12 @@ def _library():
     return None
 
 
-def _made_of_dot(number):
+def _made_of_dot(letter):
     """The address of a function of the same form."""
+    number, lies, size = (types.float32 if letter == "s" else types.float64), types.int32, types.int64
+    matrix = types.CPointer(number), size
+    form = types.void(lies, lies, lies, size, size, size, number, *matrix, *matrix, number, *matrix)
+    carray = numba.carray
 
     def product(order, a_lies, b_lies, m, n, k, alpha, a, a_step, b, b_step, beta, c, c_step):
         left = carray(a, (k, a_step))[:, :m].T if a_lies == TURNED else carray(a, (m, a_step))[:, :k]
@@ -72,7 +63,7 @@ def _made_of_dot(number):
             for j in range(n):
                 out[i, j] = alpha * found[i, j] + (beta * out[i, j] if beta else number(0))
 
-    _kept.append(cfunc(_form(number, types.CPointer(number)), cache=True)(product))
+    _kept.append(numba.cfunc(form, cache=True)(product))
     return _kept[-1].address
 
 
@@ -89,19 +80,22 @@ def address(typing, array):
     return types.intp(array), code
 
 
-def gemm(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
-    """The library's function for numbers of the type of an array ``like`` this."""
+@intrinsic
+def gemm(typing, a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
+    """The library's function for numbers of the type of an array ``like`` this; matrices are given by addresses."""
+    number, lies, size = like.dtype, types.int32, types.int64
+    matrix = size, size
 
+    def code(context, builder, signature, arguments):
+        a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, _ = arguments
+        by_rows, one = context.get_constant(lies, _BY_ROWS), context.get_constant(number, 1)
+        given = [by_rows, a_lies, b_lies, m, n, k, one, a, a_step, b, b_step, beta, c, c_step]
+        name = f"ichikara_{'s' if number == types.float32 else 'd'}gemm"
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in given])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, name), given)
+        return context.get_dummy_value()
 
-@overload(gemm)
-def _choose(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
-    function: Any
-    function, number = (_sgemm, numpy.float32) if like.dtype == types.float32 else (_dgemm, numpy.float64)
-
-    def call(a_lies, b_lies, m, n, k, a, a_step, b, b_step, beta, c, c_step, like):
-        function(_BY_ROWS, a_lies, b_lies, m, n, k, number(1), a, a_step, b, b_step, number(beta), c, c_step)
-
-    return call
+    return types.void(lies, lies, size, size, size, *matrix, *matrix, number, *matrix, like), code
 
 
 @inner

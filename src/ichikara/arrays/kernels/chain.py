@@ -8,40 +8,24 @@ how many numbers follow, and for each of its arguments
 - a number: itself;
 - None: nothing.
 
-The function of a kernel is made of it by `link`, and finds its arrays there. Python's tuples and NumPy's arrays begin
-as their interfaces for C say: with what all objects have, and then the items, or where the numbers are.
+The function of a kernel is made of it by `link`, and finds its arrays there.
 """
 
-import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy
-from llvmlite import ir
-from numba import from_dtype, types
-from numba.core.typing import signature
 
 from ..tape import do
 from .blas import address
-from .compiled import call_at, compiled, inner, intrinsic, named
+from .compiled import compiled, load_code
+from .deferred import inner, intrinsic, later
+from .objects import ArrayKind, kind_of
 
-__all__ = ["POSSIBLE", "Chain", "Link", "for_each", "link"]
+__all__ = ["Chain", "Link", "for_each", "link"]
 
-_ITEMS, _NUMBERS = tuple.__basicsize__, object.__basicsize__  # where they begin, in bytes
-
-
-def _are_there() -> bool:
-    """Whether items and numbers are found where this Python and this NumPy should have them."""
-    at, array = ctypes.c_size_t.from_address, numpy.zeros(1)
-    row = (array,)
-    return at(id(row) + _ITEMS).value == id(array) and at(id(array) + _NUMBERS).value == array.ctypes.data
-
-
-POSSIBLE = _are_there()
-"""Whether there can be chains; without them replays call what eager steps call."""
-
-_linked = signature(types.boolean, types.intp, types.intp)  # f(address of the tuple, address of the arguments)
+ir, types = later("llvmlite.ir"), later("numba.types")
 
 
 class Link(NamedTuple):
@@ -72,7 +56,8 @@ class Chain:
         for each, positions in zip(links, places, strict=True):
             numbers = _numbers(each.arguments, iter(positions))
             calls += each.function, len(numbers), *numbers
-        self._calls, self._run = numpy.array(calls, numpy.int64), _runner()
+        self._calls = numpy.array(calls, numpy.int64)
+        self._run = _run.compiled_for((0, self._calls))
 
     def __call__(self, *arrays: Any) -> None:
         if self._run(id(arrays), self._calls):
@@ -119,84 +104,26 @@ def for_each(kernel: Callable, rows: Sequence[Sequence], shared: Sequence) -> No
 
 
 def link(kernel: Callable, arguments: Sequence, refused: Callable | None) -> Link:
-    """A small kernel, compiled for arguments of these types, to be a part of chains."""
+    """A small kernel, compiled for arguments of these kinds, to be a part of chains."""
     kept = tuple(a.shape if a.__class__ is numpy.ndarray else a for a in arguments)
-    names = ["n" if a is None else "i" if a.__class__ is int else f"{a.dtype.str[1:]}x{a.ndim}" for a in arguments]
-    return Link(_compiled(kernel, "_".join(names), tuple(map(_kind, arguments))), kept, refused)
-
-
-def _kind(argument):
-    if argument is None:
-        return types.none
-    return types.intp if argument.__class__ is int else types.Array(from_dtype(argument.dtype), argument.ndim, "C")
+    return Link(_compiled(kernel, tuple(map(kind_of, arguments))), kept, refused)
 
 
 @cache
-def _compiled(kernel, names, kinds):
-    """The address of a function of the form of ``_linked`` that calls a kernel with arguments of these types."""
-    some = inner(kernel)
-
-    @intrinsic
-    def call(typing, function, arrays, numbers):
-        def code(context, builder, sig, args):
-            given = _Given(context, builder, *args[1:])
-            called = context.typing_context.resolve_function_type(function, kinds, {})
-            answer = context.get_function(function, called)(builder, [given.argument(kind) for kind in kinds])
-            return answer if called.return_type == types.boolean else context.get_constant(types.boolean, True)
-
-        return types.boolean(function, types.intp, types.intp), code
-
-    def linked(arrays, numbers):
-        return call(some, arrays, numbers)
-
-    made = compiled(named(linked, kernel, f"_{names}"))
-    made.compile(_linked.args)
-    found = made.overloads[_linked.args]
-    return found.library.get_pointer_to_function(found.fndesc.llvm_func_name)
-
-
-class _Given:
-    """Reads the arguments of a kernel, one after the other."""
-
-    def __init__(self, context, builder, arrays, numbers):
-        self._context, self._builder, self._arrays, self._numbers, self._read = context, builder, arrays, numbers, 0
-
-    def argument(self, kind):
-        if kind == types.none:
-            return self._context.get_dummy_value()
-        number = self._number()
-        return number if kind == types.intp else self._array(kind, number)
-
-    def _array(self, kind, position):
-        from numba.np.arrayobj import populate_array  # only where something is compiled, for it takes a while
-
-        builder, word = self._builder, ir.IntType(64)
-        eight, items, numbers = (ir.Constant(word, size) for size in (8, _ITEMS, _NUMBERS))
-        item = self._at(builder.add(builder.add(self._arrays, items), builder.mul(position, eight)))
-        made = self._context.make_array(kind)(self._context, builder)
-        size = self._context.get_abi_sizeof(self._context.get_value_type(kind.dtype))
-        shape, strides = [self._number() for _ in range(kind.ndim)], [ir.Constant(word, size)]
-        for length in shape[:0:-1]:
-            strides.insert(0, builder.mul(strides[0], length))
-        data = builder.inttoptr(self._at(builder.add(item, numbers)), made.data.type)
-        populate_array(made, data, shape, strides[-kind.ndim :] if kind.ndim else [], ir.Constant(word, size), None)
-        return made._getvalue()
-
-    def _number(self):
-        self._read += 1
-        return self._at(self._builder.add(self._numbers, ir.Constant(self._numbers.type, 8 * (self._read - 1))))
-
-    def _at(self, place):
-        return self._builder.load(self._builder.inttoptr(place, ir.IntType(64).as_pointer()))
+def _compiled(kernel, kinds):
+    """The address of what has been compiled of a kernel for arguments of these kinds."""
+    in_order = [kind._replace(layout="C") if isinstance(kind, ArrayKind) else kind for kind in kinds]
+    return load_code(inner(kernel), tuple(in_order), "link")
 
 
 @intrinsic
 def _call(typing, function, arrays, numbers):
     """What the function of a link answers."""
 
-    def code(context, builder, sig, args):
-        _, answer = call_at(context, builder, _linked, args[0], args[1:])
-        return answer
+    def code(context, builder, signature, arguments):
+        kind = ir.FunctionType(arguments[0].type, [argument.type for argument in arguments[1:]])
+        answer = builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+        return builder.icmp_unsigned("!=", answer, answer.type(0))
 
     return types.boolean(types.intp, types.intp, types.intp), code
 
@@ -210,10 +137,3 @@ def _run(arrays, calls):
             return True
         at += 2 + calls[at + 1]
     return False
-
-
-@cache
-def _runner():
-    kinds = (types.intp, types.Array(types.int64, 1, "C"))
-    _run.compile(kinds)
-    return _run.overloads[kinds].entry_point

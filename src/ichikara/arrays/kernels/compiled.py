@@ -1,347 +1,147 @@
-"""How the kernels are compiled, what they share out among threads, and the functions of numbers that they use."""
+"""How kernels are called: each is compiled for the kinds of what it is called with, once, and then kept on disk."""
 
+import ctypes
 import hashlib
-import math
+import re
 import sys
-import warnings
-from functools import cache, cached_property, partial
+import threading
+from collections.abc import Callable
+from functools import partial, update_wrapper
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding
-import numba
 import numpy
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.core.caching import CompileResultCacheImpl, FunctionCache
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
-from numba.core.event import Listener, register
-from numba.core.runtime._nrt_python import c_helpers
-from numba.extending import intrinsic as _intrinsic
-from numba.extending import overload, typeof_impl
 
-intrinsic: Any = _intrinsic  # whose form differs from that of what it decorates
+from .deferred import Deferred, inner
+from .kept import load, read, write
+from .objects import POSSIBLE, kind_of
 
-__all__ = [
-    "call_at",
-    "compiled",
-    "copy",
-    "exp",
-    "inner",
-    "intrinsic",
-    "larger",
-    "maximum",
-    "named",
-    "part",
-    "sigmoid",
-    "tanh",
-]
+__all__ = ["Kernel", "compiled", "load_code", "named"]
 
-# Sums may be taken in another order and products fused with sums, so that the compiler can work on many numbers at
-# once; nan and infinity keep their meaning.
-_MATHS = {"reassoc", "contract", "nsz", "arcp"}
+if not POSSIBLE or find_spec("numba") is None:
+    raise ImportError("kernels are compiled by Numba, for an interpreter that it knows", name="numba")
 
 
-def compiled(function=None, *, makes_arrays=False):
-    """Decorator: compile with Numba, to run without Python's lock, and keep the result on disk for the next time.
+def compiled(function: Any = None, *, makes_arrays: bool = False) -> Any:
+    """Decorator: compile a function, to run without Python's lock, and keep the result on disk for the next time.
 
     It is called from Python alone: what compiled code calls is `inner`, for of a kernel from disk there is nothing that
-    could be linked into others.
+    could be linked into others. It gives a truth or nothing.
 
     Who calls a kernel holds what it is given until it ends. So the compiled code does not count who refers to an array,
     which would cost more than a short row of numbers, and it makes none; unless it says so: ``makes_arrays=True``.
     """
     if function is None:
         return partial(compiled, makes_arrays=makes_arrays)
-    made = numba.njit(nogil=True, no_cfunc_wrapper=True, **_options(makes_arrays))(function)
-    try:
-        made._cache = _Cache(function)
-    except RuntimeError as error:
-        if "cache" not in str(error):
-            raise
-        _say_that_nothing_is_kept()
-    return made
+    return Kernel(function, inner(function, makes_arrays=makes_arrays))
 
 
-def _options(makes_arrays) -> dict[str, Any]:
-    return {"fastmath": _MATHS, "error_model": "numpy", "_nrt": makes_arrays}
+class Kernel:
+    """A function that is compiled when it is called with arguments of kinds that are new to it."""
+
+    def __init__(self, function: Callable, part: Deferred):
+        update_wrapper(self, function)
+        self._part = part
+        self._entries: dict[tuple, Callable] = {}  # by what is quickly seen of arguments
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.compiled_for(arguments)(*arguments)
+
+    def compiled_for(self, arguments: tuple) -> Callable:
+        """The function that has been compiled for arguments such as these, and must be called with no others."""
+        seen = _seen(arguments)
+        found = self._entries.get(seen)
+        if found is None:
+            kinds = tuple(map(kind_of, arguments))
+            found = self._entries.get(kinds)
+            if found is None:
+                address = load_code(self._part, kinds, "called")
+                found = self._entries.setdefault(kinds, _callable(self._part.function.__name__, address))
+            self._entries[seen] = found
+        return found
 
 
-def named(made, function, more=""):
-    """A function that was made here, under the name of the one it was made of: by that the cache on disk knows it."""
+def _seen(arguments):
+    found: list[Any] = []
+    for x in arguments:
+        kind = x.__class__
+        if kind is numpy.ndarray:
+            found += x.dtype, x.ndim, x.flags.num
+        elif kind is tuple:
+            found.append(_seen(x))
+        else:
+            found.append(kind)
+    return tuple(found)
+
+
+def named(made: Any, function: Callable, more: str = "") -> Any:
+    """A function that was made here, under the name of the one it was made of: by that the disk knows it."""
     made.__module__, made.__name__ = function.__module__, function.__name__ + more
     made.__qualname__ = f"{made.__module__}.{made.__name__}"
     return made
 
 
-class _Kept(CompileResultCacheImpl):
-    """What is kept of a kernel: the processor's code alone.
+# --- code -------------------------------------------------------------------------------------------------------------
 
-    Numba keeps, and reads each time, what it would need to compile the kernel into others and to call Python from it,
-    which takes most of the time of loading.
+_lock = threading.RLock()
+
+
+def load_code(part: Deferred, kinds: tuple, form: str) -> int:
+    """The address of what is compiled of a function for arguments of these kinds.
+
+    Arguments: ``form``, the function of `building` that makes it.
     """
+    function = part.function
+    source, name = _source_of(function), _name_of(function, kinds, form)
+    with _lock:
+        code = read(source, name) if source else None
+        if code is not None:
+            try:
+                return load(code)
+            except ImportError:  # what only Numba brings along
+                pass
+        from . import building
 
-    def reduce(self, data):
-        makes_arrays = any(function.name.startswith("NRT_") for function in data.library._final_module.functions)
-        (name, kind, (code, _)), *others, _, _ = super().reduce(data)
-        nothing = llvmlite.binding.parse_assembly("").as_bitcode()
-        return (name, kind, (code, nothing)), *others, (_let_make_arrays,) if makes_arrays else (), ()
-
-    def rebuild(self, target_context, payload):
-        _, description, environment, *_ = payload
-        names = description.llvm_func_name, description.llvm_cpython_wrapper_name, environment.env_name
-        target_context.codegen()._engine._defined_symbols.update(names)  # which would have been read
-        return super().rebuild(target_context, payload)
-
-
-def _let_make_arrays():
-    """Name the functions that compiled code makes arrays by, without which code that does so cannot be loaded.
-
-    Numba would compile others too, which are in the kernel already.
-    """
-    for name, address in c_helpers.items():
-        llvmlite.binding.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
+        code = getattr(building, form)(name, part, kinds)
+        if source:
+            write(source, code)
+        return load(code)
 
 
-class _Cache(FunctionCache):
-    """Where kernels are kept on disk."""
-
-    _impl_class = _Kept
-
-    def __init__(self, function):
-        super().__init__(function)
-        # Numba asks whether the kernel's own file is as it was, and code was taken over from others.
-        self._cache_file._source_stamp = (self._cache_file._source_stamp, _stamp_of_all())
-
-    def _index_key(self, signature, codegen):
-        return signature, codegen.magic_tuple()  # and not what the function has taken from around it: see above
-
-    # Numba's own first imports all that compiling needs, which takes longer than to load what was compiled before.
-    def load_overload(self, sig, target_context):
-        with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)
+def _source_of(function):
+    """The file that a function was read from; none of one that was typed in."""
+    file = getattr(sys.modules.get(function.__module__), "__file__", None)
+    return Path(file) if file else None
 
 
-@cache
-def _stamp_of_all():
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+def _name_of(function, kinds, form):
+    which = repr((function.__module__, function.__qualname__, function.__code__.co_firstlineno, kinds, form))
+    words = re.sub(r"\W+", "_", f"{function.__module__.rpartition('.')[2]}.{function.__name__}")
+    return f"{words}-{hashlib.sha256(which.encode()).hexdigest()[:16]}"
 
 
-class _Part(JITCodeLibrary):
-    """Code that is only ever linked into other code, where it is optimised and made into the processor's."""
+# --- as a function of Python's ----------------------------------------------------------------------------------------
 
-    def finalize(self):
-        for library in dict.fromkeys(self._linking_libraries):
-            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
-        self._finalized = True
-
-    @property
-    def codegen(self):
-        return self
-
-    def set_env(self, name, environment):
-        """Numba would put there what a function needs that calls Python. These don't."""
+_FASTCALL = 0x80  # METH_FASTCALL of Python's interface for C: called with where the arguments are, and their number
 
 
-class _PartCompiler(Compiler):
-    def compile_extra(self, function):
-        self.state.library = _Part(self.state.targetctx.codegen(), function.__qualname__)
-        return super().compile_extra(function)
-
-
-_PART: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _PartCompiler}
-
-
-def inner(function=None, *, makes_arrays=False, inlined=False):
-    """Decorator: compile what only other compiled functions call; it is kept on disk as a part of those.
-
-    Arguments: ``makes_arrays``, as of `compiled`; ``inlined``, True to be put where it is called, however long it is.
-    """
-    if function is None:
-        return partial(inner, makes_arrays=makes_arrays, inlined=inlined)
-    return _Inner(function, {"forceinline": inlined, **_PART, **_options(makes_arrays)})
-
-
-class _Inner:
-    """A function that is made ready for the compiler when that asks for it: not where all comes from disk."""
-
-    def __init__(self, function, options):
-        self._function, self._options = function, options
-
-    @cached_property
-    def for_numba(self):
-        return numba.njit(**self._options)(self._function)
-
-
-@typeof_impl.register(_Inner)
-def _type_of_inner(inner, context):
-    return types.Dispatcher(inner.for_numba)
-
-
-def call_at(context, builder, form, address, arguments):
-    """Call the compiled function of a form that lies at an address: how it ended, and what it gave."""
-    kind = context.call_conv.get_function_type(form.return_type, form.args)
-    function = builder.inttoptr(address, kind.as_pointer())
-    return context.call_conv.call_function(builder, function, form.return_type, form.args, arguments)
-
-
-def part(context, function, signature):
-    """The description of an `inner` function, compiled for these types and linked into what is being compiled."""
-    found = function.for_numba.get_compile_result(signature)
-    context.active_code_library.add_linking_library(found.library)
-    return found.fndesc
-
-
-@cache
-def _say_that_nothing_is_kept():
-    warnings.warn(
-        "compiled kernels cannot be kept, for neither the package's folder nor the user's cache can be written; each "
-        "run compiles them anew (set NUMBA_CACHE_DIR to a folder that can be written)",
-        stacklevel=4,
+class _MethodDef(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
     )
 
 
-class _Saying(Listener):
-    """Says once, to a person at a terminal, what the wait is for."""
-
-    said = False
-
-    def on_start(self, event):
-        if not self.said and sys.stderr and sys.stderr.isatty():
-            print("compiling kernels for this processor; the next run finds them ready …", file=sys.stderr, flush=True)
-        self.said = True
-
-    def on_end(self, event):
-        pass
+_make_function = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.POINTER(_MethodDef), ctypes.c_void_p, ctypes.c_void_p)(
+    ("PyCFunction_NewEx", ctypes.pythonapi)
+)
+_definitions: list[_MethodDef] = []  # which functions refer to
 
 
-register("numba:compile", _Saying())
-
-
-@inner
-def copy(out, x):
-    """Copy a row of numbers; in compiled code, where an assignment of arrays would count who refers to them."""
-    for j in range(x.size):
-        out[j] = x[j]
-
-
-# --- functions of one number ------------------------------------------------------------------------------------------
-# The C library's are called number by number. A polynomial is computed for sixteen numbers at once.
-
-
-def exp(x):
-    """The exponential; in float32 within 2 units of the last place."""
-    return math.exp(x)
-
-
-@overload(exp)
-def _exp(x):
-    return _exp32 if x == types.float32 else lambda x: math.exp(x)
-
-
-_LOG2_E = numpy.float32(1.44269504)
-_LN2_HIGH, _LN2_LOW = numpy.float32(0.693359375), numpy.float32(-2.12194440e-4)
-_LOWEST, _HIGHEST = numpy.float32(-87.3), numpy.float32(89.0)  # there 2^k is 0 already, or the result infinite
-
-
-@intrinsic
-def _added(typing, x, a, b):
-    """x + a b, for a sum whose order must not be changed."""
-
-    def code(context, builder, signature, arguments):
-        number = arguments[0].type
-        kind = f"llvm.fmuladd.f{x.bitwidth}"
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(number, [number] * 3), kind)
-        return builder.call(function, [*arguments[1:], arguments[0]])
-
-    return x(x, x, x), code
-
-
-def _exp32(x):
-    # e^x = 2^k e^r with k the nearest whole number to x / ln 2; then |r| <= ln 2 / 2, and a polynomial will do.
-    # ln 2 is taken off in two parts, so that r keeps its digits (W. Cody and W. Waite 1980). 2^k is made of its bits,
-    # as 2 2^(k-1), because 2^128 has none. math.floor would give a whole number of 64 bits, of which AVX2 makes no
-    # vectors: with it this took four times as long. nan is not beyond the bounds, and stays nan to the end.
-    one, half = numpy.float32(1.0), numpy.float32(0.5)
-    inside = _HIGHEST if x > _HIGHEST else x
-    inside = _LOWEST if inside < _LOWEST else inside
-    k = numpy.floor(inside * _LOG2_E + half)
-    r = _added(_added(inside, -k, _LN2_HIGH), -k, _LN2_LOW)
-    p = numpy.float32(1.9875691500e-4)
-    p = p * r + numpy.float32(1.3981999507e-3)
-    p = p * r + numpy.float32(8.3334519073e-3)
-    p = p * r + numpy.float32(4.1665795894e-2)
-    p = p * r + numpy.float32(1.6666665459e-1)
-    p = p * r + numpy.float32(5.0000001201e-1)
-    p = p * r * r + r + one
-    power = numpy.int32((numpy.int32(k) + numpy.int32(126)) << numpy.int32(23)).view(numpy.float32)
-    return p * power * numpy.float32(2.0)
-
-
-def tanh(x):
-    """The hyperbolic tangent; in float32 within 5 units of the last place."""
-    return math.tanh(x)
-
-
-@overload(tanh)
-def _tanh(x):
-    return _tanh32 if x == types.float32 else lambda x: math.tanh(x)
-
-
-_FLAT = numpy.float32(7.90531111)
-
-
-def _tanh32(x):
-    # The quotient of an odd and an even polynomial; beyond 7.9 it is 1 to the last place.
-    # Source: the coefficients are those of Eigen's and XLA's approximation.
-    u = _FLAT if x > _FLAT else x  # nan stays
-    u = -_FLAT if u < -_FLAT else u
-    s = u * u
-    p = numpy.float32(-2.76076847742355e-16)
-    p = p * s + numpy.float32(2.00018790482477e-13)
-    p = p * s + numpy.float32(-8.60467152213735e-11)
-    p = p * s + numpy.float32(5.12229709037114e-08)
-    p = p * s + numpy.float32(1.48572235717979e-05)
-    p = p * s + numpy.float32(6.37261928875436e-04)
-    p = p * s + numpy.float32(4.89352455891786e-03)
-    q = numpy.float32(1.19825839466702e-06)
-    q = q * s + numpy.float32(1.18534705686654e-04)
-    q = q * s + numpy.float32(2.26843463243900e-03)
-    q = q * s + numpy.float32(4.89352518554385e-03)
-    y = u * p / q
-    y = numpy.float32(1.0) if x > _FLAT else y
-    return numpy.float32(-1.0) if x < -_FLAT else y
-
-
-def sigmoid(x):
-    """The logistic sigmoid; e to a large power is infinite, and the quotient then 0."""
-    return 1 / (1 + math.exp(-x))
-
-
-@overload(sigmoid)
-def _sigmoid(x):
-    one = numpy.float32(1) if x == types.float32 else 1.0
-    return lambda x: one / (one + exp(-x))
-
-
-@intrinsic
-def larger(typing, a, b):
-    """The larger of two numbers, nan if one of them is; in compiled code.
-
-    For the largest of a row the compiler then looks at many at once. With Python's max, which says nothing of nan, it
-    looks at one after the other: a third of the time of a softmax.
-    """
-
-    def code(context, builder, signature, arguments):
-        return maximum(builder, f"f{a.bitwidth}", *arguments)
-
-    return a(a, a), code
-
-
-def maximum(builder, kind, a, b):
-    """The instruction for the larger of two numbers or, place by place, of two vectors, such as "f32" or "v16f32"."""
-    function = ir.FunctionType(a.type, [a.type, b.type])
-    return builder.call(cgutils.get_or_insert_function(builder.module, function, f"llvm.maximum.{kind}"), [a, b])
+def _callable(name, address):
+    """The function of C at an address, as one of Python's."""
+    _definitions.append(_MethodDef(name.encode(), address, _FASTCALL, None))
+    return _make_function(ctypes.pointer(_definitions[-1]), None, None)

@@ -14,8 +14,8 @@ import numpy
 from ..tape import contiguous, do, room, zeros
 from ..workers import parts_for, together
 from . import ALONE, fused, kernel, winograd
-from .compiled import inner
 from .cut import BY_ITSELF, ITSELF, WHERE, cut, cut_where, how_to_cut
+from .deferred import inner
 from .product import add_up
 from .seen import add_seen, filled_columns, panels_of, seen_by, transpose, width_for
 from .team import bounds, shared

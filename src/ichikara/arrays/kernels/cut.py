@@ -4,7 +4,7 @@ ReLU leaves nan as it is.
 """
 
 from ..tape import contiguous
-from .compiled import inner
+from .deferred import inner
 
 __all__ = ["BY_ITSELF", "ITSELF", "WHERE", "cut", "cut_part", "cut_where", "how_to_cut"]
 

@@ -9,7 +9,7 @@ read row by row; column by column each number of A would lie in a page of its ow
 """
 
 from ..tape import room
-from .compiled import inner
+from .deferred import inner
 from .panel import pack, times_some, width_of
 from .strips import ARE_QUICK, DEEP, are_long
 from .team import bounds

@@ -11,7 +11,7 @@ from ..axes import is_basic_index
 from ..tape import contiguous, do, room, zeros
 from ..workers import together
 from . import LARGE, fused, kernel
-from .compiled import copy
+from .elementary import copy
 from .team import shared
 
 # --- copied -----------------------------------------------------------------------------------------------------------

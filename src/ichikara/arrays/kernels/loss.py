@@ -12,7 +12,9 @@ from ..labels import counted
 from ..tape import do, room
 from ..workers import together
 from . import kernel, small
-from .compiled import compiled, exp, inner, sigmoid
+from .compiled import compiled
+from .deferred import inner
+from .elementary import exp, sigmoid
 from .mapped import mapped, of_three, of_two
 from .softmax import log_softmax, log_softmax_of_rows
 from .team import shared

@@ -2,7 +2,8 @@
 
 from ..tape import contiguous, room
 from ..workers import together
-from .compiled import inner, named
+from .compiled import named
+from .deferred import inner
 from .team import shared
 
 __all__ = ["mapped", "of_one", "of_three", "of_two"]

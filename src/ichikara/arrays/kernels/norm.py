@@ -18,7 +18,8 @@ from ..once import Once
 from ..tape import contiguous, room, zeros
 from ..workers import parts_for, together
 from . import kernel
-from .compiled import compiled, inner
+from .compiled import compiled
+from .deferred import inner
 from .product import add_up
 from .team import bounds, share_out, shared
 

@@ -12,8 +12,10 @@ import numpy
 from ..tape import contiguous
 from ..workers import together
 from . import fitting_in_place, in_place, kernel
-from .chain import POSSIBLE, for_each
-from .compiled import compiled, copy, inner
+from .chain import for_each
+from .compiled import compiled
+from .deferred import inner
+from .elementary import copy
 from .team import share_out
 
 _AT_ONCE = 1024  # elements whose numbers stay in the fastest cache from one loop to the next
@@ -29,7 +31,7 @@ def _sgd_again(parameters, gradients, states, numbers):
         (contiguous(g), p, state["momentum_buffer"] if numbers[1] else p)
         for p, g, state in zip(parameters, gradients, states, strict=True)
     ]
-    if len(rows) > 1 and POSSIBLE:
+    if len(rows) > 1:
         for_each(_small_sgd, rows, [numbers])
         return
     for row in rows:
@@ -109,7 +111,7 @@ def _adam_again(parameters, gradients, states, numbers):
         (contiguous(g), p, state["exp_avg"], state["exp_avg_sq"])
         for p, g, state in zip(parameters, gradients, states, strict=True)
     ]
-    if len(rows) > 1 and POSSIBLE:
+    if len(rows) > 1:
         for_each(_small_adam, rows, [step, numbers])
         return
     for k, row in enumerate(rows):

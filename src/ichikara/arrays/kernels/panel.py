@@ -13,7 +13,7 @@ Some rows of A and a panel are a tile, whose sums stay in registers from the fir
 
 import numpy
 
-from .compiled import inner
+from .deferred import inner
 from .tile import ONE, ROWS, TWO, add_product, fetch, lanes_of, load, store, turn
 
 __all__ = ["pack", "pack_all", "panels_for", "rows_for", "times_all", "times_some", "width_of"]

@@ -13,7 +13,7 @@ import math
 
 import numpy
 
-from .compiled import inner
+from .deferred import inner
 from .tile import BYTES, ONE, ROWS, TWO, larger_of, load, sandwich, store, turn
 
 __all__ = [

@@ -11,8 +11,8 @@ import numpy
 from ..tape import contiguous, room, zeros
 from ..workers import together
 from . import fused, kernel
-from .compiled import larger
 from .cut import WHERE, how_to_cut
+from .elementary import larger
 from .team import shared
 
 

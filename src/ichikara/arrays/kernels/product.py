@@ -8,8 +8,10 @@ from ..tape import constant, contiguous, room, zeros
 from ..workers import held, parts_for, together
 from . import deep, kernel
 from .blas import PLAIN, TURNED, address, gemm
-from .compiled import compiled, copy, inner
+from .compiled import compiled
 from .cut import cut_part, how_to_cut
+from .deferred import inner
+from .elementary import copy
 from .strips import ARE_QUICK, are_long, do_strips, pay, room_for
 from .team import bounds, share_out, shared
 

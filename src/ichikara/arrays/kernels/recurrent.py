@@ -16,7 +16,8 @@ from ..steps import Back, check
 from ..tape import contiguous, copied, do, room, room_like, zeros
 from ..workers import together
 from . import kernel
-from .compiled import inner, sigmoid, tanh
+from .deferred import inner
+from .elementary import sigmoid, tanh
 from .layout import in_order
 from .panel import pack_all, rows_for, times_all
 from .product import sum_of_rows

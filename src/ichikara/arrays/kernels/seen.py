@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from ..tape import constant, do, room, zeros
-from .compiled import inner
+from .deferred import inner
 from .tile import BYTES, ONE, ROWS, TWO, add_products, lanes_of, load, store, turn
 
 __all__ = [

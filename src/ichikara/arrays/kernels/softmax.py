@@ -12,7 +12,8 @@ import numpy
 from ..tape import contiguous, room
 from ..workers import together
 from . import kernel
-from .compiled import exp, inner, larger
+from .deferred import inner
+from .elementary import exp, larger
 from .team import shared
 
 

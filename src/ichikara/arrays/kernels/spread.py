@@ -16,9 +16,9 @@ import numpy
 from ..tape import constant, contiguous, do, room
 from ..workers import together
 from . import fused, kernel, winograd
-from .compiled import inner
 from .convolution import convolution_bias, correlate
 from .cut import WHERE, cut_where, how_to_cut
+from .deferred import inner
 from .seen import add_seen, filled, panels_of, seen_by, seen_from_outputs, transpose
 from .team import shared
 from .tile import BYTES, ROWS

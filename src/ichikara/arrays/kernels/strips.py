@@ -13,8 +13,8 @@ than those for 32 bytes; with vectors of 32 bytes as long for few rows, and long
 from functools import lru_cache
 
 from ..tape import room
-from .compiled import inner
 from .cut import BY_ITSELF
+from .deferred import inner
 from .panel import pack, times_some, width_of
 from .team import bounds
 from .tile import BYTES, ROWS, TWO, above, above_where, load, store

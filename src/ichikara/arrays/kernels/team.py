@@ -25,16 +25,15 @@ import ctypes
 import sys
 from functools import partial
 
-import llvmlite.binding
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.core.typing import signature
-
 from .. import workers
-from .compiled import call_at, compiled, inner, intrinsic, named, part
+from .compiled import compiled, named
+from .deferred import inner, intrinsic, later
+from .kept import name_address
 
 __all__ = ["bounds", "share_out", "shared"]
+
+building, cgutils = later(f"{__package__}.building"), later("numba.core.cgutils")
+ir, types = later("llvmlite.ir"), later("numba.types")
 
 # --- what passes between threads --------------------------------------------------------------------------------------
 # All of it are numbers of 64 bits at an address, read and written whole and in order.
@@ -82,14 +81,22 @@ def _replace(typing, address, old, new):
     return types.boolean(types.intp, types.intp, types.intp), code
 
 
-_step_aside = types.ExternalFunction("ichikara_step_aside", types.int32())
+@intrinsic
+def _step_aside(typing):
+    """Let other threads run first."""
+
+    def code(context, builder, sig, args):
+        kind = ir.FunctionType(ir.IntType(32), [])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, "ichikara_step_aside"), [])
+
+    return types.int32(), code
 
 
 def _name_step_aside():
     """Give the system's function that lets other threads run first a name that compiled code can call."""
     windows = sys.platform == "win32"
     function = getattr(ctypes.CDLL("kernel32" if windows else None), "SwitchToThread" if windows else "sched_yield")
-    llvmlite.binding.add_symbol("ichikara_step_aside", ctypes.cast(function, ctypes.c_void_p).value)
+    name_address("ichikara_step_aside", ctypes.cast(function, ctypes.c_void_p).value)
 
 
 _name_step_aside()
@@ -104,7 +111,10 @@ _FREE, _POSTED, _RUNNING, _CALLED = range(4)  # the states of a box
 _GLANCES = 64  # at a box before others are let run, a tenth of a microsecond
 _PATIENCE = 1000  # times that they are let run before a worker goes to sleep, a few tenths of a millisecond
 
-_ranged = signature(types.none, types.intp, types.intp, types.intp)  # f(address of the arguments, first, last)
+
+def _ranged():
+    """The form of f(address of the arguments, first, last)."""
+    return types.none(types.intp, types.intp, types.intp)
 
 
 @intrinsic
@@ -122,7 +132,7 @@ def _call(typing, work, arguments, first, last):
     """Call a packed function; whether it failed."""
 
     def code(context, builder, sig, args):
-        status, _ = call_at(context, builder, _ranged, args[0], args[1:])
+        status, _ = building.call_at(context, builder, _ranged(), args[0], args[1:])
         return status.is_error
 
     return types.boolean(types.intp, types.intp, types.intp, types.intp), code
@@ -191,7 +201,8 @@ def share_out(typing, team, count, pieces, work, arguments):
         # The arguments are put on the stack of the function that shares out, which waits until nobody needs them; what
         # is passed on is where they are, and a function that fetches them from there and calls the other.
         kept = cgutils.alloca_once_value(builder, args[4])
-        kind = context.call_conv.get_function_type(_ranged.return_type, _ranged.args)
+        form = _ranged()
+        kind = context.call_conv.get_function_type(form.return_type, form.args)
         function = ir.Function(builder.module, kind, builder.module.get_unique_name("fetching"))
         function.linkage = "internal"
         inside = ir.IRBuilder(function.append_basic_block())
@@ -203,7 +214,9 @@ def share_out(typing, team, count, pieces, work, arguments):
 
         places = [builder.ptrtoint(place, ir.IntType(64)) for place in (function, kept)]
         spread_of = types.void(team, types.intp, types.intp, types.intp, types.intp)
-        return context.call_internal(builder, part(context, _spread, spread_of), spread_of, [*args[:3], *places])
+        return context.call_internal(
+            builder, building.part(context, _spread, spread_of), spread_of, [*args[:3], *places]
+        )
 
     return types.void(team, types.intp, types.intp, work, arguments), code
 

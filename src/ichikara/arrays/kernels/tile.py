@@ -11,12 +11,10 @@ How many rows and columns there are the compiler knows from the length of a tupl
 Nothing here looks where an array ends: the caller has to leave room for whole vectors, and arrays are without gaps.
 """
 
-from llvmlite import binding, ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from llvmlite import binding
 
-from .compiled import maximum
+from .deferred import intrinsic, later
+from .elementary import maximum
 
 __all__ = [
     "BYTES",
@@ -29,6 +27,7 @@ __all__ = [
     "add_products",
     "add_to",
     "fetch",
+    "lanes",
     "lanes_of",
     "larger_of",
     "load",
@@ -48,29 +47,10 @@ More rows would fit, but eight divide the sizes of most batches and layers, and 
 
 ONE, TWO = (0,), (0, 1)
 
-_INT = ir.IntType(32)
 _FAST = ("contract", "nsz")
 
-
-class Tile(types.Type):
-    """The type of a tile, for the compiler: of which numbers, and how many rows and columns of vectors."""
-
-    def __init__(self, number, rows, columns):
-        self.number, self.rows, self.columns = number, rows, columns
-        self.lanes = _lanes(number)
-        super().__init__(f"Tile({number}, {rows}, {columns})")
-
-    @property
-    def places(self):
-        """The row and column of each vector."""
-        return [(r, c) for r in range(self.rows) for c in range(self.columns)]
-
-
-@register_model(Tile)
-class _Model(models.PrimitiveModel):
-    def __init__(self, manager, tile):
-        vector = ir.VectorType(manager[tile.number].get_value_type(), tile.lanes)
-        super().__init__(manager, tile, ir.ArrayType(ir.ArrayType(vector, tile.columns), tile.rows))
+cgutils, ir, types = later("numba.core.cgutils"), later("llvmlite.ir"), later("numba.types")
+tile_type = later(f"{__package__}.tile_type")
 
 
 @intrinsic
@@ -78,7 +58,7 @@ def lanes_of(typing, array):
     """How many numbers of an array's type a vector has, which the compiler knows."""
 
     def build(context, builder, signature, arguments):
-        return context.get_constant(types.intp, _lanes(array.dtype))
+        return context.get_constant(types.intp, lanes(array.dtype))
 
     return types.intp(array), build
 
@@ -86,7 +66,7 @@ def lanes_of(typing, array):
 @intrinsic
 def load(typing, rows, columns, out, i, step):
     """The tile that lies in an array: its row r from ``out[i + r step]`` on."""
-    tile = Tile(out.dtype, rows.count, columns.count)
+    tile = tile_type.Tile(out.dtype, rows.count, columns.count)
 
     def build(context, builder, signature, arguments):
         at = _Reader(context, builder, signature, arguments)
@@ -105,13 +85,13 @@ def fetch(typing, rows, columns, out, i, step):
     def build(context, builder, signature, arguments):
         at = _Reader(context, builder, signature, arguments)
         address = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [address, _INT, _INT, _INT])
+        kind = ir.FunctionType(ir.VoidType(), [address, *[ir.IntType(32)] * 3])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        lanes = _lanes(out.dtype)
+        width = lanes(out.dtype)
         for r in range(rows.count):
             for c in range(columns.count):
-                place = builder.bitcast(at.place(2, at.row(3, 4, r), c * lanes), address)
-                builder.call(function, [place, _INT(1), _INT(3), _INT(1)])
+                place = builder.bitcast(at.place(2, at.row(3, 4, r), c * width), address)
+                builder.call(function, [place, ir.IntType(32)(1), ir.IntType(32)(3), ir.IntType(32)(1)])
         return context.get_dummy_value()
 
     return types.void(rows, columns, out, types.intp, types.intp), build
@@ -220,14 +200,14 @@ def _chosen(builder, tile, value, by, compare):
 @intrinsic
 def turn(typing, x, i, step, out, j, out_step):
     """Turn a square of as many rows as a vector has numbers: ``out[j + c out_step + r]`` is ``x[i + r step + c]``."""
-    lanes = _lanes(x.dtype)
+    size = lanes(x.dtype)
 
     def build(context, builder, signature, arguments):
         at = _Reader(context, builder, signature, arguments)
-        rows = [at.vector(0, at.row(1, 2, r)) for r in range(lanes)]
-        apart = lanes // 2
+        rows = [at.vector(0, at.row(1, 2, r)) for r in range(size)]
+        apart = size // 2
         while apart:  # of each two rows so far apart, halves change places; then quarters of nearer ones, and so on
-            for r in range(lanes):
+            for r in range(size):
                 if not r & apart:
                     rows[r], rows[r + apart] = _exchanged(builder, rows[r], rows[r + apart], apart)
             apart //= 2
@@ -305,7 +285,8 @@ def _combined(builder, matrix, vectors):
 # --- instructions of LLVM, the compiler below Numba -------------------------------------------------------------------
 
 
-def _lanes(number):
+def lanes(number):
+    """How many numbers of the compiler's type ``number`` a vector has."""
     return BYTES * 8 // number.bitwidth
 
 
@@ -348,9 +329,9 @@ def _bits(number):
 def _along(builder, number, lanes):
     """A vector with the same number in each place."""
     vector = ir.VectorType(number.type, lanes)
-    first = builder.insert_element(ir.Constant(vector, ir.Undefined), number, _INT(0))
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.IntType(32)(0))
     return builder.shuffle_vector(
-        first, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(_INT, lanes), None)
+        first, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
     )
 
 
@@ -359,4 +340,6 @@ def _exchanged(builder, a, b, apart):
     lanes = a.type.count
     kept = [n if not n & apart else lanes + (n ^ apart) for n in range(lanes)]
     moved = [n ^ apart if not n & apart else lanes + n for n in range(lanes)]
-    return (builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT, lanes), mask)) for mask in (kept, moved))
+    return (
+        builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), lanes), mask)) for mask in (kept, moved)
+    )

@@ -33,8 +33,8 @@ import numpy
 
 from ..tape import constant, contiguous, do, room, zeros
 from ..workers import parts_for, together
-from .compiled import inner
 from .cut import BY_ITSELF, WHERE, cut, cut_where, how_to_cut
+from .deferred import inner
 from .patches import (
     COLUMNS,
     LANES,
