@@ -1,12 +1,8 @@
 """The compiled kernels: that they say what the operations say, of any layout, in threads, and after a fork."""
 
 import os
-import shutil
-import subprocess
-import sys
 import threading
 import warnings
-from pathlib import Path
 
 import numpy
 import pytest
@@ -21,10 +17,8 @@ from ichikara.ops.attention import self_attention
 from ichikara.stage import program
 
 pytest.importorskip("numba", reason="the kernels are compiled by Numba")
-from numba.core.dispatcher import Dispatcher
-
 from ichikara.arrays.convolution import Window, convolve, convolve_back, convolve_weight
-from ichikara.arrays.kernels import compiled, cut, deep, winograd
+from ichikara.arrays.kernels import cut, deep, winograd
 from ichikara.arrays.kernels import product as product_kernel
 from ichikara.arrays.kernels.spread import convolution_image
 from ichikara.arrays.kernels.strips import are_long
@@ -505,70 +499,6 @@ def test_a_product_in_strips_hands_on_what_is_not_finite(in_strips):
     numpy.testing.assert_array_equal(passed, numpy.where(expected > 0, expected, 0))
 
 
-def test_a_kernel_on_disk_is_as_old_as_the_functions_it_was_made_with(tmp_path):
-    source = Path(ichikara.__file__).parent
-    shutil.copytree(source, tmp_path / "ichikara", ignore=shutil.ignore_patterns("__pycache__"))
-    show = """if True:
-        import numpy
-        from ichikara.arrays.kernels import find
-        print(find("sigmoid")[""](numpy.zeros((1, 3)))[0, 0])
-    """
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-
-    def shown():
-        return subprocess.run(
-            [sys.executable, "-c", show], cwd=tmp_path, env=environment, check=True, timeout=120, capture_output=True
-        ).stdout
-
-    assert shown() == b"0.5\n"
-    file = tmp_path / "ichikara" / "arrays" / "kernels" / "compiled.py"
-    text = file.read_text()
-    assert text.count("one / (one + exp(-x))") == 1
-    file.write_text(text.replace("one / (one + exp(-x))", "one / (one + one + one + exp(-x))"))
-    assert shown() == b"0.25\n"
-
-
-def test_a_kernel_from_disk_does_the_same(tmp_path):
-    show = """if True:
-        import sys
-        import numpy
-        from numba.core.event import install_recorder
-        from ichikara.arrays.kernels import find
-
-        drawn = numpy.random.default_rng(0)
-        with install_recorder("numba:compile") as seen:
-            for dtype in sys.argv[1:]:
-                q, k, v = drawn.normal(size=(3, 1, 2, 40, 8)).astype(dtype)
-                print(*find("attention")["alone"](q, k, v, None, None, True, 0.5).ravel())
-        print(bool(seen.buffer))
-    """
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-
-    def shown(*dtypes):
-        command = [sys.executable, "-c", show, *dtypes]
-        done = subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True)
-        return done.stdout.split(b"\n")
-
-    numbers, compiled_then, _ = shown("float32")
-    assert compiled_then == b"True"
-    assert shown("float32") == [numbers, b"False", b""]
-    again, others, compiled_then, _ = shown("float32", "float64")  # one from disk makes arrays, then one is compiled
-    assert again == numbers
-    assert compiled_then == b"True"
-    assert shown("float32", "float64") == [again, others, b"False", b""]
-
-
-def test_compiled_code_calls_no_kernel_that_may_come_from_disk():
-    kernels.find("relu")
-    modules = [module for name, module in sys.modules.items() if name.startswith(kernels.__name__)]
-    made = {id(f): f for module in modules for f in vars(module).values() if isinstance(f, Dispatcher)}
-    kept = [f for f in made.values() if isinstance(f._cache, compiled._Cache)]
-    assert len(kept) > 30
-    for function in made.values():
-        code, around = function.py_func.__code__, function.py_func.__globals__
-        assert not [name for name in code.co_names if any(around.get(name) is f for f in kept)]
-
-
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("shape", [(2100, 65, 130), (90, 300, 701), (70_000, 3, 1)])
 def test_rows_are_added_where_an_index_names_them(shape, dtype):
@@ -612,19 +542,6 @@ def test_many_rows_times_a_transposed_matrix_of_few_columns(columns, dtype):
                 numpy.testing.assert_allclose(found, expected, **close)
                 relu = product_kernel.product(rows, weight.T, more, cost, cut.ITSELF)
                 numpy.testing.assert_array_equal(relu, numpy.maximum(found, 0))
-
-
-def test_a_cache_that_cannot_be_written_is_said_once(monkeypatch):
-    def refusing(function):
-        raise RuntimeError("cannot cache function: no locator available")
-
-    monkeypatch.setattr(compiled, "_Cache", refusing)
-    compiled._say_that_nothing_is_kept.cache_clear()
-    with pytest.warns(UserWarning, match="NUMBA_CACHE_DIR") as said:
-        functions = [compiled.compiled(lambda x: x + 1) for _ in range(3)]
-    assert len(said) == 1
-    monkeypatch.undo()  # Numba has functions of its own to compile
-    assert functions[0](1) == 2
 
 
 def test_without_numba_everything_is_there(monkeypatch):

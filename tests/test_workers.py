@@ -137,7 +137,8 @@ def test_compiled_work_is_done_once_by_several_callers_at_once():
 KERNELS = """
 import sys
 import numpy
-from ichikara.arrays.kernels.compiled import compiled, inner
+from ichikara.arrays.kernels.compiled import compiled
+from ichikara.arrays.kernels.deferred import inner
 from ichikara.arrays.kernels.team import share_out
 from ichikara.arrays.workers import together
 

@@ -127,9 +127,9 @@ def called(name: str, function: Deferred, kinds: tuple) -> Code:
         status, answer = entry.call(packed(values))
         reader.call("PyEval_RestoreThread", ir.VoidType(), byte, lock)
         with builder.if_then(status.is_error, likely=False):
-            kind = builder.load(ir.GlobalVariable(builder.module, _WORD, "PyExc_MemoryError"))
+            kind = ir.GlobalVariable(builder.module, ir.IntType(8), "ichikara_memory_error")
             text = cgutils.global_constant(builder.module, "said", cgutils.make_bytearray(_FAILED))
-            reader.call("PyErr_SetString", ir.VoidType(), _WORD, kind, byte, builder.bitcast(text, byte))
+            reader.call("PyErr_SetString", ir.VoidType(), byte, kind, byte, builder.bitcast(text, byte))
             builder.ret(nothing)
         if entry.gives == types.boolean:
             builder.ret(reader.call("PyBool_FromLong", _WORD, _WORD, builder.zext(answer, _WORD)))

@@ -14,13 +14,17 @@ from typing import Any
 import numpy
 
 from .deferred import Deferred, inner
-from .kept import load, read, write
+from .kept import load, name_address, read, write
 from .objects import POSSIBLE, kind_of
 
 __all__ = ["Kernel", "compiled", "load_code", "named"]
 
 if not POSSIBLE or find_spec("numba") is None:
     raise ImportError("kernels are compiled by Numba, for an interpreter that it knows", name="numba")
+
+
+# What kernels raise. Python's own name of it stands for where it is kept, or, once Numba is there, for itself.
+name_address("ichikara_memory_error", id(MemoryError))
 
 
 def compiled(function: Any = None, *, makes_arrays: bool = False) -> Any:

@@ -1,13 +1,12 @@
 """The processor's code of kernels: kept on disk from one run to the next, and loaded by LLVM.
 
-A file is a line of JSON, which says what the code was made with and what it calls, and then the code, an object file.
-It lies beside the compiled modules of Python, or where ``NUMBA_CACHE_DIR`` says, or else among the user's caches; it
-holds for the processor, the Python and the libraries it was made with, and for the sources of all kernels, since code
-is taken over from one into others.
+A file has three lines of text, which say what the code was made with, how long it is and what it calls, and then the
+code, an object file. It lies beside the compiled modules of Python, or where ``NUMBA_CACHE_DIR`` says, or else among
+the user's caches; it holds for the processor, the Python and the libraries it was made with, and for the sources of all
+kernels, since code is taken over from one into others.
 """
 
 import hashlib
-import json
 import os
 import sys
 import threading
@@ -47,22 +46,21 @@ def read(source: Path, name: str) -> Code | None:
     """
     for folder in _folders(source):
         with suppress(OSError, ValueError):  # nothing there, or not what was written
-            line, made = _file(folder, name).read_bytes().split(b"\n", 1)
-            said = json.loads(line)
-            if said["of"] == _stamp(source) and said["size"] == len(made):
-                return Code(name, said["calls"], made)
+            stamp, size, calls, made = _file(folder, name).read_bytes().split(b"\n", 3)
+            if stamp.decode() == _stamp(source) and int(size) == len(made):
+                return Code(name, calls.decode().split(), made)
     return None
 
 
 def write(source: Path, code: Code) -> None:
     """Keep code in the first folder where that is possible; if there is none, say so once."""
-    line = json.dumps({"of": _stamp(source), "size": len(code.made), "calls": code.calls})
+    head = f"{_stamp(source)}\n{len(code.made)}\n{' '.join(code.calls)}\n"
     for folder in _folders(source):
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             path = _file(folder, code.name)
             part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")  # others may read, or write the same
-            part.write_bytes(line.encode() + b"\n" + code.made)
+            part.write_bytes(head.encode() + code.made)
             part.replace(path)
             return
     _say_that_nothing_is_kept()
@@ -100,15 +98,11 @@ def _place_of_work():
 @cache
 def _stamp(source: Path) -> str:
     """What code is made with, in a word: the sources, and the versions of the libraries."""
-    kernels = sorted(Path(__file__).parent.glob("*.py"))
-    sources = [*kernels] if source in kernels else [*kernels, source]
-    spec = find_spec("numba")
-    if spec and spec.origin:
-        sources.append(Path(spec.origin).with_name("_version.py"))  # to import it takes longer
-    found = hashlib.sha256(f"{llvmlite.__version__} {numpy.__version__}".encode())
-    for path in sources:
-        found.update(path.read_bytes())
-    return found.hexdigest()
+    numba: Any = find_spec("numba")
+    made_with = [source, Path(numba.origin).with_name("_version.py")]  # to ask Numba itself takes longer
+    kernels = [file for file in os.scandir(Path(__file__).parent) if file.name.endswith(".py")]
+    states = sorted((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in [*kernels, *made_with])
+    return hashlib.sha256(repr((llvmlite.__version__, numpy.__version__, states)).encode()).hexdigest()
 
 
 @cache

@@ -1,0 +1,230 @@
+"""Compiled functions: what Python gives them arrives, and what has been compiled is kept, and is as good as new."""
+
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy
+import pytest
+
+import ichikara
+from ichikara.arrays import kernels
+
+pytest.importorskip("numba", reason="the kernels are compiled by Numba")
+
+from ichikara.arrays.kernels import kept
+from ichikara.arrays.kernels.compiled import compiled
+from ichikara.arrays.kernels.objects import kind_of
+
+kernels.find("")  # loads them all
+
+
+@compiled
+def tell(arrays, numbers, nothing, out):
+    """Put into ``out`` what was given."""
+    (a, (b,)), (whole, real, single, truth, byte) = arrays, numbers
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            out[i, j] = a[i, j] + b[i, j]
+    out[-1, 0], out[-1, 1], out[-1, 2], out[-1, 3], out[-1, 4] = whole, real, single, truth, byte
+    return nothing is None and truth
+
+
+LAYOUTS = {
+    "C": lambda x: x,
+    "F": numpy.asfortranarray,
+    "steps": lambda x: numpy.repeat(x, 2, axis=1)[:, ::2],
+    "backwards": lambda x: x[::-1].copy()[::-1],
+    "read only": lambda x: numpy.frombuffer(x.tobytes(), x.dtype).reshape(x.shape),
+    "one for all": lambda x: numpy.broadcast_to(x[:1, :1], x.shape),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_python_gives_arrives(layout, dtype):
+    drawn = numpy.random.default_rng(0)
+    a, b = (LAYOUTS[layout](drawn.integers(0, 2, (4, 5)).astype(dtype)) for _ in range(2))
+    for truth in (True, False):
+        out = numpy.zeros((5, 5))
+        numbers = (-(1 << 40), 0.1, numpy.float32(0.1), truth, numpy.uint8(255))
+        assert tell((a, (b,)), numbers, None, out) is truth
+        numpy.testing.assert_array_equal(out[:4], a.astype(float) + b)
+        assert out[4].tolist() == [-(1 << 40), 0.1, float(numpy.float32(0.1)), truth, 255]
+
+
+@compiled
+def count(*arguments):
+    """Put how many arguments there are into the last."""
+    arguments[-1][()] = len(arguments)
+
+
+def test_any_number_of_arguments():
+    out = numpy.zeros((), int)
+    for others in ((), (1, 2.0), (numpy.zeros(3), None, (True,))):
+        assert count(*others, out) is None
+        assert out == len(others) + 1
+
+
+def test_what_compiled_code_cannot_take_is_said():
+    out = numpy.zeros((), int)
+    with pytest.raises(TypeError, match="takes arrays, numbers, None and tuples of these, not str 'a word'"):
+        count("a word", out)
+    with pytest.raises(OverflowError):
+        count(1 << 70, out)
+    count(1 << 62, out)
+    assert out == 2
+
+
+@compiled(makes_arrays=True)
+def fill(size, out):
+    """Make an array and add up what is put there."""
+    x = numpy.empty((size, 2), out.dtype)
+    for k in range(size):
+        x[k, 0] = k
+        x[k, 1] = 2 * k
+    y = x.reshape(2, size)
+    out[0] = x.sum()
+    out[1] = y[1, -1]
+
+
+def test_arrays_that_compiled_code_makes():
+    out = numpy.zeros(2)
+    for size in (1, 7, 100_000):
+        fill(size, out)
+        assert out.tolist() == [3 * size * (size - 1) / 2, 2 * (size - 1)]
+    with pytest.raises(MemoryError, match="want of memory"):
+        fill(1 << 50, out)
+    fill(3, out)
+    assert out.tolist() == [9, 4]
+
+
+@compiled
+def call_a_kernel(out):
+    count(out)
+
+
+def test_compiled_code_calls_no_kernel_that_may_come_from_disk():
+    with pytest.raises(Exception, match="count"):
+        call_a_kernel(numpy.zeros((), int))
+
+
+def test_kinds_that_look_alike_are_told_apart():
+    x = numpy.zeros((3, 4), numpy.float32)
+    others = [x.astype(float), x[:, 0], x.T, x[:, ::2], x.astype(">f4"), True, 1, 1.0, numpy.float64(1), None, (), (x,)]
+    kinds = [kind_of(x), *map(kind_of, others)]
+    assert len(set(kinds)) == len(kinds)
+    assert kind_of(x) == kind_of(x.copy()) == kind_of(x[1:])
+
+
+# --- on disk ----------------------------------------------------------------------------------------------------------
+
+SHOW = """
+import sys
+import numpy
+from ichikara.arrays.kernels import find
+from ichikara.arrays.kernels.compiled import compiled
+
+@compiled(makes_arrays=True)
+def sums(x, out):
+    kept = numpy.zeros(x.shape[1], x.dtype)
+    for row in x:
+        for j in range(row.size):
+            kept[j] += row[j]
+    for j in range(kept.size):
+        out[j] = kept[j]
+
+drawn, out = numpy.random.default_rng(0), numpy.zeros(5)
+for dtype in sys.argv[1:]:
+    x = drawn.normal(size=(40, 5)).astype(dtype)
+    sums(x, out)
+    print(*out, *find("relu")[""](x).ravel())
+print("numba" in sys.modules)
+"""
+
+
+@pytest.fixture
+def shown(tmp_path):
+    """What a program prints that computes with numbers of these types, and whether it asked Numba."""
+    (tmp_path / "show.py").write_text(SHOW)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+
+    def run(*dtypes):
+        command = [sys.executable, str(tmp_path / "show.py"), *dtypes]
+        done = subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True)
+        *numbers, asked, rest = done.stdout.split(b"\n")
+        assert not done.stderr
+        assert not rest
+        return numbers, asked == b"True"
+
+    return run
+
+
+def test_a_kernel_from_disk_does_the_same_and_asks_not_for_numba(shown):
+    (numbers,), asked = shown("float32")
+    assert asked
+    assert shown("float32") == ([numbers], False)
+    (again, others), asked = shown("float32", "float64")  # those from disk are there, then two are compiled
+    assert again == numbers
+    assert asked
+    assert shown("float32", "float64") == ([again, others], False)
+
+
+def test_a_file_that_is_not_what_was_written_is_written_again(shown, tmp_path):
+    found, _ = shown("float32")
+    files = sorted((tmp_path / "cache").rglob("*.kernel"))
+    assert len(files) == 2
+    for change in (lambda data: data[:-100], lambda data: b"", lambda data: b"x" + data):
+        for file in files:
+            file.write_bytes(change(file.read_bytes()))
+        assert shown("float32") == (found, True)
+        assert shown("float32") == (found, False)
+    assert sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file()) == files  # and no others
+
+
+def test_a_kernel_on_disk_is_as_old_as_the_functions_it_was_made_with(tmp_path):
+    source = Path(ichikara.__file__).parent
+    shutil.copytree(source, tmp_path / "ichikara", ignore=shutil.ignore_patterns("__pycache__"))
+    show = """if True:
+        import numpy
+        from ichikara.arrays.kernels import find
+        print(find("sigmoid")[""](numpy.zeros((1, 3)))[0, 0])
+    """
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+
+    def shown():
+        return subprocess.run(
+            [sys.executable, "-c", show], cwd=tmp_path, env=environment, check=True, timeout=120, capture_output=True
+        ).stdout
+
+    assert shown() == b"0.5\n"
+    file = tmp_path / "ichikara" / "arrays" / "kernels" / "elementary.py"
+    text = file.read_text()
+    assert text.count("one / (one + exp(-x))") == 1
+    file.write_text(text.replace("one / (one + exp(-x))", "one / (one + one + one + exp(-x))"))
+    assert shown() == b"0.25\n"
+
+
+def test_code_that_calls_what_is_not_there_is_not_loaded():
+    with pytest.raises(ImportError, match=r"calls no_such_function, which this process does not have"):
+        kept.load(kept.Code("mine", ["malloc", "no_such_function"], b""))
+
+
+def test_that_nothing_can_be_kept_is_said_once(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "below"))
+    kept._say_that_nothing_is_kept.cache_clear()
+    with pytest.warns(UserWarning, match="set NUMBA_CACHE_DIR to a folder that can be written"):
+        kept.write(Path(__file__), kept.Code("one", [], b""))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kept.write(Path(__file__), kept.Code("two", [], b""))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "new" / "folder"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kept.write(Path(__file__), kept.Code("one", ["f", "g"], b"\n\n"))
+    assert kept.read(Path(__file__), "one") == kept.Code("one", ["f", "g"], b"\n\n")
+    assert kept.read(Path(__file__), "two") is None
