@@ -101,7 +101,8 @@ def _stamp(source: Path) -> str:
     numba: Any = find_spec("numba")
     made_with = [source, Path(numba.origin).with_name("_version.py")]  # to ask Numba itself takes longer
     kernels = [file for file in os.scandir(Path(__file__).parent) if file.name.endswith(".py")]
-    states = sorted((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in [*kernels, *made_with])
+    files: list[Any] = [*kernels, *made_with]
+    states = sorted((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
     return hashlib.sha256(repr((llvmlite.__version__, numpy.__version__, states)).encode()).hexdigest()
 
 
