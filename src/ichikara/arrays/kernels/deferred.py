@@ -19,7 +19,8 @@ class _Later:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
-        return getattr(import_module(self._name), attribute)
+        found = self.__dict__[attribute] = getattr(import_module(self._name), attribute)
+        return found
 
 
 def later(name: str) -> Any:
