@@ -36,15 +36,12 @@ cache; it is given what the first is given, and then what else the second is::
     def linear_x_relu(g, weight, y): ...
 """
 
-import gc
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy
 
 from ..memory import keep_freed
-from ..workers import look_again
 
 __all__ = [
     "ALONE",
@@ -261,47 +258,27 @@ def small_for(operation: str, of: str, given: dict[str, Any], results: Sequence)
 
 
 def _load():
-    """Import the kernels, all at once, when the first of them is asked for: Numba takes a tenth of a second."""
+    """Import the kernels, all at once, when the first of them is asked for: that takes some hundredths of a second."""
     global _loaded
     keep_freed()
     try:
-        with _uncollected():
-            from . import (  # noqa: F401 - each makes its kernels known
-                activation,
-                attention,
-                convolution,
-                layout,
-                linear,
-                loss,
-                norm,
-                optim,
-                pool,
-                product,
-                recurrent,
-                reduce,
-                softmax,
-                spread,
-            )
+        from . import (  # noqa: F401 - each makes its kernels known
+            activation,
+            attention,
+            convolution,
+            layout,
+            linear,
+            loss,
+            norm,
+            optim,
+            pool,
+            product,
+            recurrent,
+            reduce,
+            softmax,
+            spread,
+        )
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("numba", "llvmlite"):
             raise
-    look_again()  # SciPy's linear algebra library has been loaded, and is to keep to one thread too
     _loaded = True
-
-
-@contextmanager
-def _uncollected():
-    """A block whose objects stay: garbage is not looked for among them again and again while they are made.
-
-    That would take a quarter of the time of importing Numba. Afterwards they are with what lives long.
-    """
-    if not gc.isenabled() or gc.get_freeze_count():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.unfreeze()  # into the oldest generation, without a look at them
-        gc.enable()

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy
 
+from ..workers import look_again
 from .deferred import Deferred, inner
 from .kept import load, name_address, read, write
 from .objects import POSSIBLE, kind_of
@@ -108,6 +109,7 @@ def load_code(part: Deferred, kinds: tuple, form: str) -> int:
         from . import building
 
         code = getattr(building, form)(name, part, kinds)
+        look_again()  # Numba has loaded SciPy's linear algebra library, which is to keep to one thread too
         if source:
             write(source, code)
         return load(code)
@@ -139,13 +141,12 @@ class _MethodDef(ctypes.Structure):
     )
 
 
-_make_function = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.POINTER(_MethodDef), ctypes.c_void_p, ctypes.c_void_p)(
+_make_function = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.POINTER(_MethodDef), ctypes.py_object, ctypes.c_void_p)(
     ("PyCFunction_NewEx", ctypes.pythonapi)
 )
-_definitions: list[_MethodDef] = []  # which functions refer to
 
 
 def _callable(name, address):
     """The function of C at an address, as one of Python's."""
-    _definitions.append(_MethodDef(name.encode(), address, _FASTCALL, None))
-    return _make_function(ctypes.pointer(_definitions[-1]), None, None)
+    definition = _MethodDef(name.encode(), address, _FASTCALL, None)
+    return _make_function(ctypes.pointer(definition), definition, None)  # which it refers to, and so has to hold

@@ -6,6 +6,7 @@ the user's caches; it holds for the processor, the Python and the libraries it w
 kernels, since code is taken over from one into others.
 """
 
+import ctypes
 import hashlib
 import os
 import sys
@@ -143,4 +144,6 @@ def _engine() -> Any:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     machine = binding.Target.from_triple(binding.get_process_triple()).create_target_machine(codemodel="jitdefault")
-    return binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))  # it stays: when Python ends, threads may still be in its code
+    return engine
