@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy
 
-from ..workers import ALONE
+from ..workers import ALONE, look_again
 from .deferred import inner, intrinsic, later
 from .kept import name_address
 
@@ -64,6 +64,7 @@ def _made_of_dot(letter):
                 out[i, j] = alpha * found[i, j] + (beta * out[i, j] if beta else number(0))
 
     _kept.append(numba.cfunc(form, cache=True)(product))
+    look_again()  # this is done by SciPy's library, which is to keep to one thread too
     return _kept[-1].address
 
 

@@ -4,9 +4,12 @@ A kernel becomes a function of C, whose arguments are addresses: one that Python
 them (`objects`), and calls what Numba has made of the kernel.
 """
 
+import gc
+import importlib
 import inspect
 import sys
 from collections.abc import Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -20,6 +23,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.core.typing import signature
 from numba.extending import typeof_impl
+from numba.np import linalg
 
 from . import runtime
 from .deferred import Deferred
@@ -34,6 +38,21 @@ _MATHS = {"reassoc", "contract", "nsz", "arcp"}
 
 _WORD = ir.IntType(64)
 
+
+def _ask_not_for_scipy():
+    """Let Numba begin without SciPy's linear algebra, whose import would be a third of that.
+
+    It asks whether that is there; where it is used, it asks again.
+    """
+    asked, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = asked
+
+
+_ask_not_for_scipy()
+
 # --- what compiled code calls -----------------------------------------------------------------------------------------
 
 
@@ -44,6 +63,13 @@ class _Part(JITCodeLibrary):
         for library in dict.fromkeys(self._linking_libraries):
             self._final_module.link_in(library._get_module_for_linking(), preserve=True)
         self._finalized = True
+
+    def _optimize_functions(self, module):
+        # So that each is small when it is put into others; Numba would do all that can be done, and then again there.
+        module.data_layout = self._codegen._data_layout
+        passes, builder = self._codegen._function_pass_manager(opt=1)
+        for function in module.functions:
+            passes.run(function, builder)
 
     @property
     def codegen(self):
@@ -210,7 +236,23 @@ class _Whole(JITCodeLibrary):
         self._finalized = True
 
 
+@contextmanager
+def _uncollected():
+    """A block whose objects stay: garbage is not looked for among them, or a compiler would take a tenth longer."""
+    if not gc.isenabled() or gc.get_freeze_count():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.unfreeze()  # into the oldest generation, without a look at them
+        gc.enable()
+
+
 @global_compiler_lock
+@_uncollected()
 def _code(name, function, numbers, parameters, write):
     """A kernel as a function of C.
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy
 
-from ..workers import look_again
 from .deferred import Deferred, inner
 from .kept import load, name_address, read, write
 from .objects import POSSIBLE, kind_of
@@ -109,7 +108,6 @@ def load_code(part: Deferred, kinds: tuple, form: str) -> int:
         from . import building
 
         code = getattr(building, form)(name, part, kinds)
-        look_again()  # Numba has loaded SciPy's linear algebra library, which is to keep to one thread too
         if source:
             write(source, code)
         return load(code)
