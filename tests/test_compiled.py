@@ -112,6 +112,22 @@ def test_compiled_code_calls_no_kernel_that_may_come_from_disk():
         call_a_kernel(numpy.zeros((), int))
 
 
+def test_functions_of_the_same_name_are_told_apart():
+    """As those are that are typed in one after the other; of what has no file nothing is kept."""
+    out = numpy.zeros(1)
+    for number in (1, 2, 3):
+        compiled(_putting(number))(out)
+        assert out[0] == number
+
+
+def _putting(number):
+    def put(x):
+        x[0] = number
+
+    put.__module__ = "typed_in"
+    return put
+
+
 def test_kinds_that_look_alike_are_told_apart():
     x = numpy.zeros((3, 4), numpy.float32)
     others = [x.astype(float), x[:, 0], x.T, x[:, ::2], x.astype(">f4"), True, 1, 1.0, numpy.float64(1), None, (), (x,)]

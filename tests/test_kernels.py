@@ -14,7 +14,7 @@ from ichikara import nn, ops, optim
 from ichikara.arrays import kernels, product, scatter_add, sum_of_rows
 from ichikara.autodiff import asarray, operations
 from ichikara.ops.attention import self_attention
-from ichikara.stage import program
+from ichikara.stage import program, stage
 
 pytest.importorskip("numba", reason="the kernels are compiled by Numba")
 from ichikara.arrays.convolution import Window, convolve, convolve_back, convolve_weight
@@ -549,3 +549,32 @@ def test_without_numba_everything_is_there(monkeypatch):
     monkeypatch.setattr(kernels, "LARGE", 1)
     assert kernels.find("relu") == {}
     assert ops.relu([-1.0, 1.0]).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("staged", [False, True])
+def test_arrays_of_the_other_order_of_bytes(staged):
+    """As a file may have them: no kernel takes them, and a tensor is made of them in the processor's order."""
+    drawn = numpy.random.default_rng(0)
+    x, image = drawn.normal(size=(300, 64)).astype("float32"), drawn.normal(size=(2, 3, 64, 64)).astype("float32")
+    labels, weight = drawn.integers(0, 64, 300), drawn.normal(size=(8, 3, 3, 3)).astype("float32")
+
+    def swapped(array):
+        return array.astype(array.dtype.newbyteorder())
+
+    for function, arrays in (
+        (ops.relu, [x]),
+        (ops.softmax, [x]),
+        (ops.cross_entropy, [x, labels]),
+        (ops.linear, [x, x]),
+        (ops.embedding, [labels, x]),
+        (lambda a: a[1:] + a[:-1], [x]),
+        (ops.conv2d, [image, weight]),
+    ):
+        expected = function(*map(asarray, arrays)).numpy()
+        given = [swapped(array) for array in arrays]
+        tensors = [asarray(array) for array in given]
+        assert all(tensor.dtype == array.dtype for tensor, array in zip(tensors, arrays, strict=True))
+        call = stage(lambda *some, function=function: function(*some)) if staged else function
+        for _ in range(4 if staged else 1):
+            for some in (given, tensors):
+                numpy.testing.assert_allclose(numpy.asarray(call(*some)), expected, rtol=1e-4, atol=1e-5)

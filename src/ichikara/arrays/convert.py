@@ -42,7 +42,8 @@ def as_array(obj: Any, dtype: numpy.dtype | None = None, copy: bool | None = Non
         array = obj.copy() if copy else obj
     if array.dtype.kind not in "fiub" and str(array.dtype) != "bfloat16":
         raise TypeError(f"a tensor holds real numbers, and these are of type {array.dtype}")
-    return array
+    # What a file holds in the other order of bytes is put into the processor's.
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def _from_python(obj: Any, dtype: numpy.dtype | None) -> numpy.ndarray:

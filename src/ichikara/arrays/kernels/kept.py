@@ -129,17 +129,26 @@ def load(code: Code) -> int:
 
     Errors: ImportError, if something that the code calls is not there.
     """
-    engine = _engine()  # before anything is looked for: it opens the process itself
+    engine = _engine() if code.name not in _loaded else _new_engine()  # in an engine a name stands for one thing
     missing = [name for name in code.calls if llvmlite.binding.address_of_symbol(name) is None]
     if missing:
         raise ImportError(f"the kernel {code.name} calls {', '.join(missing)}, which this process does not have")
+    _loaded.add(code.name)
     engine.add_object_file(llvmlite.binding.ObjectFileRef.from_data(code.made))
     engine.finalize_object()
     return engine.get_function_address(code.name)
 
 
+_loaded: set[str] = set()
+
+
 @cache
 def _engine() -> Any:
+    """The one for all."""
+    return _new_engine()
+
+
+def _new_engine() -> Any:
     binding = llvmlite.binding
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
