@@ -143,14 +143,14 @@ def called(name: str, function: Deferred, kinds: tuple) -> Code:
     Arguments: ``kinds``, those of what it is called with.
     """
 
-    def write(entry, given, packed):
+    def write(entry, given):
         reader, byte = entry.reader, ir.IntType(8).as_pointer()
         builder, nothing = reader.builder, _WORD(0)
         values = [reader.value(kind, reader.load(given[1], 8 * k)) for k, kind in enumerate(kinds)]
         with builder.if_then(builder.icmp_unsigned("!=", reader.call("PyErr_Occurred", _WORD), nothing)):
             builder.ret(nothing)  # a number is too large
         lock = reader.call("PyEval_SaveThread", byte)
-        status, answer = entry.call(packed(values))
+        status, answer = entry.call(values)
         reader.call("PyEval_RestoreThread", ir.VoidType(), byte, lock)
         with builder.if_then(status.is_error, likely=False):
             kind = ir.GlobalVariable(builder.module, ir.IntType(8), "ichikara_memory_error")
@@ -179,7 +179,7 @@ def link(name: str, function: Deferred, kinds: tuple) -> Code:
     """
     numbers = [*map(type_of, kinds)]
 
-    def write(entry, given, packed):
+    def write(entry, given):
         reader, at = entry.reader, 0
         builder, values = reader.builder, []
 
@@ -201,25 +201,30 @@ def link(name: str, function: Deferred, kinds: tuple) -> Code:
                     steps.insert(0, builder.mul(steps[0], length))
                 value = reader.array(kind, item, lengths, steps[-kind.ndim :] if kind.ndim else [])
             values.append(value)
-        _, answer = entry.call(packed(values))
+        _, answer = entry.call(values)
         builder.ret(builder.zext(answer, _WORD) if entry.gives == types.boolean else _WORD(1))
 
     return _code(name, function, numbers, 2, write)
 
 
 class _Entry:
-    """The function of C while it is written."""
+    """The function of C while it is written, which calls what has been made of a kernel."""
 
-    def __init__(self, context, module, name, made, parameters):
+    def __init__(self, context, module, name, parameters, described, own):
+        """Arguments: ``described``, as Numba describes it; ``own``, how many parameters there are before one for the
+        rest, None where there is none for that."""
         kind = ir.FunctionType(_WORD, [_WORD] * parameters)
         self.function = ir.Function(module, kind, name)
-        self._made = made
-        self.gives = made.fndesc.restype
+        self.gives = described.restype
         self.reader = Reader(context, ir.IRBuilder(self.function.append_basic_block()))
+        self._described, self._own = described, own
 
     def call(self, values):
-        """Call what has been made of the kernel: how it ended, and what it gave."""
-        context, builder, described = self.reader.context, self.reader.builder, self._made.fndesc
+        """Call it: how it ended, and what it gave."""
+        context, builder, described = self.reader.context, self.reader.builder, self._described
+        if self._own is not None:
+            rest = context.make_tuple(builder, described.argtypes[-1], values[self._own :])
+            values = [*values[: self._own], rest]
         function = context.declare_function(builder.module, described)
         return context.call_conv.call_function(builder, function, described.restype, described.argtypes, values)
 
@@ -257,29 +262,22 @@ def _code(name, function, numbers, parameters, write):
     """A kernel as a function of C.
 
     Arguments: ``numbers``, the types of what the kernel is called with; ``parameters``, how many the function has;
-    ``write``, which writes its instructions, given it, its arguments, and what packs the kernel's.
+    ``write``, which writes its instructions, given it and its arguments.
     """
     _say_what_the_wait_is_for()
     typing, context = cpu_target.typing_context, cpu_target.target_context
     typing.refresh()
     context.refresh()
-    code, rest = function.function.__code__, None
-    if code.co_flags & inspect.CO_VARARGS:
-        rest = types.StarArgTuple(tuple(numbers[code.co_argcount :]))
-        numbers = [*numbers[: code.co_argcount], rest]
+    code, own = function.function.__code__, None
+    if code.co_flags & inspect.CO_VARARGS:  # the kernel has parameters of its own, and one for all the rest
+        own = code.co_argcount
+        numbers = [*numbers[:own], types.StarArgTuple(tuple(numbers[own:]))]
     made = _made(function).get_compile_result(signature(None, *numbers))
 
     library = _Whole(context.codegen(), name)
     module = library.create_ir_module(name)
-    entry = _Entry(context, module, name, made, parameters)
-
-    def packed(values):
-        if rest is None:
-            return values
-        some, others = values[: code.co_argcount], values[code.co_argcount :]
-        return [*some, context.make_tuple(entry.reader.builder, rest, others)]
-
-    write(entry, entry.function.args, packed)
+    entry = _Entry(context, module, name, parameters, made.fndesc, own)
+    write(entry, entry.function.args)
     runtime.define(module)
     library.add_ir_module(module)
     library.add_linking_library(made.library)
