@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy
 import pytest
@@ -126,6 +127,24 @@ def _putting(number):
 
     put.__module__ = "typed_in"
     return put
+
+
+class _Own(numpy.ndarray):
+    """As `numpy.memmap` is one."""
+
+
+class _Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int8", "float32", "float64"])
+def test_subclasses_of_arrays_and_tuples_are_looked_into(dtype):
+    given = numpy.arange(1, 21, dtype=dtype).reshape(4, 5)
+    for a in (given, given.astype("int32"), given[:2], given.T[:4].T):
+        out = numpy.zeros((5, 5))
+        assert tell(_Pair(a.view(_Own), (a,)), (1, 2.0, numpy.float32(3), True, numpy.uint8(4)), None, out)
+        numpy.testing.assert_array_equal(out[: a.shape[0], : a.shape[1]], 2.0 * a)
 
 
 def test_kinds_that_look_alike_are_told_apart():

@@ -1,7 +1,7 @@
 """Floor 1: which library computes. The floors of the engine above it name neither NumPy nor JAX."""
 
 from .axes import check_indices, is_basic_index, normalise_axes, size_along, unreduce
-from .convert import as_array, format_array, read_only, to_numpy
+from .convert import as_array, format_array, native, read_only, to_numpy
 from .convolution import Window, convolve, convolve_back, convolve_weight
 from .dtypes import (
     as_dtype,
@@ -73,6 +73,7 @@ __all__ = [
     "is_traced",
     "joined",
     "namespace",
+    "native",
     "normalise_axes",
     "of_fixed_count",
     "plain",

@@ -7,7 +7,7 @@ import numpy
 from .dtypes import default_float
 from .namespace import is_array, is_tensor
 
-__all__ = ["as_array", "format_array", "read_only", "to_numpy"]
+__all__ = ["as_array", "format_array", "native", "read_only", "to_numpy"]
 
 
 def to_numpy(array: Any) -> numpy.ndarray:
@@ -42,7 +42,11 @@ def as_array(obj: Any, dtype: numpy.dtype | None = None, copy: bool | None = Non
         array = obj.copy() if copy else obj
     if array.dtype.kind not in "fiub" and str(array.dtype) != "bfloat16":
         raise TypeError(f"a tensor holds real numbers, and these are of type {array.dtype}")
-    # What a file holds in the other order of bytes is put into the processor's.
+    return native(array)
+
+
+def native(array: Any) -> Any:
+    """The array with its bytes in the processor's order; a file may have held them in the other."""
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 

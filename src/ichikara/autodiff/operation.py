@@ -22,7 +22,7 @@ from functools import update_wrapper
 from itertools import count
 from typing import Any, NamedTuple
 
-from ..arrays import PYTHON_NUMBERS, READY, as_array, harmonise, is_array, is_floating, is_scalar
+from ..arrays import PYTHON_NUMBERS, READY, as_array, harmonise, is_array, is_floating, is_scalar, native
 from ..arrays.kernels import ALONE, fitting
 from ..arrays.recorded import compute, plain, recording
 from .modes import mode
@@ -166,7 +166,7 @@ class Operation:
                     else:
                         edges = [node]
                     wanted |= self._wanted[i]
-            elif value.__class__ not in READY:
+            elif value.__class__ not in READY or (not mode.in_rule and is_array(value)):
                 values[i] = _ready(value)
         for i in self._options:
             if is_scalar(values[i]):
@@ -288,8 +288,10 @@ def _ready(value):
     """An array to compute with, of what a person or a rule may give beside the tensors."""
     if not is_array(value):
         return as_array(value)
+    if mode.in_rule:
+        return value
     # Among tensors a NumPy scalar is a number, as Python's are, and does not widen their type.
-    return value.item() if is_scalar(value) and not mode.in_rule else value
+    return value.item() if is_scalar(value) else native(value)
 
 
 class Composition:

@@ -203,14 +203,7 @@ def fitting(operation: str, values: list[Any], mixed: Iterable[int]) -> dict[str
             dtype: Any = getattr(values[i], "dtype", first.dtype)
             if dtype.kind == "f" and dtype != first.dtype:
                 return _NONE
-        if not _are_native(values):
-            return _NONE
     return found
-
-
-def _are_native(values):
-    """Whether all arrays have their bytes in the processor's order."""
-    return not any(value.__class__ is numpy.ndarray and not value.dtype.isnative for value in values)
 
 
 def fit_one_kernel(values: list[Any]) -> bool:
@@ -218,7 +211,7 @@ def fit_one_kernel(values: list[Any]) -> bool:
     arrays = [value for value in values if hasattr(value, "dtype")]
     dtypes = {array.dtype for array in arrays if array.dtype.kind == "f"}
     plain = all(array.__class__ is numpy.ndarray for array in arrays)
-    return plain and len(dtypes) == 1 and dtypes.pop().char in "fd" and _are_native(arrays)
+    return plain and len(dtypes) == 1 and dtypes.pop().char in "fd"
 
 
 def fitting_in_place(rule: str, parameter: Any, gradient: Any, often: bool) -> InPlace | None:

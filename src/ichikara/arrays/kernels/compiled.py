@@ -69,13 +69,12 @@ class Kernel:
 def _seen(arguments):
     found: list[Any] = []
     for x in arguments:
-        kind = x.__class__
-        if kind is numpy.ndarray:
+        if isinstance(x, numpy.ndarray):
             found += x.dtype, x.ndim, x.flags.num
-        elif kind is tuple:
+        elif isinstance(x, tuple):
             found.append(_seen(x))
         else:
-            found.append(kind)
+            found.append(x.__class__)
     return tuple(found)
 
 
