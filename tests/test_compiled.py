@@ -243,6 +243,22 @@ def test_a_kernel_on_disk_is_as_old_as_the_functions_it_was_made_with(tmp_path):
     assert shown() == b"0.25\n"
 
 
+def test_the_digits_are_learnt_and_told_apart_without_a_wait_for_a_compiler(tmp_path):
+    program = """if True:
+        import sys
+        from ichikara.recipes import build, load_recipe
+        parts = build(load_recipe("digits"))
+        parts.trainer.fit(parts.loader, 1, parts.validation)
+        parts.trainer.evaluate(parts.test)
+        parts.trainer.predict(parts.test.inputs)
+        print("numba" in sys.modules)
+    """
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True).stdout == b"False\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_code_that_calls_what_is_not_there_is_not_loaded():
     with pytest.raises(ImportError, match=r"calls no_such_function, which this process does not have"):
         kept.load(kept.Code("mine", ["malloc", "no_such_function"], b""))

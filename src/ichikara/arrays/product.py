@@ -34,7 +34,8 @@ def _large_product(a, b, bias, cost):
         return product(a[None], b)[..., 0, :]
     if a.shape[:-2] != b.shape[:-2]:  # broadcast: not shared out, but still kept to one thread
         return share(lambda part: a @ b, 1, cost)[0]
-    if a.ndim == 2 and a.dtype.char in "fd":
+    # Of smaller matrices a kernel takes as long as the library, and would have to be compiled.
+    if a.ndim == 2 and a.dtype.char in "fd" and max(a.size, b.size, len(a) * b.shape[1]) >= kernels.LARGE:
         fast = kernels.find("arrays.product").get("")
         if fast and a.shape[1] == b.shape[0]:
             y = fast(a, b, bias, cost)

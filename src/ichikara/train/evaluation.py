@@ -37,8 +37,13 @@ def evaluate(
     return totals.means("")
 
 
-def predict(model, inputs, batch_size: int = 1024) -> numpy.ndarray:
-    """The network's outputs for inputs, in evaluation mode. Shapes: (n, \\*in) -> (n, \\*out)."""
+def predict(model, inputs, batch_size: int | None = None) -> numpy.ndarray:
+    """The network's outputs for inputs, in evaluation mode. Shapes: (n, \\*in) -> (n, \\*out).
+
+    Arguments: ``batch_size``, how many it is given at a time; by default from 64 of a few to 1,024 of many.
+    """
+    if batch_size is None:
+        batch_size = _at_a_time(len(inputs))
     with _evaluating(model):
         outputs = [
             model(asarray(inputs[start : start + batch_size])).numpy()
@@ -66,7 +71,16 @@ def metrics_of(loss: Callable) -> Callable:
 
 def as_loader(data):
     """A loader of a Dataset in order; a loader, or None, as it is."""
-    return DataLoader(data, batch_size=1024) if isinstance(data, Dataset) else data
+    return DataLoader(data, batch_size=_at_a_time(len(data))) if isinstance(data, Dataset) else data
+
+
+def _at_a_time(count: int) -> int:
+    """How many of so many examples a network is given at a time.
+
+    Many keep its products quick, which counts where there are many. A few hundred in one batch would take kernels that
+    a small network is trained without, and seconds to compile them.
+    """
+    return min(max(count // 16, 64), 1024)
 
 
 class Totals:

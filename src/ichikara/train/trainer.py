@@ -240,7 +240,7 @@ class Trainer:
         """The mean loss and measures on data; see `ichikara.train.evaluate`."""
         return evaluate(self.model, self.loss, data, metrics=self.metrics, again=again, by=by)
 
-    def predict(self, inputs, batch_size: int = 1024) -> numpy.ndarray:
+    def predict(self, inputs, batch_size: int | None = None) -> numpy.ndarray:
         """The network's outputs for inputs; see `ichikara.train.predict`."""
         return predict(self.model, inputs, batch_size)
 
