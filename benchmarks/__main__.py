@@ -21,8 +21,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from . import limits, measure, page, picture
-from .figures import LIBRARIES, best_of_ours, best_rival, is_ours, limit_ms, median, ratio
+from . import digits, limits, measure, page, picture
+from .figures import LIBRARIES, OURS, best_of_ours, best_rival, is_ours, limit_ms, median, ratio
 from .workloads import LETTERS, SWEEPS, WORKLOADS
 
 DOCS = measure.ROOT / "docs"
@@ -59,6 +59,9 @@ def run(letters: str, chosen: list[str], rounds: int, threads: int, with_picture
         "machine": limits.measure(threads),
         "rows": {},
     }
+    if OURS in chosen:
+        say("the recipe digits")
+        result["digits"] = digits.measure(threads)
     for workload in WORKLOADS:
         names = [name for name in measure.variants(workload) if name in chosen]
         if workload.name[0] in letters and names:

@@ -1,6 +1,7 @@
 """Let libraries take turns at a workload, each in its own process, so that what slows the machine slows them all."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,12 +15,14 @@ from typing import Any
 
 import psutil
 
+from .figures import median
 from .workloads import Workload
 
 ROOT = Path(__file__).parent.parent
 MODES = ("fused", "compile")  # of PyTorch, besides the eager one
 # These keep compiled code on disk, so that their very first start differs from the others.
 COMPILED = ("ichikara", "ichikara-stage", "torch-compile")
+STARTS = 3  # of these with all on disk, the last of which goes on to the rounds
 SECONDS = 0.3  # of a round
 PAUSE = 0.1  # between two turns, for the threads of the one before to fall asleep
 BUSY = 20.0  # percent of the processors; where others use more of them, a turn waits
@@ -127,13 +130,16 @@ def measure(
         try:
             for name in names:
                 say(f"{workload.name}: starting {name}")
-                first: dict[str, Any] = {}
-                if name in COMPILED:
-                    cold = Worker(workload.name, name, threads, cache)
-                    cold.close()
-                    first = {"cold_s": cold.began.get("first_s")}
+                starts: list[float] = []
+                for _ in range(STARTS if name in COMPILED else 0):  # the very first, and all but the last of the rest
+                    worker = Worker(workload.name, name, threads, cache)
+                    worker.close()
+                    starts.append(worker.began.get("first_s", math.nan))
                 workers[name] = Worker(workload.name, name, threads, cache)
-                found[name] = {**workers[name].began, **first, "ms": [], "disturbed": 0}
+                found[name] = {**workers[name].began, "ms": [], "disturbed": 0}
+                if starts and not workers[name].failure:
+                    found[name]["cold_s"] = starts[0]
+                    found[name]["first_s"] = median([*starts[1:], found[name]["first_s"]])
             for number in range(rounds):
                 say(f"{workload.name}: round {number + 1} of {rounds}")
                 for name, worker in workers.items():

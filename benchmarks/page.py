@@ -15,6 +15,7 @@ from .figures import (
     ratio,
     ratios,
 )
+from .measure import STARTS
 
 BEGIN, END = "<!-- notes -->", "<!-- /notes -->"
 NOTES = "\nNothing is noted yet.\n"
@@ -58,6 +59,7 @@ def text(result: dict[str, Any], notes: str, picture: str | None) -> str:
         memory(result["rows"]),
         "## Starts",
         starts(result["rows"]),
+        starts_of_ours(result),
     ]
     if picture:
         parts += ["## Sizes", f"![The time of a step against batch and width]({picture})"]
@@ -191,9 +193,34 @@ def starts(rows: dict[str, Any]) -> str:
     return (
         "Seconds to import a library, the median of all its processes.\n\n"
         + table(["library", "import, s"], imports)
-        + "\n\nSeconds from building the network to the end of its first step. In brackets the very first time on a\n"
-        "machine, for what keeps compiled code on disk.\n\n" + by_library(rows, names, cell)
+        + "\n\nSeconds from building the network to the end of its first step. What keeps compiled code on disk was\n"
+        f"started {STARTS} times with all of it there, of which this is the median; in brackets the very first time on\n"
+        "a machine.\n\n" + by_library(rows, names, cell)
     )
+
+
+def starts_of_ours(result: dict[str, Any]) -> str:
+    """What a first step costs more than a later one, at the most, and how the recipe that needs no compiler begins."""
+    lines = []
+    for key, said in (("first_s", "With all on disk"), ("cold_s", "With nothing on disk")):
+        more = {
+            f"{name}, {library}": found[key] - median(found["ms"]) / 1e3
+            for name, row in result["rows"].items()
+            for library, found in row["found"].items()
+            if is_ours(library) and found.get("ms") and found.get(key) is not None
+        }
+        if more:
+            worst = max(more, key=lambda name: more[name])
+            lines.append(
+                f"{said}, a first step of ours takes at the most {number(more[worst])} s more than a later one\n({worst})."
+            )
+    if "digits" in result:
+        step, epoch = number(result["digits"]["step_s"]), number(result["digits"]["epoch_s"])
+        lines.append(
+            f"The recipe `digits`, with nothing on disk, ends its first step {step} s after the start of the training,\n"
+            f"its first epoch after {epoch} s."
+        )
+    return "\n".join(lines)
 
 
 def ran(row: dict[str, Any]) -> list[str]:

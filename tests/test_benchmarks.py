@@ -12,7 +12,7 @@ from ichikara import nn
 sys.path.insert(0, str(Path(__file__).parent.parent))  # benchmarks are not part of the package
 
 from benchmarks import __main__ as command
-from benchmarks import figures, measure, page, picture, worker
+from benchmarks import digits, figures, measure, page, picture, worker
 from benchmarks.workloads import LETTERS, SWEEPS, WORKLOADS, named
 
 ROOT = Path(__file__).parent.parent
@@ -98,6 +98,24 @@ def test_a_turn_waits_for_other_work_and_counts_itself_disturbed_where_it_stays(
     assert not measure.come_to_rest()
 
 
+def test_the_first_start_and_the_middle_one_of_the_others_count(monkeypatch):
+    took = iter([9.0, 1.0, 5.0, 2.0])
+
+    class Worker(measure.Worker):
+        def __init__(self, *words):
+            super().__init__(*words)
+            self.began["first_s"] = next(took)
+
+    monkeypatch.setattr(measure, "Worker", Worker)
+    found = measure.measure(named("A"), ["ichikara"], rounds=1, threads=1, seconds=0.01)["ichikara"]
+    assert (found["cold_s"], found["first_s"]) == (9.0, 2.0)
+
+
+def test_the_recipe_digits_ends_a_step_and_then_an_epoch():
+    took = digits.begin_training()
+    assert 0 < took["step_s"] < took["epoch_s"]
+
+
 def test_a_worker_that_says_nothing_is_given_up(monkeypatch):
     monkeypatch.setattr(measure, "PATIENCE", 0.01)
     found = measure.measure(named("A"), ["autograd"], rounds=1)
@@ -134,6 +152,7 @@ def result():
         "threads": 2,
         "rounds": 3,
         "machine": {"operations_s": 1e11, "bytes_s": 1e10},
+        "digits": {"step_s": 0.0123, "epoch_s": 0.5},
         "rows": {
             name: {"title": f"title {name}", "cost": {"operations": 1e8, "bytes": 1e6}, "found": found}
             for name, found in rows.items()
@@ -157,6 +176,9 @@ def test_the_page_has_all_figures_and_keeps_the_notes(result, tmp_path):
     assert "0.5 (0.5–0.5)" in text  # our time in PyTorch's
     assert "**1**" in text  # half and twice
     assert "1 (4)" in text  # warm and cold
+    assert "all on disk, a first step of ours takes at the most 0.998 s more than a later one\n(A, ichikara)" in text
+    assert "nothing on disk, a first step of ours takes at the most 4 s more" in text
+    assert "first step 0.0123 s after the start of the training,\nits first epoch after 0.5 s" in text
     assert "- dezero (B): Gone: why" in text
     assert "busy: 0 of 15." in text
 
