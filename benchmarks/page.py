@@ -194,8 +194,8 @@ def starts(rows: dict[str, Any]) -> str:
         "Seconds to import a library, the median of all its processes.\n\n"
         + table(["library", "import, s"], imports)
         + "\n\nSeconds from building the network to the end of its first step. What keeps compiled code on disk was\n"
-        f"started {STARTS} times with all of it there, of which this is the median; in brackets the very first time on\n"
-        "a machine.\n\n" + by_library(rows, names, cell)
+        f"started {STARTS} times with all of it there, of which this is the median; in brackets the very first time\n"
+        "on a machine.\n\n" + by_library(rows, names, cell)
     )
 
 
@@ -212,12 +212,13 @@ def starts_of_ours(result: dict[str, Any]) -> str:
         if more:
             worst = max(more, key=lambda name: more[name])
             lines.append(
-                f"{said}, a first step of ours takes at the most {number(more[worst])} s more than a later one\n({worst})."
+                f"{said}, a first step of ours takes at the most {number(more[worst])} s more than a later one\n"
+                f"({worst})."
             )
     if "digits" in result:
-        step, epoch = number(result["digits"]["step_s"]), number(result["digits"]["epoch_s"])
+        step, epoch = (number(result["digits"][key]) for key in ("step_s", "epoch_s"))
         lines.append(
-            f"The recipe `digits`, with nothing on disk, ends its first step {step} s after the start of the training,\n"
+            f"With nothing on disk the recipe `digits` ends its first step {step} s after the start of the training,\n"
             f"its first epoch after {epoch} s."
         )
     return "\n".join(lines)
