@@ -259,6 +259,13 @@ def test_the_digits_are_learnt_and_told_apart_without_a_wait_for_a_compiler(tmp_
     assert not list(tmp_path.iterdir())
 
 
+def test_where_nothing_is_to_be_compiled_there_are_no_kernels():
+    program = "import ichikara; print(ichikara.relu(ichikara.ones((200, 200))).sum().item())"
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True).stdout == b"40000.0\n"
+
+
 def test_code_that_calls_what_is_not_there_is_not_loaded():
     with pytest.raises(ImportError, match=r"calls no_such_function, which this process does not have"):
         kept.load(kept.Code("mine", ["malloc", "no_such_function"], b""))

@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import os
 import re
 import sys
 import threading
@@ -19,7 +20,8 @@ from .objects import POSSIBLE, kind_of
 
 __all__ = ["Kernel", "compiled", "load_code", "named"]
 
-if not POSSIBLE or find_spec("numba") is None:
+_SWITCHED_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+if _SWITCHED_OFF or not POSSIBLE or find_spec("numba") is None:
     raise ImportError("kernels are compiled by Numba, for an interpreter that it knows", name="numba")
 
 
