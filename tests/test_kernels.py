@@ -398,6 +398,8 @@ def test_a_fork_after_kernels_have_run():
         ((90, 300), (300, 80)),
         ((64, 1), (1, 6272)),  # hardly any sums
         ((17, 3), (3, 9001)),
+        ((300, 40), (40, 900)),  # and few
+        ((32, 64), (64, 128)),  # small matrices, which have no kernel
         ((6, 50, 60), (6, 60, 40)),
         ((3, 2, 50, 60), (60, 70)),
         ((50, 60), (5, 60, 70)),
@@ -516,7 +518,7 @@ def test_rows_are_added_where_an_index_names_them(shape, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("count", [1, 2, 4, 5])
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 11, 12, 13])
 def test_few_rows_times_a_transposed_matrix(count, dtype):
     drawn = numpy.random.default_rng(0)
     a, weight = (drawn.normal(size=size).astype(dtype) for size in ((2 * count, 333), (777, 333)))

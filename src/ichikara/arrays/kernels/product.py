@@ -16,9 +16,10 @@ from .strips import ARE_QUICK, are_long, do_strips, pay, room_for
 from .team import bounds, share_out, shared
 
 _FEW_ROWS = 4
+_SOME_ROWS, _AS_LONG = 12, 8  # rows that are so many times as long as there are of them are few as well
 _FEW_COLUMNS = 31
 _DEEP = 256  # sums of so many numbers, for fewer the library takes hardly longer, and there is nothing to compile
-_SHALLOW, _ENOUGH = 4, 16  # sums of so few numbers, and so many rows that each worker has some
+_SHALLOW, _ENOUGH = 64, 16  # sums of so few numbers, and so many rows that each worker has some
 _PIECE = 512  # rows at a time: then what has just been computed is still in the cache when it is needed
 _AT_ONCE = 1024  # elements that stay in the fastest cache
 _TOGETHER = 64  # rows whose sum is taken by itself
@@ -43,7 +44,8 @@ def product(a, b, bias, cost, where=None):
     if bias is not None:
         bias = contiguous(bias)
     cutting = how_to_cut(c, where)
-    few_rows, few_columns = rows <= _FEW_ROWS, columns <= _FEW_COLUMNS and depth >= _DEEP
+    few_rows = rows <= _FEW_ROWS or (rows <= _SOME_ROWS and depth >= _AS_LONG * rows)
+    few_columns = columns <= _FEW_COLUMNS and depth >= _DEEP
     if (few_rows or few_columns) and b_turned and not a_turned:
         begin, (how, where) = _nothing(1, c.dtype) if bias is None else bias[None], cutting
         few = (a, b, begin, c, how, where) if few_rows else (b, a, begin.T, c.T, how, where.T)

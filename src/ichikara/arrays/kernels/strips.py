@@ -25,7 +25,7 @@ ARE_QUICK = BYTES == 64
 """Whether products of our own are as quick as the library's on this processor."""
 
 _LEAST = 1_500_000  # multiplications
-_SHALLOW = 64  # for fewer sums a tile is hardly begun
+_SHALLOW = 32  # for fewer sums a tile is hardly begun
 DEEP = 2048  # of a longer A that is turned each row lies in a page of its own, and would be fetched anew for each tile
 _DEEPEST = 10_000
 _WIDE = 2  # panels of a strip
