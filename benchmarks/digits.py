@@ -5,19 +5,15 @@ python -m benchmarks.digits      # a line of JSON
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 
-from .measure import ROOT, environment
+from .measure import figures_of
 
 
 def measure(threads: int) -> dict[str, float]:
     """The seconds with so many threads, from a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.digits"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment(threads))
-    return json.loads(done.stdout.splitlines()[-1])
+    return figures_of("digits", threads)
 
 
 def begin_training() -> dict[str, float]:

@@ -4,14 +4,13 @@ python -m benchmarks.limits      # a line of JSON
 """
 
 import json
-import subprocess
 import sys
 import threading
 import time
 from contextlib import suppress
 from itertools import pairwise
 
-from .measure import ROOT, environment, hold
+from .measure import figures_of, hold
 
 SIDE = 2048  # of the matrices
 LENGTH = 1 << 26  # numbers of the arrays that are copied, 256 MiB: more than any cache holds
@@ -19,9 +18,7 @@ LENGTH = 1 << 26  # numbers of the arrays that are copied, 256 MiB: more than an
 
 def measure(threads: int) -> dict[str, float]:
     """The limits with so many threads, from a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.limits", str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment(threads))
-    return json.loads(done.stdout.splitlines()[-1])
+    return figures_of("limits", threads, str(threads))
 
 
 def best(work, times: int = 10) -> float:

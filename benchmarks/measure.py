@@ -1,7 +1,6 @@
 """Let libraries take turns at a workload, each in its own process, so that what slows the machine slows them all."""
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -55,6 +54,13 @@ def environment(threads: int, cache: str = "") -> dict[str, str]:
         **({"NUMBA_CACHE_DIR": f"{cache}/numba", "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor"} if cache else {}),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
     }
+
+
+def figures_of(module: str, threads: int, *words: str) -> dict[str, float]:
+    """What a module of the benchmarks prints as its last line, a line of JSON, in a process of its own."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment(threads))
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def come_to_rest() -> bool:
@@ -130,16 +136,17 @@ def measure(
         try:
             for name in names:
                 say(f"{workload.name}: starting {name}")
-                starts: list[float] = []
+                starts: list[float | None] = []
                 for _ in range(STARTS if name in COMPILED else 0):  # the very first, and all but the last of the rest
                     worker = Worker(workload.name, name, threads, cache)
                     worker.close()
-                    starts.append(worker.began.get("first_s", math.nan))
+                    starts.append(worker.began.get("first_s"))
                 workers[name] = Worker(workload.name, name, threads, cache)
                 found[name] = {**workers[name].began, "ms": [], "disturbed": 0}
                 if starts and not workers[name].failure:
                     found[name]["cold_s"] = starts[0]
-                    found[name]["first_s"] = median([*starts[1:], found[name]["first_s"]])
+                    warm = [*starts[1:], found[name]["first_s"]]
+                    found[name]["first_s"] = median([first for first in warm if first is not None])
             for number in range(rounds):
                 say(f"{workload.name}: round {number + 1} of {rounds}")
                 for name, worker in workers.items():
