@@ -14,7 +14,7 @@ import pytest
 import ichikara
 from ichikara.arrays import kernels
 
-pytest.importorskip("numba", reason="the kernels are compiled by Numba")
+pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
 
 from ichikara.arrays.kernels import kept
 from ichikara.arrays.kernels.compiled import compiled

@@ -382,7 +382,7 @@ EVENTS = [
 @small
 @pytest.mark.parametrize("name", UPDATES)
 def test_an_update_is_repeated_also_by_other_options_each_time(monkeypatch, name):
-    pytest.importorskip("numba", reason="kernels are compiled by Numba")
+    pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
     asked = []
     noting = lambda do: lambda *given: asked.append(do) or do(*given)
     for rule, known in kernels._known_in_place.items():
@@ -724,7 +724,7 @@ def done_by_one(monkeypatch):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", FUSED.values(), ids=list(FUSED))
 def test_two_operations_by_one_kernel(case, dtype, done_by_one):
-    pytest.importorskip("numba", reason="kernels are compiled by Numba")
+    pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
     build, shape, expected = case
     random = numpy.random.default_rng(0)
     model = build().to(dtype)
@@ -775,7 +775,7 @@ def test_what_is_needed_beside_a_relu_is_not_lost():
     ],
 )
 def test_a_convolution_of_which_the_largest_are_wanted(pool, fits, count, relu, done_by_one):
-    pytest.importorskip("numba", reason="kernels are compiled by Numba")
+    pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
     model = nn.Sequential(nn.Conv2d(16, 37, 3, padding=1), *[nn.ReLU()] * relu, pool())
     random = numpy.random.default_rng(0)
     use, train = stage(ichikara.no_grad()(model.__call__)), stage(model.__call__)  # the second keeps the winners
@@ -1350,7 +1350,7 @@ def test_the_gradient_of_a_part_of_what_lies_in_another_order(before, index):
 
 @small
 def test_a_replay_of_many_asks_no_kernel_again(monkeypatch):
-    pytest.importorskip("numba", reason="kernels are compiled by Numba")
+    pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
     asked, known = [], kernels.find("linear")[""]
 
     def linear(x, weight, bias):
