@@ -11,6 +11,7 @@ STYLES = {
     "ichikara-stage": ("C3", "o-"),
     "torch": ("C7", "s:"),
     "torch-fused": ("C7", "s-"),
+    "jax": ("C0", "^-"),
 }
 
 

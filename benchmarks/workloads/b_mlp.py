@@ -169,10 +169,10 @@ def torch_step(mode, width=512, batch=128):
     return torch_training(partial(model, width=width), *data(batch), mode)
 
 
-def jax_step(mode):
+def jax_step(mode, width=512, batch=128):
     from jax.nn import relu
 
-    return jax_training(jax_forward(relu), jax_parameters(sizes()), *data())
+    return jax_training(jax_forward(relu), jax_parameters(sizes(width)), *data(batch))
 
 
 def sklearn_step(mode):
@@ -217,13 +217,11 @@ WORKLOAD = Workload(
 
 def workload(width=512, batch=128) -> Workload:
     """B with another width or another batch, for a picture."""
+    steps = {"ichikara": ichikara_step, "torch": torch_step, "jax": jax_step}
     return Workload(
         f"B width {width} batch {batch}",
         f"MLP 784-{width}-{width}-10, batch {batch}",
         partial(model, width=width),
-        {
-            "ichikara": partial(ichikara_step, width=width, batch=batch),
-            "torch": partial(torch_step, width=width, batch=batch),
-        },
+        {library: partial(step, width=width, batch=batch) for library, step in steps.items()},
         cost.training(layers(width, batch)),
     )
