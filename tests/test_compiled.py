@@ -266,6 +266,19 @@ def test_where_nothing_is_to_be_compiled_there_are_no_kernels():
     assert subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True).stdout == b"40000.0\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "features", "expected"),
+    [("haswell", "+avx2,+fma", 32), ("skylake-avx512", "+avx512f,+avx2", 64), ("generic", None, 32)],
+)
+def test_vectors_are_as_long_as_those_of_the_processor_that_is_named(name, features, expected):
+    program = "from ichikara.arrays.kernels.tile import BYTES; print(BYTES)"
+    environment = {**os.environ, "NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
+    environment = {name: said for name, said in environment.items() if said is not None}
+    command = [sys.executable, "-c", program]
+    found = subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True).stdout
+    assert int(found) == expected
+
+
 def test_code_that_calls_what_is_not_there_is_not_loaded():
     with pytest.raises(ImportError, match=r"calls no_such_function, which this process does not have"):
         kept.load(kept.Code("mine", ["malloc", "no_such_function"], b""))

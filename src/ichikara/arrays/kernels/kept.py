@@ -23,7 +23,7 @@ import llvmlite
 import llvmlite.binding
 import numpy
 
-__all__ = ["Code", "load", "name_address", "read", "write"]
+__all__ = ["Code", "load", "name_address", "processor", "read", "write"]
 
 
 class Code(NamedTuple):
@@ -87,12 +87,20 @@ def _file(folder, name):
 
 
 @cache
+def processor() -> tuple[str, str]:
+    """Which processor code is made for, and what it can do, as LLVM has it; Numba's variables may say another one."""
+    binding = llvmlite.binding
+    name = os.environ.get("NUMBA_CPU_NAME") or binding.get_host_cpu_name()
+    features = os.environ.get("NUMBA_CPU_FEATURES")
+    if features is None:
+        features = "" if name.lower() == "generic" else binding.get_host_cpu_features().flatten()
+    return name, features
+
+
+@cache
 def _place_of_work():
     """What is the same for all kernels of a machine with this Python, in a word."""
-    binding = llvmlite.binding
-    processor = os.environ.get("NUMBA_CPU_NAME") or binding.get_host_cpu_name()
-    features = os.environ.get("NUMBA_CPU_FEATURES") or binding.get_host_cpu_features().flatten()
-    words = binding.get_process_triple(), processor, features, sys.implementation.cache_tag
+    words = llvmlite.binding.get_process_triple(), *processor(), sys.implementation.cache_tag
     return hashlib.sha256(repr(words).encode()).hexdigest()[:16]
 
 

@@ -11,10 +11,9 @@ How many rows and columns there are the compiler knows from the length of a tupl
 Nothing here looks where an array ends: the caller has to leave room for whole vectors, and arrays are without gaps.
 """
 
-from llvmlite import binding
-
 from .deferred import intrinsic, later
 from .elementary import maximum
+from .kept import processor
 
 __all__ = [
     "BYTES",
@@ -36,7 +35,7 @@ __all__ = [
     "turn",
 ]
 
-BYTES = 64 if binding.get_host_cpu_features().get("avx512f") else 32
+BYTES = 64 if "+avx512f" in processor()[1].split(",") else 32
 """The size of a vector: 16 or 8 numbers of float32, half as many of float64."""
 
 ROWS = tuple(range(8 if BYTES == 64 else 6))
