@@ -8,13 +8,14 @@ import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import needs
 import numpy
 import pytest
 
 import ichikara
 from ichikara.arrays import kernels
 
-pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
+needs.kernels()
 
 from ichikara.arrays.kernels import kept
 from ichikara.arrays.kernels.compiled import compiled

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import needs
 import numpy
 import pytest
 
@@ -159,7 +160,7 @@ def test_a_file_is_at_most_400_lines(path):
 def test_the_examples_in_docstrings(name):
     """Operations carry `__wrapped__`, so the finder reaches the function whose docstring it is."""
     if name.startswith("ichikara.arrays.kernels."):
-        pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
+        needs.kernels()
     module = importlib.import_module(name)
     finder, runner = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     with numpy.printoptions():

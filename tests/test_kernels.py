@@ -4,6 +4,7 @@ import os
 import threading
 import warnings
 
+import needs
 import numpy
 import pytest
 from cases import CASES
@@ -16,7 +17,7 @@ from ichikara.autodiff import asarray, operations
 from ichikara.ops.attention import self_attention
 from ichikara.stage import program, stage
 
-pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
+needs.kernels()
 from ichikara.arrays.convolution import Window, convolve, convolve_back, convolve_weight
 from ichikara.arrays.kernels import cut, deep, winograd
 from ichikara.arrays.kernels import product as product_kernel

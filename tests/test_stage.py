@@ -4,6 +4,7 @@ import gc
 import threading
 import warnings
 
+import needs
 import numpy
 import pytest
 from cases import CASES
@@ -382,7 +383,7 @@ EVENTS = [
 @small
 @pytest.mark.parametrize("name", UPDATES)
 def test_an_update_is_repeated_also_by_other_options_each_time(monkeypatch, name):
-    pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
+    needs.kernels()
     asked = []
     noting = lambda do: lambda *given: asked.append(do) or do(*given)
     for rule, known in kernels._known_in_place.items():
@@ -724,7 +725,7 @@ def done_by_one(monkeypatch):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", FUSED.values(), ids=list(FUSED))
 def test_two_operations_by_one_kernel(case, dtype, done_by_one):
-    pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
+    needs.kernels()
     build, shape, expected = case
     random = numpy.random.default_rng(0)
     model = build().to(dtype)
@@ -775,7 +776,7 @@ def test_what_is_needed_beside_a_relu_is_not_lost():
     ],
 )
 def test_a_convolution_of_which_the_largest_are_wanted(pool, fits, count, relu, done_by_one):
-    pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
+    needs.kernels()
     model = nn.Sequential(nn.Conv2d(16, 37, 3, padding=1), *[nn.ReLU()] * relu, pool())
     random = numpy.random.default_rng(0)
     use, train = stage(ichikara.no_grad()(model.__call__)), stage(model.__call__)  # the second keeps the winners
@@ -1350,7 +1351,7 @@ def test_the_gradient_of_a_part_of_what_lies_in_another_order(before, index):
 
 @small
 def test_a_replay_of_many_asks_no_kernel_again(monkeypatch):
-    pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
+    needs.kernels()
     asked, known = [], kernels.find("linear")[""]
 
     def linear(x, weight, bias):

@@ -7,6 +7,7 @@ import threading
 import time
 import warnings
 
+import needs
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -111,7 +112,7 @@ def test_a_product_is_numpys_however_its_matrices_lie(sizes, turned, dtype):
 
 
 def test_compiled_work_is_done_once_by_several_callers_at_once():
-    pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
+    needs.kernels()
     rules.adam(*[np.zeros(1 << 14)] * 2, {})  # compiled before the others start
     wrong = []
 
@@ -169,7 +170,7 @@ for name in sys.argv[1:]:
 
 
 def test_kernels_that_were_compiled_in_different_processes_are_told_apart(tmp_path):
-    pytest.importorskip("ichikara.arrays.kernels.compiled", reason="kernels need Numba", exc_type=ImportError)
+    needs.kernels()
     (tmp_path / "two.py").write_text(KERNELS)
     for names in (["add"], ["take"], ["add", "take"]):
         environment = {
