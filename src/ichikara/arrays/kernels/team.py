@@ -108,8 +108,8 @@ _STATE, _AWAKE, _JOB = 0, 8, 16
 _WORK, _ARGUMENTS, _COUNT, _STEP, _NEXT, _FAILED = 0, 8, 16, 24, 32, 40
 _FREE, _POSTED, _RUNNING, _CALLED = range(4)  # the states of a box
 
-_GLANCES = 64  # at a box before others are let run, a tenth of a microsecond
-_PATIENCE = 1000  # times that they are let run before a worker goes to sleep, a few tenths of a millisecond
+_GLANCES = 64  # at a box before others are let run, about a microsecond
+_PATIENCE = 1000  # times that they are let run before a worker goes to sleep, about a millisecond
 
 
 def _ranged():
