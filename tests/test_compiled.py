@@ -273,8 +273,8 @@ def test_where_nothing_is_to_be_compiled_there_are_no_kernels():
 )
 def test_vectors_are_as_long_as_those_of_the_processor_that_is_named(name, features, expected):
     program = "from ichikara.arrays.kernels.tile import BYTES; print(BYTES)"
-    environment = {**os.environ, "NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
-    environment = {name: said for name, said in environment.items() if said is not None}
+    said = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
+    environment = {key: value for key, value in {**os.environ, **said}.items() if value is not None}
     command = [sys.executable, "-c", program]
     found = subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True).stdout
     assert int(found) == expected
