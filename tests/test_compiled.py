@@ -13,13 +13,13 @@ import numpy
 import pytest
 
 import ichikara
-from ichikara.arrays import kernels
+from ichikara.fast import registry as kernels
 
 needs.kernels()
 
-from ichikara.arrays.kernels import kept
-from ichikara.arrays.kernels.compiled import compiled
-from ichikara.arrays.kernels.objects import kind_of
+from ichikara.fast.kernels import kept
+from ichikara.fast.kernels.compiled import compiled
+from ichikara.fast.kernels.objects import kind_of
 
 kernels.find("")  # loads them all
 
@@ -161,8 +161,8 @@ def test_kinds_that_look_alike_are_told_apart():
 SHOW = """
 import sys
 import numpy
-from ichikara.arrays.kernels import find
-from ichikara.arrays.kernels.compiled import compiled
+from ichikara.fast.registry import find
+from ichikara.fast.kernels.compiled import compiled
 
 @compiled(makes_arrays=True)
 def sums(x, out):
@@ -226,7 +226,7 @@ def test_a_kernel_on_disk_is_as_old_as_the_functions_it_was_made_with(tmp_path):
     shutil.copytree(source, tmp_path / "ichikara", ignore=shutil.ignore_patterns("__pycache__"))
     show = """if True:
         import numpy
-        from ichikara.arrays.kernels import find
+        from ichikara.fast.registry import find
         print(find("sigmoid")[""](numpy.zeros((1, 3)))[0, 0])
     """
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
@@ -272,7 +272,7 @@ def test_where_nothing_is_to_be_compiled_there_are_no_kernels():
     [("haswell", "+avx2,+fma", 32), ("skylake-avx512", "+avx512f,+avx2", 64), ("generic", None, 32)],
 )
 def test_vectors_are_as_long_as_those_of_the_processor_that_is_named(name, features, expected):
-    program = "from ichikara.arrays.kernels.tile import BYTES; print(BYTES)"
+    program = "from ichikara.fast.kernels.tile import BYTES; print(BYTES)"
     said = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
     environment = {key: value for key, value in {**os.environ, **said}.items() if value is not None}
     command = [sys.executable, "-c", program]

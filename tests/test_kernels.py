@@ -12,18 +12,20 @@ from test_operations import each, leaves, ours
 
 import ichikara
 from ichikara import nn, ops, optim
-from ichikara.arrays import kernels, product, scatter_add, sum_of_rows
+from ichikara.fast import registry as kernels
+from ichikara.arrays import product, scatter_add, sum_of_rows
 from ichikara.autodiff import asarray, operations
 from ichikara.ops.attention import self_attention
-from ichikara.stage import program, stage
+from ichikara.fast.replay import program
+from ichikara.stage import stage
 
 needs.kernels()
 from ichikara.arrays.convolution import Window, convolve, convolve_back, convolve_weight
-from ichikara.arrays.kernels import cut, deep, winograd
-from ichikara.arrays.kernels import product as product_kernel
-from ichikara.arrays.kernels.spread import convolution_image
-from ichikara.arrays.kernels.strips import are_long
-from ichikara.arrays.kernels.tile import ROWS
+from ichikara.fast.kernels import cut, deep, winograd
+from ichikara.fast.kernels import product as product_kernel
+from ichikara.fast.kernels.spread import convolution_image
+from ichikara.fast.kernels.strips import are_long
+from ichikara.fast.kernels.tile import ROWS
 
 kernels.find("")  # loads them all
 EXACT = {"float64": {"rtol": 1e-9, "atol": 1e-10}, "float32": {"rtol": 2e-4, "atol": 2e-5}}

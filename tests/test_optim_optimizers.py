@@ -9,7 +9,7 @@ from contract_optimizers import check_optimizer, tensors
 
 import ichikara
 from ichikara import optim
-from ichikara.arrays import kernels
+from ichikara.fast import registry as kernels
 from ichikara.errors import UserError
 from ichikara.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 

@@ -11,9 +11,10 @@ from cases import CASES
 
 import ichikara
 from ichikara import nn, ops, optim
-from ichikara.arrays import kernels
+from ichikara.fast import registry as kernels
 from ichikara.autodiff import Tensor, asarray
-from ichikara.stage import program, stage
+from ichikara.fast.replay import program
+from ichikara.stage import stage
 from ichikara.zoo import GPT
 
 # --- with and without the small kernels of replays --------------------------------------------------------------------

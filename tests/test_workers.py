@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from ichikara import ops
 from ichikara.arrays import product
-from ichikara.arrays.workers import look_again, share
+from ichikara.fast.workers import look_again, share
 from ichikara.optim import rules
 
 LARGE = 10**9
@@ -138,10 +138,10 @@ def test_compiled_work_is_done_once_by_several_callers_at_once():
 KERNELS = """
 import sys
 import numpy
-from ichikara.arrays.kernels.compiled import compiled
-from ichikara.arrays.kernels.deferred import inner
-from ichikara.arrays.kernels.team import share_out
-from ichikara.arrays.workers import together
+from ichikara.fast.kernels.compiled import compiled
+from ichikara.fast.kernels.deferred import inner
+from ichikara.fast.kernels.team import share_out
+from ichikara.fast.workers import together
 
 @inner
 def add_some(first, last, x, y):

@@ -16,7 +16,7 @@ from .dtypes import (
     uint8,
 )
 from .labels import counted as counted_labels
-from .layout import joined, rows_at, stretched
+from ..fast.layout import joined, rows_at, stretched
 from .namespace import (
     PYTHON_NUMBERS,
     READY,
@@ -28,10 +28,10 @@ from .namespace import (
     is_traced,
     namespace,
 )
-from .once import Once
-from .product import product, sum_of_rows, sum_of_two, sum_to
+from ..fast.once import Once
+from ..fast.product import product, sum_of_rows, sum_of_two, sum_to
 from .random import Generator, choose_generator, default_generator, generator_in_use, seed, using
-from .recorded import Recorded, compute, effect, of_fixed_count, plain, recording, refuse, run
+from ..fast.replay.recorded import Recorded, compute, effect, of_fixed_count, plain, recording, refuse, run
 from .special import add_into, erf, scatter_add
 
 __all__ = [

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from .namespace import namespace
-from .workers import share
+from ..fast.workers import share
 
 __all__ = ["Window", "convolve", "convolve_back", "convolve_weight"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy
 
-from .recorded import Recorded
+from ..fast.replay.recorded import Recorded
 
 __all__ = [
     "PYTHON_NUMBERS",

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-from .recorded import effect, refuse
+from ..fast.replay.recorded import effect, refuse
 
 __all__ = ["Generator", "choose_generator", "default_generator", "generator_in_use", "seed", "using"]
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy
 
-from . import kernels
+from ..fast import registry as kernels
 from .axes import is_basic_index
 from .namespace import namespace
-from .tape import do, room, zeros
+from ..fast.tape import do, room, zeros
 
 __all__ = ["add_into", "erf", "scatter_add"]
 

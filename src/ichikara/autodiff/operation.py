@@ -23,8 +23,8 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from ..arrays import PYTHON_NUMBERS, READY, as_array, harmonise, is_array, is_floating, is_scalar, native
-from ..arrays.kernels import ALONE, fitting
-from ..arrays.recorded import compute, plain, recording
+from ..fast.registry import ALONE, fitting
+from ..fast.replay.recorded import compute, plain, recording
 from .modes import mode
 from .tensor import OPERATORS, Node, Tensor, bind, raw, wrap
 

@@ -8,7 +8,7 @@ the loop back. In the loops stays what must wait for the step before.
 from collections.abc import Callable
 
 from ..arrays import Once, namespace
-from ..arrays.steps import (
+from ..fast.steps import (
     Back,
     added,
     as_pages,

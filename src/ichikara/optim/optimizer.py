@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from ..arrays import as_array, int32, namespace, read_only, recording, run
 from ..autodiff import Tensor, enable_grad, raw
 from ..errors import UserError, choose
-from . import row
-from .applied import Applied
-from .repeated import Repeated
+from ..fast.optim import row
+from ..fast.optim.applied import Applied
+from ..fast.optim.repeated import Repeated
 
 __all__ = ["Optimizer"]
 

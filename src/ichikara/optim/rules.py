@@ -23,7 +23,7 @@ import math
 from functools import wraps
 
 from ..arrays import PYTHON_NUMBERS, int32, namespace
-from ..arrays.kernels import fitting
+from ..fast.registry import fitting
 
 __all__ = ["adagrad", "adam", "adamw", "rmsprop", "sgd"]
 

@@ -10,8 +10,8 @@ import numpy
 
 from ..arrays import recording
 from ..autodiff import Tensor, is_grad_enabled, raw
-from .program import Program
-from .recorder import Recorder
+from ..fast.replay.program import Program
+from ..fast.replay.recorder import Recorder
 
 __all__ = ["Staged", "stage"]
 

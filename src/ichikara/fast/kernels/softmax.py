@@ -1,0 +1,111 @@
+r"""Softmax along the last axis, and its logarithm.
+
+.. math:: y_i = \frac{e^{x_i}}{\sum_j e^{x_j}}, \qquad \ln y_i = x_i - \ln \sum_j e^{x_j}
+
+The largest of a row is taken off first, so that nothing overflows.
+"""
+
+import math
+
+import numpy
+
+from ..tape import contiguous, room
+from ..workers import together
+from ..registry import kernel
+from .deferred import inner
+from .elementary import exp, larger
+from .team import shared
+
+
+def _as_rows(x):
+    return contiguous(x).reshape(-1, x.shape[-1])
+
+
+@kernel("softmax")
+def softmax(x, axis):
+    return _along_rows(_softmax, axis, x)
+
+
+@kernel("softmax", of="x")
+def softmax_x(g, y, axis):
+    return _along_rows(_softmax_x, axis, g, y)
+
+
+@kernel("log_softmax")
+def log_softmax(x, axis):
+    return _along_rows(_log_softmax, axis, x)
+
+
+@kernel("log_softmax", of="x")
+def log_softmax_x(g, y, axis):
+    return _along_rows(_log_softmax_x, axis, g, y)
+
+
+def _along_rows(function, axis, *arrays):
+    if axis in (-1, arrays[0].ndim - 1):
+        out = room(arrays[0].shape, arrays[0].dtype)
+        rows = [_as_rows(array) for array in (*arrays, out)]
+        together(function, 8 * out.size, len(rows[0]), *rows)
+        return out
+    moved = _along_rows(function, -1, *[numpy.moveaxis(array, axis, -1) for array in arrays])
+    return numpy.moveaxis(moved, -1, axis)
+
+
+@inner
+def largest_of(row):
+    """The largest number of a row, nan if one of them is."""
+    largest = row[0]
+    for i in range(row.size):
+        largest = larger(largest, row[i])
+    return largest
+
+
+@shared
+def _softmax(first, last, x, y):
+    for r in range(max(first, 0), last):
+        largest = largest_of(x[r])
+        total = x.dtype.type(0)
+        for i in range(x.shape[1]):
+            y[r, i] = exp(x[r, i] - largest)
+            total += y[r, i]
+        share = x.dtype.type(1) / total
+        for i in range(x.shape[1]):
+            y[r, i] *= share
+
+
+@shared
+def _softmax_x(first, last, g, y, gx):
+    for r in range(max(first, 0), last):
+        total = y.dtype.type(0)
+        for i in range(y.shape[1]):
+            total += g[r, i] * y[r, i]
+        for i in range(y.shape[1]):
+            gx[r, i] = y[r, i] * (g[r, i] - total)
+
+
+@shared
+def _log_softmax(first, last, x, y):
+    log_softmax_of_rows(x[first:last], y[first:last])
+
+
+@inner
+def log_softmax_of_rows(x, y):
+    number = x.dtype.type
+    for r in range(x.shape[0]):
+        largest = largest_of(x[r])
+        total = number(0)
+        for i in range(x.shape[1]):
+            total += exp(x[r, i] - largest)
+        log = largest + number(math.log(total))
+        for i in range(x.shape[1]):
+            y[r, i] = x[r, i] - log
+
+
+@shared
+def _log_softmax_x(first, last, g, y, gx):
+    for r in range(max(first, 0), last):
+        total = y.dtype.type(0)
+        for i in range(y.shape[1]):
+            total += g[r, i]
+        for i in range(y.shape[1]):
+            gx[r, i] = g[r, i] - exp(y[r, i]) * total

@@ -1,0 +1,1 @@
+"""Optimisers' updates by kernels, small parameters in one flat group."""

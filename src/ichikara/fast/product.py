@@ -1,0 +1,88 @@
+"""Products of arrays, the one way through which the engine calls a linear algebra library, and sums beside them."""
+
+import math
+from typing import Any
+
+import numpy
+
+from . import registry as kernels
+from ..arrays.namespace import namespace
+from .workers import ALONE, share
+
+__all__ = ["product", "sum_of_rows", "sum_of_two", "sum_to"]
+
+_SMALL = 10_000_000  # so many multiplications are done before another thread has been woken up
+
+
+def product(a: Any, b: Any, bias: Any = None) -> Any:
+    """The product of arrays, and a bias; the rows, the columns or the matrices are shared out.
+
+    Shapes: as of ``@``; the bias is a row, for two matrices.
+    """
+    if isinstance(a, numpy.ndarray) and isinstance(b, numpy.ndarray) and a.ndim and b.ndim:
+        cost = max(a.size * (b.shape[-1] if b.ndim > 1 else 1), b.size)
+        if cost >= ALONE and a.dtype == b.dtype:
+            return _large_product(a, b, bias, cost)
+    y = a @ b
+    return y if bias is None else y + bias
+
+
+def _large_product(a, b, bias, cost):
+    if b.ndim == 1:
+        return product(a, b[:, None])[..., 0]
+    if a.ndim == 1:
+        return product(a[None], b)[..., 0, :]
+    if a.shape[:-2] != b.shape[:-2]:  # broadcast: not shared out, but still kept to one thread
+        return share(lambda part: a @ b, 1, cost)[0]
+    # Of smaller matrices a kernel takes as long as the library, and would have to be compiled.
+    if a.ndim == 2 and a.dtype.char in "fd" and max(a.size, b.size, len(a) * b.shape[1]) >= kernels.LARGE:
+        fast = kernels.find("arrays.product").get("")
+        if fast and a.shape[1] == b.shape[0]:
+            y = fast(a, b, bias, cost)
+            if y is not None:
+                return y
+    y = numpy.empty((*a.shape[:-1], b.shape[-1]), a.dtype)
+    if a.ndim > 2:
+        count, work = len(a), lambda part: numpy.matmul(a[part], b[part], out=y[part])
+    elif len(a) >= y.shape[-1]:
+        count, work = len(a), lambda part: numpy.matmul(a[part], b, out=y[part])
+    else:
+        count, work = y.shape[-1], lambda part: numpy.matmul(a, b[:, part], out=y[:, part])
+    share(work, count, cost, _SMALL)
+    if bias is not None:
+        y += bias
+    return y
+
+
+def sum_of_two(a: Any, b: Any) -> Any:
+    """The sum of two arrays. Shapes: (*), (*) -> (*)."""
+    fast = kernels.fitting("add", [a, b], (0, 1)).get("")
+    found = fast(a, b) if fast else NotImplemented
+    return a + b if found is NotImplemented else found
+
+
+def sum_of_rows(x: Any) -> Any:
+    """The sum of the rows of a matrix. Shapes: (m, n) -> (n)."""
+    fast = kernels.fitting("arrays.sum_of_rows", [x], ()).get("")
+    return fast(x) if fast else x.sum(axis=0)
+
+
+def sum_to(x: Any, shape: tuple[int, ...]) -> Any:
+    r"""Sum ``x`` over the axes along which an array of the given shape was broadcast to make it.
+
+    .. math:: \bar a = \sum_{\text{stretched axes}} \bar y
+
+    Shapes: (\*stretched) -> shape.
+
+    >>> import numpy
+    >>> sum_to(numpy.ones((2, 3)), (1, 3)).tolist()
+    [[2.0, 2.0, 2.0]]
+    """
+    if x.shape == shape:
+        return x
+    xp = namespace(x)
+    new = x.ndim - len(shape)
+    axes = tuple(range(new)) + tuple(i + new for i, n in enumerate(shape) if n == 1 and x.shape[i + new] != 1)
+    if axes and xp is numpy and axes == (*range(new),) and x.ndim > new:
+        return sum_of_rows(x.reshape(math.prod(x.shape[:new]), math.prod(shape))).reshape(shape)
+    return xp.reshape(xp.sum(x, axis=axes), shape) if axes else xp.reshape(x, shape)
