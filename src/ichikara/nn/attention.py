@@ -115,19 +115,19 @@ class MultiheadAttention(Module):
         self._check(query, key, value)
         n, l, s = self._sizes(query, key)
         mask = self._mask(n, l, s, key_padding_mask, attn_mask)
-        kept = self._kept((n, self.num_heads, l, s), query.dtype)
+        dropout_mask = self._dropout_mask((n, self.num_heads, l, s), query.dtype)
         options = {"is_causal": is_causal and attn_mask is None, "scale": 1 / math.sqrt(self.head_dim)}
         weights = None
         if query is key is value and self.in_proj_weight is not None and not need_weights:
             qkv = self._to_heads(ops.linear(query, self.in_proj_weight, self.in_proj_bias), batched, 3)
-            y = self_attention(qkv, mask, kept, **options)  # (n, h, l, e / h)
+            y = self_attention(qkv, mask, dropout_mask, **options)  # (n, h, l, e / h)
         else:
             q, k, v = (self._to_heads(x, batched) for x in self._projected(query, key, value))  # (n, h, l, e / h)
             if need_weights:
-                weights = attention(q, k, None, mask, kept, **options)  # (n, h, l, s)
+                weights = attention(q, k, None, mask, dropout_mask, **options)  # (n, h, l, s)
                 y = weights @ v
             else:
-                y = attention(q, k, v, mask, kept, **options)  # (n, h, l, e / h)
+                y = attention(q, k, v, mask, dropout_mask, **options)  # (n, h, l, e / h)
         y = self.out_proj(self._from_heads(y, batched))
         if weights is not None:
             weights = weights.mean(axis=1) if average_attn_weights else weights
@@ -189,7 +189,7 @@ class MultiheadAttention(Module):
         length = 1 if self.batch_first else 0
         return query.shape[1 - length], query.shape[length], key.shape[length]
 
-    def _kept(self, shape: tuple[int, ...], dtype: Any) -> Tensor | None:
+    def _dropout_mask(self, shape: tuple[int, ...], dtype: Any) -> Tensor | None:
         """What dropout multiplies the weights with."""
         if not self.training or not self.dropout:
             return None

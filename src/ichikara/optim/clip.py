@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from ..arrays import namespace, run
+from ..arrays import namespace, seam
 from ..autodiff import Tensor, raw, wrap
 from ..errors import UserError
 from .checks import at_least_0, number
@@ -61,7 +61,7 @@ def clip_grad_norm_(
     if not tensors:
         return Tensor(0.0)
     gradients = [raw(parameter.grad) for parameter in tensors]
-    total, *shortened = run(_shortened, gradients, max_norm, norm_type, error_if_nonfinite)
+    total, *shortened = seam.interpreter.call(_shortened, gradients, max_norm, norm_type, error_if_nonfinite)
     for parameter, gradient in zip(tensors, shortened, strict=True):
         parameter.grad = wrap(gradient, None)
     return wrap(total, None)
@@ -116,7 +116,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     at_least_0("clip_value", clip_value)
     for parameter in _with_gradient(parameters):
         gradient = raw(parameter.grad)
-        parameter.grad = wrap(run(_cut, gradient, clip_value), None)
+        parameter.grad = wrap(seam.interpreter.call(_cut, gradient, clip_value), None)
 
 
 def _cut(gradient, size):

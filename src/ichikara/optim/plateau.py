@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from ..arrays import effect
+from ..arrays import effectful
 from ..checks import whole_number
 from ..errors import UserError, choose
 from .checks import at_least_0, number
@@ -78,7 +78,7 @@ class ReduceLROnPlateau(LRScheduler):
         """Refused: the rate depends on losses to come."""
         raise UserError("ReduceLROnPlateau goes by the losses that it is shown, so no step's rate is known beforehand")
 
-    @effect
+    @effectful
     def step(self, metrics: Any) -> None:
         """Take a loss (or score) into account, and cut the rate if it has stood still for too long.
 

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..arrays import effect
+from ..arrays import effectful
 from ..checks import whole_number
 from ..errors import UserError
 from .checks import at_least_0, number
@@ -75,7 +75,7 @@ class LRScheduler:
         """The learning rate of each group at this step; changes nothing."""
         return [self.rate(whole_number("step", step, at_least=0), base) for base in self.base_lrs]
 
-    @effect
+    @effectful
     def step(self) -> None:
         """Go on by one step and set the groups' rates."""
         self._check_groups(len(self.base_lrs))
