@@ -620,9 +620,9 @@ def test_only_the_wanted_rules_are_run(defined):
 
 def test_nothing_is_saved_that_no_rule_names():
     x, y = leaf([1.0, 2.0]), leaf([3.0, 4.0])
-    assert (x + y)._node.saved == (None,)
+    assert (x + y)._node.saved == {}
     product = x * 3.0
-    assert [value for value in product._node.saved if isinstance(value, numpy.ndarray)] == []
+    assert [value for value in product._node.saved.values() if isinstance(value, numpy.ndarray)] == []
 
 
 def test_saved_values_are_freed_by_the_sweep():

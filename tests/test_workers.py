@@ -13,7 +13,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from ichikara import ops
-from ichikara.arrays import product
+from ichikara.fast.product import product
 from ichikara.fast.workers import look_again, share
 from ichikara.optim import rules
 

@@ -9,6 +9,7 @@ import numpy
 from ..arrays import PYTHON_NUMBERS, Interpreter, add_into, sum_to
 from . import implementations as _registers_them  # noqa: F401
 from .implementations.layout import add_into as add_into_quickly
+from .optim.update import updater_of
 from .product import sum_of_two
 from .product import sum_to as sum_to_quickly
 from .registry import ALONE, Implementation, fitting, implementations
@@ -54,6 +55,15 @@ class Dispatcher(Interpreter):
 
     def call(self, function: Callable, *arguments: Any) -> Any:
         return FUNCTIONS.get(function, function)(*arguments)
+
+    def update(self, optimizer: Any, gradients: Sequence) -> None:
+        updater_of(optimizer).update(optimizer, False, gradients)
+
+    def repeatable_update(self, optimizer: Any, gradients: Sequence) -> tuple:
+        """An update for a step that is recorded, as what `Recorder.run` is given."""
+        updater = updater_of(optimizer)
+        again = lambda *given: updater.update_again(optimizer, given)
+        return lambda *given: updater.update(optimizer, True, given), gradients, None, True, None, again
 
     def _with_kernels(self, operation, base, kernels, inference):
         function = kernels[ALONE] if inference else kernels.get("") or (base or operation).function

@@ -107,9 +107,9 @@ class _BatchNorm(_Running):
 
     def forward(self, input: Tensor) -> Tensor:
         self._check(input, 1)
-        running = self.running_mean, self.running_var
-        if not self.training and None not in running:
-            return ops.batch_norm(input, *running, self.weight, self.bias, False, self.eps)
+        mean, var = self.running_mean, self.running_var
+        if not self.training and mean is not None and var is not None:
+            return ops.batch_norm(input, mean, var, self.weight, self.bias, False, self.eps)
         y, mean, var = ops.norm.normalise_batch(input, self.weight, self.bias, self.eps)
         if self.training and self.track_running_stats:
             self.num_batches_tracked = self.num_batches_tracked + 1

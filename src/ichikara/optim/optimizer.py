@@ -103,7 +103,8 @@ class Optimizer:
                     p, state = type(self).rule(parameter._data, g, self.state.get(parameter, {}), **options)
                     parameter._data = p
                     parameter.touch()
-                    self.state[parameter] = state
+                    if state:
+                        self.state[parameter] = state
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, so that the next `backward` starts from nothing.

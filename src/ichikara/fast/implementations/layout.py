@@ -13,7 +13,7 @@ from .. import registry as kernels
 from ..registry import implementation
 from ..tape import do, listener, room, zeros
 
-__all__ = ["add_into", "concat", "embedding", "joined", "mean", "scatter", "stretched", "sum"]
+__all__ = ["add_into", "concat", "embedding", "joined", "scatter", "stretched"]
 
 
 @implementation("concat")
@@ -33,10 +33,10 @@ def scatter(x, index, shape):
     return scatter_add(x, index, shape)
 
 
-sum = implementation("sum")(reduce.sum.function).gradient(
+implementation("sum")(reduce.sum.function).gradient(
     x=lambda g, x_shape, axis, keepdims: stretched(unreduce(g, x_shape, axis, keepdims), x_shape)
 )
-mean = implementation("mean")(reduce.mean.function).gradient(
+implementation("mean")(reduce.mean.function).gradient(
     x=lambda g, x_shape, axis, keepdims: stretched(
         unreduce(g, x_shape, axis, keepdims), x_shape, size_along(x_shape, axis) or 1
     )

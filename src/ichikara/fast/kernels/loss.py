@@ -8,7 +8,7 @@ import math
 
 import numpy
 
-from ...arrays.labels import counted
+from ...ops.labels import counted
 from ..tape import do, room
 from ..workers import together
 from ..registry import kernel, small

@@ -61,7 +61,12 @@ def _sums(x, cost):
 
 
 @kernel("normalise")
-def normalise(x, weight, bias, axes, eps, into, leak):
+def normalise(x, weight, bias, axes, eps):
+    return normalise_leaky(x, weight, bias, axes, eps, 1.0)
+
+
+@kernel("normalise_leaky")
+def normalise_leaky(x, weight, bias, axes, eps, leak):
     shapes = [None if given is None else given.shape for given in (weight, bias)]
     found = _layout(x.shape, tuple(axes), *shapes)
     if found is None:
@@ -77,8 +82,6 @@ def normalise(x, weight, bias, axes, eps, into, leak):
         together(_channels, x.size * 4, *given, _sums(xs, 4), room((count, 2), x.dtype))
     else:
         together(_rows, x.size * 4, means.size, *given)
-    if into is not None:
-        into["mean"], into["var"] = mean, var
 
     def back(g):
         gs = contiguous(g).reshape(shape)
@@ -95,7 +98,7 @@ def normalise(x, weight, bias, axes, eps, into, leak):
             gw, gb = sums[0]
         return gx, _shaped(gw, weight), _shaped(gb, bias)
 
-    return y, mean, slope, Once(back)
+    return y, mean, var, slope, Once(back)
 
 
 # --- channels ---------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy
 
 from ..tape import contiguous
 from ..workers import together
-from ..registry import fitting_in_place, in_place, kernel
+from ..registry import in_place
 from .chain import for_each
 from .compiled import compiled
 from .deferred import inner
@@ -191,23 +191,3 @@ def _place_for(parameter, alone):
 
 def _zeros(parameter):
     return numpy.zeros(parameter.shape, parameter.dtype)
-
-
-def _of_copies(rule):
-    """The kernel of a rule, which leaves what it is given as it is."""
-
-    def updated(parameter, gradient, state, **options):
-        found = fitting_in_place(rule, parameter, gradient, often=True)
-        if found is None:
-            return NotImplemented
-        needed, numbers = found.told(options)
-        copies = {name: numpy.array(x) for name, x in state.items()}
-        if numbers is None or (copies and not found.can_change(copies, needed)):
-            return NotImplemented
-        return found.change(parameter, gradient, copies, False, numbers)
-
-    return updated
-
-
-for _rule in ("rules.sgd", "rules.adam", "rules.adamw"):
-    kernel(_rule)(_of_copies(_rule))

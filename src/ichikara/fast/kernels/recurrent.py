@@ -12,7 +12,8 @@ once, as in the operations. Gates lie side by side: (steps, n, gate, size).
 import numpy
 
 from ..once import Once
-from ..steps import Back, check
+from ...ops.recurrent import check_shapes
+from ..steps import Back
 from ..tape import contiguous, copied, do, room, room_like, zeros
 from ..workers import together
 from ..registry import kernel
@@ -30,7 +31,7 @@ from .team import shared
 def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
-    check("lstm", x, w_ih, w_hh, 4, lengths)
+    check_shapes("lstm", x, w_ih, w_hh, 4, lengths)
     x, w_ih, w = in_order(x), contiguous(w_ih), contiguous(w_hh)
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
     bias = _bias(b_ih if b_hh is None else b_hh if b_ih is None else _added(b_ih, b_hh), x.dtype)
@@ -135,7 +136,7 @@ def _lstm_gates_back(gates, sums, c_before, g_y, dh_all, dc_all, rows):
 def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
-    check("gru", x, w_ih, w_hh, 3, lengths)
+    check_shapes("gru", x, w_ih, w_hh, 3, lengths)
     x, w_ih, w = in_order(x), contiguous(w_ih), contiguous(w_hh)
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
     gates = room((steps, n, 3, size), x.dtype)  # weighted sums, then the gates
