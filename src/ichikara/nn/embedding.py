@@ -84,11 +84,25 @@ class Embedding(Module):
 class _Positions(Module):
     """What the encodings of positions share: they add one row for each place, and then drop out."""
 
-    def __init__(self, d_model: int, dropout: float, max_len: int, batch_first: bool, generator: Generator | None):
+    def __init__(
+        self,
+        d_model: int,
+        dropout: float = 0.1,
+        max_len: int = 5000,
+        batch_first: bool = False,
+        *,
+        dtype: Any = None,
+        generator: Generator | None = None,
+    ):
         super().__init__()
         self.d_model, self.max_len = whole_number("d_model", d_model), whole_number("max_len", max_len)
         self.batch_first = batch_first
         self.dropout = Dropout(dropout, generator=generator)
+        self._make_table(dtype or default_float)
+
+    def _make_table(self, dtype: Any) -> None:
+        """Register the table of the rows to add, of this type."""
+        raise NotImplementedError
 
     def _add(self, x: Tensor, table: Tensor) -> Tensor:
         """Shapes: x (T, n, d) or as the batch lies, table (max_len, 1, d) -> as x."""
@@ -134,22 +148,12 @@ class PositionalEncoding(_Positions):
 
     pe: Tensor
 
-    def __init__(
-        self,
-        d_model: int,
-        dropout: float = 0.1,
-        max_len: int = 5000,
-        batch_first: bool = False,
-        *,
-        dtype: Any = None,
-        generator: Generator | None = None,
-    ):
-        super().__init__(d_model, dropout, max_len, batch_first, generator)
+    def _make_table(self, dtype: Any) -> None:
         xp = namespace()
-        place, wave = xp.arange(max_len)[:, None], xp.arange((d_model + 1) // 2)
-        angles = place * xp.exp(wave * (-2 * math.log(10000.0) / d_model))  # (max_len, waves)
-        waves = xp.stack([xp.sin(angles), xp.cos(angles)], axis=-1).reshape(max_len, -1)[:, :d_model]
-        self.register_buffer("pe", wrap(waves[:, None].astype(as_dtype(dtype or default_float)), None))
+        place, wave = xp.arange(self.max_len)[:, None], xp.arange((self.d_model + 1) // 2)
+        angles = place * xp.exp(wave * (-2 * math.log(10000.0) / self.d_model))  # (max_len, waves)
+        waves = xp.stack([xp.sin(angles), xp.cos(angles)], axis=-1).reshape(self.max_len, -1)[:, : self.d_model]
+        self.register_buffer("pe", wrap(waves[:, None].astype(as_dtype(dtype)), None))
 
     def forward(self, x: Tensor) -> Tensor:
         return self._add(x, self.pe)
@@ -176,18 +180,8 @@ class LearnedPositionalEncoding(_Positions):
     Language Understanding by Generative Pre-Training" (2018).
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        dropout: float = 0.1,
-        max_len: int = 5000,
-        batch_first: bool = False,
-        *,
-        dtype: Any = None,
-        generator: Generator | None = None,
-    ):
-        super().__init__(d_model, dropout, max_len, batch_first, generator)
-        self.weight = Parameter(ops.zeros((max_len, d_model), dtype=dtype or default_float))
+    def _make_table(self, dtype: Any) -> None:
+        self.weight = Parameter(ops.zeros((self.max_len, self.d_model), dtype=dtype))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

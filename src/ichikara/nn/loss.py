@@ -14,7 +14,7 @@ __all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1L
 class _Loss(Module):
     """What the losses share: how the losses of the elements are taken together."""
 
-    def __init__(self, reduction: str):
+    def __init__(self, *, reduction: str = "mean"):
         super().__init__()
         self.reduction: str = choose("reduction", reduction, {"none": "none", "mean": "mean", "sum": "sum"})
 
@@ -36,9 +36,6 @@ class L1Loss(_Loss):
     Source: PyTorch's ``torch.nn.L1Loss``.
     """
 
-    def __init__(self, *, reduction: str = "mean"):
-        super().__init__(reduction)
-
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return ops.l1_loss(input, target, reduction=self.reduction)
 
@@ -59,9 +56,6 @@ class MSELoss(_Loss):
 
     Source: PyTorch's ``torch.nn.MSELoss``.
     """
-
-    def __init__(self, *, reduction: str = "mean"):
-        super().__init__(reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return ops.mse_loss(input, target, reduction=self.reduction)
@@ -86,7 +80,7 @@ class HuberLoss(_Loss):
     """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.delta = positive("delta", delta)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -115,7 +109,7 @@ class BCELoss(_Loss):
     """
 
     def __init__(self, weight: Any = None, *, reduction: str = "mean"):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -143,7 +137,7 @@ class BCEWithLogitsLoss(_Loss):
     """
 
     def __init__(self, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
         self.register_buffer("pos_weight", pos_weight)
 
@@ -176,7 +170,7 @@ class NLLLoss(_Loss):
     """
 
     def __init__(self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
 
@@ -210,7 +204,7 @@ class CrossEntropyLoss(_Loss):
     def __init__(
         self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
     ):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
         self.label_smoothing = fraction("label_smoothing", label_smoothing)

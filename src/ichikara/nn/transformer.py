@@ -42,13 +42,41 @@ def generate_square_subsequent_mask(sz: int, dtype: Any = default_float) -> Tens
 
 
 class _Layer(Module):
-    """What encoder and decoder layers share: the network at each place, and where the norms stand."""
+    """What encoder and decoder layers share: attentions and a network, each with a norm, dropout and a shortcut."""
 
-    def _add_network(self, d_model, dim_feedforward, dropout, activation, bias, dtype, generator):
+    _attentions: tuple[str, ...]
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str | Callable = "relu",
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        *,
+        dtype: Any = None,
+        generator: Generator | None = None,
+    ):
+        super().__init__()
+        self.norm_first = norm_first
+        for name in self._attentions:
+            attention = MultiheadAttention(
+                d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, generator=generator
+            )
+            self.register_module(name, attention)
         self.linear1 = Linear(d_model, dim_feedforward, bias=bias, dtype=dtype)
         self.dropout = Dropout(dropout, generator=generator)
         self.linear2 = Linear(dim_feedforward, d_model, bias=bias, dtype=dtype)
         self.activation = activation if callable(activation) else choose("activation", activation, _ACTIVATIONS)
+        parts = range(1, len(self._attentions) + 2)
+        for k in parts:
+            self.register_module(f"norm{k}", LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype))
+        for k in parts:
+            self.register_module(f"dropout{k}", Dropout(dropout, generator=generator))
 
     def _network(self, x: Tensor) -> Tensor:
         return self.linear2(self.dropout(self.activation(self.linear1(x))))
@@ -90,29 +118,7 @@ class TransformerEncoderLayer(_Layer):
     Normalization in the Transformer Architecture" (2020); PyTorch's ``torch.nn.TransformerEncoderLayer``.
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: str | Callable = "relu",
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        *,
-        dtype: Any = None,
-        generator: Generator | None = None,
-    ):
-        super().__init__()
-        self.norm_first = norm_first
-        self.self_attn = MultiheadAttention(
-            d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, generator=generator
-        )
-        self._add_network(d_model, dim_feedforward, dropout, activation, bias, dtype, generator)
-        self.norm1, self.norm2 = (LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype) for _ in range(2))
-        self.dropout1, self.dropout2 = (Dropout(dropout, generator=generator) for _ in range(2))
+    _attentions = ("self_attn",)
 
     def forward(
         self, src: Tensor, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False
@@ -145,32 +151,7 @@ class TransformerDecoderLayer(_Layer):
     Source: A. Vaswani et al., "Attention Is All You Need" (2017); PyTorch's ``torch.nn.TransformerDecoderLayer``.
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: str | Callable = "relu",
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        *,
-        dtype: Any = None,
-        generator: Generator | None = None,
-    ):
-        super().__init__()
-        self.norm_first = norm_first
-        self.self_attn, self.multihead_attn = (
-            MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, generator=generator)
-            for _ in range(2)
-        )
-        self._add_network(d_model, dim_feedforward, dropout, activation, bias, dtype, generator)
-        self.norm1, self.norm2, self.norm3 = (
-            LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype) for _ in range(3)
-        )
-        self.dropout1, self.dropout2, self.dropout3 = (Dropout(dropout, generator=generator) for _ in range(3))
+    _attentions = ("self_attn", "multihead_attn")
 
     def forward(
         self,
@@ -202,7 +183,22 @@ def _copies(layer: Module, number: int) -> ModuleList:
     return ModuleList(copy.deepcopy(layer, dict(shared)) for _ in range(number))
 
 
-class TransformerEncoder(Module):
+class _Stack(Module):
+    """Layers one above the other, and a norm after the last one."""
+
+    def __init__(self, layer: Module, num_layers: int, norm: Module | None):
+        super().__init__()
+        self.layers = _copies(layer, whole_number("num_layers", num_layers))
+        self.num_layers = num_layers
+        self.norm = norm
+
+    def _through(self, x: Tensor, *others: Any) -> Tensor:
+        for layer in self.layers:
+            x = layer(x, *others)
+        return x if self.norm is None else self.norm(x)
+
+
+class TransformerEncoder(_Stack):
     r"""Encoder layers one above the other.
 
     .. math:: y = \operatorname{norm}(f_n(\dots f_1(x)))
@@ -222,21 +218,15 @@ class TransformerEncoder(Module):
     """
 
     def __init__(self, encoder_layer: Module, num_layers: int, norm: Module | None = None):
-        super().__init__()
-        self.layers = _copies(encoder_layer, whole_number("num_layers", num_layers))
-        self.num_layers = num_layers
-        self.norm = norm
+        super().__init__(encoder_layer, num_layers, norm)
 
     def forward(
         self, src: Tensor, mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool | None = None
     ) -> Tensor:
-        x = src
-        for layer in self.layers:
-            x = layer(x, mask, src_key_padding_mask, bool(is_causal))
-        return x if self.norm is None else self.norm(x)
+        return self._through(src, mask, src_key_padding_mask, bool(is_causal))
 
 
-class TransformerDecoder(Module):
+class TransformerDecoder(_Stack):
     r"""Decoder layers one above the other, all of which look at the same memory.
 
     .. math:: y = \operatorname{norm}(f_n(\dots f_1(x, m), m))
@@ -254,10 +244,7 @@ class TransformerDecoder(Module):
     """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None):
-        super().__init__()
-        self.layers = _copies(decoder_layer, whole_number("num_layers", num_layers))
-        self.num_layers = num_layers
-        self.norm = norm
+        super().__init__(decoder_layer, num_layers, norm)
 
     def forward(
         self,
@@ -270,10 +257,8 @@ class TransformerDecoder(Module):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        x, masks = tgt, (tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask)
-        for layer in self.layers:
-            x = layer(x, memory, *masks, bool(tgt_is_causal), memory_is_causal)
-        return x if self.norm is None else self.norm(x)
+        masks = tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
+        return self._through(tgt, memory, *masks, bool(tgt_is_causal), memory_is_causal)
 
 
 class Transformer(Module):

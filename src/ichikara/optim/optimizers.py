@@ -1,20 +1,39 @@
 """The optimisers by their names: their options, their formulas, and what they remember. The updates are in `rules`."""
 
-from typing import Any, ClassVar
+import functools
+import inspect
+from typing import Any, get_type_hints
 
 from ..arrays import namespace
 from ..autodiff import raw
-from ..checks import yes_or_no
 from ..errors import UserError
 from . import rules
-from .checks import at_least_0, decays, number
+from .checks import AtLeast0, Decays, Number, YesOrNo
 from .optimizer import Optimizer
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
 
-_COMMON = {"lr": at_least_0, "weight_decay": at_least_0, "maximize": yes_or_no, "l1": at_least_0}
+
+def _options_in_signature(cls):
+    """Make each argument of the constructor after ``params`` an option, with the check that its annotation names."""
+    constructor = cls.__init__
+    signature = inspect.signature(constructor)
+    options = {name: p for name, p in signature.parameters.items() if name not in ("self", "params")}
+    cls.checks = {name: p.annotation.__metadata__[0] for name, p in options.items()}
+    constructor.__annotations__ = get_type_hints(constructor)  # help() then shows the types without their checks
+
+    @functools.wraps(constructor)
+    def __init__(self, *args, **kwargs):
+        constructor(self, *args, **kwargs)  # arguments that do not fit raise Python's own error
+        given = signature.bind(self, *args, **kwargs)
+        given.apply_defaults()
+        Optimizer.__init__(self, given.arguments["params"], {name: given.arguments[name] for name in options})
+
+    cls.__init__ = __init__
+    return cls
 
 
+@_options_in_signature
 class SGD(Optimizer):
     r"""Stochastic gradient descent, with momentum if wanted.
 
@@ -50,28 +69,19 @@ class SGD(Optimizer):
 
     rule = rules.sgd
     memory = ("momentum_buffer",)
-    checks: ClassVar = {**_COMMON, "momentum": at_least_0, "dampening": number, "nesterov": yes_or_no}
 
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-3,
-        momentum: float = 0.0,
-        dampening: float = 0.0,
-        weight_decay: float = 0.0,
-        nesterov: bool = False,
+        lr: AtLeast0 = 1e-3,
+        momentum: AtLeast0 = 0.0,
+        dampening: Number = 0.0,
+        weight_decay: AtLeast0 = 0.0,
+        nesterov: YesOrNo = False,
         *,
-        maximize: bool = False,
-        l1: float = 0.0,
-    ):
-        options = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-        }
-        super().__init__(params, {**options, "maximize": maximize, "l1": l1})
+        maximize: YesOrNo = False,
+        l1: AtLeast0 = 0.0,
+    ): ...
 
     def _check_together(self, options):
         if options["nesterov"] and (not options["momentum"] or options["dampening"]):
@@ -85,6 +95,7 @@ class SGD(Optimizer):
         return self.memory if options["momentum"] and not options["dampening"] else ()
 
 
+@_options_in_signature
 class Adagrad(Optimizer):
     r"""Each component's step shrinks with the gradients that it has seen: rare ones keep their long steps.
 
@@ -115,29 +126,19 @@ class Adagrad(Optimizer):
 
     rule = rules.adagrad
     memory = ("step", "sum")
-    checks: ClassVar = {**_COMMON, "lr_decay": at_least_0, "initial_accumulator_value": at_least_0, "eps": at_least_0}
 
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-2,
-        lr_decay: float = 0.0,
-        weight_decay: float = 0.0,
-        initial_accumulator_value: float = 0.0,
-        eps: float = 1e-10,
+        lr: AtLeast0 = 1e-2,
+        lr_decay: AtLeast0 = 0.0,
+        weight_decay: AtLeast0 = 0.0,
+        initial_accumulator_value: AtLeast0 = 0.0,
+        eps: AtLeast0 = 1e-10,
         *,
-        maximize: bool = False,
-        l1: float = 0.0,
-    ):
-        options = {
-            "lr": lr,
-            "lr_decay": lr_decay,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "l1": l1,
-        }
-        super().__init__(params, {**options, "initial_accumulator_value": initial_accumulator_value})
+        maximize: YesOrNo = False,
+        l1: AtLeast0 = 0.0,
+    ): ...
 
     def initial_state(self, parameter, options):
         array = raw(parameter)
@@ -145,6 +146,7 @@ class Adagrad(Optimizer):
         return {**super().initial_state(parameter, options), "sum": full}
 
 
+@_options_in_signature
 class RMSprop(Optimizer):
     r"""The gradient divided by the root of the running mean of its square, so that all components go about as far.
 
@@ -177,42 +179,27 @@ class RMSprop(Optimizer):
 
     rule = rules.rmsprop
     memory = ("step", "square_avg", "grad_avg", "momentum_buffer")
-    checks: ClassVar = {
-        **_COMMON,
-        "alpha": at_least_0,
-        "eps": at_least_0,
-        "momentum": at_least_0,
-        "centered": yes_or_no,
-    }
 
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-2,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        momentum: float = 0.0,
-        centered: bool = False,
+        lr: AtLeast0 = 1e-2,
+        alpha: AtLeast0 = 0.99,
+        eps: AtLeast0 = 1e-8,
+        weight_decay: AtLeast0 = 0.0,
+        momentum: AtLeast0 = 0.0,
+        centered: YesOrNo = False,
         *,
-        maximize: bool = False,
-        l1: float = 0.0,
-    ):
-        options = {
-            "lr": lr,
-            "alpha": alpha,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum": momentum,
-            "centered": centered,
-        }
-        super().__init__(params, {**options, "maximize": maximize, "l1": l1})
+        maximize: YesOrNo = False,
+        l1: AtLeast0 = 0.0,
+    ): ...
 
     def _needed(self, options):
         wanted = {"grad_avg": options["centered"], "momentum_buffer": options["momentum"]}
         return tuple(name for name in self.memory if wanted.get(name, True))
 
 
+@_options_in_signature
 class Adam(Optimizer):
     r"""Momentum and a step of its own length for each component at once.
 
@@ -252,27 +239,25 @@ class Adam(Optimizer):
 
     rule = rules.adam
     memory = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-    checks: ClassVar = {**_COMMON, "betas": decays, "eps": at_least_0, "amsgrad": yes_or_no}
 
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        amsgrad: bool = False,
+        lr: AtLeast0 = 1e-3,
+        betas: Decays = (0.9, 0.999),
+        eps: AtLeast0 = 1e-8,
+        weight_decay: AtLeast0 = 0.0,
+        amsgrad: YesOrNo = False,
         *,
-        maximize: bool = False,
-        l1: float = 0.0,
-    ):
-        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
-        super().__init__(params, {**options, "maximize": maximize, "l1": l1})
+        maximize: YesOrNo = False,
+        l1: AtLeast0 = 0.0,
+    ): ...
 
     def _needed(self, options):
         return self.memory if options["amsgrad"] else self.memory[:3]
 
 
+@_options_in_signature
 class AdamW(Adam):
     r"""Adam whose penalties pull at the parameters themselves, all equally, whatever their gradients.
 
@@ -303,13 +288,12 @@ class AdamW(Adam):
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
+        lr: AtLeast0 = 1e-3,
+        betas: Decays = (0.9, 0.999),
+        eps: AtLeast0 = 1e-8,
+        weight_decay: AtLeast0 = 1e-2,
+        amsgrad: YesOrNo = False,
         *,
-        maximize: bool = False,
-        l1: float = 0.0,
-    ):
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, l1=l1)
+        maximize: YesOrNo = False,
+        l1: AtLeast0 = 0.0,
+    ): ...
