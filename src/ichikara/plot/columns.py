@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..train import History
-from .curves import new_figure
+from .curves import finish, new_figure
 
 __all__ = ["history_columns"]
 
@@ -33,9 +33,5 @@ def history_columns(
     ax.set_xlabel("epoch")
     ax.set_ylabel(label)
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
-    ax.legend(frameon=False)
-    if title:
-        figure.suptitle(title)
+    finish(figure, title)
     return figure

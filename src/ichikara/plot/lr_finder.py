@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..train import LearningRates
-from .curves import new_figure
+from .curves import finish, new_figure
 
 __all__ = ["learning_rate_curve"]
 
@@ -31,9 +31,5 @@ def learning_rate_curve(found: LearningRates, title: str = "") -> Any:
     ax.set_xscale("log")
     ax.set_xlabel("learning rate")
     ax.set_ylabel("loss")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
-    ax.legend(frameon=False)
-    if title:
-        figure.suptitle(title)
+    finish(figure, title)
     return figure

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy
 
-from .curves import new_figure
+from .curves import finish, new_figure
 
 __all__ = ["fitted_curve", "predicted_against_true"]
 
@@ -30,11 +30,7 @@ def predicted_against_true(true: numpy.ndarray, predicted: numpy.ndarray, title:
     ax.set_xlim(*ends)
     ax.set_xlabel("true")
     ax.set_ylabel("predicted")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
-    ax.legend(frameon=False)
-    if title:
-        figure.suptitle(title)
+    finish(figure, title)
     return figure
 
 
@@ -72,9 +68,5 @@ def fitted_curve(
     ax.set_ylim(y.min() - room, y.max() + room)  # where it goes astray between the points, it leaves the picture
     ax.set_xlabel(name if len(name) <= 40 else name[:39] + "…", parse_math=False)
     ax.set_ylabel("target")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
-    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3)
-    if title:
-        figure.suptitle(title)
+    finish(figure, title, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3)
     return figure
