@@ -208,7 +208,7 @@ def test_a_layer_of_convolution_says_what_it_takes():
         nn.Conv2d(4, 6, 3, stride=2, padding="same")
     with pytest.raises(UserError, match="unknown padding_mode 'mirror'"):
         nn.Conv2d(4, 6, 3, padding_mode="mirror")
-    with pytest.raises(UserError, match="an axis of length 5 cannot be continued by 5 elements"):
+    with pytest.raises(UserError, match="an axis of length 5 cannot be padded by 5 elements"):
         nn.Conv2d(4, 6, 3, padding=5, padding_mode="reflect")(IMAGE)
     with pytest.raises(UserError, match=r"output_padding .* must be smaller than stride"):
         nn.ConvTranspose2d(4, 6, 3, output_padding=1)(IMAGE)

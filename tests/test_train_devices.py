@@ -508,7 +508,7 @@ def test_a_fold_opens_no_vault():
     with pytest.raises(UserError, match="a fold may not open the test set"):
         cross_validate(peek, parts.train, 3)
     assert vault.openings == []
-    with pytest.raises(UserError, match=r"folds are made of a Dataset, not TestVault; a vault stays shut"):
+    with pytest.raises(UserError, match=r"folds are made of a Dataset, not TestVault; a vault stays closed"):
         cross_validate(never, vault)
     with pytest.raises(UserError, match="this is the test part of moons"):
         cross_validate(never, parts.test)

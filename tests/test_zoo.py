@@ -169,7 +169,7 @@ def test_a_gpt_looks_back_and_never_ahead():
     after = model(text).numpy()
     numpy.testing.assert_array_equal(before[:, :5], after[:, :5])
     assert abs(before[:, 5:] - after[:, 5:]).max(axis=-1).min() > 1e-5
-    with pytest.raises(UserError, match="looks back on 8 characters, and was given 9"):
+    with pytest.raises(UserError, match="has a context of 8 characters, and was given 9"):
         model(ops.zeros((1, 9), dtype="int64"))
     with pytest.raises(UserError, match="3 heads do not divide"):
         zoo.GPT(5, 4, width=16, heads=3)

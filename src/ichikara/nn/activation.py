@@ -1,4 +1,4 @@
-"""What a neuron makes of its weighted sum."""
+"""Activation functions."""
 
 from .. import ops
 from ..autodiff import Tensor
@@ -22,11 +22,11 @@ __all__ = [
 
 
 class Step(Module):
-    r"""The unit step of the perceptron: fires above its threshold, is silent at it and below.
+    r"""The unit step of the perceptron: 1 above the threshold, 0 at it and below.
 
     .. math:: y = [x > \theta]
 
-    It has no slope that descent could use: nothing flows back through it.
+    Its derivative is 0 wherever it exists, so no gradient flows back through it.
 
     Shapes: (\*) -> (\*).
 
@@ -101,7 +101,7 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    r"""Rectified linear unit with a small slope for negative input, so that it cannot die.
+    r"""Rectified linear unit with a small slope for negative input, so that its gradient never vanishes there.
 
     .. math:: y = x \text{ where } x > 0 \text{ else } a x
 
@@ -127,7 +127,7 @@ class LeakyReLU(Module):
 
 
 class ELU(Module):
-    r"""Exponential linear unit: negative input is bent towards -α.
+    r"""Exponential linear unit: negative input saturates at -α.
 
     .. math:: y = x \text{ where } x > 0 \text{ else } \alpha (e^x - 1)
 
@@ -226,7 +226,7 @@ class Softplus(Module):
 
 
 class _OverAxis(Module):
-    """What both softmaxes share: the axis, which may be left open."""
+    """What both softmaxes share: the axis, which may be left out."""
 
     def __init__(self, dim: int | None = None):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Cells: one step of a recurrent layer, for who writes the loop himself."""
+"""Cells: one step of a recurrent layer, for loops that are written by hand."""
 
 from typing import Any
 

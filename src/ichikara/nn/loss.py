@@ -1,4 +1,4 @@
-"""Losses: how far predictions are from what they should have been, as modules."""
+"""Losses: how far predictions are from their targets, as modules."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ __all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1L
 
 
 class _Loss(Module):
-    """What the losses share: how the losses of the elements are taken together."""
+    """What the losses share: how the losses of the elements are reduced."""
 
     def __init__(self, *, reduction: str = "mean"):
         super().__init__()
@@ -62,7 +62,7 @@ class MSELoss(_Loss):
 
 
 class HuberLoss(_Loss):
-    r"""Squared near the target and absolute far from it, so that an outlier pulls no harder than others.
+    r"""Squared near the target and absolute far from it, so that the gradient of an outlier is bounded.
 
     .. math:: L = \tfrac{1}{n} \sum_i \tfrac12 d_i^2 \text{ where } |d_i| \le \delta
         \text{ else } \delta (|d_i| - \tfrac12 \delta), \qquad d = x - y
@@ -92,7 +92,7 @@ class BCELoss(_Loss):
 
     .. math:: L = -\tfrac{1}{n} \sum_i w_i \bigl(y_i \ln p_i + (1 - y_i) \ln(1 - p_i)\bigr)
 
-    A logarithm stops at -100. Prefer `BCEWithLogitsLoss`, which needs no such stop.
+    Logarithms are clamped at -100. Prefer `BCEWithLogitsLoss`, which needs no clamp.
 
     Shapes: input (\*), target (\*) -> (), or (\*) with ``reduction="none"``.
 
@@ -118,7 +118,7 @@ class BCELoss(_Loss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    r"""Sigmoid and cross entropy in one, from the weighted sum u; stable where the two apart overflow.
+    r"""Sigmoid and cross entropy in one, from the weighted sum u; stable where the two steps would overflow.
 
     .. math:: L = \tfrac{1}{n} \sum_i w_i \bigl(\ln(1 + e^{u_i}) - y_i u_i\bigr),
         \qquad \frac{\partial L}{\partial u} = \frac{w}{n} \bigl(\sigma(u) - y\bigr)

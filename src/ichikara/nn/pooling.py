@@ -1,4 +1,4 @@
-"""Pooling and upsampling: images made smaller and larger."""
+"""Pooling and upsampling."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -94,7 +94,7 @@ class _AvgPool(_Pool):
 
 
 class MaxPool2d(_MaxPool):
-    r"""The largest of each window: whether a pattern was found near a place, and not where exactly.
+    r"""Max pooling: the maximum of each window, which says that a pattern was found, and not exactly where.
 
     .. math:: y_{n c i} = \max_k x_{n c (s i + d k - p)}
 
@@ -102,9 +102,9 @@ class MaxPool2d(_MaxPool):
     oh = (h + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1.
 
     Arguments: ``kernel_size``, of the window in pixels; ``stride``, s, pixels from one window to the next, by default
-    their size; ``padding``, p, pixels around the image, at most half a window, which never win; ``dilation``, d, pixels
-    from one element of the window to the next; ``ceil_mode``, whether a last window may reach beyond the edge. Lengths
-    are a number, or a pair (vertical, horizontal).
+    their size; ``padding``, p, pixels around the image, at most half a window, which are never the maximum;
+    ``dilation``, d, pixels from one element of the window to the next; ``ceil_mode``, whether a last window may reach
+    beyond the edge. Lengths are a number, or a pair (vertical, horizontal).
 
     Raises UserError for a window that does not fit into the image.
 
@@ -119,7 +119,7 @@ class MaxPool2d(_MaxPool):
 
 
 class MaxPool1d(_MaxPool):
-    r"""The largest of each window of a sequence.
+    r"""Max pooling of sequences: the maximum of each window.
 
     .. math:: y_{n c i} = \max_k x_{n c (s i + d k - p)}
 
@@ -141,7 +141,7 @@ class MaxPool1d(_MaxPool):
 
 
 class AvgPool2d(_AvgPool):
-    r"""The average of each window.
+    r"""Average pooling: the mean of each window.
 
     .. math:: y_{n c i} = \frac{1}{|k|} \sum_k x_{n c (s i + k - p)}
 
@@ -179,7 +179,7 @@ class AvgPool2d(_AvgPool):
 
 
 class AvgPool1d(_AvgPool):
-    r"""The average of each window of a sequence.
+    r"""Average pooling of sequences: the mean of each window.
 
     .. math:: y_{n c i} = \frac{1}{|k|} \sum_k x_{n c (s i + k - p)}
 
@@ -214,7 +214,7 @@ class _Adaptive(_Pool):
 
 
 class AdaptiveAvgPool2d(_Adaptive):
-    r"""The averages of as many windows as asked for, whatever the size of the image; with 1, of the whole image.
+    r"""Average pooling to a fixed output size, whatever the size of the image; with 1, global average pooling.
 
     .. math:: y_{n c i} = \frac{1}{|J_i|} \sum_{j \in J_i} x_{n c j}, \qquad
         J_i = \bigl\{\lfloor i l / o \rfloor, \dots, \lceil (i + 1) l / o \rceil - 1\bigr\}
@@ -236,7 +236,7 @@ class AdaptiveAvgPool2d(_Adaptive):
 
 
 class AdaptiveAvgPool1d(_Adaptive):
-    r"""The averages of as many windows of a sequence as asked for.
+    r"""Average pooling of sequences to a fixed output size.
 
     .. math:: y_{n c i} = \frac{1}{|J_i|} \sum_{j \in J_i} x_{n c j}
 
@@ -257,7 +257,7 @@ class AdaptiveAvgPool1d(_Adaptive):
 
 
 class AdaptiveMaxPool2d(_Adaptive):
-    r"""The largest of each of as many windows as asked for, whatever the size of the image.
+    r"""Max pooling to a fixed output size, whatever the size of the image.
 
     .. math:: y_{n c i} = \max_{j \in J_i} x_{n c j}
 
@@ -285,8 +285,8 @@ class Upsample(Module):
     Shapes: (n, c, h, w) -> (n, c, \*size), or (n, c, l) -> (n, c, size).
 
     Arguments: ``size``, of the output; or ``scale_factor``, by which it is larger, each a number or one for each axis;
-    ``mode``, ``'nearest'``, ``'linear'`` (sequences) or ``'bilinear'`` (images); ``align_corners``, whether the middles
-    of the outermost elements lie on each other, not with the nearest.
+    ``mode``, ``'nearest'``, ``'linear'`` (sequences) or ``'bilinear'`` (images); ``align_corners``, whether the centres
+    of the corner elements coincide, not with the nearest.
 
     Raises UserError for another mode, and where not one of ``size`` and ``scale_factor`` is given.
 

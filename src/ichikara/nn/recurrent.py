@@ -1,6 +1,6 @@
-"""Layers that read sequences and carry a state: RNN, LSTM and GRU.
+"""Recurrent layers: RNN, LSTM and GRU.
 
-The state is an argument and a result, never kept in the layer: who reads a text in pieces hands it on.
+The state is an argument and a result, never an attribute: to read a text in pieces, pass the last state on.
 """
 
 import math
@@ -73,14 +73,14 @@ class Weighted(Module):
         return [asarray(s) for s in hx]
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew."""
+        """Draw new initial values for the parameters."""
         bound = 1 / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
 
 
 class _Recurrent(Weighted):
-    """The layers, one above the other, in one direction or in both."""
+    """Stacked layers, in one direction or in both."""
 
     def __init__(
         self,
@@ -178,21 +178,21 @@ class _Recurrent(Weighted):
 
 
 class RNN(_Recurrent):
-    r"""Layers that read a sequence, each output being a part of the next input.
+    r"""A recurrent network: each step takes its input and the hidden state of the step before.
 
     .. math:: h_t = \tanh(W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh})
 
-    Through many steps the gradient fades or explodes, as the powers of a matrix do; `LSTM` and `GRU` were made for
-    that. All numbers start uniform between :math:`\pm 1 / \sqrt{\text{hidden\_size}}`.
+    Over many steps the gradient vanishes or explodes, as the powers of a matrix do; `LSTM` and `GRU` were made for
+    that. All parameters start uniform between :math:`\pm 1 / \sqrt{\text{hidden\_size}}`.
 
     Shapes: input (T, n, input_size), (n, T, input_size) with ``batch_first``, (T, input_size), or a `PackedSequence`;
     hx (layers · directions, n, hidden_size) -> output (T, n, directions · hidden_size), and the last states like hx.
 
-    Arguments: ``input_size``, the length of a step; ``hidden_size``, the number of units; ``num_layers``, how many
-    layers lie above each other; ``nonlinearity``, 'tanh' or 'relu'; ``bias``, whether there are biases;
-    ``batch_first``, whether the sequences come before their steps; ``dropout``, the probability, 0 to 1, by which the
-    outputs of all layers but the last are dropped; ``bidirectional``, whether a second layer reads from the end;
-    ``dtype``, the type of the parameters; ``generator``, where dropout draws from.
+    Arguments: ``input_size``, the length of a step; ``hidden_size``, the number of units; ``num_layers``, the number of
+    stacked layers; ``nonlinearity``, 'tanh' or 'relu'; ``bias``, whether there are biases; ``batch_first``, whether the
+    sequences come before their steps; ``dropout``, the probability, 0 to 1, by which the outputs of all layers but the
+    last are dropped; ``bidirectional``, whether a second layer reads from the end; ``dtype``, the type of the
+    parameters; ``generator``, the source of the dropout masks.
 
     Raises UserError for inputs or states of other shapes.
 
@@ -227,7 +227,7 @@ class RNN(_Recurrent):
 
 
 class LSTM(_Recurrent):
-    r"""Layers that read a sequence with a memory, whose gates learn what to write, to keep and to show.
+    r"""Long short-term memory: a cell state, and gates that learn what to write to it, to keep and to output.
 
     .. math::
         i_t &= \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi}) \\
@@ -237,7 +237,7 @@ class LSTM(_Recurrent):
         c_t &= f_t c_{t-1} + i_t g_t \\
         h_t &= o_t \tanh c_t
 
-    From c to c leads a sum, not a product of matrices: a gradient comes through hundreds of steps of it.
+    The cell state c is updated by a sum, not by a product of matrices: its gradient survives hundreds of steps.
 
     Shapes: input (T, n, input_size), (n, T, input_size) with ``batch_first``, (T, input_size), or a `PackedSequence`;
     hx a pair (h, c), each (layers · directions, n, hidden_size) -> output (T, n, directions · hidden_size), and the
@@ -262,7 +262,7 @@ class LSTM(_Recurrent):
 
 
 class GRU(_Recurrent):
-    r"""Layers that read a sequence, with gates between the old state and a new one: an LSTM with fewer parts.
+    r"""Gated recurrent units: a gate chooses between the old state and a new one. Simpler than an LSTM.
 
     .. math::
         r_t &= \sigma(W_{ir} x_t + b_{ir} + W_{hr} h_{t-1} + b_{hr}) \\

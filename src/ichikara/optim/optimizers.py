@@ -1,4 +1,4 @@
-"""The optimisers by their names: their options, their formulas, and what they remember. The updates are in `rules`."""
+"""The optimisers by their names: their options, formulas and states. The updates are in `rules`."""
 
 import functools
 import inspect
@@ -35,7 +35,7 @@ def _options_in_signature(cls):
 
 @_options_in_signature
 class SGD(Optimizer):
-    r"""Stochastic gradient descent, with momentum if wanted.
+    r"""Stochastic gradient descent, with optional momentum.
 
     .. math::
         g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
@@ -45,10 +45,10 @@ class SGD(Optimizer):
 
     Shapes: ``momentum_buffer`` v has the parameter's.
 
-    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the step per unit of gradient; ``momentum`` μ, the part of
-    the velocity that is kept; ``dampening`` τ, the part of a new gradient that is left out of the velocity;
-    ``weight_decay`` λ and ``l1`` λ₁, the strengths of the penalties, coupled: they are part of the gradient;
-    ``nesterov``, whether to look ahead by one more step of the velocity; ``maximize``, whether to climb.
+    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the step per unit of gradient; ``momentum`` μ, the decay of the
+    velocity; ``dampening`` τ, by how much a new gradient is reduced in the velocity; ``weight_decay`` λ and ``l1`` λ₁,
+    the strengths of the penalties, coupled: they are part of the gradient; ``nesterov``, for Nesterov's momentum;
+    ``maximize``, whether to maximise.
 
     Errors: `UserError` for a negative ``lr``, ``momentum``, ``weight_decay`` or ``l1``, and for ``nesterov`` without
     momentum or with dampening.
@@ -91,13 +91,13 @@ class SGD(Optimizer):
             )
 
     def _needed(self, options):
-        # With dampening the first velocity is no running mean of zeros, so it appears with the first gradient.
+        # With dampening the first velocity is the first gradient, and no running mean that starts at 0.
         return self.memory if options["momentum"] and not options["dampening"] else ()
 
 
 @_options_in_signature
 class Adagrad(Optimizer):
-    r"""Each component's step shrinks with the gradients that it has seen: rare ones keep their long steps.
+    r"""Each component's step shrinks with the sum of its squared gradients: rare components keep long steps.
 
     .. math::
         g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
@@ -106,10 +106,9 @@ class Adagrad(Optimizer):
 
     Shapes: ``sum`` s has the parameter's, ``step`` t has ().
 
-    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of the first step; ``lr_decay`` γ, by how much of
-    itself the rate is divided further at each step; ``weight_decay`` λ and ``l1`` λ₁, the strengths of the
-    penalties, coupled; ``initial_accumulator_value`` s₀; ``eps`` ε, which keeps the quotient finite; ``maximize``,
-    whether to climb.
+    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of the first step; ``lr_decay`` γ, the decay of the
+    rate at each step; ``weight_decay`` λ and ``l1`` λ₁, the strengths of the penalties, coupled;
+    ``initial_accumulator_value`` s₀; ``eps`` ε, which avoids a division by 0; ``maximize``, whether to maximise.
 
     Errors: `UserError` for any of them below 0.
 
@@ -117,7 +116,7 @@ class Adagrad(Optimizer):
     >>> w = ichikara.asarray([1.0, 1.0], requires_grad=True)
     >>> (w * ichikara.asarray([100.0, 0.01])).sum().backward()
     >>> Adagrad([w], lr=0.5).step()
-    >>> w  # both go as far, however steep their slopes
+    >>> w  # equal steps, however large the gradients
     Tensor([0.5, 0.5], requires_grad=True)
 
     Source: J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
@@ -148,7 +147,7 @@ class Adagrad(Optimizer):
 
 @_options_in_signature
 class RMSprop(Optimizer):
-    r"""The gradient divided by the root of the running mean of its square, so that all components go about as far.
+    r"""The gradient divided by the root of the running mean of its square, so that all steps are about as long.
 
     .. math::
         g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
@@ -160,10 +159,10 @@ class RMSprop(Optimizer):
 
     Shapes: ``square_avg`` v, ``grad_avg`` m and ``momentum_buffer`` b have the parameter's, ``step`` has ().
 
-    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of a step; ``alpha`` α, the part of the running
-    means that is kept; ``eps`` ε, which keeps the quotient finite; ``weight_decay`` λ and ``l1`` λ₁, the strengths
-    of the penalties, coupled; ``momentum`` μ; ``centered``, whether to divide by the deviation instead;
-    ``maximize``, whether to climb.
+    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of a step; ``alpha`` α, the decay of the running
+    means; ``eps`` ε, which avoids a division by 0; ``weight_decay`` λ and ``l1`` λ₁, the strengths of the penalties,
+    coupled; ``momentum`` μ; ``centered``, whether to divide by the standard deviation; ``maximize``, whether to
+    maximise.
 
     Errors: `UserError` for any of them below 0.
 
@@ -201,7 +200,7 @@ class RMSprop(Optimizer):
 
 @_options_in_signature
 class Adam(Optimizer):
-    r"""Momentum and a step of its own length for each component at once.
+    r"""Momentum, and a separate step size for each component.
 
     .. math::
         g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
@@ -211,15 +210,15 @@ class Adam(Optimizer):
         \hat m_t &= m_t / (1 - \beta_1^t), \qquad \hat v_t = \tilde v_t / (1 - \beta_2^t) \\
         \theta_t &= \theta_{t-1} - \eta\,\hat m_t / (\sqrt{\hat v_t} + \varepsilon)
 
-    The hats make up for running means that begin at 0. The penalties are coupled: divided by the gradient's size
-    like all of g, they hardly hold a parameter with large gradients; see `AdamW`.
+    The hats correct the bias of running means that start at 0. The penalties are coupled: they are divided by the
+    gradient's size like all of g, and hardly shrink a parameter with large gradients; see `AdamW`.
 
     Shapes: ``exp_avg`` m, ``exp_avg_sq`` v and ``max_exp_avg_sq`` ṽ have the parameter's, ``step`` t has ().
 
-    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of a step; ``betas`` β₁ and β₂, the parts of the two
-    running means that are kept; ``eps`` ε, which keeps the quotient finite; ``weight_decay`` λ and ``l1`` λ₁, the
-    strengths of the penalties; ``amsgrad``, whether v may only grow, so that a rare large gradient is not forgotten;
-    ``maximize``, whether to climb.
+    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of a step; ``betas`` β₁ and β₂, the decays of the two
+    running means; ``eps`` ε, which avoids a division by 0; ``weight_decay`` λ and ``l1`` λ₁, the strengths of the
+    penalties; ``amsgrad``, whether v never decreases, so that a rare large gradient has a lasting effect; ``maximize``,
+    whether to maximise.
 
     Errors: `UserError` for ``betas`` outside of [0, 1), for the others below 0.
 
@@ -259,7 +258,7 @@ class Adam(Optimizer):
 
 @_options_in_signature
 class AdamW(Adam):
-    r"""Adam whose penalties pull at the parameters themselves, all equally, whatever their gradients.
+    r"""Adam with decoupled penalties: they shrink all parameters equally, whatever their gradients.
 
     .. math::
         \theta'_t &= \theta_{t-1} - \eta\,(\lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1}) \\

@@ -1,4 +1,4 @@
-"""Numbers that a network predicts: against the true ones, and as a curve over the data."""
+"""Regressions: predictions against targets, and fitted curves."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["fitted_curve", "predicted_against_true"]
 
 
 def predicted_against_true(true: numpy.ndarray, predicted: numpy.ndarray, title: str = "") -> Any:
-    """Draw each prediction against the number that was right; returns a Matplotlib figure.
+    """Draw each prediction against its target; returns a Matplotlib figure.
 
     Shapes: (n), (n).
 
@@ -65,7 +65,7 @@ def fitted_curve(
     line = numpy.linspace(x.min() - margin, x.max() + margin, 500).astype("float32")
     ax.plot(line, function(line), color="black", linewidth=1.4, label="the network")
     room = 0.15 * float(y.max() - y.min()) or 1.0
-    ax.set_ylim(y.min() - room, y.max() + room)  # where it goes astray between the points, it leaves the picture
+    ax.set_ylim(y.min() - room, y.max() + room)  # a curve that diverges between the points is cropped
     ax.set_xlabel(name if len(name) <= 40 else name[:39] + "…", parse_math=False)
     ax.set_ylabel("target")
     finish(figure, title, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3)
