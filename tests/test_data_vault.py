@@ -78,7 +78,7 @@ def test_again_is_true_or_false(vault):
 
 
 def test_a_vault_keeps_a_dataset():
-    with pytest.raises(UserError, match="keeps a Dataset, not list"):
+    with pytest.raises(UserError, match="holds a Dataset, not list"):
         TestVault([1, 2])
 
 

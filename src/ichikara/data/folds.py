@@ -214,6 +214,6 @@ def _check_duplicates(dataset: Dataset, folds: list[Fold]) -> None:
             equal = int(fold.train_rows[same[fold.train_rows] == same[row]][0])
             raise UserError(
                 f"{dataset.name}: in fold {fold.number}, {count} of {len(leaked)} validation rows are in the training "
-                f"part too (row {row} equals row {equal}, counted from 0). Drop the duplicates, keep them together with "
+                f"part (row {row} equals row {equal}, counted from 0). Drop the duplicates, keep them together with "
                 f"groups=…, or allow them with duplicates=True"
             )

@@ -67,7 +67,7 @@ class CharRNN(nn.Module):
         return self.read(x, None)[0]
 
     def read(self, x, state):
-        """The scores of the next character at each position, and the last state. Shapes: (n, t), state -> (n, t, v), state."""
+        """The scores of the next characters, and the last state. Shapes: (n, t), state -> (n, t, v), state."""
         states, state = self.cell(self.embedding(x), state)
         return self.head(self.dropout(states)), state
 
