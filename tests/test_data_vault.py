@@ -77,7 +77,7 @@ def test_again_is_true_or_false(vault):
         vault.open(by="evaluate", again="no")
 
 
-def test_a_vault_keeps_a_dataset():
+def test_a_vault_holds_a_dataset():
     with pytest.raises(UserError, match="holds a Dataset, not list"):
         TestVault([1, 2])
 

@@ -200,19 +200,19 @@ def test_an_encoder_and_decoder_solve_step_by_step_what_they_are_trained_on_at_o
     assert 0 <= model.exact(data.inputs, data.targets) <= 1
 
 
-# --- forgers ----------------------------------------------------------------------------------------------------------
+# --- generators and discriminators ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 12, 16)])
-def test_forgers_make_images_and_detectors_judge_them(shape):
+def test_generators_make_images_and_discriminators_score_them(shape):
     noise = Generator(0).normal((3, 5))
-    for forger, detector in (
+    for generator, discriminator in (
         (zoo.Generator(5, shape, (8,)), zoo.Discriminator(shape, (8,))),
         zoo.dcgan(5, shape, width=4),
     ):
-        images = forger(noise)
+        images = generator(noise)
         assert images.shape == (3, *shape)
         assert abs(images.numpy()).max() <= 1
-        assert detector(images).shape == (3, 1)
+        assert discriminator(images).shape == (3, 1)
     with pytest.raises(UserError, match="multiples of 4"):
         zoo.dcgan(5, (1, 9, 8))
