@@ -50,15 +50,15 @@ def losses(start: str, data, steps: int = 2000, lr: float = 0.01, seed: int = 0)
         nn.init.initialise(model, name, **options)
     optimizer = optim.SGD(model.parameters(), lr=lr)
     loader = DataLoader(data, batch_size=128, shuffle=True, drop_last=True, generator=generator.spawn())
-    losses: list[float] = []
-    while len(losses) < steps:
+    history: list[float] = []
+    while len(history) < steps:
         for images, labels in loader:
             optimizer.zero_grad()
             loss = ichikara.cross_entropy(model(images), ichikara.asarray(labels))
             loss.backward()
             optimizer.step()
-            losses.append(loss.item())
-    return losses[:steps]
+            history.append(loss.item())
+    return history[:steps]
 
 
 def main(steps: int = 2000, mnist: bool = False, seed: int = 0) -> dict[str, list[float]]:
