@@ -61,13 +61,13 @@ def clip_grad_norm_(
     if not tensors:
         return Tensor(0.0)
     gradients = [raw(parameter.grad) for parameter in tensors]
-    total, *scaled = run(_scaled, gradients, max_norm, norm_type, error_if_nonfinite)
-    for parameter, gradient in zip(tensors, scaled, strict=True):
+    total, *shortened = run(_shortened, gradients, max_norm, norm_type, error_if_nonfinite)
+    for parameter, gradient in zip(tensors, shortened, strict=True):
         parameter.grad = wrap(gradient, None)
     return wrap(total, None)
 
 
-def _scaled(gradients, max_norm, norm_type, error_if_nonfinite):
+def _shortened(gradients, max_norm, norm_type, error_if_nonfinite):
     """The total norm of these arrays, and after it the arrays, scaled."""
     xp = namespace(*gradients)
     norms = xp.stack([_norm(xp, gradient, norm_type) for gradient in gradients])

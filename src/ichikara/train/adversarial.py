@@ -81,7 +81,7 @@ class AdversarialTrainer(Trainer):
         self.smooth = fraction("smooth", smooth)
 
     def step(self, inputs, targets=None, last: bool = True) -> float:
-        """One step of the discriminator on real images (from 0 to 1) and generated ones, then one of the generator."""
+        """One step of the detector on real images (from 0 to 1) and forgeries, then one of the forger."""
         forger, detector = self.model.forger, self.model.detector
         of_forger, of_detector = self.optimizer.optimizers
         real = asarray(inputs) * 2 - 1
