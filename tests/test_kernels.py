@@ -12,22 +12,22 @@ from test_operations import each, leaves, ours
 
 import ichikara
 from ichikara import nn, ops, optim
+from ichikara.autodiff import asarray, operations
 from ichikara.fast import registry as kernels
 from ichikara.fast.implementations.layout import scatter_add
 from ichikara.fast.product import product, sum_of_rows
-from ichikara.autodiff import asarray, operations
-from ichikara.ops.attention import self_attention
 from ichikara.fast.replay import program
+from ichikara.ops.attention import self_attention
 from ichikara.stage import stage
 
 needs.kernels()
 from ichikara.fast.implementations.convolution import convolve, convolve_back, convolve_weight
-from ichikara.ops.window import Window
 from ichikara.fast.kernels import cut, deep, winograd
 from ichikara.fast.kernels import product as product_kernel
 from ichikara.fast.kernels.spread import convolution_image
 from ichikara.fast.kernels.strips import are_long
 from ichikara.fast.kernels.tile import ROWS
+from ichikara.ops.window import Window
 
 kernels.find("")  # loads them all
 EXACT = {"float64": {"rtol": 1e-9, "atol": 1e-10}, "float32": {"rtol": 2e-4, "atol": 2e-5}}

@@ -5,7 +5,9 @@ from importlib import import_module
 import pytest
 from cases import DIFFERENTIABLE, check_gradients, rows_of
 
+from ichikara.arrays import Interpreter, interpreting
 from ichikara.autodiff import Operation, operations
+from ichikara.fast import registry
 
 engine, linalg, shape = (import_module(f"ichikara.{name}") for name in ("autodiff.engine", "ops.linalg", "ops.shape"))
 
@@ -15,6 +17,9 @@ RULES = [
     if isinstance(operation, Operation)
     for input in operation.rules
 ]
+
+
+IMPLEMENTED = [(name, input) for name, found in registry.implementations.items() for input in found.rules]
 
 
 def scaled(rule, factor):
@@ -50,6 +55,19 @@ def test_a_wrong_rule_is_noticed(name, input, factor, monkeypatch):
     rule = operation.rules[input]
     monkeypatch.setitem(operation.rules, input, rule._replace(function=scaled(rule.function, factor)))
     monkeypatch.setattr(operation, "_plans", {})  # plans remember the right rule
+    with interpreting(Interpreter()):  # an implementation would use rules of its own
+        assert is_noticed(name)
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.01])
+@pytest.mark.parametrize(
+    ("name", "input"), [(n, i) for n, found in registry.implementations.items() for i in found.rules]
+)
+def test_a_wrong_rule_of_an_implementation_is_noticed(name, input, factor, monkeypatch):
+    right = registry.implementations[name]
+    wrong = registry.Implementation(right.function, right.keeps, right.rules)
+    wrong.rules[input] = right.rules[input]._replace(function=scaled(right.rules[input].function, factor))
+    monkeypatch.setitem(registry.implementations, name, wrong)
     assert is_noticed(name)
 
 
@@ -60,7 +78,8 @@ def test_a_wrong_rule_is_noticed(name, input, factor, monkeypatch):
 )
 def test_a_gradient_that_is_not_summed_is_noticed(name, module, monkeypatch):
     monkeypatch.setattr(module, "sum_to", lambda x, shape: x)
-    assert is_noticed(name)
+    with interpreting(Interpreter()):
+        assert is_noticed(name)
 
 
 @pytest.mark.parametrize("name", sorted({case.name for case in DIFFERENTIABLE}))

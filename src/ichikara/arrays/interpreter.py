@@ -32,9 +32,9 @@ class Interpreter:
         """Whether `forward` has an implementation for what is composed of other operations."""
         return False
 
-    def backward(self, operation: Any, wanted: Any, rule: Callable, arguments: Sequence) -> Any:
-        """What a rule of an operation gives: the gradient of the input that is wanted, or of several."""
-        return rule(*arguments)
+    def backward(self, operation: Any, rule: Any, wanted: Sequence, arguments: Sequence) -> Any:
+        """What a rule of an operation gives: the gradient of the input that is wanted, or of several by their names."""
+        return rule.function(*arguments)
 
     def call(self, function: Callable, *arguments: Any) -> Any:
         """The value of a function of arrays that is no operation; one that returns None is called for its effect."""

@@ -1,10 +1,10 @@
 """Floor 2: the chain rule. Tensors that remember what made them, the record of an operation, and the sweep back."""
 
+from .base import raw
 from .check import GradientError, check_grads, numerical_grad
+from .engine import Operation, Tensor, wrap
 from .functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .modes import enable_grad, is_grad_enabled, no_grad
-from .base import raw
-from .engine import Operation, Tensor, wrap
 from .operation import Composition, alias, composed, op, operations, verify
 from .tensor import asarray
 from .tree import flatten, tree_map

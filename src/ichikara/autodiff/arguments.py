@@ -26,7 +26,9 @@ class Signature:
     keeps: tuple[str, ...]
     stated = False  # whether the gradient of every input was stated
 
-    def __init__(self, function, formula, *, name=None, broadcasts=False, floating=False, promotes=None, sequence=False):
+    def __init__(
+        self, function, formula, *, name=None, broadcasts=False, floating=False, promotes=None, sequence=False
+    ):
         update_wrapper(self, function)
         self.function: Callable = function
         self.formula: str = formula
@@ -59,9 +61,9 @@ class Signature:
                 raise TypeError(f"{self.name}: the gradient of {name} names {', '.join(sorted(unknown))}")
         self.stated = True
 
-    def shape_of(self, values: dict, name: str) -> Any:
-        """What a rule calls ``x_shape``, of what the operation was called with; a list of them for a sequence."""
-        value = values[name.removesuffix("_shape")]
+    @staticmethod
+    def shape_of(value: Any) -> Any:
+        """What a rule calls ``x_shape``, of an input x; a list of shapes for a sequence."""
         return [item.shape for item in value] if value.__class__ is list else value.shape
 
     def arrays_of(self, args: tuple, options: dict) -> tuple[list, dict, bool]:
@@ -70,7 +72,7 @@ class Signature:
         Inside a rule, which computes with arrays, no argument is a tensor, and the result will be none either.
         """
         if options or len(args) != self._count:
-            args = self._complete(args, options)
+            args = self.complete(args, options)
         if self.sequence:
             return self._arrays_of_sequence(args)
         values, nodes, tensors = list(args), {}, False
@@ -104,9 +106,13 @@ class Signature:
         nodes = {i: item._node for i, item in enumerate(items) if tensors[i] and item._node is not None}
         arrays = [seam.interpreter.read(item) if tensors[i] else item for i, item in enumerate(items)]
         harmonise(arrays, range(len(arrays)), self.floating)
-        return [arrays, *args[1:]], nodes if mode.grad_enabled and None in self.rules else {}, any(tensors) or not mode.in_rule
+        return (
+            [arrays, *args[1:]],
+            nodes if mode.grad_enabled and None in self.rules else {},
+            any(tensors) or not mode.in_rule,
+        )
 
-    def _complete(self, args, options) -> tuple:
+    def complete(self, args, options) -> tuple:
         """All parameters by position, with the options' defaults."""
         values = list(args)
         if len(args) <= self._count:
@@ -130,9 +136,7 @@ class Signature:
             return error  # what JAX says of its tracers is better than what we could
         kind = next(kind for kind in (ValueError, TypeError, IndexError) if isinstance(error, kind))
         shown = ", ".join(
-            f"{name}: {_shown(value)}"
-            for name, value in zip(self.parameters, values, strict=True)
-            if value is not None
+            f"{name}: {_shown(value)}" for name, value in zip(self.parameters, values, strict=True) if value is not None
         )
         return kind(f"{self.name} cannot work with {shown}: {error}")
 

@@ -126,7 +126,7 @@ class TensorBase:
         return int(self.item())
 
     def _need_numbers(self, what):
-        """Raise TypeError where there are no numbers yet, because the function that they are part of is being traced."""
+        """Raise TypeError where there are no numbers yet, because the function around is being traced."""
         request = f"{what} of a traced tensor (shape {self.shape})"
         seam.interpreter.concrete(request)
         if is_traced(self._data):

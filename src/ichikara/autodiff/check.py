@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..arrays import Generator, to_numpy
+from .engine import Tensor, wrap
 from .functional import grad
 from .modes import no_grad
-from .engine import Tensor, wrap
 from .tensor import asarray
 from .tree import flatten
 

@@ -2,8 +2,8 @@ r"""The chain rule on one page: an operation leaves a node behind, and a sweep g
 
 .. math:: \bar x = \sum_{y\ \text{made from}\ x} \bar y \, \frac{\partial y}{\partial x}
 
-This page sees arrays and nodes alone. How arguments become arrays is in `arguments`, how a tensor behaves in `base`.
-Who computes is the interpreter (`arrays.interpreter`): there a kernel, a capture or a tracer attaches.
+Here are arrays and nodes alone. How arguments become arrays is in `arguments`, how a tensor behaves in `base`. Who
+computes is the interpreter (`arrays.interpreter`): there a kernel, a capture or a tracer attaches.
 
 Source: S. Linnainmaa (1970); A. Griewank and A. Walther, "Evaluating Derivatives" (2008), chapter 3.
 """
@@ -11,18 +11,20 @@ Source: S. Linnainmaa (1970); A. Griewank and A. Walther, "Evaluating Derivative
 from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
-from operator import add
 from typing import Any, NamedTuple
 
 from ..arrays import is_floating, namespace, sum_to
-from ..arrays.interpreter import seam
+from ..arrays.interpreter import Interpreter, seam
 from .arguments import Signature, names_of
 from .base import TensorBase
 from .graph import check_usable, leading_to
-from .modes import block, mode
-from .slices import IndexedSlices
+from .modes import block
+from .plan import Plan, make_plan
+from .slices import IndexedSlices, add_gradients, dense
 
 __all__ = ["Node", "Operation", "Rule", "Tensor", "sweep", "wrap"]
+
+PLAIN = Interpreter()
 
 
 class Node:
@@ -31,23 +33,42 @@ class Node:
     A node keeps what the rules of its wanted inputs need, and the nodes of these inputs. A sweep frees both.
     """
 
-    __slots__ = ("dtype", "grad", "inputs", "operation", "order", "plan", "saved", "shape", "version", "versions")
+    __slots__ = ("dtype", "grad", "inputs", "leaves", "operation", "order", "plan", "saved", "shape", "version")
     _order = count(1)
 
-    def __init__(self, array, operation=None, inputs=None, plan=None, saved=None):
+    def __init__(self, array, operation=None, inputs=None, plan=None, saved=None, leaves=()):
         self.shape, self.dtype, self.grad, self.version = array.shape, array.dtype, None, 0
         self.operation, self.inputs, self.plan, self.saved = operation, inputs, plan, saved
-        self.versions = [source.version for source in inputs.values()] if inputs else ()
+        self.leaves = leaves  # those whose numbers it saved, and how often they had been changed
         self.order = next(Node._order) if operation else -next(Node._order)  # a sweep comes to the leaves last
 
 
 class Tensor(TensorBase):
-    """An array, ``_data``, that remembers which application made it, ``_node``; None for a constant."""
+    """An array of numbers, ``_data``, that remembers the application that made it, ``_node``; None for a constant.
+
+    Make one with `asarray`. Operators and functions follow the Python array API: ``x + y``, ``x @ y``, ``x[1:, 0]``,
+    ``x.sum(axis=0)``. A Tensor is never changed in place: ``x[i] = v`` is an error that names what to do instead.
+
+    Arguments: as `asarray`.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    Tensor([2., 4.])
+    """
 
     __slots__ = ()
 
     def backward(self, grad=None, retain_graph: bool = False, create_graph: bool = False) -> None:
-        """Add the gradient of this tensor by every leaf that it was made from to the ``grad`` of that leaf."""
+        r"""Add the gradient of this tensor by every leaf that it was made from to that leaf's ``grad``.
+
+        .. math:: \bar x \mathrel{+}= \bigl(\partial y / \partial x\bigr)^{\!\top} \bar y
+
+        Shapes: ``grad`` has the tensor's; it may be left out of a single number, where it is 1.
+
+        Arguments: ``retain_graph``, keep what is needed to go through the graph again; ``create_graph``, let the
+        gradients be differentiated. Raises RuntimeError and ValueError, as `seed` and a second sweep say.
+        """
         found = sweep(self._node, self.seed(grad, create_graph), retain=retain_graph, traced=create_graph)
         for leaf, g in found.items():
             seam.interpreter.gradient(leaf)
@@ -69,14 +90,6 @@ class Rule(NamedTuple):
     function: Callable
     needs: tuple[str, ...]
     joint: bool = False  # whether the function gives the gradients of several inputs, by their names
-
-
-class Plan(NamedTuple):
-    """What a node has to do for some wanted inputs: rules with the inputs they are for, and the names of what to save."""
-
-    rules: list[tuple[Rule, list]]  # of the implementation that computed the value
-    stated: list[tuple[Rule, list]]  # of the record: they run on tensors too, and so have gradients themselves
-    saves: list[str]
 
 
 class Operation(Signature):
@@ -111,42 +124,41 @@ class Operation(Signature):
 
     def _node(self, used, inputs, values, y, kept):
         """The node of an application; ``used`` is the implementation that computed it: this record, or a kernel."""
-        plan = self._plans.get((used, *inputs))
-        if plan is None:
-            plan = self._plans[used, *inputs] = self._plan(used, inputs)
-        named = dict(zip(self.parameters, values, strict=True))
-        named.update(zip(used.keeps, kept, strict=True))
-        named["y"] = y
-        saved = {name: named[name] if name in named else self.shape_of(named, name) for name in plan.saves}
-        return Node(y, self, inputs, plan, saved)
-
-    def _plan(self, used, wanted):
-        rules, stated = ({}, {})
-        for name in wanted:
-            rules.setdefault(used.rules.get(name) or used.rules[None], []).append(name)
-            stated.setdefault(self.rules.get(name) or self.rules[None], []).append(name)
-        saves = {need: None for rule in (*rules, *stated) for need in rule.needs if need not in ("g", "wanted")}
-        return Plan([*rules.items()], [*stated.items()], [*saves])
+        key = (used, *inputs)
+        plan = self._plans.get(key) or self._plans.setdefault(key, make_plan(self, *key))
+        saved = {name: values[i] for name, i in plan.saves}
+        for name, i in plan.shapes:
+            saved[name] = self.shape_of(values[i])
+        if plan.output:
+            saved["y"] = y
+        saved.update(zip(used.keeps, kept, strict=True))
+        leaves = [
+            (source, source.version)
+            for name, source in inputs.items()
+            if source.operation is None and (self.inputs[0] if self.sequence else name) in saved
+        ]
+        return Node(y, self, inputs, plan, saved, leaves)
 
 
 def sweep(root: Node, gradient: Any, wanted=None, *, retain=False, traced=False) -> dict[Node, Any]:
     """The gradient of every leaf that the root was made from, or of the wanted nodes: last made, first visited.
 
-    Arguments: ``retain``, keep what the nodes saved for another sweep; ``traced``, compute with tensors, so that the
-    gradients can be differentiated again.
+    Arguments: ``retain``, keep what the nodes saved for another sweep; ``traced``, compute with tensors: the rules are
+    made of operations then, which leave a graph of their own, and so the gradients have gradients.
     """
-    leads = None if wanted is None else leading_to(root, set(wanted))
+    wanted = wanted and {*wanted}
+    leads = leading_to(root, wanted) if wanted else None
     pending, found, queue = {root: gradient}, {}, [(-root.order, root)]
+    interpreter = PLAIN if traced else seam.interpreter
     with block(in_rule=not traced, grad_enabled=traced):
         while queue:
             node = heappop(queue)[1]
-            g = pending.pop(node)
-            g = g.dense() if g.__class__ is IndexedSlices else g
-            if node.operation is None or (leads and node in wanted):
+            g = dense(pending.pop(node))
+            if node.operation is None or (wanted and node in wanted):
                 found[node] = g
-            for source, part in _parts(node, g, leads, traced):
+            for source, part in _parts(node, g, leads, interpreter) if node.operation else ():
                 if source in pending:
-                    pending[source] = _sum(pending[source], part, traced)
+                    pending[source] = add_gradients(pending[source], part, interpreter)
                 else:
                     pending[source] = part
                     heappush(queue, (-source.order, source))
@@ -155,27 +167,22 @@ def sweep(root: Node, gradient: Any, wanted=None, *, retain=False, traced=False)
     return found
 
 
-def _parts(node, g, leads, traced):
+def _parts(node, g, leads, interpreter):
     """What a node passes on: each of its inputs that leads to something wanted, and the gradient of that input."""
-    if node.operation is None:
-        return
     check_usable(node)
+    traced = interpreter is PLAIN
     values = {**(_on_tensors(node) if traced else node.saved), "g": g}
     for rule, names in node.plan.stated if traced else node.plan.rules:
-        names = values["wanted"] = [name for name in names if leads is None or node.inputs[name] in leads]
-        if node.operation.slices and not traced:
-            parts = IndexedSlices(node.operation, rule, values, node.inputs["x"]) if names else None
+        names = values["wanted"] = names if leads is None else [name for name in names if node.inputs[name] in leads]
+        if node.operation.slices and not traced and names:
+            parts = IndexedSlices(node.operation, rule, values, node.inputs["x"])
         elif names:
-            parts = _run(node.operation, rule, names, [values[need] for need in rule.needs], traced)
+            parts = interpreter.backward(node.operation, rule, names, [values[need] for need in rule.needs])
         for name in names:
-            yield node.inputs[name], _fit(node, parts[name] if rule.joint else parts, node.inputs[name])
-
-
-def _run(operation, rule, names, arguments, traced):
-    """What a rule gives. On tensors it is made of operations, and leaves a graph: that is the second derivative."""
-    if traced:
-        return rule.function(*arguments)
-    return seam.interpreter.backward(operation, names if rule.joint else names[0], rule.function, arguments)
+            source, part = node.inputs[name], parts[name] if rule.joint else parts
+            if part.shape != source.shape or part.dtype != source.dtype:
+                part = _fit(node.operation, part, source, interpreter)
+            yield source, part
 
 
 def _on_tensors(node):
@@ -188,21 +195,10 @@ def _on_tensors(node):
     return saved
 
 
-def _fit(node, part, source):
+def _fit(operation, part, source, interpreter):
     """A part of a gradient as that of its input: summed where the input was broadcast, and of the input's type."""
     if part.shape != source.shape:
-        if not node.operation.broadcasts:
-            raise RuntimeError(
-                f"a gradient of {node.operation.name} has shape {part.shape}, and its input has {source.shape}"
-            )
-        part = sum_to(part, source.shape) if isinstance(part, Tensor) else seam.interpreter.call(sum_to, part, source.shape)
+        if not operation.broadcasts:
+            raise RuntimeError(f"a gradient of {operation.name} has shape {part.shape}, its input {source.shape}")
+        part = interpreter.call(sum_to, part, source.shape)
     return part if part.dtype == source.dtype else namespace(part).astype(part, source.dtype)
-
-
-def _sum(a, b, traced):
-    """The gradient of what was used twice."""
-    if b.__class__ is IndexedSlices:
-        a, b = b, a
-    if a.__class__ is IndexedSlices:
-        return a.add(b)
-    return a + b if traced else seam.interpreter.call(add, a, b)

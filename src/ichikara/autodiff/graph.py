@@ -12,11 +12,10 @@ def check_usable(node: Any) -> None:
             "backward went through this graph before, and its saved values are gone; "
             "compute the output again, or pass retain_graph=True the first time"
         )
-    for (name, source), version in zip(node.inputs.items(), node.versions, strict=True):
-        is_saved = name in node.saved or node.operation.inputs[0] in node.saved and node.operation.sequence
-        if source.version != version and is_saved:
+    for leaf, version in node.leaves:
+        if leaf.version != version:
             raise RuntimeError(
-                f"a leaf of shape {source.shape} was changed in place after {node.operation.name} had used it, "
+                f"a leaf of shape {leaf.shape} was changed in place after {node.operation.name} had used it, "
                 "so the gradient would be of other numbers; call backward() before the optimiser's step"
             )
 

@@ -16,7 +16,6 @@ The function's body also runs on Tensors, where it is made of other operations. 
 a hand-derived rule, and the way to its second derivative.
 """
 
-import inspect
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
@@ -48,7 +47,6 @@ class Composition:
         self.function: Callable = function
         self.parameters: tuple[str, ...] = names_of(function)
         self.inputs: tuple[str, ...] = self.parameters[: function.__code__.co_posonlyargcount]
-        self._signature = inspect.signature(function)
         self.fused = Operation(function, formula, returns=returns)
         self.fused.rules[None] = Rule(formula, self._differentiate, ("g", "wanted", *self.parameters), joint=True)
 
@@ -56,13 +54,9 @@ class Composition:
         if not mode.in_rule:
             n = len(self.inputs)
             args = (*[a if a is None else _tensor(a) for a in args[:n]], *args[n:])
-        if len(args) != len(self.parameters) or options:
-            bound = self._signature.bind(*args, **options)
-            bound.apply_defaults()
-            args = tuple(bound.arguments.values())
         if seam.interpreter.fuses(self, args):
-            return self.fused(*args)
-        return self.function(*args)
+            return self.fused(*args, **options)
+        return self.function(*args, **options)
 
     def _differentiate(self, g, wanted, *arguments):
         """The gradients of the wanted inputs, through the composed form: as tensors if g is one, else as arrays."""

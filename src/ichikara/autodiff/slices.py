@@ -12,7 +12,7 @@ from typing import Any
 from ..arrays import add_into
 from ..arrays.interpreter import seam
 
-__all__ = ["IndexedSlices"]
+__all__ = ["IndexedSlices", "add_gradients", "dense"]
 
 
 class IndexedSlices:
@@ -38,10 +38,23 @@ class IndexedSlices:
         """The sum as an array."""
         (rule, values), *more = self.pieces
         interpreter = seam.interpreter
-        total = interpreter.backward(self.operation, "x", rule.function, [values[need] for need in rule.needs])
+        total = interpreter.backward(self.operation, rule, ["x"], [values[need] for need in rule.needs])
         for _, values in more:
             total = interpreter.call(add_into, total, values["index"], values["g"])
         for other in self.others:
             total = interpreter.call(add, total, other)
         return total
 
+
+def dense(gradient: Any) -> Any:
+    """A gradient as an array, which it is already unless it is one of slices."""
+    return gradient.dense() if gradient.__class__ is IndexedSlices else gradient
+
+
+def add_gradients(a: Any, b: Any, interpreter: Any) -> Any:
+    """The gradient of what was used twice."""
+    if b.__class__ is IndexedSlices:
+        a, b = b, a
+    if a.__class__ is IndexedSlices:
+        return a.add(b)
+    return interpreter.call(add, a, b)

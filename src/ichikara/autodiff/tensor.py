@@ -161,7 +161,8 @@ def seed(self: Tensor, gradient: Any = None, create_graph: bool = False) -> Any:
                 f"backward() of a tensor of shape {self.shape} needs the gradient of each element: "
                 "reduce it to a single number first (sum(), mean()), or pass grad= of that shape"
             )
-        gradient = namespace(self._data).ones_like(self._data)
+        ones = namespace(self._data).ones_like(self._data)
+        return wrap(ones, None) if create_graph else ones
     gradient = asarray(gradient, dtype=self.dtype)
     if gradient.shape != self.shape:
         raise ValueError(f"the gradient of a tensor of shape {self.shape} has that shape too, not {gradient.shape}")

@@ -1,12 +1,13 @@
 """Which implementation computes an operation: a compiled kernel for large arrays, NumPy for others, else the record."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from operator import add
 from typing import Any
 
 import numpy
 
 from ..arrays import PYTHON_NUMBERS, Interpreter, add_into, sum_to
+from ..ops.window import Window
 from . import implementations as _registers_them  # noqa: F401
 from .implementations.layout import add_into as add_into_quickly
 from .optim.update import updater_of
@@ -19,7 +20,7 @@ __all__ = ["Dispatcher"]
 FUNCTIONS: dict[Callable, Callable] = {add: sum_of_two, sum_to: sum_to_quickly, add_into: add_into_quickly}
 """What is called instead of functions that are no operations."""
 
-_OTHERS = PYTHON_NUMBERS | {type(None), str, tuple}
+_NONE_OF_ANOTHER_LIBRARY = PYTHON_NUMBERS | {numpy.ndarray, type(None), type(...), str, tuple, slice, Window}
 
 
 class Dispatcher(Interpreter):
@@ -28,27 +29,26 @@ class Dispatcher(Interpreter):
     def __init__(self):
         self._merged: dict[tuple, Implementation] = {}
 
-    def forward(self, operation: Any, arguments: Sequence, wanted: Sequence) -> tuple[Any, Any]:
+    def forward(self, operation: Any, arguments: Sequence, wanted: Any) -> tuple[Any, Any]:
         for found in self.candidates(operation, arguments, wanted):
             output = found.function(*arguments)
             if output is not NotImplemented:  # which says that it cannot do these options, or this layout
                 return output, found
-        raise AssertionError(f"{operation.name} has no implementation for these arguments")
+        return operation.function(*arguments), operation
 
-    def candidates(self, operation: Any, arguments: Sequence, wanted: Sequence) -> Iterator[Any]:
-        """The implementations of an operation that may compute it, the fastest first; the last one can.
+    def candidates(self, operation: Any, arguments: Sequence, wanted: Any) -> Sequence:
+        """The implementations of an operation that may compute it, the fastest first, besides its own function.
 
         Arguments: ``arguments``, with NumPy's arrays; ``wanted``, the inputs whose gradients are wanted.
         """
         base = implementations.get(operation.name)
-        if base is not None and not _are_of_numpy(arguments[: len(operation.inputs)]):
+        if base is not None and not _are_of_numpy(arguments):
             base = None
         kernels = fitting(operation.name, arguments, operation.promotes)
-        if kernels:
-            yield self._with_kernels(operation, base, kernels, inference=not wanted and ALONE in kernels)
-        if base is not None:
-            yield self._with_rules(operation, base)
-        yield operation
+        if not kernels:
+            return () if base is None else (base,)
+        fast = self._with_kernels(operation, base, kernels, inference=not wanted and ALONE in kernels)
+        return (fast,) if base is None else (fast, base)
 
     def fuses(self, composition: Any, arguments: Sequence) -> bool:
         return composition.name in implementations and _are_of_one_type(arguments[: len(composition.inputs)])
@@ -67,31 +67,20 @@ class Dispatcher(Interpreter):
 
     def _with_kernels(self, operation, base, kernels, inference):
         function = kernels[ALONE] if inference else kernels.get("") or (base or operation).function
-        key = operation, base, function, inference, *kernels.values()
+        key = operation, base, function, *kernels.values()
         found = self._merged.get(key)
         if found is None:
             keeps = () if inference else (base or operation).keeps
-            found = self._merged[key] = Implementation(function, keeps, operation.rules, inference)
-            found.rules.update(base.rules if base else {})
+            found = self._merged[key] = Implementation(function, keeps, base.rules if base else {}, inference)
             found.gradient(**{name: rule for name, rule in kernels.items() if name not in ("", ALONE)})
         return found
 
-    def _with_rules(self, operation, base):
-        key = operation, base
-        found = self._merged.get(key)
-        if found is None:
-            found = self._merged[key] = Implementation(base.function, base.keeps, {**operation.rules, **base.rules})
-        return found
 
-
-def _are_of_numpy(inputs: Sequence) -> bool:
-    """Whether these are NumPy's arrays, or lists of them, and what is none of another library's."""
-    for x in inputs:
+def _are_of_numpy(arguments: Sequence) -> bool:
+    """Whether these are NumPy's arrays, or lists of them, and options."""
+    for x in arguments:
         kind = x.__class__
-        if kind is list:
-            if not _are_of_numpy(x):
-                return False
-        elif kind is not numpy.ndarray and kind not in _OTHERS:
+        if kind not in _NONE_OF_ANOTHER_LIBRARY and not (kind is list and _are_of_numpy(x)):
             return False
     return True
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy
 
-from . import registry as kernels
 from ..arrays import sum_to as plain_sum_to
+from . import registry as kernels
 from .workers import ALONE, share
 
 __all__ = ["product", "sum_of_rows", "sum_of_two", "sum_to"]

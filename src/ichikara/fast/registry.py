@@ -73,6 +73,7 @@ LARGE = 1 << 14
 ALONE = "alone"
 """The name under which `find` has the kernel of an operation's value alone."""
 
+
 class Implementation:
     """Another way to compute an operation: a function of arrays, and rules for the gradients of its inputs.
 

@@ -10,6 +10,7 @@ from .shape import matrix_transpose, tril
 
 __all__ = ["attention", "scaled_dot_product_attention", "self_attention"]
 
+
 @composed(r"Y = (P \circ D)\,V, \quad P = \operatorname{softmax}(s\,Q K^\top + M)")
 def attention(q, k, v=None, mask=None, dropout_mask=None, /, is_causal=False, scale=1.0):
     r"""The values, weighed by how alike a query and the values' keys are; without values, the weights.

@@ -26,7 +26,10 @@ __all__ = [
 
 
 def _im2col(x, kernel, window, groups):
-    """What the window sees at each position, as a column. Shapes: (n, c, h, w) -> (n, groups, c/groups kh kw, oh ow)."""
+    """What the window sees at each position, as a column.
+
+    Shapes: (n, c, h, w) -> (n, groups, c / groups kh kw, oh ow).
+    """
     xp = namespace(x)
     image = padded(x, window, 0.0)
     seen = [image[place] for place in window.places(kernel, window.positions(x.shape[2:], kernel))]  # (n, c, oh, ow)

@@ -1,6 +1,6 @@
 """The loop over the parameters: what all optimisers share. What sets them apart is in `rules`."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ..arrays import as_array, int32, namespace, read_only, seam

@@ -1,4 +1,4 @@
-"""Operations written for NumPy's arrays of any size: fused values with rules derived by hand. Importing registers them."""
+"""Operations fused for NumPy's arrays of any size, with rules derived by hand; importing them registers them."""
 
 from . import attention, convolution, layout, linalg, loss, norm, recurrent
 

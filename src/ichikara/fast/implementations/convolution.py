@@ -27,7 +27,6 @@ from ..workers import share
 __all__ = ["convolution", "convolution_image", "convolution_weight"]
 
 
-
 @implementation("convolution")
 def convolution(x, weight, bias, window, groups):
     return convolve(x, weight, bias, window, groups)

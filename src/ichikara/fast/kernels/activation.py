@@ -3,9 +3,9 @@ r"""What a neuron does with its weighted sum, number by number.
 Each kernel is one pass over the memory; written with NumPy, GELU's slope takes eighteen.
 """
 
+from ..registry import fused, kernel, small
 from ..tape import contiguous, room
 from ..workers import together
-from ..registry import fused, kernel, small
 from .deferred import inner
 from .elementary import sigmoid, tanh
 from .mapped import mapped, of_one, of_three, of_two

@@ -13,9 +13,9 @@ from functools import lru_cache
 import numpy
 
 from ..once import Once
+from ..registry import kernel
 from ..tape import constant, contiguous, do, room, room_like
 from ..workers import held, together
-from ..registry import kernel
 from .blas import multiply_add
 from .deferred import inner
 from .elementary import copy, exp

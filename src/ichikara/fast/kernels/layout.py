@@ -8,9 +8,9 @@ import math
 import numpy
 
 from ...arrays.axes import is_basic_index
+from ..registry import LARGE, fused, kernel
 from ..tape import contiguous, do, room, zeros
 from ..workers import together
-from ..registry import LARGE, fused, kernel
 from .elementary import copy
 from .team import shared
 

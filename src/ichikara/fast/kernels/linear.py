@@ -6,8 +6,8 @@ r"""A layer's weighted sums and their gradients: for few rows and neurons, each 
 
 import numpy
 
-from ..workers import ALONE
 from ..registry import fused, kernel, small
+from ..workers import ALONE
 from .blas import PLAIN, TURNED, multiply
 from .cut import ITSELF
 from .product import product

@@ -9,9 +9,9 @@ import math
 import numpy
 
 from ...ops.labels import counted
+from ..registry import kernel, small
 from ..tape import do, room
 from ..workers import together
-from ..registry import kernel, small
 from .compiled import compiled
 from .deferred import inner
 from .elementary import exp, sigmoid

@@ -15,9 +15,9 @@ from functools import lru_cache
 import numpy
 
 from ..once import Once
+from ..registry import kernel
 from ..tape import contiguous, room, zeros
 from ..workers import parts_for, together
-from ..registry import kernel
 from .compiled import compiled
 from .deferred import inner
 from .product import add_up

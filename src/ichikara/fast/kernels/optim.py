@@ -9,9 +9,9 @@ import math
 
 import numpy
 
+from ..registry import in_place
 from ..tape import contiguous
 from ..workers import together
-from ..registry import in_place
 from .chain import for_each
 from .compiled import compiled
 from .deferred import inner

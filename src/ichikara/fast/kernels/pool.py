@@ -8,9 +8,9 @@ compares the elements of many windows at once.
 
 import numpy
 
+from ..registry import fused, kernel
 from ..tape import contiguous, room, zeros
 from ..workers import together
-from ..registry import fused, kernel
 from .cut import WHERE, how_to_cut
 from .elementary import larger
 from .team import shared

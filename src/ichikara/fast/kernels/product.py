@@ -4,9 +4,9 @@ from functools import lru_cache
 
 import numpy
 
+from ..registry import kernel
 from ..tape import constant, contiguous, room, zeros
 from ..workers import held, parts_for, together
-from ..registry import kernel
 from . import deep
 from .blas import PLAIN, TURNED, address, gemm
 from .compiled import compiled

@@ -11,12 +11,12 @@ once, as in the operations. Gates lie side by side: (steps, n, gate, size).
 
 import numpy
 
-from ..once import Once
 from ...ops.recurrent import check_shapes
+from ..once import Once
+from ..registry import kernel
 from ..steps import Back
 from ..tape import contiguous, copied, do, room, room_like, zeros
 from ..workers import together
-from ..registry import kernel
 from .deferred import inner
 from .elementary import sigmoid, tanh
 from .layout import in_order

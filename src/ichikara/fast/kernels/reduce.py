@@ -6,9 +6,9 @@ r"""Means, and what they give back.
 import math
 
 from ...arrays.axes import normalise_axes
+from ..registry import ANY, kernel, small
 from ..tape import contiguous, room
 from ..workers import together
-from ..registry import ANY, kernel, small
 from .team import shared
 
 _TOGETHER = 256  # numbers: small ones are added to small ones, and keep their digits

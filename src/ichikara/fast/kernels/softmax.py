@@ -9,9 +9,9 @@ import math
 
 import numpy
 
+from ..registry import kernel
 from ..tape import contiguous, room
 from ..workers import together
-from ..registry import kernel
 from .deferred import inner
 from .elementary import exp, larger
 from .team import shared

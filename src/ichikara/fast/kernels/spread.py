@@ -13,9 +13,9 @@ from functools import lru_cache
 
 import numpy
 
+from ..registry import fused, kernel
 from ..tape import constant, contiguous, do, room
 from ..workers import together
-from ..registry import fused, kernel
 from . import winograd
 from .convolution import convolution_bias, correlate
 from .cut import WHERE, cut_where, how_to_cut

@@ -13,7 +13,7 @@ __all__ = ["Updater", "updater_of"]
 
 
 class Updater:
-    """What is prepared for the updates of one optimiser: of each group its rule with the options, and its flat array."""
+    """What is prepared for the updates of one optimiser: for each group, its rule with options and its flat array."""
 
     def __init__(self):
         self._rows: dict[int, Row] = {}  # by the number of the group

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy
 
-from .. import workers
 from ...autodiff import wrap
+from .. import workers
 from .functions import grad, taker
 from .noted import Done, do, effect, parts_of
 from .places import Homes, Memory

@@ -10,9 +10,9 @@ from weakref import ref
 import numpy
 
 from ...arrays import generator_in_use
-from .. import workers
 from ...autodiff import wrap
 from ...autodiff.modes import mode
+from .. import workers
 from .functions import numbers, taker
 from .fusing import chained, fuse
 from .instruction import Instruction

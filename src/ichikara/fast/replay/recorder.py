@@ -88,7 +88,7 @@ class Recorder(Observer):
             for part in arguments[1] if isinstance(arguments[1], tuple) else (arguments[1],):
                 of_fixed_count(part)
         known = [plain(value) for value in arguments]
-        for found in self._dispatcher.candidates(operation, known, wanted):
+        for found in (*self._dispatcher.candidates(operation, known, wanted), operation):
             of = operation.name, ALONE if getattr(found, "inference", False) else ""
             output = self.run(found.function, arguments, of=of)
             if output is not NotImplemented:
@@ -98,10 +98,10 @@ class Recorder(Observer):
     def fuses(self, composition: Any, arguments: Sequence) -> bool:
         return self._dispatcher.fuses(composition, [plain(getattr(value, "_data", value)) for value in arguments])
 
-    def backward(self, operation: Any, wanted: Any, rule: Callable, arguments: Sequence) -> Any:
-        if not isinstance(wanted, list):
-            return self.run(rule, arguments, of=(operation.name, wanted))
-        found = self.run(partial(_in_order, rule, tuple(wanted)), arguments)
+    def backward(self, operation: Any, rule: Any, wanted: Sequence, arguments: Sequence) -> Any:
+        if not rule.joint:
+            return self.run(rule.function, arguments, of=(operation.name, wanted[0]))
+        found = self.run(partial(_in_order, rule.function, tuple(wanted)), arguments)
         return dict(zip(wanted, found, strict=True))
 
     def call(self, function: Callable, *arguments: Any) -> Any:
@@ -136,9 +136,10 @@ class Recorder(Observer):
     ) -> Any:
         """The value of a function, which the replays will call too; NotImplemented is handed on and not recorded.
 
-        Arguments: ``effect``, whether it is called for what it changes, by default where it returns None; ``of``, the operation that it is and the input whose rule it is, or an empty word: for these a small
-        kernel may be found, or one that does it together with another. None if it is no operation. ``again``, what does
-        an effect so that it can be repeated.
+        Arguments: ``effect``, whether it is called for what it changes, by default where it returns None; ``of``, the
+        operation that it is and the input whose rule it is, or an empty word: for these a small kernel may be found, or
+        one that does it together with another. None if it is no operation. ``again``, what does an effect so that it
+        can be repeated.
         """
         if options:
             function, args = positional(function, args, options)
