@@ -13,13 +13,12 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any, NamedTuple
 
-from ..arrays import is_floating, namespace, sum_to
-from ..arrays.interpreter import Interpreter, seam
+from ..arrays import Interpreter, is_floating, namespace, seam, sum_to
 from .arguments import Signature, names_of
 from .base import TensorBase
 from .graph import check_usable, leading_to
 from .modes import block
-from .plan import Plan, make_plan
+from .plan import plan_of
 from .slices import IndexedSlices, add_gradients, dense
 
 __all__ = ["Node", "Operation", "Rule", "Tensor", "sweep", "wrap"]
@@ -46,10 +45,8 @@ class Node:
 class Tensor(TensorBase):
     """An array of numbers, ``_data``, that remembers the application that made it, ``_node``; None for a constant.
 
-    Make one with `asarray`. Operators and functions follow the Python array API: ``x + y``, ``x @ y``, ``x[1:, 0]``,
-    ``x.sum(axis=0)``. A Tensor is never changed in place: ``x[i] = v`` is an error that names what to do instead.
-
-    Arguments: as `asarray`.
+    Operators and functions follow the Python array API: ``x + y``, ``x @ y``, ``x[1:, 0]``, ``x.sum(axis=0)``. A Tensor
+    is never changed in place: ``x[i] = v`` is an error that names what to do instead. Arguments: as `asarray`.
 
     >>> x = Tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -66,8 +63,8 @@ class Tensor(TensorBase):
 
         Shapes: ``grad`` has the tensor's; it may be left out of a single number, where it is 1.
 
-        Arguments: ``retain_graph``, keep what is needed to go through the graph again; ``create_graph``, let the
-        gradients be differentiated. Raises RuntimeError and ValueError, as `seed` and a second sweep say.
+        Arguments: ``retain_graph``, keep what another sweep needs; ``create_graph``, let gradients be differentiated.
+        Raises RuntimeError for a second sweep, and as `seed` does.
         """
         found = sweep(self._node, self.seed(grad, create_graph), retain=retain_graph, traced=create_graph)
         for leaf, g in found.items():
@@ -101,7 +98,6 @@ class Operation(Signature):
         self.returns: tuple[str, ...] = returns  # those of them that are returned too, as constants
         self.slices: bool = slices  # whether the gradient of its input is zero but for one place
         self.rules: dict[Any, Rule] = {}  # by input; under None, the rule of all inputs together
-        self._plans: dict[Any, Plan] = {}
 
     def gradient(self, **rules) -> "Operation":
         """State the gradient of every input: ``name=(formula, function)``, or ``name=None`` where there is none."""
@@ -124,8 +120,7 @@ class Operation(Signature):
 
     def _node(self, used, inputs, values, y, kept):
         """The node of an application; ``used`` is the implementation that computed it: this record, or a kernel."""
-        key = (used, *inputs)
-        plan = self._plans.get(key) or self._plans.setdefault(key, make_plan(self, *key))
+        plan = plan_of(self, used, *inputs)
         saved = {name: values[i] for name, i in plan.saves}
         for name, i in plan.shapes:
             saved[name] = self.shape_of(values[i])

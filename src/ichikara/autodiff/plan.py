@@ -1,8 +1,9 @@
 """What an application has to save, found once for each choice of wanted inputs and each implementation."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "plan_of"]
 
 
 class Plan(NamedTuple):
@@ -15,7 +16,8 @@ class Plan(NamedTuple):
     output: bool  # whether they need the output
 
 
-def make_plan(operation: Any, used: Any, *wanted: Any) -> Plan:
+@lru_cache(None)
+def plan_of(operation: Any, used: Any, *wanted: Any) -> Plan:
     """The plan of an operation. Arguments: ``used``, the implementation, whose rules come first; ``wanted`` inputs."""
     rules: dict[Any, list] = {}
     stated: dict[Any, list] = {}
