@@ -44,6 +44,9 @@ class Callback:
     def on_fit_start(self, trainer: Training, epochs: int) -> None:
         """Before the first epoch."""
 
+    def on_note(self, trainer: Training, line: str) -> None:
+        """When something should be known of the run, such as why its steps cannot be replayed."""
+
     def on_epoch_start(self, trainer: Training, epoch: int) -> None:
         """Before each epoch; the first is 1."""
 

@@ -110,6 +110,7 @@ def _probe(trainer: Trainer) -> Trainer:
         clip_grad_value=trainer.clip_grad_value,
         accumulate=trainer.accumulate,
         generator=trainer.generator,
+        engine=trainer.engine,
     )
 
 
