@@ -3,6 +3,7 @@
 import random
 import signal
 import warnings
+from functools import partial
 
 import numpy
 import pytest
@@ -114,9 +115,13 @@ def against(engine="auto", seed=0, callbacks=()):
     """A forger and a detector, with batch normalisation."""
     root = Generator(seed)
     with using(root.spawn()):
-        forger = nn.Sequential(nn.Linear(4, 32, bias=False), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 144), nn.Tanh())
+        forger = nn.Sequential(
+            nn.Linear(4, 32, bias=False), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 144), nn.Tanh()
+        )
         forger.append(nn.Unflatten(1, (1, 12, 12)))
-        detector = nn.Sequential(nn.Conv2d(1, 4, 3), nn.LeakyReLU(0.2), nn.Dropout(0.2), nn.Flatten(), nn.Linear(400, 1))
+        detector = nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.LeakyReLU(0.2), nn.Dropout(0.2), nn.Flatten(), nn.Linear(400, 1)
+        )
     model = Adversaries(forger, detector, latent=4)
     pair = Optimizers(*(optim.Adam(part.parameters(), lr=0.002, betas=(0.5, 0.999)) for part in (forger, detector)))
     squeezed = Dataset(1 / (1 + numpy.exp(-IMAGES.inputs[:72])), IMAGES.targets[:72], classes=CLASSES)
@@ -124,7 +129,7 @@ def against(engine="auto", seed=0, callbacks=()):
     return AdversarialTrainer(model, pair, callbacks=callbacks, generator=root.spawn(), engine=engine), loader
 
 
-MAKERS = {**{name: (lambda name: lambda *a, **k: make(name, *a, **k))(name) for name in RUNS}, "gan": against}
+MAKERS = {**{name: partial(make, name) for name in RUNS}, "gan": against}
 
 
 def numbers(trainer):
@@ -248,5 +253,317 @@ def test_eager_captures_nothing(is_captured):
 
 
 def test_an_engine_that_is_not_known_is_refused_with_those_that_are():
-    with pytest.raises(UserError, match=r"unknown engine 'repaly'; did you mean 'replay'\? Allowed: auto, eager, replay"):
+    with pytest.raises(UserError, match=r"engine 'repaly'; did you mean 'replay'\? Allowed: auto, eager, replay"):
         make("mlp", "repaly")
+
+
+# --- steps that cannot be captured ------------------------------------------------------------------------------------
+
+
+class Reads:
+    """A loss that looks at its number."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, output, targets):
+        self.calls += 1
+        loss = ops.cross_entropy(output, targets)
+        return loss * 2 if float(loss) > 1.2 else loss
+
+
+class Counts:
+    """A loss that becomes another one from call to call."""
+
+    def __init__(self):
+        self.weight, self.weights = 1.0, []
+
+    def __call__(self, output, targets):
+        self.weight *= 0.9
+        self.weights.append(self.weight)
+        return ops.cross_entropy(output, targets) * self.weight
+
+
+def counting():
+    """The same, by a variable outside of a function."""
+    weight = 1.0
+
+    def loss(output, targets):
+        nonlocal weight
+        weight *= 0.9
+        return ops.cross_entropy(output, targets) * weight
+
+    return loss
+
+
+class Remembers(nn.Module):
+    """A layer that keeps its last output in an attribute."""
+
+    def forward(self, x):
+        self.last = x * 1.0
+        return self.last
+
+
+class Lucky(nn.Module):
+    """A layer that is sometimes left out, by Python's random numbers."""
+
+    def forward(self, x):
+        return x if random.random() < 0.5 else 2 * x
+
+
+class OnNumpy(nn.Module):
+    """The same, by NumPy's."""
+
+    def forward(self, x):
+        return x * float(numpy.random.random())  # noqa: NPY002 - what is tested
+
+
+def small(extra=None, loss=None, engine="auto", callbacks=(), optimizer=None):
+    """A training of a small network with batch normalisation and dropout, with something added to it."""
+    root = Generator(3)
+    with using(root.spawn()):
+        layers = [nn.Linear(6, 8, bias=False), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.2, generator=Generator(5))]
+        model = nn.Sequential(*layers, *([extra()] if extra else []), nn.Dropout(0.1), nn.Linear(8, 3))
+    loader = DataLoader(ROWS, batch_size=16, shuffle=True, generator=root.spawn())
+    loss = loss() if loss else Objective("cross_entropy", ROWS)
+    made = optimizer(model.parameters()) if optimizer else optim.Adam(model.parameters(), lr=0.02)
+    return Trainer(model, loss, made, callbacks=callbacks, generator=root.spawn(), engine=engine), loader
+
+
+UNCAPTURED = {
+    "a loss that looks at a number": (None, Reads, "numbers"),
+    "a loss that changes itself": (None, Counts, "the step itself changes Counts.weight"),
+    "a loss that changes a variable": (None, counting, "the step itself changes loss.weight"),
+    "a layer that keeps a value": (Remembers, None, "kept"),
+    "random numbers of Python": (Lucky, None, "random numbers"),
+    "random numbers of NumPy": (OnNumpy, None, "random numbers"),
+}
+
+
+@pytest.mark.parametrize("name", UNCAPTURED)
+def test_what_cannot_be_captured_is_computed_eagerly_and_was_from_the_beginning(name):
+    extra, loss, why = UNCAPTURED[name]
+    runs, notes = [], Notes()
+    for engine, callbacks in (("eager", []), ("auto", [notes])):
+        random.seed(1)
+        numpy.random.seed(1)  # noqa: NPY002
+        trainer, loader = small(extra, loss, engine, callbacks)
+        trainer.fit(loader, 2)
+        runs.append(trainer)
+    assert_same(*map(numbers, runs))
+    assert len(notes.lines) == 1
+    assert why in notes.lines[0]
+    assert runs[1].eager_because in notes.lines[0]
+    if loss in (Reads, Counts):
+        assert vars(runs[0].loss) == vars(runs[1].loss)  # every call was counted once
+
+
+@pytest.mark.parametrize("name", UNCAPTURED)
+def test_what_cannot_be_captured_is_an_error_where_replays_are_asked_for(name):
+    extra, loss, why = UNCAPTURED[name]
+    trainer, loader = small(extra, loss, "replay")
+    before = numbers(trainer)
+    with pytest.raises(UserError, match=rf"cannot be captured: .*{why}.*engine='auto'"):
+        trainer.fit(loader, 1)
+    assert_same(before, numbers(trainer))
+
+
+def test_the_line_says_where_in_the_users_file_a_number_was_looked_at():
+    notes = Notes()
+    trainer, loader = small(None, Reads, callbacks=[notes])
+    trainer.fit(loader, 1)
+    assert "test_train_engine.py, line" in notes.lines[0]
+
+
+def test_a_custom_loss_of_tensors_alone_is_replayed(is_captured):
+    runs = []
+    for engine in ("eager", "auto"):
+        trainer, loader = small(None, lambda: lambda output, targets: 3 * ops.cross_entropy(output, targets), engine)
+        trainer.fit(loader, 2)
+        runs.append(trainer)
+    assert runs[1].eager_because == ""
+    assert is_captured
+    assert_close(*map(numbers, runs))
+
+
+def test_a_run_that_went_on_eagerly_does_so_when_it_is_resumed(tmp_path):
+    """The last batch of an epoch, which is smaller, cannot be captured, and those before it can."""
+
+    def loss(output, targets):
+        loss = ops.cross_entropy(output, targets)
+        return loss * (float(loss) > 0) if len(output) < 16 else loss
+
+    def run(*callbacks):
+        trainer, loader = small(None, lambda: loss, callbacks=[*callbacks])
+        trainer.model[3].generator = None  # whose state is not the run's
+        return trainer, loader
+
+    whole, loader = run()
+    whole.fit(loader, 3)
+    assert "numbers" in whole.eager_because
+    for batch in range(1, 15):
+        first, loader = run(InterruptAt(batch))
+        first.fit(loader, 3, checkpoint=tmp_path / "c.safetensors")
+        second, loader = run(Callback())
+        second.resume(tmp_path / "c.safetensors", loader)
+        second.fit(loader, 3)
+        assert_same(numbers(whole), numbers(second))
+
+
+# --- what is changed while a run goes on ------------------------------------------------------------------------------
+
+
+class Between(Callback):
+    """Changes something before each epoch."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def on_epoch_start(self, trainer, epoch):
+        self.change(trainer, epoch)
+
+
+class Weighted:
+    """A loss with a setting."""
+
+    weight = 1.0
+
+    def __call__(self, output, targets):
+        return ops.cross_entropy(output, targets) * self.weight
+
+
+def set_weight(trainer, epoch):
+    trainer.loss.weight = 1 / epoch
+
+
+def set_rate(trainer, epoch):
+    trainer.model[3].p = 0.1 * epoch
+
+
+def set_clip(trainer, epoch):
+    trainer.clip_grad_norm = 0.01 * epoch
+
+
+def freeze(trainer, epoch):
+    trainer.model[0].requires_grad_(epoch % 2 == 0)
+
+
+def still(trainer, epoch):
+    trainer.model[1].eval()
+
+
+def other_loss(trainer, epoch):
+    if epoch == 2:
+        trainer.loss = lambda output, targets: 2 * ops.cross_entropy(output, targets)
+
+
+def other_numbers(trainer, epoch):
+    trainer.model[0].weight.data = trainer.model[0].weight.numpy() * 0.5
+
+
+def add(trainer, epoch):
+    if epoch == 2:
+        trainer.accumulate = 2
+
+
+@pytest.mark.parametrize(
+    "change", [set_weight, set_rate, set_clip, freeze, still, other_loss, other_numbers, add], ids=lambda f: f.__name__
+)
+def test_what_a_callback_changes_counts(change):
+    runs = []
+    for engine in ("eager", "auto"):
+        trainer, loader = small(None, Weighted, engine, [Between(change)])
+        trainer.fit(loader, 4)
+        runs.append(trainer)
+    assert runs[1].eager_because == ""
+    assert_close(*map(numbers, runs))
+
+
+def test_hooks_are_called_in_each_step_also_one_that_comes_later():
+    seen = {"eager": [], "auto": []}
+    for engine, calls in seen.items():
+        trainer, loader = small(None, None, engine)
+        trainer.fit(loader, 1)
+        assert trainer.eager_because == ""
+        handle = trainer.model[0].register_forward_hook(lambda module, args, output, calls=calls: calls.append(1))
+        trainer.fit(loader, 2)
+        handle.remove()
+    assert len(seen["auto"]) == len(seen["eager"]) == len(loader)
+    assert "hook" in trainer.eager_because
+
+
+def test_an_optimiser_with_a_step_of_its_own_is_called():
+    class Own(optim.SGD):
+        taken = 0
+
+        def step(self, closure=None):
+            self.taken += 1
+            return super().step(closure)
+
+    trainer, loader = small(optimizer=lambda parameters: Own(parameters, lr=0.1))
+    trainer.fit(loader, 1)
+    assert trainer.optimizer.taken == len(loader)
+    assert "Own" in trainer.eager_because
+
+
+def test_batches_of_many_shapes_are_not_captured_for_ever():
+    trainer, _ = small()
+    batches = [(ROWS.inputs[:n], ROWS.targets[:n]) for n in range(2, 30)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trainer.fit(batches, 1)
+    assert "more than 16 shapes" in trainer.eager_because
+
+
+def test_what_changes_again_and_again_is_told_once():
+    class Anneal(Notes):
+        def on_batch_end(self, trainer, loss):
+            trainer.loss.weight *= 0.95
+
+    notes = Anneal()
+    trainer, loader = small(None, Weighted, "auto", [notes])
+    trainer.fit(loader, 5)
+    other, loader = small(None, Weighted, "eager", [Anneal()])
+    other.fit(loader, 5)
+    assert len(notes.lines) == 1
+    assert "Weighted.weight" in notes.lines[0]
+    assert_close(numbers(trainer), numbers(other))
+
+
+# --- errors, and other uses -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["eager", "auto", "replay"])
+@pytest.mark.parametrize("at", [1, 4])
+def test_a_run_that_diverges_keeps_the_weights_of_the_step_before(engine, at):
+    trainer, _ = small(engine=engine)
+    batches = [(ROWS.inputs[:16], ROWS.targets[:16])] * 5
+    batches[at - 1] = (batches[0][0] * numpy.inf, batches[0][1])
+    with pytest.raises(DivergedError, match=f"epoch 1, batch {at}"):
+        trainer.fit(batches, 1)
+    other, _ = small(engine=engine)
+    if at > 1:
+        other.fit(batches[: at - 1], 1)
+    for weight, wanted in zip(trainer.model.parameters(), other.model.parameters(), strict=True):
+        numpy.testing.assert_array_equal(weight.numpy(), wanted.numpy())
+    assert trainer.steps == at - 1
+
+
+@pytest.mark.parametrize("engine", ["auto", "replay"])
+def test_a_mistake_is_the_same_error_as_eagerly(engine):
+    def error(engine):
+        trainer, _ = small(engine=engine)
+        with pytest.raises((UserError, ValueError, IndexError)) as caught:
+            trainer.fit([(ROWS.inputs[:16], ROWS.targets[:16] + 5)], 1)
+        return caught
+
+    assert str(error(engine).value) == str(error("eager").value)
+    assert error(engine).type is error("eager").type
+
+
+def test_the_search_for_a_learning_rate_leaves_the_run_as_it_was():
+    trainer, loader = small()
+    before = numbers(trainer)
+    found = find_learning_rate(trainer, loader, steps=20)
+    assert len(found.losses) > 5
+    assert_same(before, numbers(trainer))

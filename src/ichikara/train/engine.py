@@ -93,14 +93,18 @@ class Engine:
         return True
 
     def _refused(self, trainer: Any) -> str:
-        """Why a capture is not tried unless it is asked for."""
+        """Why a capture is not tried, or only if it is asked for."""
+        optimizers = _optimizers(trainer.optimizer)
+        for optimizer in optimizers:
+            if not isinstance(optimizer, Optimizer):
+                return f"{type(optimizer).__name__} is not derived from ichikara.optim.Optimizer"
         if self.name == "replay":
             return ""
         for part in trainer.model.modules():
             if part.__dict__["_forward_hooks"] or part.__dict__["_forward_pre_hooks"]:
                 return f"{type(part).__name__} has a hook, which is to be called in each step"
-        for optimizer in _optimizers(trainer.optimizer):
-            if not isinstance(optimizer, Optimizer) or type(optimizer).step is not Optimizer.step:
+        for optimizer in optimizers:
+            if type(optimizer).step is not Optimizer.step:
                 return f"{type(optimizer).__name__} has a step of its own"
         return ""
 

@@ -193,10 +193,10 @@ class Trainer:
         """Learn from one batch: loss, gradient, and with the ``last`` batch of a step the update; returns the loss."""
         inputs, targets = asarray(inputs), asarray(targets)
         pending = self._pending + len(inputs)
+        first, summed = self._pending == 0, self.accumulate > 1
+        size = pending if last and summed else 0  # a number that is given is part of a capture: only where it counts
         clip = self.clip_grad_norm, self.clip_grad_value
-        # A number that is given is part of a capture: only those that count.
-        size = pending if last and self.accumulate > 1 else 0
-        loss, output = self._engine.call(self, self._learn, inputs, targets, self._pending == 0, last, size, *clip)
+        loss, output = self._engine.call(self, self._learn, inputs, targets, first, last, summed, size, *clip)
         self._pending = 0 if last else pending
         if last:
             self._end_step()
@@ -204,10 +204,11 @@ class Trainer:
         self._totals.add(len(inputs), {"loss": value, **self.metrics(output, targets)})
         return value
 
-    def _learn(self, inputs, targets, first, last, size, clip_norm, clip_value) -> tuple[Tensor, Tensor]:
+    def _learn(self, inputs, targets, first, last, summed, size, clip_norm, clip_value) -> tuple[Tensor, Tensor]:
         """The part of a step that is captured: the loss, its gradient and the update; returns loss and outputs.
 
-        Arguments: ``size``, how many examples a step is made of, if the gradients are sums over several batches.
+        Arguments: ``first`` and ``last``, whether the batch is that of a step; ``summed``, whether gradients are sums
+        over the examples of several batches; ``size``, how many these are.
         """
         if first:
             self.optimizer.zero_grad()
@@ -215,7 +216,7 @@ class Trainer:
         loss = self.loss(output, targets)
         run(self._check, raw(loss))
         # Sums over examples are added up, so that batches count by their sizes.
-        (loss if self.accumulate == 1 else loss * len(inputs)).backward()
+        (loss * len(inputs) if summed else loss).backward()
         if last:
             if size:
                 for parameter in self._optimized():
