@@ -1,17 +1,21 @@
 """The engines of a training: replays give the numbers of eager steps, and a resumed run the same bits at every step."""
 
+import io
 import random
 import signal
 import warnings
 from functools import partial
+from typing import get_args
 
 import numpy
 import pytest
+from rich.console import Console
 
 from ichikara import nn, ops, optim, zoo
 from ichikara.arrays import Generator, using
 from ichikara.data import DataLoader, Dataset
 from ichikara.errors import UserError
+from ichikara.recipes import Recipe
 from ichikara.train import (
     AdversarialTrainer,
     Adversaries,
@@ -20,9 +24,11 @@ from ichikara.train import (
     ExponentialMovingAverage,
     Objective,
     Optimizers,
+    Progress,
     Trainer,
     find_learning_rate,
 )
+from ichikara.train.engine import ENGINES
 
 RANDOM = numpy.random.default_rng(0)
 CLASSES = ("a", "b", "c")
@@ -252,6 +258,11 @@ def test_eager_captures_nothing(is_captured):
     assert not is_captured
 
 
+def test_recipes_name_the_engines_that_there_are():
+    field = Recipe.model_fields["training"].annotation.model_fields["engine"]
+    assert set(get_args(field.annotation)) == set(ENGINES)
+
+
 def test_an_engine_that_is_not_known_is_refused_with_those_that_are():
     with pytest.raises(UserError, match=r"engine 'repaly'; did you mean 'replay'\? Allowed: auto, eager, replay"):
         make("mlp", "repaly")
@@ -356,6 +367,14 @@ def test_what_cannot_be_captured_is_computed_eagerly_and_was_from_the_beginning(
     assert runs[1].eager_because in notes.lines[0]
     if loss in (Reads, Counts):
         assert vars(runs[0].loss) == vars(runs[1].loss)  # every call was counted once
+
+
+def test_progress_prints_the_line():
+    console = Console(file=io.StringIO(), width=200)
+    trainer, loader = small(None, Counts, callbacks=[Progress(console)])
+    trainer.fit(loader, 1)
+    assert console.file.getvalue().count("\n") == 1
+    assert "steps are computed eagerly, not replayed: the step itself changes Counts.weight" in console.file.getvalue()
 
 
 @pytest.mark.parametrize("name", UNCAPTURED)
