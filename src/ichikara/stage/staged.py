@@ -79,8 +79,14 @@ class Staged:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if recording.recorder is not None:
             return self.step(*args, **kwargs)  # a part of what is being recorded already
-        key, arrays, program = self._find(args, kwargs)
-        return self._record(key, args, kwargs, arrays) if program is None else program.replay(arrays)
+        arrays: list = []
+        key: Any = is_grad_enabled()
+        if args or kwargs:
+            key = (key, _layout(args, arrays), _layout(kwargs, arrays))
+        program = self._programs.get(key)
+        if program is not None and program.fits():
+            return program.replay(arrays)
+        return self._record(key, args, kwargs, arrays)
 
     def replay_of(self, *args: Any, **kwargs: Any) -> Callable[[], Any] | None:
         """The replay that a call with these arguments would be now; None where it would be a recording.
@@ -96,20 +102,15 @@ class Staged:
         >>> double.replay_of(x)()
         Tensor([2., 4.])
         """
-        _, arrays, program = self._find(args, kwargs)
-        return None if program is None else partial(program.replay, arrays)
-
-    def __get__(self, instance, owner=None):
-        return self if instance is None else MethodType(self, instance)
-
-    def _find(self, args, kwargs):
-        """The key of these arguments, the arrays among them, and the program that would be replayed, or None."""
         arrays: list = []
         key: Any = is_grad_enabled()
         if args or kwargs:
             key = (key, _layout(args, arrays), _layout(kwargs, arrays))
         program = self._programs.get(key)
-        return key, arrays, program if program is not None and program.fits() else None
+        return partial(program.replay, arrays) if program is not None and program.fits() else None
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else MethodType(self, instance)
 
     def _record(self, key, args, kwargs, arrays):
         self.recordings += 1

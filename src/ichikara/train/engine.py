@@ -130,9 +130,7 @@ class Engine:
             return _said(error), error
         if changed:
             return f"the step itself changes {changed}, which a replay would not", None
-        return (
-            ("the step draws random numbers from elsewhere than an ichikara.Generator", None) if drawn else ("", None)
-        )
+        return "the step draws random numbers, and not from an ichikara.Generator" if drawn else "", None
 
     def _eagerly(self, trainer: Any, step: Callable, args: tuple, why: str, error: Exception | None = None) -> Any:
         """The value of a step that cannot be captured; later ones are not tried."""
