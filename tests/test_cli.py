@@ -129,6 +129,20 @@ def test_a_run_that_is_made_longer_equals_one_that_was_long(run, recipe, tmp_pat
     assert whole == parts
 
 
+def test_an_engine_is_chosen_and_kept_with_the_run(run, recipe, tmp_path):
+    loss = {}
+    for engine in ("eager", "replay", "auto"):
+        status, out, err = run("train", recipe(), "--out", engine, "--engine", engine, "--json")
+        assert status == 0, err
+        assert "not replayed" not in err
+        assert f'engine = "{engine}"' in (tmp_path / engine / "recipe.toml").read_text()
+        loss[engine] = last_json(out)["train_loss"]
+    assert loss["auto"] == loss["replay"] == pytest.approx(loss["eager"], rel=1e-4)
+    status, _, err = run("train", "--resume", "auto", "--engine", "eager", "--set", "training.epochs=4")
+    assert status == 0, err
+    assert 'engine = "eager"' in (tmp_path / "auto" / "recipe.toml").read_text()
+
+
 def test_runs_are_numbered_and_never_overwritten(run, recipe, tmp_path):
     path = recipe()
     assert run("train", path)[0] == run("train", path)[0] == 0
@@ -209,6 +223,7 @@ def test_help_names_every_command(run):
         (["train", "digits", "--set", "training.epoch=1"], "unknown key 'training.epoch'; did you mean 'epochs'?"),
         (["train", "digits", "--set", "training.epochs=0"], "'training.epochs' is 0"),
         (["train", "digits", "--set", "training.epochs=many"], "'training.epochs' is 'many'"),
+        (["train", "digits", "--engine", "repaly"], "did you mean 'replay'? Allowed: auto, eager, replay"),
         (["train", "digits", "--set", "scale.name=minmx"], "did you mean 'minmax'?"),
         (["train", "digits", "--set", "optimizer.name=Adm"], "did you mean 'Adam'?"),
         (["train", "digits", "--set", "optimizer.rl=1"], "unknown key 'optimizer.rl'; did you mean 'lr'?"),

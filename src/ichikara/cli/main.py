@@ -65,6 +65,10 @@ def train(
         Path | None, typer.Option("--out", help="The folder of the run; by default runs/RECIPE-N.", show_default=False)
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Resume the run in this folder.", show_default=False)] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="What computes a step: eager, replay, or auto, which chooses.", show_default=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a network by a recipe."""
@@ -72,22 +76,23 @@ def train(
     from ..recipes.schema import find_recipe
     from ..train import Progress
 
+    settings = [*(set_ or ()), *([] if engine is None else [f"training.engine={engine}"])]
     if resume is not None:
         folder = resume
         if out_dir is not None and out_dir != resume:
             raise UserError("--resume goes on in the run's own folder; omit --out")
         if recipe is not None and not (folder / "recipe.toml").is_file():
-            made = load_recipe(recipe, set_ or (), seed)
+            made = load_recipe(recipe, settings, seed)
             folder.mkdir(parents=True, exist_ok=True)
         else:
             open_run(folder)
             if seed is not None:
                 raise UserError("a resumed run keeps its seed; omit --seed")
-            made = load_recipe(folder / "recipe.toml", set_ or ())
+            made = load_recipe(folder / "recipe.toml", settings)
     else:
         if recipe is None:
             raise UserError("say which recipe to train, such as: ichikara train digits; ichikara recipes lists them")
-        made = load_recipe(recipe, set_ or (), seed)
+        made = load_recipe(recipe, settings, seed)
     parts = build(made)
     if resume is None:
         folder = new_folder(find_recipe(str(recipe)).stem, out_dir)

@@ -49,7 +49,8 @@ from .pooling import (
 )
 from .recurrent import GRU, LSTM, RNN
 from .residual import Residual
-from .state import IncompatibleKeys, functional_call
+from .state import IncompatibleKeys
+from .stateless import functional_call
 from .summary import Row, Summary, summary
 from .transformer import (
     Transformer,

@@ -1,10 +1,11 @@
 """Floor 8: a training run as one TOML file, and what is made of it."""
 
 from .build import Parts, build
+from .folder import new_folder, open_run
 from .folds import cross_validate_recipe, find_rate
 from .generate import generate_text, sample_images, sample_run
 from .models import LAYERS, MODELS, build_model
-from .run import Prediction, evaluate_run, new_folder, open_run, predict_run, train_run
+from .run import Prediction, evaluate_run, predict_run, train_run
 from .schema import Recipe, load_recipe, packaged
 
 __all__ = [

@@ -156,6 +156,7 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
         clip_grad_norm=training.clip_grad_norm,
         clip_grad_value=training.clip_grad_value,
         generator=masks,
+        engine=training.engine,
     )
     loader = _loader(recipe, train, orders)
     _check_cycle(recipe, schedule, len(loader))
@@ -198,7 +199,7 @@ def _against_each_other(recipe, train, test, scaler, objective, model, orders, m
             'scale them: scale.name = "minmax", scale.per = "all"'
         )
     options = options_of(_adversarial, recipe.loss.options, "loss")
-    trainer = AdversarialTrainer(model, Optimizers(*pair), generator=masks, **options)
+    trainer = AdversarialTrainer(model, Optimizers(*pair), generator=masks, engine=training.engine, **options)
     return Parts(
         recipe, train, None, test, scaler, objective, model, trainer, _loader(recipe, train, orders), None, None
     )

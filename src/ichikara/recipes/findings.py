@@ -21,6 +21,7 @@ from ..plot import (
     predicted_against_true,
     tile,
 )
+from .generate import write_on
 from .subject import SECONDS, Subject, shorten, thumbnails
 
 __all__ = ["SECTIONS", "Section", "drawn"]
@@ -242,8 +243,6 @@ def _sequences(subject: Subject) -> Section | None:
 def _text(subject: Subject) -> Section | None:
     if subject.task != "text":
         return None
-    from .generate import write_on
-
     vocabulary = CharVocabulary(subject.train.classes or ())
     prompt = "\n" if "\n" in vocabulary.characters else vocabulary.characters[int(subject.train.inputs[0])]
     was = subject.model.training

@@ -15,7 +15,7 @@ from ..errors import UserError
 from ..plot import sheet
 from ..train import judge, predict
 from ..train.checkpoint import write
-from .run import trained
+from .folder import trained
 
 __all__ = ["generate_text", "sample_images", "sample_run", "write_on"]
 

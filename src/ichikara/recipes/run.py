@@ -11,53 +11,16 @@ from typing import Any
 
 import numpy
 
-from ..arrays import Generator
 from ..autodiff import asarray
 from ..data import Dataset, TestVault, load_inputs
 from ..errors import UserError
-from ..train import evaluate, linear_baseline, load_arrays, predict, save_arrays
+from ..train import evaluate, linear_baseline, predict, save_arrays
 from ..train.checkpoint import write
-from .build import Parts, build_objective, build_scaler, load_parts
-from .models import build_model
-from .schema import Recipe, load_recipe
+from .build import Parts, build_objective, load_parts
+from .folder import CHECKPOINT, CURVES, HISTORY, RECIPE, SUMMARY, VAULT, WEIGHTS, trained
 from .subject import Subject
 
-__all__ = ["Prediction", "evaluate_run", "new_folder", "open_run", "predict_run", "train_run", "trained"]
-
-RECIPE, CHECKPOINT, WEIGHTS = "recipe.toml", "checkpoint.safetensors", "weights.safetensors"
-HISTORY, CURVES, SUMMARY, VAULT = "history.csv", "curves.png", "run.json", "vault.json"
-
-
-def new_folder(recipe_name: str, out: str | Path | None = None) -> Path:
-    """A folder for a new run: the one that is asked for, or the next free number below ``runs``.
-
-    Raises UserError if it holds a run already, or cannot be made.
-    """
-    try:
-        if out is not None:
-            folder = Path(out)
-            if (folder / RECIPE).exists():
-                raise UserError(f"{folder} holds a run already; go on with it by --resume {folder}, or choose another")
-            folder.mkdir(parents=True, exist_ok=True)
-            return folder
-        number = 1
-        while True:
-            folder = Path("runs") / f"{recipe_name}-{number}"
-            try:
-                folder.mkdir(parents=True)
-                return folder
-            except FileExistsError:
-                number += 1
-    except OSError as error:
-        raise UserError(f"cannot make the folder {error.filename}: {error.strerror}; choose one with --out") from None
-
-
-def open_run(folder: str | Path) -> Recipe:
-    """The recipe of the run in a folder. Raises UserError where there is none."""
-    path = Path(folder) / RECIPE
-    if not path.is_file():
-        raise UserError(f"{folder} holds no run (there is no {path}); ichikara train makes one")
-    return load_recipe(path)
+__all__ = ["Prediction", "evaluate_run", "predict_run", "train_run"]
 
 
 def train_run(
@@ -263,22 +226,3 @@ def _solved(model, path: str | Path, classes: list[str]) -> Prediction:
         )
     answers = model.solve(questions.astype("int64")).numpy()
     return Prediction(answers, None, None, classes)
-
-
-def trained(folder: Path) -> tuple[Recipe, Any, Any, dict[str, Any]]:
-    """A run's recipe, its network and scaler as they were trained, and what was noted about the data."""
-    recipe = open_run(folder)
-    path = folder / WEIGHTS
-    if not path.is_file():
-        raise UserError(f"{folder} holds no weights yet; train it on: ichikara train --resume {folder}")
-    arrays, about = load_arrays(path)
-    state = lambda prefix: {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-    try:
-        model = build_model(recipe, tuple(about["shape"]), about["outputs"], Generator(0), about["whole"])
-        model.load_state_dict(state("model."))
-        scaler = build_scaler(recipe)
-        if scaler is not None:
-            scaler.load_state_dict(state("scaler."))
-    except (ValueError, KeyError) as error:
-        raise UserError(f"the weights in {path} do not fit the run's recipe: {error}") from None
-    return recipe, model, scaler, about

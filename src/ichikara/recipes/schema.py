@@ -59,6 +59,7 @@ class _Training(_Table):
     mix_up: float | None = Field(None, gt=0, description="alpha: how much two examples are mixed")
     clip_grad_norm: float | None = Field(None, gt=0)
     clip_grad_value: float | None = Field(None, gt=0)
+    engine: Literal["auto", "eager", "replay"] = Field("auto", description="what computes a step")
 
 
 class _EarlyStopping(_Table):

@@ -82,30 +82,16 @@ class AdversarialTrainer(Trainer):
 
     def step(self, inputs, targets=None, last: bool = True) -> float:
         """One step of the detector on real images (from 0 to 1) and forgeries, then one of the forger."""
-        forger, detector = self.model.forger, self.model.detector
-        of_forger, of_detector = self.optimizer.optimizers
-        real = asarray(inputs) * 2 - 1
-        n = len(real)
-
-        forged = forger(self._noise(n))
-        of_detector.zero_grad()
-        real_score, forged_score = detector(real), detector(forged.detach())
-        detector_loss = _bce(real_score, self.smooth) + _bce(forged_score, 0.0)
-        detector_loss.backward()
-        of_detector.step()
-
-        of_forger.zero_grad()
-        forger_loss = _bce(detector(forged), 1.0)
-        forger_loss.backward()
-        of_forger.step()
-
+        real = asarray(inputs)
+        found = self._engine.call(self, self._learn_both, real, self.smooth)
+        detector_loss, forger_loss, real_score, forged_score, spread, real_spread = [one.item() for one in found]
         numbers = {
-            "loss": detector_loss.item() + forger_loss.item(),
-            "detector_loss": detector_loss.item(),
-            "forger_loss": forger_loss.item(),
-            "real": _sure(real_score),
-            "forged": _sure(forged_score),
-            "spread": _spread(forged) / max(_spread(real), 1e-12),
+            "loss": detector_loss + forger_loss,
+            "detector_loss": detector_loss,
+            "forger_loss": forger_loss,
+            "real": real_score,
+            "forged": forged_score,
+            "spread": spread / max(real_spread, 1e-12),
         }
         if not math.isfinite(numbers["loss"]):
             raise DivergedError(
@@ -113,8 +99,30 @@ class AdversarialTrainer(Trainer):
                 "The last checkpoint is as it was"
             )
         self.steps += 1
-        self._totals.add(n, numbers)
+        self._totals.add(len(real), numbers)
         return numbers["loss"]
+
+    def _learn_both(self, inputs, smooth) -> list[Tensor]:
+        """The part of a step that is captured: both losses, what the detector says, and both spreads."""
+        forger, detector = self.model.forger, self.model.detector
+        of_forger, of_detector = self.optimizer.optimizers
+        real = inputs * 2 - 1
+
+        forged = forger(self._noise(len(real)))
+        of_detector.zero_grad()
+        real_score, forged_score = detector(real), detector(forged.detach())
+        detector_loss = _bce(real_score, smooth) + _bce(forged_score, 0.0)
+        detector_loss.backward()
+        of_detector.step()
+
+        of_forger.zero_grad()
+        forger_loss = _bce(detector(forged), 1.0)
+        forger_loss.backward()
+        of_forger.step()
+        with no_grad():
+            said = [ops.sigmoid(score).mean() for score in (real_score, forged_score)]
+            spreads = [ops.std(images, axis=0).mean() for images in (forged, real)]
+        return [loss.detach() for loss in (detector_loss, forger_loss)] + said + spreads
 
     def _noise(self, n: int) -> Tensor:
         return asarray(self.generator.normal((n, self.model.latent)))
@@ -146,16 +154,6 @@ def judge(samples: numpy.ndarray, classify: Callable[[numpy.ndarray], numpy.ndar
 
 def _bce(scores, target):
     return ops.binary_cross_entropy_with_logits(scores, ops.full_like(scores, target))
-
-
-def _sure(scores):
-    with no_grad():
-        return ops.sigmoid(scores).mean().item()
-
-
-def _spread(images):
-    with no_grad():
-        return ops.std(images, axis=0).mean().item()
 
 
 def _no_loss(output, targets):

@@ -1,14 +1,29 @@
 """What happens beside the training itself, at its start, after each batch and epoch, and at its end."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..errors import UserError
 from .history import History
 
-if TYPE_CHECKING:
-    from .trainer import Trainer
+__all__ = ["Callback", "EarlyStopping", "Training"]
 
-__all__ = ["Callback", "EarlyStopping"]
+
+class Training(Protocol):
+    """What a callback can rely on in the trainer that it is given."""
+
+    model: Any
+    history: History
+    loader: Any
+    epoch: int
+    steps: int
+
+    @property
+    def learning_rate(self) -> float: ...
+
+    @property
+    def batches(self) -> int: ...
+
+    def stop(self, reason: str) -> None: ...
 
 
 class Callback:
@@ -26,19 +41,22 @@ class Callback:
     def state(self, state: dict[str, Any]) -> None:
         pass
 
-    def on_fit_start(self, trainer: "Trainer", epochs: int) -> None:
+    def on_fit_start(self, trainer: Training, epochs: int) -> None:
         """Before the first epoch."""
 
-    def on_epoch_start(self, trainer: "Trainer", epoch: int) -> None:
+    def on_note(self, trainer: Training, line: str) -> None:
+        """When something should be known of the run, such as why its steps cannot be replayed."""
+
+    def on_epoch_start(self, trainer: Training, epoch: int) -> None:
         """Before each epoch; the first is 1."""
 
-    def on_batch_end(self, trainer: "Trainer", loss: float) -> None:
+    def on_batch_end(self, trainer: Training, loss: float) -> None:
         """After each step."""
 
-    def on_epoch_end(self, trainer: "Trainer", row: dict[str, Any]) -> None:
+    def on_epoch_end(self, trainer: Training, row: dict[str, Any]) -> None:
         """After each epoch, with its row of the history."""
 
-    def on_fit_end(self, trainer: "Trainer", history: History) -> None:
+    def on_fit_end(self, trainer: Training, history: History) -> None:
         """After the last epoch, also when the run was ended early; not when it was interrupted."""
 
 

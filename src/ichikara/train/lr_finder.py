@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy
 
 from ..arrays import using
-from ..autodiff import raw
 from ..errors import UserError
+from .snapshot import Snapshot
 from .trainer import DivergedError, Trainer
 
 __all__ = ["LearningRates", "find_learning_rate"]
@@ -110,6 +110,7 @@ def _probe(trainer: Trainer) -> Trainer:
         clip_grad_value=trainer.clip_grad_value,
         accumulate=trainer.accumulate,
         generator=trainer.generator,
+        engine=trainer.engine,
     )
 
 
@@ -139,24 +140,17 @@ class _as_it_was:
 
     def __enter__(self):
         model = self.trainer.model
-        self.tensors = [
-            (tensor, raw(tensor).copy()) for kind in (model.parameters(), model.buffers()) for tensor in kind
-        ]
-        self.gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
+        self.before = Snapshot(model, (), [self.trainer.generator])
         self.optimizer = self.trainer.optimizer.state_dict()
-        self.streams = self.trainer.generator.state, getattr(self.loader, "state", None)
+        self.order = getattr(self.loader, "state", None)
         self.training = model.training
         model.train()
 
     def __exit__(self, *_):
-        for tensor, array in self.tensors:
-            tensor.data = array
-        for parameter, gradient in self.gradients:
-            parameter.grad = gradient
+        self.before.restore()
         self.trainer.optimizer.load_state_dict(self.optimizer)
-        self.trainer.generator.state, state = self.streams
-        if state is not None:
-            self.loader.state = state
+        if self.order is not None:
+            self.loader.state = self.order
         self.trainer.model.train(self.training)
 
 

@@ -50,6 +50,9 @@ class Progress(Callback):
         self.task = self.bar.add_task("", total=total, completed=trainer.batches, epoch=trainer.epoch, words="")
         self.bar.start()
 
+    def on_note(self, trainer, line):
+        (self.bar.console if self.bar else self.console).print(line, style="dim", markup=False, highlight=False)
+
     def on_epoch_start(self, trainer, epoch):
         if self.bar:
             self.bar.update(self.task, epoch=epoch)

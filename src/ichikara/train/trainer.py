@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy
 
-from ..arrays import Generator, using
-from ..autodiff import asarray, raw
+from ..arrays import Generator, run, using
+from ..autodiff import Tensor, asarray, raw
 from ..errors import UserError
 from ..optim import clip_grad_norm_, clip_grad_value_
 from .averaging import ExponentialMovingAverage
 from .callbacks import Callback
 from .checkpoint import load_arrays, pack, save_arrays, unpack
+from .engine import Engine
 from .evaluation import Totals, as_loader, evaluate, metrics_of, predict
 from .history import History
 
@@ -43,7 +44,13 @@ class Trainer:
     every step; ``callbacks``; ``clip_grad_norm`` and ``clip_grad_value``, limits of the gradients; ``accumulate``, how
     many batches make a step, by the mean gradient of all their examples: as one batch so many times as large, in the
     memory of a small one (what batch normalisation sees are the small ones); ``averaging``, of the weights over the
-    steps, with which the run is validated and ends; ``generator``, the random numbers of the layers (dropout).
+    steps, with which the run is validated and ends; ``generator``, the random numbers of the layers (dropout);
+    ``engine``, what computes a step: ``"eager"``, each operation when it is called; ``"replay"``, the step is captured
+    once and replayed (`ichikara.stage`); ``"auto"``, replays where the step can be captured, else eager, and callbacks
+    are told why (`Callback.on_note`).
+
+    A replay computes what the step computes with arrays. What a loss or a layer of yours does besides, such as printing
+    or writing a file, happens only while the step is captured; ``engine="eager"`` does it in each step.
 
     Raises DivergedError when the loss is no longer finite; UserError for what does not fit together.
 
@@ -72,6 +79,7 @@ class Trainer:
         accumulate: int = 1,
         averaging: ExponentialMovingAverage | None = None,
         generator: Generator | None = None,
+        engine: str = "auto",
     ):
         if schedule_every not in ("epoch", "batch"):
             raise UserError(f"a schedule is stepped every 'epoch' or 'batch', not {schedule_every!r}")
@@ -84,6 +92,7 @@ class Trainer:
         self.clip_grad_norm, self.clip_grad_value = clip_grad_norm, clip_grad_value
         self.accumulate, self.averaging = accumulate, averaging
         self.generator = generator or Generator()
+        self._engine = Engine(engine)
         self.history = History()
         self.epoch = 0  # the last complete one
         self.steps = 0  # of the optimiser, in all
@@ -138,6 +147,7 @@ class Trainer:
                         self.averaging.apply(self.model)
                     self._tell("on_fit_end", self.history)
             finally:
+                self._engine.release()
                 for callback in self.callbacks:
                     getattr(callback, "close", lambda: None)()
         return self.history
@@ -182,37 +192,55 @@ class Trainer:
     def step(self, inputs, targets, last: bool = True) -> float:
         """Learn from one batch: loss, gradient, and with the ``last`` batch of a step the update; returns the loss."""
         inputs, targets = asarray(inputs), asarray(targets)
-        if not self._pending:
+        pending = self._pending + len(inputs)
+        first, summed = self._pending == 0, self.accumulate > 1
+        size = pending if last and summed else 0  # a number that is given is part of a capture: only where it counts
+        clip = self.clip_grad_norm, self.clip_grad_value
+        loss, output = self._engine.call(self, self._learn, inputs, targets, first, last, summed, size, *clip)
+        self._pending = 0 if last else pending
+        if last:
+            self._end_step()
+        value = loss.item()
+        self._totals.add(len(inputs), {"loss": value, **self.metrics(output, targets)})
+        return value
+
+    def _learn(self, inputs, targets, first, last, summed, size, clip_norm, clip_value) -> tuple[Tensor, Tensor]:
+        """The part of a step that is captured: the loss, its gradient and the update; returns loss and outputs.
+
+        Arguments: ``first`` and ``last``, whether the batch is that of a step; ``summed``, whether gradients are sums
+        over the examples of several batches; ``size``, how many these are.
+        """
+        if first:
             self.optimizer.zero_grad()
         output = self.model(inputs)
         loss = self.loss(output, targets)
-        value = loss.item()
+        run(self._check, raw(loss))
+        # Sums over examples are added up, so that batches count by their sizes.
+        (loss * len(inputs) if summed else loss).backward()
+        if last:
+            if size:
+                for parameter in self._optimized():
+                    if parameter.grad is not None:
+                        parameter.grad = asarray(parameter.grad / size)
+            if clip_norm is not None:
+                clip_grad_norm_(self.model.parameters(), clip_norm)
+            if clip_value is not None:
+                clip_grad_value_(self.model.parameters(), clip_value)
+            self.optimizer.step()
+        return loss.detach(), output.detach()
+
+    def _check(self, loss):
+        """Raise before anything is changed by a loss that is not finite."""
+        value = asarray(loss).item()
         if not math.isfinite(value):
             raise DivergedError(
                 f"the loss became {value} in epoch {self.epoch + 1}, batch {self._batch + 1}; a smaller learning rate "
                 f"(now {self.learning_rate:g}), clipped gradients or scaled inputs may help. "
                 "The last checkpoint is as it was"
             )
-        # Sums over examples are added up, so that batches count by their sizes.
-        (loss if self.accumulate == 1 else loss * len(inputs)).backward()
-        self._pending += len(inputs)
-        if last:
-            self._update()
-        self._totals.add(len(inputs), {"loss": value, **self.metrics(output.detach(), targets)})
-        return value
 
-    def _update(self):
-        """Step along the mean gradient of the examples since the last step."""
-        if self.accumulate > 1:
-            for parameter in self._optimized():
-                if parameter.grad is not None:
-                    parameter.grad = asarray(raw(parameter.grad) / self._pending)
-        self._pending = 0
-        if self.clip_grad_norm is not None:
-            clip_grad_norm_(self.model.parameters(), self.clip_grad_norm)
-        if self.clip_grad_value is not None:
-            clip_grad_value_(self.model.parameters(), self.clip_grad_value)
-        self.optimizer.step()
+    def _end_step(self):
+        """What follows an update."""
         if self.averaging is not None:
             self.averaging.update(self.model)
         if self.schedule is not None and self.schedule_every == "batch":
@@ -221,6 +249,16 @@ class Trainer:
 
     def _optimized(self):
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    @property
+    def engine(self) -> str:
+        """What computes the steps, by the name that was given."""
+        return self._engine.name
+
+    @property
+    def eager_because(self) -> str:
+        """Why the engine "auto" computes eagerly; empty as long as it replays."""
+        return self._engine.eager_because
 
     @property
     def batches(self) -> int:
@@ -235,6 +273,11 @@ class Trainer:
     def stop(self, reason: str) -> None:
         """End the run after the current epoch; the reason is reported."""
         self.stopped = reason
+
+    def note(self, line: str) -> None:
+        """Tell the callbacks something that should be known of the run."""
+        for callback in self.callbacks:
+            getattr(callback, "on_note", lambda trainer, line: None)(self, line)
 
     def evaluate(self, data, *, again: bool = False, by: str = "evaluate") -> dict[str, float]:
         """The mean loss and measures on data; see `ichikara.train.evaluate`."""
@@ -265,6 +308,7 @@ class Trainer:
             "loader": getattr(self.loader, "state", None),
             "generator": self.generator.state,
             "stopped": self.stopped,
+            "engine": self._engine.state,
             "model": pack(self.model.state_dict() | set_aside, arrays, "model"),
             "optimizer": pack(self.optimizer.state_dict(), arrays, "optimizer"),
             "schedule": pack(self.schedule.state_dict() if self.schedule else None, arrays, "schedule"),
@@ -300,6 +344,7 @@ class Trainer:
             self.history = History(saved["history"])
             self.generator.state = saved["generator"]
             self.stopped = saved["stopped"]
+            self._engine.state = saved.get("engine", self._engine.state)
             self._batch, self._order, self._rate = saved["batch"], saved["order"], saved["rate"]
             self._totals = Totals(*saved["totals"])
             self._pending = saved["pending"]

@@ -1,0 +1,183 @@
+"""What computes the steps of a training: each operation when it is called, or replays of a step that was captured."""
+
+import random
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from ..arrays import default_generator
+from ..autodiff import Tensor, raw
+from ..errors import UserError, choose
+from ..optim import Optimizer
+from ..stage import Staged, stage
+from .attributes import Attributes, generators_in
+from .snapshot import Snapshot
+
+__all__ = ["ENGINES", "Engine"]
+
+ENGINES = {
+    "auto": "replays where the step can be captured, else eager",
+    "eager": "each operation is computed when it is called",
+    "replay": "replays alone; what cannot be captured is an error",
+}
+"""The engines, and what each of them does."""
+
+_MOST = 16  # shapes of batches that are captured, and captures for changed attributes before a line says so
+
+
+class Engine:
+    """Calls a trainer's step; see `Trainer` for the names.
+
+    A capture runs the step once. What this has changed is then undone, and the first step is a replay too: so all steps
+    are computed by the same instructions, and a run that is resumed goes on with the same bits.
+
+    Attributes: ``eager_because``, why an ``"auto"`` computes eagerly; empty as long as it replays.
+    """
+
+    def __init__(self, name: str):
+        choose("engine", name, ENGINES)
+        self.name = name
+        self.eager_because = ""
+        self._layouts: set[str] = set()  # of the arguments that there have been
+        self._changes = 0
+        self.release()
+
+    def release(self) -> None:
+        """Forget what was captured, and give its memory back."""
+        self._staged: Staged | None = None
+        self._subject: tuple = ()
+        self._attributes = Attributes()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What a resumed run has to know to compute its steps as this one would."""
+        return {"eager_because": self.eager_because, "layouts": sorted(self._layouts)}
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
+        self.eager_because, self._layouts = state["eager_because"], set(state["layouts"])
+
+    def call(self, trainer: Any, step: Callable, *args: Any) -> Any:
+        """The value of a step. Arguments: ``args``, tensors, numbers and words."""
+        if self.name == "eager" or self.eager_because:
+            return step(*args)
+        subject = trainer.model, trainer.loss, trainer.optimizer, trainer.generator
+        if self._staged is None or self._subject != subject or self._changed(trainer):
+            self._staged, self._subject = stage(step), subject
+            self._attributes = Attributes(trainer.model, trainer.loss)
+            refused = self._refused(trainer)
+            if refused:
+                return self._eagerly(trainer, step, args, refused)
+        replay = self._staged.replay_of(*args)
+        if replay is None:
+            refused, error = self._capture(trainer, args)
+            replay = None if refused else self._staged.replay_of(*args)
+            if replay is None:
+                return self._eagerly(trainer, step, args, refused or "captures cannot be replayed here", error)
+        return replay()
+
+    def _changed(self, trainer: Any) -> bool:
+        """Whether an attribute is another one than when the step was captured, of which the capture knows nothing."""
+        name = self._attributes.changed()
+        if not name:
+            return False
+        self._changes += 1
+        if self._changes == _MOST:
+            trainer.note(
+                f"the step is captured anew whenever an attribute changes, and {name} and others have changed {_MOST} "
+                "times; engine='eager' may be faster"
+            )
+        return True
+
+    def _refused(self, trainer: Any) -> str:
+        """Why a capture is not tried, or only if it is asked for."""
+        optimizers = _optimizers(trainer.optimizer)
+        for optimizer in optimizers:
+            if not isinstance(optimizer, Optimizer):
+                return f"{type(optimizer).__name__} is not derived from ichikara.optim.Optimizer"
+        if self.name == "replay":
+            return ""
+        for part in trainer.model.modules():
+            if part.__dict__["_forward_hooks"] or part.__dict__["_forward_pre_hooks"]:
+                return f"{type(part).__name__} has a hook, which is to be called in each step"
+        for optimizer in optimizers:
+            if type(optimizer).step is not Optimizer.step:
+                return f"{type(optimizer).__name__} has a step of its own"
+        return ""
+
+    def _capture(self, trainer: Any, args: tuple) -> tuple[str, Exception | None]:
+        """Capture the step, and leave everything as it was; why that cannot be, and the error that said so."""
+        assert self._staged is not None
+        self._layouts.add(_layout(args))
+        if len(self._layouts) > _MOST and self.name == "auto":
+            return f"the batches come in more than {_MOST} shapes", None
+        model, loss, optimizer, generator = self._subject
+        generators = [generator, default_generator(), *generators_in(model, loss)]
+        before, streams = Snapshot(model, _optimizers(optimizer), generators), _GlobalStreams()
+        error = None
+        try:
+            self._staged(*args)
+        except Exception as problem:
+            error = problem
+        finally:
+            before.restore()
+            changed, drawn = self._attributes.changed(), streams.restore()
+            self._attributes.restore()
+        if error is not None:
+            return _said(error), error
+        if changed:
+            return f"the step itself changes {changed}, which a replay would not", None
+        return "the step draws random numbers, and not from an ichikara.Generator" if drawn else "", None
+
+    def _eagerly(self, trainer: Any, step: Callable, args: tuple, why: str, error: Exception | None = None) -> Any:
+        """The value of a step that cannot be captured; later ones are not tried."""
+        self.release()
+        if self.name == "replay":
+            if error is not None and not isinstance(error, TypeError | RuntimeError):
+                raise error  # a mistake, whatever the engine
+            raise UserError(f"the step cannot be captured: {why}; engine='auto' computes it eagerly") from error
+        value = step(*args)  # an error that is one here too is shown as it is
+        self.eager_because = why
+        trainer.note(f"steps are computed eagerly, not replayed: {why}")
+        return value
+
+
+class _GlobalStreams:
+    """Where the random numbers of Python and of NumPy stand that belong to nobody."""
+
+    def __init__(self):
+        self._python = random.getstate()
+        self._numpy: Any = numpy.random.get_state()  # noqa: NPY002 - others may draw from it
+
+    def restore(self) -> bool:
+        """Go back there; whether there is a way to go."""
+        now = _GlobalStreams()
+        drawn = now._python != self._python, str(now._numpy[1:]) != str(self._numpy[1:])
+        if drawn[0]:
+            random.setstate(self._python)
+        if drawn[1]:
+            numpy.random.set_state(self._numpy)  # noqa: NPY002
+        return any(drawn)
+
+
+def _optimizers(optimizer: Any) -> list[Any]:
+    """The optimisers themselves, where several are saved as one."""
+    return list(getattr(optimizer, "optimizers", [optimizer]))
+
+
+def _layout(args: tuple) -> str:
+    """What of arguments is part of a capture, in words."""
+    arrays = [raw(arg) for arg in args if isinstance(arg, Tensor)]
+    others = [arg for arg in args if not isinstance(arg, Tensor)]
+    return f"{[(array.shape, str(array.dtype), array.strides) for array in arrays]} {others}"
+
+
+def _said(error: Exception) -> str:
+    """An error in one line, and where in the user's own files it was raised."""
+    ours = Path(__file__).parents[1]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if ours not in Path(frame.filename).parents]
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return " ".join(str(error).split()) + where
