@@ -12,20 +12,22 @@ from test_operations import each, leaves, ours
 
 import ichikara
 from ichikara import nn, ops, optim
-from ichikara.fast import registry as kernels
 from ichikara.arrays import product, scatter_add, sum_of_rows
 from ichikara.autodiff import asarray, operations
-from ichikara.ops.attention import self_attention
+from ichikara.fast import registry as kernels
 from ichikara.fast.replay import program
+from ichikara.ops.attention import self_attention
 from ichikara.stage import stage
 
 needs.kernels()
 from ichikara.arrays.convolution import Window, convolve, convolve_back, convolve_weight
-from ichikara.fast.kernels import cut, deep, winograd
-from ichikara.fast.kernels import product as product_kernel
-from ichikara.fast.kernels.spread import convolution_image
-from ichikara.fast.kernels.strips import are_long
-from ichikara.fast.kernels.tile import ROWS
+from ichikara.fast.jit.tile import TILE_ROWS
+from ichikara.fast.jit.vectors import VECTOR_BYTES
+from ichikara.fast.kernels.conv import winograd
+from ichikara.fast.kernels.conv.col2im import convolution_image
+from ichikara.fast.kernels.epilogue import RELU
+from ichikara.fast.kernels.gemm import gemm, split_k
+from ichikara.fast.kernels.gemm.blocked import splits_k
 
 kernels.find("")  # loads them all
 EXACT = {"float64": {"rtol": 1e-9, "atol": 1e-10}, "float32": {"rtol": 2e-4, "atol": 2e-5}}
@@ -273,11 +275,11 @@ def test_winograds_convolution_is_convolution(count, channels, outputs, size, pa
     out = large(random, count, outputs, *window.positions(size, kernel))
     of_channels = large(random, channels)
     exact = [array.astype("float64") for array in (x, weight, bias, out, of_channels)]
-    back = winograd.correlate_back(out, weight, of_channels, size, window)
+    back = winograd.input_gradient(out, weight, of_channels, size, window)
     for found, wanted in (
-        (winograd.correlate(x, weight, bias, window), convolve(*exact[:3], window, 1)),
+        (winograd.convolve(x, weight, bias, window), convolve(*exact[:3], window, 1)),
         (back, convolve_back(exact[3], exact[1], exact[4], size, window, 1)),
-        (winograd.correlate_weight(out, x, kernel, window), convolve_weight(exact[3], exact[0], kernel, window, 1)),
+        (winograd.weight_gradient(out, x, kernel, window), convolve_weight(exact[3], exact[0], kernel, window, 1)),
     ):
         assert found.shape == wanted.shape
         assert found.dtype == numpy.float32
@@ -438,7 +440,7 @@ def test_a_product_begins_with_its_bias(shape, dtype):
 @pytest.fixture
 def in_strips(monkeypatch):
     """Products are done in strips on any processor, and however small they are."""
-    monkeypatch.setattr(product_kernel, "pay", lambda rows, columns, *others: rows >= len(ROWS) and columns >= 32)
+    monkeypatch.setattr(gemm, "pays", lambda rows, columns, *others: rows >= len(TILE_ROWS) and columns >= 32)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -456,24 +458,24 @@ def test_a_product_in_strips(size, lies, dtype, in_strips):
     close = {"rtol": 0, "atol": (1e-5 if dtype == "float32" else 1e-13) * k}
     slope = drawn.normal(size=(m, n)).astype(dtype)
     for cost in (1, 1 << 40):  # by one and by all
-        found = product_kernel.product(a, b, None, cost)
+        found = gemm.matmul(a, b, None, cost)
         numpy.testing.assert_allclose(found, expected, **close)
-        numpy.testing.assert_array_equal(product_kernel.product(a, b, None, cost), found)
-        numpy.testing.assert_allclose(product_kernel.product(a, b, bias, cost), expected + bias, **close)
-        relu = product_kernel.product(a, b, bias, cost, cut.ITSELF)
+        numpy.testing.assert_array_equal(gemm.matmul(a, b, None, cost), found)
+        numpy.testing.assert_allclose(gemm.matmul(a, b, bias, cost), expected + bias, **close)
+        relu = gemm.matmul(a, b, bias, cost, RELU)
         numpy.testing.assert_allclose(relu, numpy.maximum(expected + bias, 0), **close)
-        passed = product_kernel.product(a, b, None, cost, slope)
+        passed = gemm.matmul(a, b, None, cost, slope)
         numpy.testing.assert_allclose(passed, numpy.where(slope > 0, found, 0), **close)
 
 
 @pytest.mark.parametrize("workers", [2, 3])
 def test_long_sums_are_divided_among_workers(workers, in_strips, monkeypatch):
-    monkeypatch.setattr(product_kernel, "parts_for", lambda cost: workers)
+    monkeypatch.setattr(gemm, "threads_for", lambda cost: workers)
     drawn = numpy.random.default_rng(0)
     a, b = drawn.normal(size=(1001, 21)), drawn.normal(size=(1001, 65))
     divided = []
-    monkeypatch.setattr(product_kernel, "are_long", lambda *given: divided.append(are_long(*given)) or divided[-1])
-    found = product_kernel.product(a.T, b, None, 1 << 40)
+    monkeypatch.setattr(gemm, "splits_k", lambda *given: divided.append(splits_k(*given)) or divided[-1])
+    found = gemm.matmul(a.T, b, None, 1 << 40)
     numpy.testing.assert_allclose(found, a.T @ b, rtol=0, atol=1e-11)
     assert divided == [True]
 
@@ -483,13 +485,13 @@ def test_long_sums_are_divided_among_workers(workers, in_strips, monkeypatch):
 @pytest.mark.parametrize("size", [(16, 2049, 32), (48, 2600, 96), (48, 5000, 96), (21, 2600, 65)])
 def test_sums_that_are_thousands_deep(size, dtype, workers, monkeypatch):
     m, k, n = size
-    monkeypatch.setattr(product_kernel, "parts_for", lambda cost: workers)
+    monkeypatch.setattr(gemm, "threads_for", lambda cost: workers)
     drawn = numpy.random.default_rng(0)
     a, b = drawn.normal(size=(k, m)).astype(dtype), drawn.normal(size=(k, n)).astype(dtype)
-    found = product_kernel.product(a.T, b, None, 1 << 40)
+    found = gemm.matmul(a.T, b, None, 1 << 40)
     expected = a.T.astype(float) @ b.astype(float)
     numpy.testing.assert_allclose(found, expected, rtol=0, atol=(1e-6 if dtype == "float32" else 1e-14) * k)
-    assert deep.are_deep(found, k, workers) is (deep.BYTES == 64 and m % 16 == 0)
+    assert split_k.packs_both(found, k, workers) is (VECTOR_BYTES == 64 and m % 16 == 0)
 
 
 def test_a_product_in_strips_hands_on_what_is_not_finite(in_strips):
@@ -498,9 +500,9 @@ def test_a_product_in_strips_hands_on_what_is_not_finite(in_strips):
     with numpy.errstate(invalid="ignore"):
         expected = a @ b
         numpy.testing.assert_array_equal(product(a, b), expected)
-    relu = product_kernel.product(a, b, None, 1, cut.ITSELF)
+    relu = gemm.matmul(a, b, None, 1, RELU)
     numpy.testing.assert_array_equal(relu, numpy.maximum(expected, 0))
-    passed = product_kernel.product(a, b, None, 1, expected)
+    passed = gemm.matmul(a, b, None, 1, expected)
     numpy.testing.assert_array_equal(passed, numpy.where(expected > 0, expected, 0))
 
 
@@ -542,10 +544,10 @@ def test_many_rows_times_a_transposed_matrix_of_few_columns(columns, dtype):
         for more in (None, bias):
             expected = rows.astype(float) @ weight.T.astype(float) + (0 if more is None else more)
             for cost in (1, 1 << 40):  # by one and by all
-                found = product_kernel.product(rows, weight.T, more, cost)
+                found = gemm.matmul(rows, weight.T, more, cost)
                 assert found.dtype == dtype
                 numpy.testing.assert_allclose(found, expected, **close)
-                relu = product_kernel.product(rows, weight.T, more, cost, cut.ITSELF)
+                relu = gemm.matmul(rows, weight.T, more, cost, RELU)
                 numpy.testing.assert_array_equal(relu, numpy.maximum(found, 0))
 
 

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from .namespace import namespace
-from ..fast.workers import share
+from ..fast.threads.team import parallel_map
 
 __all__ = ["Window", "convolve", "convolve_back", "convolve_weight"]
 
@@ -94,7 +94,7 @@ def convolve(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any
                 product += bias.reshape(groups, -1, 1)
             y[some] = _images(product, y[some].shape)
 
-    share(work, len(x), cost=y.size * matrix.shape[2])
+    parallel_map(work, len(x), cost=y.size * matrix.shape[2])
     return y
 
 
@@ -120,7 +120,7 @@ def convolve_back(out: Any, weight: Any, bias: Any, size: Pair, window: Window, 
             if bias is not None:
                 x[some] += bias[:, None, None]
 
-    share(work, len(out), cost=out.size * matrix.shape[1])
+    parallel_map(work, len(out), cost=out.size * matrix.shape[1])
     return x
 
 
@@ -138,7 +138,7 @@ def convolve_weight(out: Any, x: Any, kernel: Pair, window: Window, groups: int)
             weight += _rows(out[some], groups) @ columns_of(some).mT
         return weight
 
-    return sum(share(work, len(out), cost=out.size * matrix[2])).reshape(shape)
+    return sum(parallel_map(work, len(out), cost=out.size * matrix[2])).reshape(shape)
 
 
 # --- the layout of columns --------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy
 from ..fast import registry as kernels
 from .axes import is_basic_index
 from .namespace import namespace
-from ..fast.tape import do, room, zeros
+from ..fast.workspace import empty, launch, zeros
 
 __all__ = ["add_into", "erf", "scatter_add"]
 
@@ -39,22 +39,22 @@ def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
         return _add_rows(g, rows, shape)
     if isinstance(index, slice) and index.step in (None, 1):  # only what is left needs to be 0
         first, last, _ = index.indices(shape[0])
-        out = room(shape, g.dtype)
-        put = kernels.fitting("arrays.put", [g], ()).get("") or partial(do, numpy.copyto)
+        out = empty(shape, g.dtype)
+        put = kernels.fitting("arrays.put", [g], ()).get("") or partial(launch, numpy.copyto)
         put(out[first:last], g)
         for part in (out[:first], out[max(first, last) :]):
             if part.size:
-                do(numpy.copyto, part, 0)
+                launch(numpy.copyto, part, 0)
         return out
     out = zeros(shape, g.dtype)
-    do(_put if is_basic_index(index) else numpy.add.at, out, index, g)
+    launch(_put if is_basic_index(index) else numpy.add.at, out, index, g)
     return out
 
 
 def add_into(out: Any, index: Any, part: Any) -> Any:
     """Add to an array of one's own at an index, as `scatter_add` does to zeros; the sum is what is returned."""
     if isinstance(out, numpy.ndarray) and is_basic_index(index):
-        do(_add_at, out, index, part)
+        launch(_add_at, out, index, part)
         return out
     return out + scatter_add(part, index, out.shape) if namespace(out) is numpy else out.at[index].add(part)
 
@@ -89,8 +89,8 @@ def _add_rows(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
     Without a kernel it is a product with a sparse matrix that has a one for each row that is added.
     """
-    places = room(index.size, numpy.intp)
-    do(_from_the_first, index, shape[0], places)
+    places = empty(index.size, numpy.intp)
+    launch(_from_the_first, index, shape[0], places)
     fast = kernels.fitting("arrays.add_rows", [g], ()).get("")
     if fast:
         return fast(g, places, shape)

@@ -9,7 +9,7 @@ import numpy
 from . import registry as kernels
 from ..arrays.axes import check_indices
 from ..arrays.namespace import namespace
-from .tape import do, listener, room
+from .workspace import current_capture, empty, launch
 
 __all__ = ["joined", "rows_at", "stretched"]
 
@@ -17,7 +17,7 @@ __all__ = ["joined", "rows_at", "stretched"]
 def joined(arrays: Sequence, axis: int | None) -> Any:
     """Arrays joined along an axis, None for all of their numbers in a row. Shapes: as of ``concat``."""
     xp, first = namespace(*arrays), arrays[0]
-    pays = first.__class__ is numpy.ndarray and (first.size >= kernels.LARGE or listener())
+    pays = first.__class__ is numpy.ndarray and (first.size >= kernels.LARGE or current_capture())
     if xp is not numpy or not (pays and _are_alike(arrays, axis)):
         return xp.concat(arrays, axis=axis)
     axis %= first.ndim
@@ -26,26 +26,26 @@ def joined(arrays: Sequence, axis: int | None) -> Any:
     if found is not NotImplemented:
         return found
     lengths = [array.shape[axis] for array in arrays]
-    out = room((*first.shape[:axis], sum(lengths), *first.shape[axis + 1 :]), first.dtype)
+    out = empty((*first.shape[:axis], sum(lengths), *first.shape[axis + 1 :]), first.dtype)
     for array, part in zip(arrays, numpy.split(out, numpy.cumsum(lengths)[:-1], axis), strict=True):
-        do(numpy.copyto, part, array)
+        launch(numpy.copyto, part, array)
     return out
 
 
 def stretched(x: Any, shape: tuple[int, ...], parts: int = 1) -> Any:
     r"""An array broadcast to a shape, and divided into so many parts. Shapes: (\*) -> shape."""
     xp, large = namespace(x), math.prod(shape) >= kernels.LARGE
-    if xp is not numpy or (large and not listener()):
+    if xp is not numpy or (large and not current_capture()):
         return xp.broadcast_to(x / parts if parts != 1 else x, shape)
-    part = room(x.shape if large else shape, x.dtype)
-    do(numpy.divide, x, parts, part)
+    part = empty(x.shape if large else shape, x.dtype)
+    launch(numpy.divide, x, parts, part)
     if not large:
         return part
     fast = kernels.find("arrays.stretched").get("")
     found = fast(part, shape) if fast else NotImplemented
     if found is NotImplemented:
-        found = room(shape, x.dtype)
-        do(numpy.copyto, found, part)
+        found = empty(shape, x.dtype)
+        launch(numpy.copyto, found, part)
     return found
 
 
@@ -55,11 +55,11 @@ def rows_at(table: Any, indices: Any) -> Any:
     Raises IndexError for indices that are not whole numbers, or beyond the table.
     """
     xp = namespace(table, indices)
-    if xp is not numpy or not (listener() and isinstance(indices, numpy.ndarray)):
+    if xp is not numpy or not (current_capture() and isinstance(indices, numpy.ndarray)):
         check_indices(indices, table.shape[0])
         return xp.take(table, indices, axis=0)
-    rows = room((*indices.shape, *table.shape[1:]), table.dtype)
-    do(_take, table, indices, rows)
+    rows = empty((*indices.shape, *table.shape[1:]), table.dtype)
+    launch(_take, table, indices, rows)
     return rows
 
 

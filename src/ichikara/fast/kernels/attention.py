@@ -12,16 +12,17 @@ from functools import lru_cache
 
 import numpy
 
+from ..jit.elementary import copy_row, exp
+from ..jit.lazy import inner
 from ..once import Once
-from ..tape import constant, contiguous, do, room, room_like
-from ..workers import held, together
 from ..registry import kernel
-from .blas import multiply_add
-from .deferred import inner
-from .elementary import copy, exp
-from .panel import pack, panels_for, rows_for, times_all, width_of
+from ..threads.blas_threads import single_threaded_blas
+from ..threads.fork_join import parallel
+from ..threads.team import parallel_for
+from ..workspace import constant, contiguous, empty, empty_like, launch
+from .gemm.blas import gemm
+from .gemm.panels import empty_panels, pack_into, packed_gemm, panel_width, zero_rows
 from .softmax import largest_of
-from .team import shared
 
 _BLOCK = 32  # queries at a time
 
@@ -78,20 +79,20 @@ def _attend_all(given, shapes, mask, kept, is_causal, scale, with_weights, as_gi
     if 0 in (*k.shape, *v.shape) or scale <= 0 or not (mask is None or mask.dtype == bool):
         return NotImplemented  # a mask of floats may want its gradient
     weights, everywhere = (*shapes[0][:-1], k.shape[-2]), (*q.shape[:-1], k.shape[-2])
-    y = room_like(q) if q.shape == v.shape else room((*q.shape[:-1], v.shape[-1]), q.dtype)
-    p = room(everywhere if with_weights else (*q.shape[:-1], 0), q.dtype)
+    y = empty_like(q) if q.shape == v.shape else empty((*q.shape[:-1], v.shape[-1]), q.dtype)
+    p = empty(everywhere if with_weights else (*q.shape[:-1], 0), q.dtype)
     places = _ones(everywhere, bool) if mask is None else _with_heads(numpy.broadcast_to(mask, weights))
     drops = _ones(everywhere, q.dtype.type) if kept is None else _with_heads(numpy.broadcast_to(kept, weights))
     masks = (places, drops, mask is not None, kept is not None)
     options = (is_causal, q.dtype.type(scale))
     cost = q.size * 2 * k.shape[-2]
-    together(_attend, cost, q.shape[0] * q.shape[1], q, k, v, y, p, *masks, *options)
+    parallel_for(_attend, cost, q.shape[0] * q.shape[1], q, k, v, y, p, *masks, *options)
 
     def back(g):
         g = _like(y, _with_heads(g))
-        found = room_like(given) if isinstance(given, numpy.ndarray) else [*map(room_like, given)]
-        with held:
-            together(_attend_back, 2 * cost, q.shape[0] * q.shape[1], q, k, v, g, *found, p, *masks[1::2], *options)
+        found = empty_like(given) if isinstance(given, numpy.ndarray) else [*map(empty_like, given)]
+        with single_threaded_blas:
+            parallel_for(_attend_back, 2 * cost, q.shape[0] * q.shape[1], q, k, v, g, *found, p, *masks[1::2], *options)
         return as_given(found)
 
     y = y.reshape(*shapes[0][:-1], shapes[2][-1])
@@ -150,19 +151,19 @@ def _like(y, x):
     """An array in the kind of layout of another."""
     if _fits(x) if _fits(y) else x.flags.carray:
         return x
-    copy = room_like(y)
-    do(numpy.copyto, copy, x)
-    return copy
+    copy_row = empty_like(y)
+    launch(numpy.copyto, copy_row, x)
+    return copy_row
 
 
 # --- forward ----------------------------------------------------------------------------------------------------------
 
 
-@shared(makes_arrays=True)
+@parallel(makes_arrays=True)
 def _attend(first, last, q, k, v, y, p, places, drops, masked, dropped, is_causal, scale):
-    of_k, of_v = panels_for(k[0, 0].T), panels_for(v[0, 0])
-    scores, found = rows_for(_BLOCK, of_k).reshape(-1), rows_for(_BLOCK, of_v)
-    nothing = rows_for(1, of_k if len(of_k) > len(of_v) else of_v)
+    of_k, of_v = empty_panels(k[0, 0].T), empty_panels(v[0, 0])
+    scores, found = zero_rows(_BLOCK, of_k).reshape(-1), zero_rows(_BLOCK, of_v)
+    nothing = zero_rows(1, of_k if len(of_k) > len(of_v) else of_v)
     for n in range(first, last):
         i, h = n // q.shape[1], n % q.shape[1]
         matrices = (q[i, h], k[i, h], v[i, h], y[i, h], p[i, h], places[i, h], drops[i, h])
@@ -171,15 +172,15 @@ def _attend(first, last, q, k, v, y, p, places, drops, masked, dropped, is_causa
 
 @inner
 def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale, of_k, of_v, scores, found, nothing):
-    queries, keys, width = len(q), len(k), width_of(k)
-    pack(k.T, of_k)
-    pack(v, of_v)
+    queries, keys, width = len(q), len(k), panel_width(k)
+    pack_into(k.T, of_k)
+    pack_into(v, of_v)
     for start in range(0, queries, _BLOCK):
         stop = min(start + _BLOCK, queries)
         seen = min(stop, keys) if is_causal else keys
         panels = of_k[: (seen + width - 1) // width]
         block = scores[: (stop - start) * len(panels) * width].reshape(stop - start, len(panels) * width)
-        times_all(q[start:stop], panels, nothing, block)
+        packed_gemm(q[start:stop], panels, nothing, block)
         for r in range(start, stop):
             row = block[r - start]
             if masked:
@@ -190,13 +191,13 @@ def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale,
         for r in range(start, stop):
             row = block[r - start, :seen]
             if p.shape[1]:  # its gradient is wanted
-                copy(p[r], row)
+                copy_row(p[r], row)
                 p[r, seen:] = 0
             if dropped:
                 _times(row, row, drops[r])
-        times_all(block[:, :seen], of_v, nothing, found[: stop - start])
+        packed_gemm(block[:, :seen], of_v, nothing, found[: stop - start])
         for r in range(start, stop):
-            copy(y[r], found[r - start, : y.shape[1]])
+            copy_row(y[r], found[r - start, : y.shape[1]])
 
 
 # Each of these is given rows, of which the compiler knows that their elements lie side by side: it does not of a matrix
@@ -259,36 +260,36 @@ def _times(out, a, b):
 # --- back -------------------------------------------------------------------------------------------------------------
 
 
-@shared(makes_arrays=True)
+@parallel(makes_arrays=True)
 def _attend_back(first, last, q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, scale):
-    room, kept = numpy.empty((_BLOCK, k.shape[2]), p.dtype), numpy.empty((_BLOCK, k.shape[2]), p.dtype)
+    empty, kept = numpy.empty((_BLOCK, k.shape[2]), p.dtype), numpy.empty((_BLOCK, k.shape[2]), p.dtype)
     for n in range(first, last):
         i, h = n // q.shape[1], n % q.shape[1]
         matrices = (q[i, h], k[i, h], v[i, h], g[i, h], g_q[i, h], g_k[i, h], g_v[i, h], p[i, h], drops[i, h])
-        _attend_one_back(*matrices, dropped, is_causal, scale, room, kept)
+        _attend_one_back(*matrices, dropped, is_causal, scale, empty, kept)
 
 
 @inner
-def _attend_one_back(q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, scale, room, kept):
+def _attend_one_back(q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, scale, empty, kept):
     queries, keys = p.shape
     g_k[:], g_v[:] = 0, 0
     for start in range(0, queries, _BLOCK):
         stop = min(start + _BLOCK, queries)
         seen = min(stop, keys) if is_causal else keys
-        weights, s = p[start:stop, :seen], room[: stop - start, :seen]
+        weights, s = p[start:stop, :seen], empty[: stop - start, :seen]
         kept_now = weights
-        multiply_add(g[start:stop], v[:seen].T, 0, s)
+        gemm(g[start:stop], v[:seen].T, 0, s)
         if dropped:
             kept_now = kept[: stop - start, :seen]
         for r in range(start, stop):
-            slope, weight = room[r - start, :seen], p[r, :seen]
+            slope, weight = empty[r - start, :seen], p[r, :seen]
             if dropped:
                 _times(slope, slope, drops[r])
                 _times(kept[r - start], weight, drops[r])
             _of_scores(slope, weight, scale)
-        multiply_add(s, k[:seen], 0, g_q[start:stop])
-        multiply_add(s.T, q[start:stop], 1, g_k[:seen])
-        multiply_add(kept_now.T, g[start:stop], 1, g_v[:seen])
+        gemm(s, k[:seen], 0, g_q[start:stop])
+        gemm(s.T, q[start:stop], 1, g_k[:seen])
+        gemm(kept_now.T, g[start:stop], 1, g_v[:seen])
 
 
 @inner

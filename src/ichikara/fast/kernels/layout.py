@@ -8,11 +8,11 @@ import math
 import numpy
 
 from ...arrays.axes import is_basic_index
-from ..tape import contiguous, do, room, zeros
-from ..workers import together
+from ..jit.elementary import copy_row
 from ..registry import LARGE, fused, kernel
-from .elementary import copy
-from .team import shared
+from ..threads.fork_join import parallel
+from ..threads.team import parallel_for
+from ..workspace import contiguous, empty, launch, zeros
 
 # --- copied -----------------------------------------------------------------------------------------------------------
 
@@ -21,7 +21,7 @@ def in_order(x):
     """An array in C order: this one, or a copy."""
     if x.flags.carray:
         return x
-    out = room(x.shape, x.dtype)
+    out = empty(x.shape, x.dtype)
     put(out, x)
     return out
 
@@ -30,17 +30,17 @@ def in_order(x):
 def put(out, x):
     """Copy an array to another one in C order; of pages whoever has to do with a row of theirs."""
     if x.ndim == 3 and x.size >= LARGE and x.strides[2] == x.itemsize and x.dtype == out.dtype:
-        together(_copy, 4 * x.size, x.shape[1], x, out, 0)
+        parallel_for(_copy, 4 * x.size, x.shape[1], x, out, 0)
     else:
-        do(numpy.copyto, out, x)
+        launch(numpy.copyto, out, x)
 
 
-@shared
+@parallel
 def _copy(first, last, x, out, begin):
     """Copy rows of all pages, to those of another array from a column on."""
     for page in range(len(x)):
         for r in range(first, last):
-            copy(out[page, r, begin:], x[page, r])
+            copy_row(out[page, r, begin:], x[page, r])
 
 
 # --- joined -----------------------------------------------------------------------------------------------------------
@@ -53,11 +53,11 @@ def joined(arrays, axis):
         return NotImplemented
     shape = arrays[0].shape
     length, begin = sum(array.shape[axis] for array in arrays), 0
-    out = room((*shape[:axis], length, *shape[axis + 1 :]), arrays[0].dtype)
+    out = empty((*shape[:axis], length, *shape[axis + 1 :]), arrays[0].dtype)
     pages, rows = math.prod(shape[: axis - 1]), shape[axis - 1]
     for array in arrays:
         part = contiguous(array).reshape(pages, rows, -1)
-        together(_copy, 4 * array.size, rows, part, out.reshape(pages, rows, -1), begin)
+        parallel_for(_copy, 4 * array.size, rows, part, out.reshape(pages, rows, -1), begin)
         begin += part.shape[2]
     return out
 
@@ -74,12 +74,12 @@ def stretched(x, shape):
     rows = x.size
     if math.prod(shape[: kept[-1] + 1] if kept else ()) != rows:
         return NotImplemented
-    out = room(shape, x.dtype)
-    together(_stretch, out.size, rows, contiguous(x).reshape(rows), out.reshape(rows, -1))
+    out = empty(shape, x.dtype)
+    parallel_for(_stretch, out.size, rows, contiguous(x).reshape(rows), out.reshape(rows, -1))
     return out
 
 
-@shared
+@parallel
 def _stretch(first, last, x, out):
     for r in range(first, last):
         out[r, :] = x[r]
@@ -105,7 +105,7 @@ def _among_zeros(g, shape, index_before, axes, index):
     if not (is_basic_index(index_before) and is_basic_index(index)):
         return NotImplemented
     out = _zeros(shape, g.dtype)
-    do(numpy.copyto, _part(_part(out, index_before).transpose(axes), index), g)
+    launch(numpy.copyto, _part(_part(out, index_before).transpose(axes), index), g)
     return out
 
 
@@ -119,12 +119,12 @@ def _zeros(shape, dtype):
     """Zeros; of many pages whoever has to do with a row of theirs writes that."""
     if len(shape) < 3 or math.prod(shape) < LARGE:
         return zeros(shape, dtype)
-    out = room(shape, dtype)
-    together(_clear, out.size, shape[1], out.reshape(shape[0], shape[1], -1))
+    out = empty(shape, dtype)
+    parallel_for(_clear, out.size, shape[1], out.reshape(shape[0], shape[1], -1))
     return out
 
 
-@shared
+@parallel
 def _clear(first, last, x):
     for page in range(len(x)):
         for r in range(first, last):

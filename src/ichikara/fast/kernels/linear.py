@@ -6,11 +6,11 @@ r"""A layer's weighted sums and their gradients: for few rows and neurons, each 
 
 import numpy
 
-from ..workers import ALONE
 from ..registry import fused, kernel, small
-from .blas import PLAIN, TURNED, multiply
-from .cut import ITSELF
-from .product import product
+from ..threads.blas_threads import BLAS_SERIAL_LIMIT
+from .epilogue import RELU
+from .gemm.blas import NO_TRANSPOSE, TRANSPOSE, small_gemm
+from .gemm.gemm import matmul
 
 _NEW, _ADDED = numpy.int32(0), numpy.int32(1)  # whether a product is added to what is there
 
@@ -20,24 +20,24 @@ def _linear(x, weight, bias, y):
     n, k = weight.shape
     m = y.size // n
     if bias is None:
-        multiply(m, n, k, x, PLAIN, weight, TURNED, _NEW, y)
+        small_gemm(m, n, k, x, NO_TRANSPOSE, weight, TRANSPOSE, _NEW, y)
     else:
         for i in range(m):
             for j in range(n):
                 y.flat[i * n + j] = bias[j]
-        multiply(m, n, k, x, PLAIN, weight, TURNED, _ADDED, y)
+        small_gemm(m, n, k, x, NO_TRANSPOSE, weight, TRANSPOSE, _ADDED, y)
 
 
 @small("linear", of="x")
 def _linear_x(g, weight, gx):
     n, k = weight.shape
-    multiply(g.size // n, k, n, g, PLAIN, weight, PLAIN, _NEW, gx)
+    small_gemm(g.size // n, k, n, g, NO_TRANSPOSE, weight, NO_TRANSPOSE, _NEW, gx)
 
 
 @small("linear", of="weight")
 def _linear_weight(g, x, gw):
     n, k = gw.shape
-    multiply(n, k, g.size // n, g, TURNED, x, PLAIN, _NEW, gw)
+    small_gemm(n, k, g.size // n, g, TRANSPOSE, x, NO_TRANSPOSE, _NEW, gw)
 
 
 @small("linear", of="bias")
@@ -56,7 +56,7 @@ def linear(x, weight, bias):
 
 @fused("linear", then="relu")
 def linear_relu(x, weight, bias):
-    return _rows_times(x, weight.T, bias, ITSELF)
+    return _rows_times(x, weight.T, bias, RELU)
 
 
 @fused("linear", of="x", then="relu")
@@ -68,7 +68,7 @@ def _rows_times(x, matrix, bias, where):
     """All rows of an array times a matrix. Shapes: (*n, k), (k, m) -> (*n, m)."""
     rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
     cost = rows.size * matrix.shape[1]
-    found = product(rows, matrix, bias, cost, where) if cost >= ALONE else None
+    found = matmul(rows, matrix, bias, cost, where) if cost >= BLAS_SERIAL_LIMIT else None
     if found is None:
         return NotImplemented
     return found if x.ndim == 2 else found.reshape(*x.shape[:-1], matrix.shape[1])

@@ -9,15 +9,15 @@ import math
 import numpy
 
 from ...arrays.labels import counted
-from ..tape import do, room
-from ..workers import together
+from ..jit.dispatcher import compiled
+from ..jit.elementary import exp, sigmoid
+from ..jit.lazy import inner
 from ..registry import kernel, small
-from .compiled import compiled
-from .deferred import inner
-from .elementary import exp, sigmoid
-from .mapped import mapped, of_three, of_two
+from ..threads.fork_join import parallel
+from ..threads.team import parallel_for
+from ..workspace import empty, launch
+from .elementwise import binary, elementwise, ternary
 from .softmax import log_softmax, log_softmax_of_rows
-from .team import shared
 
 
 def _say_what_is_wrong(u, labels, ignore_index, *results):
@@ -35,8 +35,8 @@ def _categorical_nll(u, labels, ignore_index, loss, logp):
 def categorical_nll(u, labels, ignore_index, reduction):
     if reduction != "mean":
         return NotImplemented
-    loss, logp = room((), u.dtype), log_softmax(u, 1)
-    do(_mean_of_all, u, logp, labels, ignore_index, loss)
+    loss, logp = empty((), u.dtype), log_softmax(u, 1)
+    launch(_mean_of_all, u, logp, labels, ignore_index, loss)
     return loss, logp
 
 
@@ -79,12 +79,12 @@ def _nll_u(g, logp, labels, ignore_index, gu):
 def categorical_nll_u(g, logp, labels, ignore_index, reduction):
     if reduction != "mean":
         return NotImplemented
-    gu = room(logp.shape, logp.dtype)
-    together(_rows_of_nll_u, 8 * gu.size, len(gu), numpy.asarray(g), logp, labels, ignore_index, gu)
+    gu = empty(logp.shape, logp.dtype)
+    parallel_for(_rows_of_nll_u, 8 * gu.size, len(gu), numpy.asarray(g), logp, labels, ignore_index, gu)
     return gu
 
 
-@shared
+@parallel
 def _rows_of_nll_u(first, last, g, logp, labels, ignore_index, gu):
     _some_nll_u(first, last, g, logp, labels, ignore_index, gu)
 
@@ -107,21 +107,21 @@ def _some_nll_u(first, last, g, logp, labels, ignore_index, gu):
 
 @kernel("logistic_nll")
 def logistic_nll(u, target):
-    return mapped(_logistic_nll, u, target, cost=20) if u.shape == target.shape else NotImplemented
+    return elementwise(_logistic_nll, u, target, cost=20) if u.shape == target.shape else NotImplemented
 
 
 @small("logistic_nll")
-@of_two
+@binary
 def _logistic_nll(u, target):
     return max(u, type(u)(0)) - u * type(u)(target) + type(u)(math.log1p(exp(-abs(u))))
 
 
 @kernel("logistic_nll", of="u")
 def logistic_nll_u(g, u, target):
-    return mapped(_logistic_nll_u, g, u, target, cost=10) if u.shape == target.shape else NotImplemented
+    return elementwise(_logistic_nll_u, g, u, target, cost=10) if u.shape == target.shape else NotImplemented
 
 
 @small("logistic_nll", of="u")
-@of_three
+@ternary
 def _logistic_nll_u(g, u, target):
     return g * (sigmoid(u) - type(u)(target))

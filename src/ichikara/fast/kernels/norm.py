@@ -14,14 +14,14 @@ from functools import lru_cache
 
 import numpy
 
+from ..jit.dispatcher import compiled
+from ..jit.lazy import inner
 from ..once import Once
-from ..tape import contiguous, room, zeros
-from ..workers import parts_for, together
 from ..registry import kernel
-from .compiled import compiled
-from .deferred import inner
-from .product import add_up
-from .team import bounds, share_out, shared
+from ..threads.fork_join import chunk_bounds, fork_join, parallel
+from ..threads.team import parallel_for, threads_for
+from ..workspace import contiguous, empty, zeros
+from .reduce import sum_parts
 
 
 @lru_cache(256)
@@ -57,7 +57,7 @@ def _shaped(found, given):
 
 def _sums(x, cost):
     """Room for two sums of each channel over each worker's examples."""
-    return zeros((parts_for(x.size * cost, len(x)), x.shape[1], 2), numpy.float64)
+    return zeros((threads_for(x.size * cost, len(x)), x.shape[1], 2), numpy.float64)
 
 
 @kernel("normalise")
@@ -68,30 +68,30 @@ def normalise(x, weight, bias, axes, eps, into, leak):
         return NotImplemented
     shape, kept, channels = found
     leak, x = x.dtype.type(leak), contiguous(x)
-    y, (mean, var, slope) = room(x.shape, x.dtype), (room(kept, x.dtype) for _ in range(3))
+    y, (mean, var, slope) = empty(x.shape, x.dtype), (empty(kept, x.dtype) for _ in range(3))
     count = shape[1]
     w, b = _filled(weight, count, 1, x.dtype), _filled(bias, count, 0, x.dtype)
     xs, (means, variances, slopes) = x.reshape(shape), (array.reshape(-1) for array in (mean, var, slope))
     given = (xs, w, b, eps, leak, y.reshape(shape), means, variances, slopes)
     if channels:
-        together(_channels, x.size * 4, *given, _sums(xs, 4), room((count, 2), x.dtype))
+        parallel_for(_channels, x.size * 4, *given, _sums(xs, 4), empty((count, 2), x.dtype))
     else:
-        together(_rows, x.size * 4, means.size, *given)
+        parallel_for(_rows, x.size * 4, means.size, *given)
     if into is not None:
         into["mean"], into["var"] = mean, var
 
     def back(g):
         gs = contiguous(g).reshape(shape)
-        gx = room(x.shape, x.dtype)
+        gx = empty(x.shape, x.dtype)
         gxs = gx.reshape(shape)
         if channels:
-            gw, gb = room(w.shape, w.dtype), room(w.shape, w.dtype)
-            rooms = _sums(xs, 8), room((count, 4), x.dtype)
-            together(_channels_back, x.size * 8, gs, xs, w, b, leak, means, slopes, gxs, gw, gb, *rooms)
+            gw, gb = empty(w.shape, w.dtype), empty(w.shape, w.dtype)
+            rooms = _sums(xs, 8), empty((count, 4), x.dtype)
+            parallel_for(_channels_back, x.size * 8, gs, xs, w, b, leak, means, slopes, gxs, gw, gb, *rooms)
         else:
-            sums = zeros((parts_for(x.size * 8), 2, count), x.dtype)
-            together(_rows_back, x.size * 8, len(sums), gs, xs, w, b, leak, means, slopes, gxs, sums)
-            add_up(sums, sums[0])
+            sums = zeros((threads_for(x.size * 8), 2, count), x.dtype)
+            parallel_for(_rows_back, x.size * 8, len(sums), gs, xs, w, b, leak, means, slopes, gxs, sums)
+            sum_parts(sums, sums[0])
             gw, gb = sums[0]
         return gx, _shaped(gw, weight), _shaped(gb, bias)
 
@@ -114,7 +114,7 @@ def _channels(team, x, w, b, eps, leak, y, mean, var, slope, sums, scales):
         for i in range(x.shape[2]):
             near += x[0, c, i]
         mean[c] = near / number(x.shape[2])
-    share_out(team, len(sums), 0, _add_up, (x, mean, sums))
+    fork_join(team, len(sums), 0, _add_up, (x, mean, sums))
     count = x.shape[0] * x.shape[2]
     for c in range(mean.size):
         total, square = _totals(sums, c)
@@ -122,7 +122,7 @@ def _channels(team, x, w, b, eps, leak, y, mean, var, slope, sums, scales):
         var[c] = max((square - total * total / count) / count, 0.0)
         slope[c] = number(1) / number(math.sqrt(var[c] + number(eps)))
         scales[c, 0], scales[c, 1] = _of_channel(c, w, b, mean, slope)
-    share_out(team, len(x), 0, _scale, (x, scales, leak, y))
+    fork_join(team, len(x), 0, _scale, (x, scales, leak, y))
 
 
 @inner
@@ -147,7 +147,7 @@ def _add_up(first, last, x, near, sums):
     """The sums over some parts of the examples."""
     number = x.dtype.type
     for part in range(first, last):
-        begin, end = bounds(len(x), part, len(sums))
+        begin, end = chunk_bounds(len(x), part, len(sums))
         for a in range(begin, end):
             for c in range(near.size):
                 of_one, square_of_one = number(0), number(0)
@@ -175,14 +175,14 @@ def _channels_back(team, g, x, w, b, leak, mean, slope, gx, gw, gb, sums, scales
     for c in range(mean.size):
         # As on the way there, for the sign of what the activation was given.
         scales[c, 0], scales[c, 1] = _of_channel(c, w, b, mean, slope)
-    share_out(team, len(sums), 0, _add_up_back, (g, x, mean, scales, leak, sums))
+    fork_join(team, len(sums), 0, _add_up_back, (g, x, mean, scales, leak, sums))
     count = number(x.shape[0] * x.shape[2])
     for c in range(mean.size):
         total, product = _totals(sums, c)
         gb[c], gw[c] = total, product * slope[c]
         # The formula above, with what belongs to the channel taken together.
         scales[c, 2], scales[c, 3] = number(total) / count, slope[c] * slope[c] * number(product) / count
-    share_out(team, len(x), 0, _scale_back, (g, x, mean, scales, leak, gx))
+    fork_join(team, len(x), 0, _scale_back, (g, x, mean, scales, leak, gx))
 
 
 @inner
@@ -190,7 +190,7 @@ def _add_up_back(first, last, g, x, mean, scales, leak, sums):
     """The sums over some parts of the examples."""
     number = x.dtype.type
     for part in range(first, last):
-        begin, end = bounds(len(x), part, len(sums))
+        begin, end = chunk_bounds(len(x), part, len(sums))
         for a in range(begin, end):
             for c in range(mean.size):
                 mu, scale, shift = mean[c], scales[c, 0], scales[c, 1]
@@ -216,7 +216,7 @@ def _scale_back(first, last, g, x, mean, scales, leak, gx):
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-@shared
+@parallel
 def _rows(first, last, x, w, b, eps, leak, y, mean, var, slope):
     k = x.shape[1]
     number = x.dtype.type
@@ -237,11 +237,11 @@ def _rows(first, last, x, w, b, eps, leak, y, mean, var, slope):
             y[r, i] = v if v > 0 else leak * v
 
 
-@shared
+@parallel
 def _rows_back(first, last, g, x, w, b, leak, mean, slope, gx, sums):
     """Some parts of the rows; each has sums of its own, of the gradients of weight and bias."""
     for part in range(first, last):
-        begin, end = bounds(x.shape[0], part, len(sums))
+        begin, end = chunk_bounds(x.shape[0], part, len(sums))
         _some_rows_back(begin, end, g, x, w, b, leak, mean, slope, gx, sums[part, 0], sums[part, 1])
 
 

@@ -9,14 +9,14 @@ import math
 
 import numpy
 
-from ..tape import contiguous
-from ..workers import together
+from ..jit.chain import Chain, link
+from ..jit.dispatcher import compiled
+from ..jit.elementary import copy_row
+from ..jit.lazy import inner
 from ..registry import fitting_in_place, in_place, kernel
-from .chain import for_each
-from .compiled import compiled
-from .deferred import inner
-from .elementary import copy
-from .team import share_out
+from ..threads.fork_join import fork_join
+from ..threads.team import parallel_for
+from ..workspace import contiguous, launch
 
 _AT_ONCE = 1024  # elements whose numbers stay in the fastest cache from one loop to the next
 
@@ -32,11 +32,11 @@ def _sgd_again(parameters, gradients, states, numbers):
         for p, g, state in zip(parameters, gradients, states, strict=True)
     ]
     if len(rows) > 1:
-        for_each(_small_sgd, rows, [numbers])
+        _multi_tensor_apply(_small_sgd, rows, [numbers])
         return
     for row in rows:
         g, p, v = [array.reshape(-1) for array in row]
-        together(_sgd, 4 * p.size, p, g, v, p, False, numbers, False)
+        parallel_for(_sgd, 4 * p.size, p, g, v, p, False, numbers, False)
 
 
 @in_place("rules.sgd", numbers_of=_numbers_of_sgd, again=_sgd_again)
@@ -48,7 +48,7 @@ def sgd(parameter, gradient, state, alone, numbers):
     there = new.ravel()
     p = there if new is parameter else parameter.ravel()
     v = state["momentum_buffer"].ravel() if numbers[1] else there  # not looked at without momentum
-    together(_sgd, 4 * there.size, p, gradient.ravel(), v, there, new is not parameter, numbers, begins)
+    parallel_for(_sgd, 4 * there.size, p, gradient.ravel(), v, there, new is not parameter, numbers, begins)
     return new, state
 
 
@@ -60,7 +60,7 @@ def _small_sgd(g, p, v, options, is_first):
 @compiled
 def _sgd(team, p, g, v, new, apart, options, begins):
     numbers, momentum, nesterov = _of_sgd(p, options, begins)
-    share_out(team, p.size, 0, _sgd_some, (p, g, v, new, apart, numbers, momentum, nesterov))
+    fork_join(team, p.size, 0, _sgd_some, (p, g, v, new, apart, numbers, momentum, nesterov))
 
 
 @inner
@@ -80,7 +80,7 @@ def _sgd_some(first, last, p, g, v, new, apart, numbers, remembers, nesterov):
         stop = min(start + _AT_ONCE, last)
         here, slopes, velocity = new[start:stop], g[start:stop], v[start:stop]
         if apart:
-            copy(here, p[start:stop])
+            copy_row(here, p[start:stop])
         for i in range(here.size):
             slope = sign * slopes[i] + decay * here[i]
             if remembers:
@@ -112,11 +112,11 @@ def _adam_again(parameters, gradients, states, numbers):
         for p, g, state in zip(parameters, gradients, states, strict=True)
     ]
     if len(rows) > 1:
-        for_each(_small_adam, rows, [step, numbers])
+        _multi_tensor_apply(_small_adam, rows, [step, numbers])
         return
     for k, row in enumerate(rows):
         g, p, m, v = [array.reshape(-1) for array in row]
-        together(_adam, 8 * p.size, p, g, m, v, p, False, step, k == 0, numbers)
+        parallel_for(_adam, 8 * p.size, p, g, m, v, p, False, step, k == 0, numbers)
 
 
 @in_place("rules.adam", numbers_of=_numbers_of_adam, again=_adam_again)
@@ -128,7 +128,7 @@ def adam(parameter, gradient, state, alone, numbers):
     there = new.ravel()
     p = there if new is parameter else parameter.ravel()
     words = state["exp_avg"].ravel(), state["exp_avg_sq"].ravel(), there, new is not parameter, state["step"], True
-    together(_adam, 8 * new.size, p, gradient.ravel(), *words, numbers)
+    parallel_for(_adam, 8 * new.size, p, gradient.ravel(), *words, numbers)
     return new, state
 
 
@@ -142,7 +142,7 @@ def _adam(team, p, g, m, v, new, apart, step, counts, options):
     if counts:
         step[()] += 1
     numbers = _of_adam(p, step[()], options)
-    share_out(team, p.size, 0, _adam_some, (p, g, m, v, new, apart, *numbers))
+    fork_join(team, p.size, 0, _adam_some, (p, g, m, v, new, apart, *numbers))
 
 
 @inner
@@ -173,7 +173,7 @@ def _adam_some(first, last, p, g, m, v, new, apart, numbers, decay, pull):
         stop = min(start + _AT_ONCE, last)
         here, slopes, mean, square = new[start:stop], g[start:stop], m[start:stop], v[start:stop]
         if apart:
-            copy(here, p[start:stop])
+            copy_row(here, p[start:stop])
         for i in range(here.size):
             mean[i] = beta1 * mean[i] + rest1 * (slopes[i] + decay * here[i])
         for i in range(here.size):
@@ -182,6 +182,22 @@ def _adam_some(first, last, p, g, m, v, new, apart, numbers, decay, pull):
         for i in range(here.size):
             step = rate * mean[i] / (p.dtype.type(math.sqrt(square[i])) * root + eps)
             here[i] -= pull * here[i] + step
+
+
+def _multi_tensor_apply(kernel, rows, shared):
+    """Call a kernel for the tensors of each parameter in turn, in one launch.
+
+    The kernel gets flat arrays of the same size, the shared arguments, and as a number whether it is the first call.
+    All arrays are in C order.
+
+    Arguments: ``rows``, the arrays of each parameter; ``shared``, arguments that are the same for all.
+    """
+    arrays = [*(array for row in rows for array in row), *shared]
+    links, positions = [], []
+    for k, row in enumerate(rows):
+        links.append(link(kernel, [*(array.reshape(-1) for array in row), *shared, int(k == 0)], None))
+        positions.append([*range(k * len(row), (k + 1) * len(row)), *range(len(arrays) - len(shared), len(arrays))])
+    launch(Chain(links, positions), *arrays)
 
 
 def _place_for(parameter, alone):

@@ -8,12 +8,12 @@ compares the elements of many windows at once.
 
 import numpy
 
-from ..tape import contiguous, room, zeros
-from ..workers import together
+from ..jit.elementary import maximum
 from ..registry import fused, kernel
-from .cut import WHERE, how_to_cut
-from .elementary import larger
-from .team import shared
+from ..threads.fork_join import parallel
+from ..threads.team import parallel_for
+from ..workspace import contiguous, empty, zeros
+from .epilogue import APPLY_MASK, encode_epilogue
 
 
 @kernel("max_pooling")
@@ -22,7 +22,7 @@ def max_pooling(x, kernel, window):
         return NotImplemented
     x = contiguous(x)
     shape = (*x.shape[:2], *window.positions(x.shape[2:], kernel))
-    y, winners = room(shape, x.dtype), room(shape, numpy.uint8)
+    y, winners = empty(shape, x.dtype), empty(shape, numpy.uint8)
     _share(_winners, (x, y, winners), kernel, window)
     return y, winners
 
@@ -32,7 +32,7 @@ def max_pooling_alone(x, kernel, window):
     if any(map(any, window.padding)):
         return NotImplemented
     x = contiguous(x)
-    y = room((*x.shape[:2], *window.positions(x.shape[2:], kernel)), x.dtype)
+    y = empty((*x.shape[:2], *window.positions(x.shape[2:], kernel)), x.dtype)
     _share(_largest, (x, y), kernel, window)
     return y
 
@@ -40,7 +40,7 @@ def max_pooling_alone(x, kernel, window):
 def _share(function, arrays, kernel, window):
     planes = [array.reshape(-1, *array.shape[2:]) for array in arrays]
     sizes = (*map(_counted, (*kernel, window.stride[1])), window.stride[0], *window.dilation)
-    together(function, planes[1].size * kernel[0] * kernel[1], len(planes[0]), *planes, *sizes)
+    parallel_for(function, planes[1].size * kernel[0] * kernel[1], len(planes[0]), *planes, *sizes)
 
 
 @kernel("max_unpooling")
@@ -50,13 +50,13 @@ def max_unpooling(out, winners, size, kernel, window, where=None):
     out, winners = contiguous(out), contiguous(winners)
     side_by_side = window.stride == tuple(kernel) and window.dilation == (1, 1)
     whole = side_by_side and all(n * k == of for n, k, of in zip(out.shape[2:], kernel, size, strict=True))
-    x = (room if whole else zeros)((*out.shape[:2], *size), out.dtype)
-    how, where = how_to_cut(x, where)
+    x = (empty if whole else zeros)((*out.shape[:2], *size), out.dtype)
+    how, where = encode_epilogue(x, where)
     planes = [array.reshape(-1, *array.shape[2:]) for array in (out, winners, x, where)]
     if side_by_side:
-        together(_put_beside, 2 * x.size, len(planes[0]), *planes, how, *map(_counted, kernel))
+        parallel_for(_put_beside, 2 * x.size, len(planes[0]), *planes, how, *map(_counted, kernel))
     else:
-        together(_put_back, 2 * x.size, len(planes[0]), *planes, how, kernel[1], *window.stride, *window.dilation)
+        parallel_for(_put_back, 2 * x.size, len(planes[0]), *planes, how, kernel[1], *window.stride, *window.dilation)
     return x
 
 
@@ -73,7 +73,7 @@ def _counted(n):
 # max(..., 0) it need not.
 
 
-@shared
+@parallel
 def _largest(first, last, x, y, lines, columns, steps, down, apart_down, apart_across):
     for n in range(max(first, 0), last):
         for i in range(y.shape[1]):
@@ -82,11 +82,11 @@ def _largest(first, last, x, y, lines, columns, steps, down, apart_down, apart_a
                 for k in range(len(lines)):
                     for m in range(len(columns)):
                         value = x[n, max(i * down + k * apart_down, 0), max(j * len(steps) + m * apart_across, 0)]
-                        best = larger(best, value)
+                        best = maximum(best, value)
                 y[n, i, j] = best
 
 
-@shared
+@parallel
 def _winners(first, last, x, y, winners, lines, columns, steps, down, apart_down, apart_across):
     for n in range(max(first, 0), last):
         for i in range(y.shape[1]):
@@ -98,11 +98,11 @@ def _winners(first, last, x, y, winners, lines, columns, steps, down, apart_down
                         # Which of two is larger cannot be foreseen: sums and products are quicker than a branch.
                         wins = numpy.int32(value > best) | numpy.int32(value != value)
                         winner += wins * (numpy.int32(k * len(columns) + m) - winner)
-                        best = larger(best, value)
+                        best = maximum(best, value)
                 y[n, i, j], winners[n, i, j] = best, winner
 
 
-@shared
+@parallel
 def _put_beside(first, last, out, winners, x, where, how, lines, columns):
     """Windows that lie side by side: each is emptied and its winner put there."""
     for n in range(max(first, 0), last):
@@ -113,10 +113,10 @@ def _put_beside(first, last, out, winners, x, where, how, lines, columns):
                     for m in range(len(columns)):
                         x[n, max(top + k, 0), max(left + m, 0)] = 0
                 row, column = max(top + number // len(columns), 0), max(left + number % len(columns), 0)
-                x[n, row, column] = 0 if how == WHERE and not where[n, row, column] > 0 else out[n, i, j]
+                x[n, row, column] = 0 if how == APPLY_MASK and not where[n, row, column] > 0 else out[n, i, j]
 
 
-@shared
+@parallel
 def _put_back(first, last, out, winners, x, where, how, width, down, across, apart_down, apart_across):
     for n in range(max(first, 0), last):
         for i in range(out.shape[1]):
@@ -124,5 +124,5 @@ def _put_back(first, last, out, winners, x, where, how, width, down, across, apa
                 k = winners[n, i, j]
                 row = max(i * down + k // width * apart_down, 0)
                 column = max(j * across + k % width * apart_across, 0)
-                if how != WHERE or where[n, row, column] > 0:
+                if how != APPLY_MASK or where[n, row, column] > 0:
                     x[n, row, column] += out[n, i, j]  # windows may overlap

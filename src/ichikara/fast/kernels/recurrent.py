@@ -11,17 +11,17 @@ once, as in the operations. Gates lie side by side: (steps, n, gate, size).
 
 import numpy
 
+from ..jit.elementary import sigmoid, tanh
+from ..jit.lazy import inner
 from ..once import Once
-from ..steps import Back, check
-from ..tape import contiguous, copied, do, room, room_like, zeros
-from ..workers import together
 from ..registry import kernel
-from .deferred import inner
-from .elementary import sigmoid, tanh
+from ..steps import Back, check
+from ..threads.fork_join import parallel
+from ..threads.team import parallel_for
+from ..workspace import contiguous, copy, empty, empty_like, launch, zeros
+from .gemm.panels import pack, packed_gemm, zero_rows
 from .layout import in_order
-from .panel import pack_all, rows_for, times_all
-from .product import sum_of_rows
-from .team import shared
+from .reduce import sum_of_rows
 
 # --- long short-term memory -------------------------------------------------------------------------------------------
 
@@ -34,34 +34,34 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     x, w_ih, w = in_order(x), contiguous(w_ih), contiguous(w_hh)
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
     bias = _bias(b_ih if b_hh is None else b_hh if b_ih is None else _added(b_ih, b_hh), x.dtype)
-    gates = room((steps, n, 4, size), x.dtype)  # weighted sums, then the gates
-    y = room((steps + 2, n, size), x.dtype)
-    before, c_before = (room((steps, n, size), x.dtype) for _ in range(2))
+    gates = empty((steps, n, 4, size), x.dtype)  # weighted sums, then the gates
+    y = empty((steps + 2, n, size), x.dtype)
+    before, c_before = (empty((steps, n, size), x.dtype) for _ in range(2))
     _begin(y[steps], h0)
     _begin(y[steps + 1], c0)
     cost = steps * n * w.size
-    together(_lstm, cost, n, x, w_ih, w, bias, gates, y, before, c_before, reverse)
+    parallel_for(_lstm, cost, n, x, w_ih, w, bias, gates, y, before, c_before, reverse)
 
     def back(g):
         g = contiguous(g)
-        sums = room_like(gates)
-        dh, dc = copied(g[steps]), copied(g[steps + 1])
+        sums = empty_like(gates)
+        dh, dc = copy(g[steps]), copy(g[steps + 1])
         flat, total = sums.reshape(steps, n, 4 * size), zeros((n, 4, size), x.dtype)
-        together(_lstm_back, cost, n, g, gates, w, c_before, sums, flat, total, dh, dc, reverse)
+        parallel_for(_lstm_back, cost, n, g, gates, w, c_before, sums, flat, total, dh, dc, reverse)
         return Back(flat, flat, dh, dc, biases=(_summed(total),) * 2)
 
     return y, before, x, Once(back)
 
 
-@shared(makes_arrays=True)
+@parallel(makes_arrays=True)
 def _lstm(first, last, x, w_ih, w_hh, bias, gates, y, before, c_before, reverse):
-    steps, of_x, of_h = len(x), pack_all(w_ih.T), pack_all(w_hh.T)
+    steps, of_x, of_h = len(x), pack(w_ih.T), pack(w_hh.T)
     h, c = y[steps, first:last], y[steps + 1, first:last]  # the states so far, in the end the last ones
-    sums, bias_row, now = rows_for(last - first, of_h), _row(bias, of_h), slice(first, last)
+    sums, bias_row, now = zero_rows(last - first, of_h), _row(bias, of_h), slice(first, last)
     for k in range(steps):
         t = steps - 1 - k if reverse else k
         for seen, panels, begin in ((x[t, now], of_x, bias_row), (h, of_h, sums)):
-            times_all(seen, panels, begin, sums)
+            packed_gemm(seen, panels, begin, sums)
         _lstm_gates(sums, gates[t, now], before[t, now], c_before[t, now], y[t, now], h, c)
 
 
@@ -91,16 +91,16 @@ def _lstm_gates(sums, gates, before, c_before, y, h, c):
             out[j] = h[r, j]
 
 
-@shared(makes_arrays=True)
+@parallel(makes_arrays=True)
 def _lstm_back(first, last, g_y, gates, weight, c_before, sums, flat, total, dh, dc, reverse):
-    steps, back, now = len(c_before), pack_all(weight), slice(first, last)
-    of_h, nothing, rows = rows_for(last - first, back), rows_for(1, back), rows_for(2, back)
+    steps, back, now = len(c_before), pack(weight), slice(first, last)
+    of_h, nothing, rows = zero_rows(last - first, back), zero_rows(1, back), zero_rows(2, back)
     _copy(of_h, dh[now])
     for k in range(steps):
         t = k if reverse else steps - 1 - k
         _lstm_gates_back(gates[t, now], sums[t, now], c_before[t, now], g_y[t, now], of_h, dc[now], rows)
         _add_to(total[now], sums[t, now])  # which are in the cache
-        times_all(flat[t, now], back, nothing, of_h)
+        packed_gemm(flat[t, now], back, nothing, of_h)
     _copy(dh[now], of_h)
 
 
@@ -138,36 +138,36 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     check("gru", x, w_ih, w_hh, 3, lengths)
     x, w_ih, w = in_order(x), contiguous(w_ih), contiguous(w_hh)
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
-    gates = room((steps, n, 3, size), x.dtype)  # weighted sums, then the gates
-    y = room((steps + 1, n, size), x.dtype)
-    before, recalled = (room((steps, n, size), x.dtype) for _ in range(2))
+    gates = empty((steps, n, 3, size), x.dtype)  # weighted sums, then the gates
+    y = empty((steps + 1, n, size), x.dtype)
+    before, recalled = (empty((steps, n, size), x.dtype) for _ in range(2))
     _begin(y[steps], h0)
     biases = _bias(b_ih, x.dtype), _bias(b_hh, x.dtype)
     cost = steps * n * w.size
-    together(_gru, cost, n, x, w_ih, w, *biases, gates, y, before, recalled, reverse)
+    parallel_for(_gru, cost, n, x, w_ih, w, *biases, gates, y, before, recalled, reverse)
 
     def back(g):
         g = contiguous(g)
-        of_x, of_h = room_like(gates), room_like(gates)
+        of_x, of_h = empty_like(gates), empty_like(gates)
         x_total, h_total = zeros((n, 3, size), x.dtype), zeros((n, 3, size), x.dtype)
-        dh, flat = copied(g[steps]), of_h.reshape(steps, n, -1)
-        together(_gru_back, cost, n, g, gates, w, before, recalled, of_x, of_h, flat, x_total, h_total, dh, reverse)
+        dh, flat = copy(g[steps]), of_h.reshape(steps, n, -1)
+        parallel_for(_gru_back, cost, n, g, gates, w, before, recalled, of_x, of_h, flat, x_total, h_total, dh, reverse)
         biases = _summed(x_total), _summed(h_total)
         return Back(of_x.reshape(steps, n, -1), flat, dh, biases=biases)
 
     return y, before, x, Once(back)
 
 
-@shared(makes_arrays=True)
+@parallel(makes_arrays=True)
 def _gru(first, last, x, w_ih, w_hh, b_ih, b_hh, gates, y, before, recalled, reverse):
-    steps, of_x, of_h = len(x), pack_all(w_ih.T), pack_all(w_hh.T)
+    steps, of_x, of_h = len(x), pack(w_ih.T), pack(w_hh.T)
     h = y[steps, first:last]  # the states so far, in the end the last ones
-    x_sums, h_sums, now = rows_for(last - first, of_x), rows_for(last - first, of_h), slice(first, last)
+    x_sums, h_sums, now = zero_rows(last - first, of_x), zero_rows(last - first, of_h), slice(first, last)
     x_row, h_row = _row(b_ih, of_x), _row(b_hh, of_h)
     for k in range(steps):
         t = steps - 1 - k if reverse else k
         for seen, panels, begin, sums in ((x[t, now], of_x, x_row, x_sums), (h, of_h, h_row, h_sums)):
-            times_all(seen, panels, begin, sums)
+            packed_gemm(seen, panels, begin, sums)
         _gru_gates(x_sums, h_sums, gates[t, now], before[t, now], recalled[t, now], y[t, now], h)
 
 
@@ -192,17 +192,17 @@ def _gru_gates(x_sums, h_sums, gates, before, recalled, y, h):
             out[j] = h[r, j]
 
 
-@shared(makes_arrays=True)
+@parallel(makes_arrays=True)
 def _gru_back(first, last, g_y, gates, weight, before, recalled, of_x, of_h, flat, x_total, h_total, dh, reverse):
-    steps, back, now = len(before), pack_all(weight), slice(first, last)
-    sums = rows_for(last - first, back)
+    steps, back, now = len(before), pack(weight), slice(first, last)
+    sums = zero_rows(last - first, back)
     _copy(sums, dh[now])
     for k in range(steps):
         t = k if reverse else steps - 1 - k
         _gru_gates_back(gates[t, now], of_h[t, now], recalled[t, now], before[t, now], g_y[t, now], sums, of_x[t, now])
         _add_to(x_total[now], of_x[t, now])  # which are in the cache
         _add_to(h_total[now], of_h[t, now])
-        times_all(flat[t, now], back, sums, sums)
+        packed_gemm(flat[t, now], back, sums, sums)
     _copy(dh[now], sums)
 
 
@@ -235,7 +235,7 @@ def _gru_gates_back(gates, of_h, recalled, before_all, g_y, dh_all, of_x_all):
 @inner(makes_arrays=True)
 def _row(bias, panels):
     """A bias as a row as long as all panels are wide; one of no numbers stands for none."""
-    row = rows_for(1, panels)
+    row = zero_rows(1, panels)
     for j in range(bias.size):
         row[0, j] = bias[j]
     return row
@@ -262,18 +262,18 @@ def _copy(out, x):
 
 def _bias(bias, dtype):
     """A bias, of no numbers if there is none."""
-    return room(0, dtype) if bias is None else contiguous(bias)
+    return empty(0, dtype) if bias is None else contiguous(bias)
 
 
 def _added(a, b):
-    total = room(a.shape, a.dtype)
-    do(numpy.add, a, b, total)
+    total = empty(a.shape, a.dtype)
+    launch(numpy.add, a, b, total)
     return total
 
 
 def _begin(state, given):
     """Let the state before the first step be the one given, or zeros."""
-    do(numpy.copyto, state, 0 if given is None else given)
+    launch(numpy.copyto, state, 0 if given is None else given)
 
 
 def _summed(sums):

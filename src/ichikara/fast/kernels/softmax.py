@@ -9,12 +9,12 @@ import math
 
 import numpy
 
-from ..tape import contiguous, room
-from ..workers import together
+from ..jit.elementary import exp, maximum
+from ..jit.lazy import inner
 from ..registry import kernel
-from .deferred import inner
-from .elementary import exp, larger
-from .team import shared
+from ..threads.fork_join import parallel
+from ..threads.team import parallel_for
+from ..workspace import contiguous, empty
 
 
 def _as_rows(x):
@@ -43,9 +43,9 @@ def log_softmax_x(g, y, axis):
 
 def _along_rows(function, axis, *arrays):
     if axis in (-1, arrays[0].ndim - 1):
-        out = room(arrays[0].shape, arrays[0].dtype)
+        out = empty(arrays[0].shape, arrays[0].dtype)
         rows = [_as_rows(array) for array in (*arrays, out)]
-        together(function, 8 * out.size, len(rows[0]), *rows)
+        parallel_for(function, 8 * out.size, len(rows[0]), *rows)
         return out
     moved = _along_rows(function, -1, *[numpy.moveaxis(array, axis, -1) for array in arrays])
     return numpy.moveaxis(moved, -1, axis)
@@ -56,11 +56,11 @@ def largest_of(row):
     """The largest number of a row, nan if one of them is."""
     largest = row[0]
     for i in range(row.size):
-        largest = larger(largest, row[i])
+        largest = maximum(largest, row[i])
     return largest
 
 
-@shared
+@parallel
 def _softmax(first, last, x, y):
     for r in range(max(first, 0), last):
         largest = largest_of(x[r])
@@ -73,7 +73,7 @@ def _softmax(first, last, x, y):
             y[r, i] *= share
 
 
-@shared
+@parallel
 def _softmax_x(first, last, g, y, gx):
     for r in range(max(first, 0), last):
         total = y.dtype.type(0)
@@ -83,7 +83,7 @@ def _softmax_x(first, last, g, y, gx):
             gx[r, i] = y[r, i] * (g[r, i] - total)
 
 
-@shared
+@parallel
 def _log_softmax(first, last, x, y):
     log_softmax_of_rows(x[first:last], y[first:last])
 
@@ -101,7 +101,7 @@ def log_softmax_of_rows(x, y):
             y[r, i] = x[r, i] - log
 
 
-@shared
+@parallel
 def _log_softmax_x(first, last, g, y, gx):
     for r in range(max(first, 0), last):
         total = y.dtype.type(0)

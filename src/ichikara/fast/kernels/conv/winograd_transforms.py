@@ -13,33 +13,34 @@ import math
 
 import numpy
 
-from .deferred import inner
-from .tile import BYTES, ONE, ROWS, TWO, larger_of, load, sandwich, store, turn
+from ...jit.lazy import inner
+from ...jit.tile import ONE, TILE_ROWS, TWO, load, store, tile_maximum, transpose_block, two_sided_product
+from ...jit.vectors import VECTOR_BYTES
 
 __all__ = [
-    "COLUMNS",
+    "BLOCK_VECTORS",
     "LANES",
-    "SOME",
+    "BLOCK",
     "TAPS",
-    "WHOLE",
+    "FULL",
     "channels_first",
     "channels_last",
-    "of_outputs",
-    "of_weights",
-    "parts_of",
-    "patches",
-    "place_of",
-    "places_of",
-    "pool_lines",
-    "sizes",
-    "to_outputs",
-    "to_weights",
-    "with_point",
+    "transform_output_gradient",
+    "transform_weight",
+    "partial_patches",
+    "transform_patches",
+    "patch_position",
+    "grid_offsets",
+    "max_pool_rows",
+    "patch_grid",
+    "output_transform",
+    "weight_gradient_transform",
+    "patches_with_point",
 ]
 
 TAPS = (2, 3)  # lengths of windows, or of what each phase sees of one
 _POINTS = (0, 1, -1, 2, -2)  # after infinity, which comes first; the first r + k - 2 are used for k outputs
-_PART, WHOLE = (0,), (0, 0)  # by their lengths the compiler knows them
+_PART, FULL = (0,), (0, 0)  # by their lengths the compiler knows them
 _POINTS_OF_PART = 4
 
 
@@ -60,8 +61,8 @@ def _matrices(taps, outputs):
 
 
 def _of_all(n):
-    sizes = {len(_PART): {taps: _POINTS_OF_PART + 1 - taps for taps in TAPS}, len(WHOLE): dict.fromkeys(TAPS, 4)}
-    return {(taps, size): _matrices(taps, sizes[size][taps])[n] for taps in TAPS for size in sizes}
+    patch_grid = {len(_PART): {taps: _POINTS_OF_PART + 1 - taps for taps in TAPS}, len(FULL): dict.fromkeys(TAPS, 4)}
+    return {(taps, size): _matrices(taps, patch_grid[size][taps])[n] for taps in TAPS for size in patch_grid}
 
 
 _B, _G, _A = map(_of_all, range(3))
@@ -79,41 +80,41 @@ def _by_place(transform):
         if down and across:
             transform(taps, _PART, _PART, x, places, i, out, j, out_down, out_across)
         elif down:
-            transform(taps, _PART, WHOLE, x, places, i, out, j, out_down, out_across)
+            transform(taps, _PART, FULL, x, places, i, out, j, out_down, out_across)
         elif across:
-            transform(taps, WHOLE, _PART, x, places, i, out, j, out_down, out_across)
+            transform(taps, FULL, _PART, x, places, i, out, j, out_down, out_across)
         else:
-            transform(taps, WHOLE, WHOLE, x, places, i, out, j, out_down, out_across)
+            transform(taps, FULL, FULL, x, places, i, out, j, out_down, out_across)
 
     return chosen
 
 
-of_weights, to_weights = sandwich(_G), sandwich(_turned(_G))
-_of_patches, to_outputs, of_outputs = map(_by_place, map(sandwich, (_B, _A, _turned(_A))))
+transform_weight, weight_gradient_transform = two_sided_product(_G), two_sided_product(_turned(_G))
+_of_patches, output_transform, transform_output_gradient = map(_by_place, map(two_sided_product, (_B, _A, _turned(_A))))
 
-LANES = BYTES // 4
-SOME = 16  # channels or outputs that lie side by side in a block, one vector of them or two, and are done at a time
-COLUMNS = ONE if LANES == SOME else TWO
+LANES = VECTOR_BYTES // 4
+BLOCK = 16  # channels or outputs that lie side by side in a block, one vector of them or two, and are done at a time
+BLOCK_VECTORS = ONE if LANES == BLOCK else TWO
 _PATCHES = 72  # about so many make a product of matrices that is worth its start
 
 
-def parts_of(size, taps):
+def partial_patches(size, taps):
     """Whether the last patches of so many outputs are parts, down and across."""
     return tuple((count - 1) % 4 <= _POINTS_OF_PART - taps for count in size)
 
 
 @inner
-def sizes(height, width, part, count):
+def patch_grid(height, width, part, count):
     """Patches of an image, down and across; and how many images are done together."""
     down, across = (height + 3) // 4, (width + 3) // 4
     at_once = _PATCHES // (down * across)
-    if at_once > len(ROWS) and (part[0] or part[1]):
-        at_once -= at_once % len(ROWS)  # so that patches with the same points are whole tiles
+    if at_once > len(TILE_ROWS) and (part[0] or part[1]):
+        at_once -= at_once % len(TILE_ROWS)  # so that patches with the same points are whole tiles
     return down, across, max(1, min(count, at_once))
 
 
 @inner
-def place_of(k, i, j, part, some, down, across):
+def patch_position(k, i, j, part, some, down, across):
     """The place of a patch of image k: those that have the same points lie side by side, see `with_point`."""
     if not (part[0] or part[1]):
         return (k * down + i) * across + j
@@ -124,7 +125,7 @@ def place_of(k, i, j, part, some, down, across):
 
 
 @inner
-def with_point(f, taps, part, some, down, across):
+def patches_with_point(f, taps, part, some, down, across):
     """The first of the patches of some images that have a point, and the one after the last.
 
     The last patches across, of which there are ``some (down - 1)``, may lack points across; they are followed by those
@@ -141,7 +142,7 @@ def with_point(f, taps, part, some, down, across):
 
 
 @inner(makes_arrays=True)
-def places_of(down, across, apart, next_to):
+def grid_offsets(down, across, apart, next_to):
     """Distances to so many places down and across, row by row."""
     places = numpy.empty(down * across, numpy.intp)
     for a in range(down):
@@ -163,7 +164,7 @@ def channels_last(image, out, pitch, depth, top, left):
             first, several = (min(start, plane - LANES), LANES) if whole else (start, min(LANES, plane - start))
             i, j = first // width, first % width
             if whole:
-                turn(flat, c * plane + first, plane, square, 0, LANES)
+                transpose_block(flat, c * plane + first, plane, square, 0, LANES)
             for r in range(several):
                 if i < lines and j < columns:
                     to = ((top + i) * pitch + left + j) * depth + c
@@ -179,47 +180,47 @@ def channels_last(image, out, pitch, depth, top, left):
 def channels_first(lines, begin, pitch, image, first):
     """The way back for a block of channels."""
     height, width = image.shape[1:]
-    plane, flat, count = height * width, image.reshape(-1), min(SOME, image.shape[0] - first)
+    plane, flat, count = height * width, image.reshape(-1), min(BLOCK, image.shape[0] - first)
     for i in range(height):
-        line = begin + i * pitch * SOME
+        line = begin + i * pitch * BLOCK
         for c in range(0, count, LANES):
             at, to, j = line + c, (first + c) * plane + i * width, 0
             if c + LANES <= count:
                 # What is written beyond the end of a line is overwritten by the next one.
                 while j < width and i * width + j + LANES <= plane:
-                    turn(lines, at + j * SOME, SOME, flat, to + j, plane)
+                    transpose_block(lines, at + j * BLOCK, BLOCK, flat, to + j, plane)
                     j += LANES
             for k in range(min(LANES, count - c)):
                 for m in range(j, width):
-                    image[first + c + k, i, m] = lines[at + m * SOME + k]
+                    image[first + c + k, i, m] = lines[at + m * BLOCK + k]
 
 
 @inner
-def pool_lines(lines, begin, pitch, height, width, kernel, steps):
+def max_pool_rows(lines, begin, pitch, height, width, kernel, steps):
     """The largest of each window of a block of channels, in the place of the lines: nothing is read once it is lost."""
     for i in range(height):
         for j in range(width):
-            first = begin + (i * steps[0] * pitch + j * steps[1]) * SOME
-            tile = load(ONE, COLUMNS, lines, first, 0)
+            first = begin + (i * steps[0] * pitch + j * steps[1]) * BLOCK
+            tile = load(ONE, BLOCK_VECTORS, lines, first, 0)
             for k in range(kernel[0]):
                 for m in range(kernel[1]):
-                    tile = larger_of(tile, load(ONE, COLUMNS, lines, first + (k * pitch + m) * SOME, 0))
-            store(tile, lines, begin + (i * pitch + j) * SOME, 0)
+                    tile = tile_maximum(tile, load(ONE, BLOCK_VECTORS, lines, first + (k * pitch + m) * BLOCK, 0))
+            store(tile, lines, begin + (i * pitch + j) * BLOCK, 0)
 
 
 @inner
-def patches(taps, part, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places):
+def transform_patches(taps, part, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places):
     """The patches of some images, transformed: for each point, ``apart`` from the next, (blocks, room, SOME)."""
     for k in range(some):
         channels_last(x[n + k], lines, pitch, depth, begin[0], begin[1])
         for i in range(down):
             for j in range(across):
-                to = place_of(k, i, j, part, some, down, across) * SOME
+                to = patch_position(k, i, j, part, some, down, across) * BLOCK
                 is_part = part[0] and i == down - 1, part[1] and j == across - 1
                 for phase in range(step * step):
                     at = ((4 * i * step + phase // step) * pitch + 4 * j * step + phase % step) * depth
                     for c in range(0, depth, LANES):
-                        place = to + c // SOME * room * SOME + c % SOME
+                        place = to + c // BLOCK * room * BLOCK + c % BLOCK
                         apart_down = (len(taps) + 3) * apart
                         _of_patches(taps, *is_part, lines, places, at + c, v, place, apart_down, apart)
                     to += depth * room
