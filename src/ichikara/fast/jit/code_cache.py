@@ -113,8 +113,8 @@ def _fingerprint(source: Path) -> str:
     version = Path(numba.origin).with_name("_version.py")  # importing Numba to read its version would take longer
     files = [source, version, fast / "workspace.py"]
     entries: list[Any] = [entry for part in ("jit", "threads", "kernels") for entry in _python_files(str(fast / part))]
-    states = [(file.name, file.stat()) for file in (*files, *entries)]
-    states = sorted((name, status.st_mtime_ns, status.st_size) for name, status in states)
+    found = [(file.name, file.stat()) for file in (*files, *entries)]
+    states = sorted((name, status.st_mtime_ns, status.st_size) for name, status in found)
     return hashlib.sha256(repr((llvmlite.__version__, numpy.__version__, states)).encode()).hexdigest()
 
 

@@ -9,7 +9,7 @@ import numpy
 
 from .lazy import inner, intrinsic, lazy_import, overloaded
 
-__all__ = ["copy_row", "exp", "maximum", "llvm_maximum", "sigmoid", "tanh"]
+__all__ = ["copy_row", "exp", "llvm_maximum", "maximum", "sigmoid", "tanh"]
 
 cgutils, ir, types = lazy_import("numba.core.cgutils"), lazy_import("llvmlite.ir"), lazy_import("numba.types")
 
@@ -47,9 +47,9 @@ def _fma(typing, x, a, b):
 
 def _exp32(x):
     # e^x = 2^k e^r with k the integer nearest to x / ln 2; then |r| <= ln 2 / 2, and a polynomial suffices. ln 2 is
-    # subtracted in two parts, so that r keeps its digits (W. Cody and W. Waite 1980). 2^k is made from its bits, as 2
-    # 2^(k-1), because 2^128 has none. math.floor would give a 64-bit integer, which AVX2 does not vectorise: with it
-    # this took four times as long. nan is not beyond the bounds, and stays nan to the end.
+    # subtracted in two parts, so that r keeps its digits (W. Cody and W. Waite 1980). 2^k is made from its bits,
+    # as 2 2^(k-1), because 2^128 has none. math.floor would give a 64-bit integer, which AVX2 does not vectorise: with
+    # it this took four times as long. nan is not beyond the bounds, and stays nan to the end.
     one, half = numpy.float32(1.0), numpy.float32(0.5)
     clamped = _EXP_MAX if x > _EXP_MAX else x
     clamped = _EXP_MIN if clamped < _EXP_MIN else clamped

@@ -33,7 +33,7 @@ class LazyFunction:
     """A function that compiled code calls; Python cannot call it."""
 
     def __init__(self, function: Callable, factory: str, **options: Any):
-        """Arguments: ``factory``, names what in `codegen` hands it to Numba, given the options."""
+        """Arguments: ``factory``, the name of the method of `codegen` that hands it to Numba with the options."""
         self.function, self.factory, self.options = function, factory, options
         self.instance: Any = None
         self.__doc__ = function.__doc__
@@ -47,8 +47,8 @@ def inner(function: Any = None, *, makes_arrays: bool = False, inlined: bool = F
 
     In CUDA's terms it is a device function.
 
-    Arguments: ``makes_arrays``, as of `dispatcher.compiled`; ``inlined``, True to inline it wherever it is called, however
-    long it is.
+    Arguments: ``makes_arrays``, as of `dispatcher.compiled`; ``inlined``, True to inline it wherever it is called,
+    however long it is.
     """
     if function is None:
         return partial(inner, makes_arrays=makes_arrays, inlined=inlined)

@@ -60,10 +60,8 @@ def _define_reshape(module):
     builder, arguments = _new_function(module, "numba_attempt_nocopy_reshape", _INT32, *parameters)
     count, shape, strides, size = arguments[3:7]
     step = cgutils.alloca_once_value(builder, size)
-    with cgutils.for_range_slice(builder, builder.sub(count, _INT64(1)), _INT64(-1), _INT64(-1), inc=False) as (
-        axis,
-        _,
-    ):
+    last, stop = builder.sub(count, _INT64(1)), _INT64(-1)
+    with cgutils.for_range_slice(builder, last, stop, _INT64(-1), inc=False) as (axis, _):
         builder.store(builder.load(step), builder.gep(strides, [axis]))
         builder.store(builder.mul(builder.load(step), builder.load(builder.gep(shape, [axis]))), step)
     builder.ret(_INT32(1))

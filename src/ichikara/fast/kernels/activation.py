@@ -1,6 +1,6 @@
-r"""What a neuron does with its weighted sum, number by number.
+"""Activation functions, computed elementwise, and sums before them.
 
-Each kernel is one pass over the memory; written with NumPy, GELU's slope takes eighteen.
+Each kernel is one pass over the memory; the gradient of GELU, written with NumPy, takes eighteen.
 """
 
 from ..jit.elementary import sigmoid, tanh
@@ -21,7 +21,7 @@ def relu(x):
 
 @inner
 def _relu_of(x):
-    return x if x > 0 or x != x else type(x)(0)  # with max alone nan would be lost
+    return x if x > 0 or x != x else type(x)(0)  # max alone would lose nan
 
 
 @small("relu")
@@ -41,23 +41,23 @@ def _relu_x(g, y):
     return g * type(g)(y > 0)
 
 
-# --- a sum before it --------------------------------------------------------------------------------------------------
+# --- sums, and ReLU of a sum ------------------------------------------------------------------------------------------
 
 
 @kernel("add")
 def add(a, b):
-    if _alike(a, b):
+    if _same_shape(a, b):
         return elementwise(_add, a, b, cost=2)
     if not hasattr(b, "shape") or b.size < 2 or b.shape != a.shape[a.ndim - b.ndim :]:
         return NotImplemented
     out, rows = empty(a.shape, a.dtype), a.size // b.size
-    parts = [array.reshape(-1, b.size) for array in (contiguous(a), out)]
-    parallel_for(_add_to_each, 2 * a.size, rows, *parts, contiguous(b).ravel())
+    operands = [array.reshape(-1, b.size) for array in (contiguous(a), out)]
+    parallel_for(_add_to_rows, 2 * a.size, rows, *operands, contiguous(b).ravel())
     return out
 
 
 @parallel
-def _add_to_each(first, last, a, out, b):
+def _add_to_rows(first, last, a, out, b):
     for r in range(first, last):
         row, to = a[r], out[r]
         for j in range(row.size):
@@ -71,7 +71,7 @@ def _add(a, b):
 
 @fused("add", then="relu")
 def add_relu(a, b):
-    return elementwise(_add_relu, a, b, cost=2) if _alike(a, b) else NotImplemented
+    return elementwise(_add_relu, a, b, cost=2) if _same_shape(a, b) else NotImplemented
 
 
 @binary
@@ -81,7 +81,7 @@ def _add_relu(a, b):
 
 @fused("add", then="relu", then_of="x")
 def add_relu_x(a, b, y):
-    return elementwise(_add_relu_x, a, b, y, cost=3) if _alike(a, b) else NotImplemented
+    return elementwise(_add_relu_x, a, b, y, cost=3) if _same_shape(a, b) else NotImplemented
 
 
 @ternary
@@ -89,11 +89,11 @@ def _add_relu_x(a, b, y):
     return (a + b) * type(a)(y > 0)
 
 
-def _alike(a, b):
+def _same_shape(a, b):
     return hasattr(a, "shape") and hasattr(b, "shape") and a.shape == b.shape
 
 
-# --- the others -------------------------------------------------------------------------------------------------------
+# --- the other activations --------------------------------------------------------------------------------------------
 
 
 @kernel("leaky_relu")
@@ -169,8 +169,8 @@ def gelu(x, approximate):
 @unary
 def _gelu(x):
     # y = x/2 (1 + tanh u),  u = sqrt(2/pi) (x + 0.044715 x^3)
-    number = type(x)
-    half, one, a, b = number(0.5), number(1), number(_SQRT_TWO_OVER_PI), number(0.044715)
+    dtype = type(x)
+    half, one, a, b = dtype(0.5), dtype(1), dtype(_SQRT_TWO_OVER_PI), dtype(0.044715)
     return half * x * (one + tanh(a * x * (one + b * x * x)))
 
 
@@ -183,8 +183,8 @@ def gelu_x(g, x):
 @binary
 def _gelu_x(g, x):
     # dy/dx = (1 + t)/2 + x/2 (1 - t^2) du/dx,  du/dx = sqrt(2/pi) (1 + 3 * 0.044715 x^2)
-    number = type(x)
-    half, one, a, b, three = number(0.5), number(1), number(_SQRT_TWO_OVER_PI), number(0.044715), number(3)
+    dtype = type(x)
+    half, one, a, b, three = dtype(0.5), dtype(1), dtype(_SQRT_TWO_OVER_PI), dtype(0.044715), dtype(3)
     square = b * x * x
     t = tanh(a * x * (one + square))
     return g * half * (one + t + x * (one - t * t) * a * (one + three * square))

@@ -17,7 +17,7 @@ APPLY_RELU, APPLY_MASK = 1, 2  # the codes of epilogues, 0 for none
 def encode_epilogue(y, epilogue):
     """The code of an epilogue of an array, and its mask; where there is no mask, the array itself stands for it.
 
-    Arguments: ``epilogue``, None; `RELU`; or a mask of the same shape, which sets to 0 what is not greater than 0 in it.
+    Arguments: ``epilogue``, None; `RELU`; or a mask of the same shape: where that is not greater than 0, y is set to 0.
     """
     if epilogue is None:
         return 0, y

@@ -19,7 +19,7 @@ from ...threads.team import parallel_for, threads_for
 from ...workspace import contiguous, empty, launch, zeros
 from ..epilogue import APPLY_MASK, APPLY_RELU, RELU, apply_mask, apply_relu, encode_epilogue
 from ..reduce import sum_parts
-from . import winograd
+from . import winograd, winograd_weight
 from .im2col import gather_gemm, im2col, pack_weight, padded_columns, panel_width, transpose
 
 __all__ = ["implicit_gemm"]
@@ -61,7 +61,7 @@ def convolution_relu_pooled(x, weight, bias, window, groups, kernel, pooling):
 @kernel("convolution_weight")
 def convolution_weight(out, x, size, window, groups):
     if winograd.fits(x.dtype, (out.shape[1], x.shape[1], *size), window, groups, out.shape[2:]):
-        return winograd.weight_gradient(out, x, size, window)
+        return winograd_weight.weight_gradient(out, x, size, window)
     x, g = contiguous(x), contiguous(out)
     channels, outputs = x.shape[1] // groups, out.shape[1] // groups
     offsets = im2col(x.shape[1:], (channels, *size), window)

@@ -1,12 +1,12 @@
-r"""Winograd's transforms, and images cut into patches for them.
+r"""Winograd's transforms, and images divided into patches for them.
 
 .. math:: B^\top d\,B, \qquad G\,w\,G^\top, \qquad A^\top m\,A
 
-The matrices are those of `winograd`. The transforms do a vector of channels at a time, and for that the channels come
-last: some of them lie side by side in a *block*, and the blocks one behind the other.
+The matrices are those of `winograd`. A transform computes a vector of channels at a time. So the channels come last:
+those of a *block* lie side by side, and the blocks follow each other.
 
-A patch gives 4 x 4 outputs. Where there are not so many left, the last one down or across may be a *part*, with four
-points: of 7 x 7 outputs, by windows of 2 x 2, there are 81 products and not 100.
+A patch gives 4 x 4 outputs. Where fewer are left, the last patch down or across may be *partial*, with four points in
+that direction: 7 x 7 outputs of a 2 x 2 window take 81 products instead of 100.
 """
 
 import math
@@ -18,157 +18,159 @@ from ...jit.tile import ONE, TILE_ROWS, TWO, load, store, tile_maximum, transpos
 from ...jit.vectors import VECTOR_BYTES
 
 __all__ = [
-    "BLOCK_VECTORS",
-    "LANES",
     "BLOCK",
-    "TAPS",
+    "BLOCK_VECTORS",
     "FULL",
+    "LANES",
+    "TAPS",
     "channels_first",
     "channels_last",
-    "transform_output_gradient",
-    "transform_weight",
-    "partial_patches",
-    "transform_patches",
-    "patch_position",
     "grid_offsets",
     "max_pool_rows",
-    "patch_grid",
     "output_transform",
-    "weight_gradient_transform",
+    "partial_patches",
+    "patch_grid",
+    "patch_position",
     "patches_with_point",
+    "transform_output_gradient",
+    "transform_patches",
+    "transform_weight",
+    "weight_gradient_transform",
 ]
 
-TAPS = (2, 3)  # lengths of windows, or of what each phase sees of one
+TAPS = (2, 3)  # lengths of the window, or of what each phase sees of it
 _POINTS = (0, 1, -1, 2, -2)  # after infinity, which comes first; the first r + k - 2 are used for k outputs
-_PART, FULL = (0,), (0, 0)  # by their lengths the compiler knows them
-_POINTS_OF_PART = 4
+_PARTIAL, FULL = (0,), (0, 0)  # the compiler knows them by their lengths
+_PARTIAL_POINTS = 4
 
 
 def _matrices(taps, outputs):
-    """B, G and A of a window of this length, and so many outputs; G is that of 4, and B makes up for it."""
+    """B, G and A for a window of this length and so many outputs. G is that for 4 outputs, and B makes up for it."""
     points = _POINTS[: taps + outputs - 2]
-    others = [[q for q in points if q != p] for p in points]
+    other_points = [[q for q in points if q != p] for p in points]
     missing = [math.prod(p - q for q in _POINTS[len(points) : taps + 2]) for p in points]
     b = [[*numpy.atleast_1d(numpy.poly(points))[::-1]]]
-    b += [[*(n * numpy.atleast_1d(numpy.poly(rest))[::-1]), 0] for rest, n in zip(others, missing, strict=True)]
+    b += [[*(n * numpy.atleast_1d(numpy.poly(rest))[::-1]), 0] for rest, n in zip(other_points, missing, strict=True)]
     g = [[0] * (taps - 1) + [1]]
     g += [
         [p**k / (n * math.prod(p - q for q in rest)) for k in range(taps)]
-        for p, rest, n in zip(points, others, missing, strict=True)
+        for p, rest, n in zip(points, other_points, missing, strict=True)
     ]
     a = [[int(k == outputs - 1), *(p**k for p in points)] for k in range(outputs)]
     return numpy.rint(b).astype(int).tolist(), g, a
 
 
-def _of_all(n):
-    patch_grid = {len(_PART): {taps: _POINTS_OF_PART + 1 - taps for taps in TAPS}, len(FULL): dict.fromkeys(TAPS, 4)}
-    return {(taps, size): _matrices(taps, patch_grid[size][taps])[n] for taps in TAPS for size in patch_grid}
+def _all_matrices(n):
+    outputs = {len(_PARTIAL): {taps: _PARTIAL_POINTS + 1 - taps for taps in TAPS}, len(FULL): dict.fromkeys(TAPS, 4)}
+    return {(taps, size): _matrices(taps, outputs[size][taps])[n] for taps in TAPS for size in outputs}
 
 
-_B, _G, _A = map(_of_all, range(3))
+_B, _G, _A = map(_all_matrices, range(3))
 
 
-def _turned(matrices):
+def _transposed(matrices):
     return {key: list(zip(*matrix, strict=True)) for key, matrix in matrices.items()}
 
 
-def _by_place(transform):
-    """A transform that is told whether a patch is a part down and across."""
+def _for_partial_patches(apply):
+    """A transform that also takes whether a patch is partial down and across."""
 
     @inner(inlined=True)
-    def chosen(taps, down, across, x, places, i, out, j, out_down, out_across):
-        if down and across:
-            transform(taps, _PART, _PART, x, places, i, out, j, out_down, out_across)
-        elif down:
-            transform(taps, _PART, FULL, x, places, i, out, j, out_down, out_across)
-        elif across:
-            transform(taps, FULL, _PART, x, places, i, out, j, out_down, out_across)
+    def transform_patch(taps, partial_down, partial_across, x, offsets, i, out, j, row_step, column_step):
+        if partial_down and partial_across:
+            apply(taps, _PARTIAL, _PARTIAL, x, offsets, i, out, j, row_step, column_step)
+        elif partial_down:
+            apply(taps, _PARTIAL, FULL, x, offsets, i, out, j, row_step, column_step)
+        elif partial_across:
+            apply(taps, FULL, _PARTIAL, x, offsets, i, out, j, row_step, column_step)
         else:
-            transform(taps, FULL, FULL, x, places, i, out, j, out_down, out_across)
+            apply(taps, FULL, FULL, x, offsets, i, out, j, row_step, column_step)
 
-    return chosen
+    return transform_patch
 
 
-transform_weight, weight_gradient_transform = two_sided_product(_G), two_sided_product(_turned(_G))
-_of_patches, output_transform, transform_output_gradient = map(_by_place, map(two_sided_product, (_B, _A, _turned(_A))))
+transform_weight, weight_gradient_transform = two_sided_product(_G), two_sided_product(_transposed(_G))
+_patch_transform, output_transform, transform_output_gradient = map(
+    _for_partial_patches, map(two_sided_product, (_B, _A, _transposed(_A)))
+)
 
 LANES = VECTOR_BYTES // 4
-BLOCK = 16  # channels or outputs that lie side by side in a block, one vector of them or two, and are done at a time
+BLOCK = 16  # channels or outputs of a block: one vector of them or two
 BLOCK_VECTORS = ONE if LANES == BLOCK else TWO
-_PATCHES = 72  # about so many make a product of matrices that is worth its start
+_PATCHES_AT_ONCE = 72  # about so many make a product of matrices that is worth its overhead
 
 
 def partial_patches(size, taps):
-    """Whether the last patches of so many outputs are parts, down and across."""
-    return tuple((count - 1) % 4 <= _POINTS_OF_PART - taps for count in size)
+    """Whether the last patches of an output of this size are partial, down and across."""
+    return tuple((count - 1) % 4 <= _PARTIAL_POINTS - taps for count in size)
 
 
 @inner
-def patch_grid(height, width, part, count):
-    """Patches of an image, down and across; and how many images are done together."""
+def patch_grid(height, width, partial, count):
+    """How many patches an image has down and across, and how many images are computed together."""
     down, across = (height + 3) // 4, (width + 3) // 4
-    at_once = _PATCHES // (down * across)
-    if at_once > len(TILE_ROWS) and (part[0] or part[1]):
-        at_once -= at_once % len(TILE_ROWS)  # so that patches with the same points are whole tiles
-    return down, across, max(1, min(count, at_once))
+    images = _PATCHES_AT_ONCE // (down * across)
+    if images > len(TILE_ROWS) and (partial[0] or partial[1]):
+        images -= images % len(TILE_ROWS)  # so that patches with the same points fill whole tiles
+    return down, across, max(1, min(count, images))
 
 
 @inner
-def patch_position(k, i, j, part, some, down, across):
-    """The place of a patch of image k: those that have the same points lie side by side, see `with_point`."""
-    if not (part[0] or part[1]):
+def patch_position(k, i, j, partial, images, down, across):
+    """The position of patch (i, j) of image k. Patches with the same points are contiguous (`patches_with_point`)."""
+    if not (partial[0] or partial[1]):
         return (k * down + i) * across + j
-    high, wide = down - 1, across - 1
-    if i < high:
-        return k * high + i if j == wide else some * high + (k * high + i) * wide + j
-    return some * high * across + (k * wide + j if j < wide else some * wide + k)
+    full_down, full_across = down - 1, across - 1
+    if i < full_down:
+        return k * full_down + i if j == full_across else images * full_down + (k * full_down + i) * full_across + j
+    return images * full_down * across + (k * full_across + j if j < full_across else images * full_across + k)
 
 
 @inner
-def patches_with_point(f, taps, part, some, down, across):
+def patches_with_point(f, taps, partial, images, down, across):
     """The first of the patches of some images that have a point, and the one after the last.
 
-    The last patches across, of which there are ``some (down - 1)``, may lack points across; they are followed by those
-    that have all points, then come the last ones down, and those that are the last in both ways.
+    The last patches across, of which there are ``images (down - 1)``, may lack points across. They are followed by
+    those that have all points, then by the last ones down, and then by those that are the last in both directions.
     """
-    if not (part[0] or part[1]):
-        return 0, some * down * across
-    high, wide = f // (len(taps) + 3), f % (len(taps) + 3)
-    all_across = wide < _POINTS_OF_PART or not part[1]
-    begin, end = (0 if all_across else some * (down - 1)), some * (down - 1) * across
-    if high < _POINTS_OF_PART or not part[0]:
-        end += some * (across if all_across else across - 1)
+    if not (partial[0] or partial[1]):
+        return 0, images * down * across
+    point_row, point_column = f // (len(taps) + 3), f % (len(taps) + 3)
+    all_across = point_column < _PARTIAL_POINTS or not partial[1]
+    begin, end = (0 if all_across else images * (down - 1)), images * (down - 1) * across
+    if point_row < _PARTIAL_POINTS or not partial[0]:
+        end += images * (across if all_across else across - 1)
     return begin, end
 
 
 @inner(makes_arrays=True)
-def grid_offsets(down, across, apart, next_to):
-    """Distances to so many places down and across, row by row."""
-    places = numpy.empty(down * across, numpy.intp)
+def grid_offsets(down, across, row_step, column_step):
+    """The offsets of a grid of so many rows and columns, row by row."""
+    offsets = numpy.empty(down * across, numpy.intp)
     for a in range(down):
         for b in range(across):
-            places[a * across + b] = a * apart + b * next_to
-    return places
+            offsets[a * across + b] = a * row_step + b * column_step
+    return offsets
 
 
 @inner(makes_arrays=True)
 def channels_last(image, out, pitch, depth, top, left):
-    """Put an image between zeros, its channels last. What does not fit into ``out`` no patch would see."""
+    """Copy an image into a padded one whose channels come last. What does not fit into ``out`` no patch would see."""
     channels, height, width = image.shape
     plane, flat, square = height * width, image.reshape(-1), numpy.empty(LANES * LANES, image.dtype)
-    lines, columns = min(height, out.size // (pitch * depth) - top), min(width, pitch - left)
+    rows, columns = min(height, out.size // (pitch * depth) - top), min(width, pitch - left)
     for c in range(0, channels, LANES):
-        whole = c + LANES <= channels and plane >= LANES
+        whole_vector = c + LANES <= channels and plane >= LANES
         for start in range(0, plane, LANES):
-            # The last vector of a plane reaches back: what is put there twice is the same twice.
-            first, several = (min(start, plane - LANES), LANES) if whole else (start, min(LANES, plane - start))
+            # The last vector of a plane overlaps the one before: what is stored twice is the same.
+            first, pixels = (min(start, plane - LANES), LANES) if whole_vector else (start, min(LANES, plane - start))
             i, j = first // width, first % width
-            if whole:
+            if whole_vector:
                 transpose_block(flat, c * plane + first, plane, square, 0, LANES)
-            for r in range(several):
-                if i < lines and j < columns:
+            for r in range(pixels):
+                if i < rows and j < columns:
                     to = ((top + i) * pitch + left + j) * depth + c
-                    if whole:
+                    if whole_vector:
                         store(load(ONE, ONE, square, r * LANES, 0), out, to, 0)
                     else:
                         for k in range(min(LANES, channels - c)):
@@ -177,50 +179,58 @@ def channels_last(image, out, pitch, depth, top, left):
 
 
 @inner
-def channels_first(lines, begin, pitch, image, first):
-    """The way back for a block of channels."""
+def channels_first(x, begin, pitch, image, first):
+    """Copy a block of channels back into an image whose channels come first."""
     height, width = image.shape[1:]
     plane, flat, count = height * width, image.reshape(-1), min(BLOCK, image.shape[0] - first)
     for i in range(height):
-        line = begin + i * pitch * BLOCK
+        row = begin + i * pitch * BLOCK
         for c in range(0, count, LANES):
-            at, to, j = line + c, (first + c) * plane + i * width, 0
+            at, to, j = row + c, (first + c) * plane + i * width, 0
             if c + LANES <= count:
-                # What is written beyond the end of a line is overwritten by the next one.
+                # What is written beyond the end of a row is overwritten by the next one.
                 while j < width and i * width + j + LANES <= plane:
-                    transpose_block(lines, at + j * BLOCK, BLOCK, flat, to + j, plane)
+                    transpose_block(x, at + j * BLOCK, BLOCK, flat, to + j, plane)
                     j += LANES
             for k in range(min(LANES, count - c)):
                 for m in range(j, width):
-                    image[first + c + k, i, m] = lines[at + m * BLOCK + k]
+                    image[first + c + k, i, m] = x[at + m * BLOCK + k]
 
 
 @inner
-def max_pool_rows(lines, begin, pitch, height, width, kernel, steps):
-    """The largest of each window of a block of channels, in the place of the lines: nothing is read once it is lost."""
+def max_pool_rows(x, begin, pitch, height, width, kernel, strides):
+    """Max pooling of a block of channels in place: nothing is overwritten before it has been read."""
     for i in range(height):
         for j in range(width):
-            first = begin + (i * steps[0] * pitch + j * steps[1]) * BLOCK
-            tile = load(ONE, BLOCK_VECTORS, lines, first, 0)
+            first = begin + (i * strides[0] * pitch + j * strides[1]) * BLOCK
+            tile = load(ONE, BLOCK_VECTORS, x, first, 0)
             for k in range(kernel[0]):
                 for m in range(kernel[1]):
-                    tile = tile_maximum(tile, load(ONE, BLOCK_VECTORS, lines, first + (k * pitch + m) * BLOCK, 0))
-            store(tile, lines, begin + (i * pitch + j) * BLOCK, 0)
+                    tile = tile_maximum(tile, load(ONE, BLOCK_VECTORS, x, first + (k * pitch + m) * BLOCK, 0))
+            store(tile, x, begin + (i * pitch + j) * BLOCK, 0)
 
 
 @inner
-def transform_patches(taps, part, x, n, some, v, lines, pitch, depth, room, apart, down, across, begin, step, places):
-    """The patches of some images, transformed: for each point, ``apart`` from the next, (blocks, room, SOME)."""
-    for k in range(some):
-        channels_last(x[n + k], lines, pitch, depth, begin[0], begin[1])
+def transform_patches(taps, partial, x, n, images, v, padded, pitch, grid, padding, stride, offsets):
+    """The transformed patches of some images. Shapes: at each point (blocks, capacity, BLOCK).
+
+    Arguments: ``n``, the first image; ``padded``, a buffer for a padded image; ``grid``, the padded number of channels,
+    how many patches a block has space for, the distance between two points, and how many patches there are down and
+    across.
+    """
+    depth, capacity, point_stride, down, across = grid
+    for k in range(images):
+        channels_last(x[n + k], padded, pitch, depth, padding[0], padding[1])
         for i in range(down):
             for j in range(across):
-                to = patch_position(k, i, j, part, some, down, across) * BLOCK
-                is_part = part[0] and i == down - 1, part[1] and j == across - 1
-                for phase in range(step * step):
-                    at = ((4 * i * step + phase // step) * pitch + 4 * j * step + phase % step) * depth
+                to = patch_position(k, i, j, partial, images, down, across) * BLOCK
+                is_partial = partial[0] and i == down - 1, partial[1] and j == across - 1
+                for phase in range(stride * stride):
+                    at = ((4 * i * stride + phase // stride) * pitch + 4 * j * stride + phase % stride) * depth
                     for c in range(0, depth, LANES):
-                        place = to + c // BLOCK * room * BLOCK + c % BLOCK
-                        apart_down = (len(taps) + 3) * apart
-                        _of_patches(taps, *is_part, lines, places, at + c, v, place, apart_down, apart)
-                    to += depth * room
+                        to_block = to + c // BLOCK * capacity * BLOCK + c % BLOCK
+                        row_step = (len(taps) + 3) * point_stride
+                        _patch_transform(
+                            taps, *is_partial, padded, offsets, at + c, v, to_block, row_step, point_stride
+                        )
+                    to += depth * capacity

@@ -17,7 +17,7 @@ from ...jit.code_cache import add_symbol
 from ...jit.lazy import inner, intrinsic, lazy_import
 from ...threads.blas_threads import BLAS_SERIAL_LIMIT, rescan
 
-__all__ = ["NO_TRANSPOSE", "TRANSPOSE", "cblas_gemm", "small_gemm", "gemm"]
+__all__ = ["NO_TRANSPOSE", "TRANSPOSE", "cblas_gemm", "gemm", "small_gemm"]
 
 cgutils, ir, numba, types = (
     lazy_import("numba.core.cgutils"),

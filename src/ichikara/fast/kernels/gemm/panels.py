@@ -16,7 +16,7 @@ import numpy
 from ...jit.lazy import inner
 from ...jit.tile import ONE, TILE_ROWS, TWO, fma, lanes_of, load, prefetch, store, transpose_block
 
-__all__ = ["pack_into", "pack", "empty_panels", "zero_rows", "packed_gemm", "micro_kernel", "panel_width"]
+__all__ = ["empty_panels", "micro_kernel", "pack", "pack_into", "packed_gemm", "panel_width", "zero_rows"]
 
 _FOUR = (0, 1, 2, 3)
 _PANELS_AT_ONCE = 4  # panels that are filled at once, so that b is read contiguously

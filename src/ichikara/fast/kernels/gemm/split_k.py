@@ -16,7 +16,7 @@ from ...workspace import empty
 from .blocked import FASTER_THAN_BLAS, MAX_TRANSPOSED_K, splits_k
 from .panels import micro_kernel, pack_into, panel_width
 
-__all__ = ["split_k_gemm", "packs_both", "split_k_workspace"]
+__all__ = ["packs_both", "split_k_gemm", "split_k_workspace"]
 
 _BLOCK = 256  # rows of A and B that are packed at once
 
