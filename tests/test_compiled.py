@@ -244,6 +244,21 @@ def test_a_cached_kernel_is_compiled_again_when_a_function_it_calls_changes(tmp_
     assert shown() == b"0.25\n"
 
 
+@pytest.mark.parametrize(
+    "name", ["workspace.py", "jit/tile.py", "threads/fork_join.py", "kernels/reduce.py", "kernels/conv/im2col.py"]
+)
+def test_the_cache_depends_on_every_file_whose_functions_may_be_linked_into_a_kernel(name, tmp_path, monkeypatch):
+    fast = tmp_path / "fast"
+    shutil.copytree(Path(ichikara.__file__).parent / "fast", fast, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code_cache, "__file__", str(fast / "jit" / "code_cache.py"))
+    fingerprint, source = code_cache._fingerprint.__wrapped__, Path(__file__)
+    before = fingerprint(source)
+    assert fingerprint(source) == before
+    with (fast / name).open("a") as file:
+        file.write("# changed")
+    assert fingerprint(source) != before
+
+
 def test_the_digits_are_learnt_without_a_wait_for_a_compiler(tmp_path):
     program = """if True:
         import sys

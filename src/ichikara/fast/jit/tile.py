@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 TILE_ROWS = tuple(range(8 if VECTOR_BYTES == 64 else 6))
-"""The rows of a tile of two vectors: of vectors of 64 bytes there are 32 registers, of others 16.
+"""The rows of a tile that is two vectors wide: there are 32 registers for vectors of 64 bytes, and 16 for others.
 
 More rows would fit, but eight divide the sizes of most batches and layers, and twelve or fourteen took as long.
 """
@@ -58,8 +58,8 @@ def lanes_of(typing, array):
 
 
 @intrinsic
-def load(typing, rows, columns, out, i, step):
-    """The tile in an array: its row r begins at ``out[i + r step]``."""
+def load(typing, rows, columns, out, i, stride):
+    """The tile in an array: its row r begins at ``out[i + r stride]``."""
     tile = tile_type.Tile(out.dtype, rows.count, columns.count)
 
     def build(context, builder, signature, arguments):
@@ -73,7 +73,7 @@ def load(typing, rows, columns, out, i, step):
 
 
 @intrinsic
-def prefetch(typing, rows, columns, out, i, step):
+def prefetch(typing, rows, columns, out, i, stride):
     """Prefetch the cache lines to which `store` will write a tile, while its sums are still being computed."""
 
     def build(context, builder, signature, arguments):
@@ -81,10 +81,10 @@ def prefetch(typing, rows, columns, out, i, step):
         address = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [address, *[ir.IntType(32)] * 3])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        step_of_vector = lanes(out.dtype)
+        width = lanes(out.dtype)
         for r in range(rows.count):
             for c in range(columns.count):
-                pointer = builder.bitcast(operands.pointer(2, operands.row(3, 4, r), c * step_of_vector), address)
+                pointer = builder.bitcast(operands.pointer(2, operands.row(3, 4, r), c * width), address)
                 builder.call(function, [pointer, ir.IntType(32)(1), ir.IntType(32)(3), ir.IntType(32)(1)])
         return context.get_dummy_value()
 
@@ -92,7 +92,7 @@ def prefetch(typing, rows, columns, out, i, step):
 
 
 @intrinsic
-def store(typing, tile, out, i, step):
+def store(typing, tile, out, i, stride):
     """Store a tile where `load` reads it."""
 
     def build(context, builder, signature, arguments):
@@ -105,7 +105,7 @@ def store(typing, tile, out, i, step):
 
 
 @intrinsic
-def accumulate(typing, tile, out, i, step):
+def accumulate(typing, tile, out, i, stride):
     """Add a tile to the array where `load` reads it."""
 
     def build(context, builder, signature, arguments):
@@ -137,8 +137,8 @@ def fma_gather(typing, tile, x, rows, i, columns, k, v, j):
 
 
 @intrinsic
-def fma(typing, tile, x, i, step, v, j):
-    """The tile with ``x[i + r step]`` times the vectors from ``v[j]`` on added to its row r."""
+def fma(typing, tile, x, i, stride, v, j):
+    """The tile with ``x[i + r stride]`` times the vectors from ``v[j]`` on added to its row r."""
 
     def build(context, builder, signature, arguments):
         operands = _Operands(context, builder, signature, arguments)
@@ -175,9 +175,9 @@ def tile_maximum(typing, tile, other):
 
     def build(context, builder, signature, arguments):
         value, kind = arguments[0], f"v{tile.lanes}f{tile.element.bitwidth}"
-        for pointer in tile.positions:
-            vectors = [builder.extract_value(argument, pointer) for argument in arguments]
-            value = builder.insert_value(value, llvm_maximum(builder, kind, *vectors), pointer)
+        for position in tile.positions:
+            vectors = [builder.extract_value(argument, position) for argument in arguments]
+            value = builder.insert_value(value, llvm_maximum(builder, kind, *vectors), position)
         return value
 
     return tile(tile, tile), build
@@ -185,17 +185,17 @@ def tile_maximum(typing, tile, other):
 
 def _select(builder, tile, value, condition, compare):
     """A tile with 0 where a comparison of another one with 0 fails."""
-    for pointer in tile.positions:
-        vector = builder.extract_value(value, pointer)
+    for position in tile.positions:
+        vector = builder.extract_value(value, position)
         zero = ir.Constant(vector.type, None)
-        selected = builder.select(compare(">", builder.extract_value(condition, pointer), zero), vector, zero)
-        value = builder.insert_value(value, selected, pointer)
+        selected = builder.select(compare(">", builder.extract_value(condition, position), zero), vector, zero)
+        value = builder.insert_value(value, selected, position)
     return value
 
 
 @intrinsic
-def transpose_block(typing, x, i, step, out, j, out_step):
-    """Transpose a block of as many rows as a vector has lanes: ``out[j + c out_step + r] = x[i + r step + c]``."""
+def transpose_block(typing, x, i, stride, out, j, out_stride):
+    """Transpose a block of as many rows as a vector has lanes: ``out[j + c out_stride + r] = x[i + r stride + c]``."""
     size = lanes(x.dtype)
 
     def build(context, builder, signature, arguments):
@@ -228,7 +228,7 @@ def _fma_rows(builder, tile, value, pointers, vectors):
 def two_sided_product(matrices):
     r"""An intrinsic that multiplies a small matrix of vectors by constant matrices from both sides, M d Nᵀ.
 
-    .. math:: \text{out}[j + k\,\text{row\_step} + l\,\text{column\_step}] =
+    .. math:: \text{out}[j + k\,\text{row\_stride} + l\,\text{column\_stride}] =
         \sum_{a, b} M_{k a}\,N_{l b}\,x[i + \text{offsets}[a m + b]]
 
     It is computed for all elements of a vector at once. Factors of 0 and 1 in M and N cost nothing, since the compiler
@@ -237,7 +237,7 @@ def two_sided_product(matrices):
     """
 
     @intrinsic
-    def multiply(typing, family, height, width, x, offsets, i, out, j, row_step, column_step):
+    def multiply(typing, family, height, width, x, offsets, i, out, j, row_stride, column_stride):
         left, right = matrices[family.count, height.count], matrices[family.count, width.count]
         longest = max(len(matrix[0]) for (length, _), matrix in matrices.items() if length == family.count)
 
@@ -292,9 +292,11 @@ class _Operands:
             if isinstance(kind, types.Array)
         }
 
-    def row(self, i, step, r):
+    def row(self, i, stride, r):
         """The index at which a row begins."""
-        return self.builder.add(self.arguments[i], self.builder.mul(self.arguments[step], self.arguments[step].type(r)))
+        return self.builder.add(
+            self.arguments[i], self.builder.mul(self.arguments[stride], self.arguments[stride].type(r))
+        )
 
     def pointer(self, array, i, offset=0):
         return self.builder.gep(self.data[array], [self.builder.add(i, i.type(offset))])

@@ -20,14 +20,14 @@ def relu(x):
 
 
 @inner
-def _relu_of(x):
+def _relu_number(x):
     return x if x > 0 or x != x else type(x)(0)  # max alone would lose nan
 
 
 @small("relu")
 @unary
 def _relu(x):
-    return _relu_of(x)
+    return _relu_number(x)
 
 
 @kernel("relu", of="x")
@@ -76,7 +76,7 @@ def add_relu(a, b):
 
 @binary
 def _add_relu(a, b):
-    return _relu_of(a + b)
+    return _relu_number(a + b)
 
 
 @fused("add", then="relu", then_of="x")

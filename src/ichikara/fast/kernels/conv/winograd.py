@@ -123,10 +123,10 @@ def _round_up(count, to):
 # --- the transformed weight -------------------------------------------------------------------------------------------
 
 
-def _square_grid(count, row_step, column_step):
+def _square_grid(count, row_stride, column_stride):
     """The offsets of a grid of count x count places, row by row."""
     n = numpy.arange(count)
-    return (n[:, None] * row_step + n * column_step).reshape(-1)
+    return (n[:, None] * row_stride + n * column_stride).reshape(-1)
 
 
 def _block_offsets(count, step):
@@ -299,9 +299,9 @@ def _convolve(
                         row, column = 4 * i * out_stride + phase // out_stride, 4 * j * out_stride + phase % out_stride
                         to = k * size + (row * out_pitch + column) * BLOCK
                         for c in range(0, BLOCK, LANES):
-                            row_step, column_step = out_stride * out_pitch * BLOCK, out_stride * BLOCK
+                            row_stride, column_stride = out_stride * out_pitch * BLOCK, out_stride * BLOCK
                             output_transform(
-                                taps, *is_partial, m, product_offsets, at + c, out, to + c, row_step, column_step
+                                taps, *is_partial, m, product_offsets, at + c, out, to + c, row_stride, column_stride
                             )
                 if phase == phases - 1:
                     at = k * size + (skipped[0] * out_pitch + skipped[1]) * BLOCK

@@ -76,15 +76,15 @@ def _for_partial_patches(apply):
     """A transform that also takes whether a patch is partial down and across."""
 
     @inner(inlined=True)
-    def transform_patch(taps, partial_down, partial_across, x, offsets, i, out, j, row_step, column_step):
+    def transform_patch(taps, partial_down, partial_across, x, offsets, i, out, j, row_stride, column_stride):
         if partial_down and partial_across:
-            apply(taps, _PARTIAL, _PARTIAL, x, offsets, i, out, j, row_step, column_step)
+            apply(taps, _PARTIAL, _PARTIAL, x, offsets, i, out, j, row_stride, column_stride)
         elif partial_down:
-            apply(taps, _PARTIAL, FULL, x, offsets, i, out, j, row_step, column_step)
+            apply(taps, _PARTIAL, FULL, x, offsets, i, out, j, row_stride, column_stride)
         elif partial_across:
-            apply(taps, FULL, _PARTIAL, x, offsets, i, out, j, row_step, column_step)
+            apply(taps, FULL, _PARTIAL, x, offsets, i, out, j, row_stride, column_stride)
         else:
-            apply(taps, FULL, FULL, x, offsets, i, out, j, row_step, column_step)
+            apply(taps, FULL, FULL, x, offsets, i, out, j, row_stride, column_stride)
 
     return transform_patch
 
@@ -144,12 +144,12 @@ def patches_with_point(f, taps, partial, images, down, across):
 
 
 @inner(makes_arrays=True)
-def grid_offsets(down, across, row_step, column_step):
+def grid_offsets(down, across, row_stride, column_stride):
     """The offsets of a grid of so many rows and columns, row by row."""
     offsets = numpy.empty(down * across, numpy.intp)
     for a in range(down):
         for b in range(across):
-            offsets[a * across + b] = a * row_step + b * column_step
+            offsets[a * across + b] = a * row_stride + b * column_stride
     return offsets
 
 
@@ -229,8 +229,8 @@ def transform_patches(taps, partial, x, n, images, v, padded, pitch, grid, paddi
                     at = ((4 * i * stride + phase // stride) * pitch + 4 * j * stride + phase % stride) * depth
                     for c in range(0, depth, LANES):
                         to_block = to + c // BLOCK * capacity * BLOCK + c % BLOCK
-                        row_step = (len(taps) + 3) * point_stride
+                        row_stride = (len(taps) + 3) * point_stride
                         _patch_transform(
-                            taps, *is_partial, padded, offsets, at + c, v, to_block, row_step, point_stride
+                            taps, *is_partial, padded, offsets, at + c, v, to_block, row_stride, point_stride
                         )
                     to += depth * capacity

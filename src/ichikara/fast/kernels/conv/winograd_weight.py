@@ -91,9 +91,9 @@ def _sum_of_products(taps, partial, g, x, total, padding, stride):
                     is_partial = partial[0] and i == down - 1, partial[1] and j == across - 1
                     for o in range(0, out_depth, LANES):
                         to_block = to + o // BLOCK * capacity * BLOCK + o % BLOCK
-                        row_step = length * out_point_stride
+                        row_stride = length * out_point_stride
                         transform_output_gradient(
-                            taps, *is_partial, g_padded, out_offsets, at + o, m, to_block, row_step, out_point_stride
+                            taps, *is_partial, g_padded, out_offsets, at + o, m, to_block, row_stride, out_point_stride
                         )
         for f in range(points):
             m_point, (begin, end) = (
@@ -124,8 +124,10 @@ def _transform_back(taps, total, weight, stride):
         for o in range(weight.shape[0]):
             for c in range(0, BLOCK, LANES):
                 at = (n * rows + o) * BLOCK + c
-                row_step = len(taps) * BLOCK
-                weight_gradient_transform(taps, FULL, FULL, total.reshape(-1), offsets, at, window, c, row_step, BLOCK)
+                row_stride = len(taps) * BLOCK
+                weight_gradient_transform(
+                    taps, FULL, FULL, total.reshape(-1), offsets, at, window, c, row_stride, BLOCK
+                )
             for c in range(min(BLOCK, channels - channel)):
                 for a in range(len(taps)):
                     for b in range(len(taps)):

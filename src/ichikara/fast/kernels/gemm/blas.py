@@ -130,18 +130,5 @@ def small_gemm(m, n, k, a, a_transpose, b, b_transpose, beta, c):
         a_pointer = address(a) + first * a.itemsize * (1 if a_transpose == TRANSPOSE else k)
         c_pointer = address(c) + first * c.itemsize * n
         lda, ldb = m if a_transpose == TRANSPOSE else k, k if b_transpose == TRANSPOSE else n
-        cblas_gemm(
-            a_transpose,
-            b_transpose,
-            min(rows_at_once, m - first),
-            n,
-            k,
-            a_pointer,
-            lda,
-            address(b),
-            ldb,
-            beta,
-            c_pointer,
-            n,
-            c,
-        )
+        rows, b_pointer = min(rows_at_once, m - first), address(b)
+        cblas_gemm(a_transpose, b_transpose, rows, n, k, a_pointer, lda, b_pointer, ldb, beta, c_pointer, n, c)

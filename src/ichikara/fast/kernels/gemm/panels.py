@@ -35,11 +35,8 @@ def pack_into(b, panels):
     The elements of a row of b, or of a column, are contiguous.
     """
     depth, width, lanes = len(b), panel_width(panels), lanes_of(panels)
-    row_stride, column_stride, panel_stride = (
-        b.strides[0] // b.itemsize,
-        b.strides[1] // b.itemsize,
-        panels.strides[0] // panels.itemsize,
-    )
+    row_stride, column_stride = b.strides[0] // b.itemsize, b.strides[1] // b.itemsize
+    panel_stride = panels.strides[0] // panels.itemsize
     whole_panels = b.shape[1] // width
     vectorised = depth if column_stride == 1 else depth - depth % lanes  # rows of which whole vectors are packed
     for first in range(0, whole_panels, _PANELS_AT_ONCE):
@@ -52,14 +49,8 @@ def pack_into(b, panels):
             for p in range(first, last):
                 for c in range(0, width, lanes):
                     for k in range(0, vectorised, lanes):
-                        transpose_block(
-                            b,
-                            (p * width + c) * column_stride + k,
-                            column_stride,
-                            panels,
-                            p * panel_stride + k * width + c,
-                            width,
-                        )
+                        source, to = (p * width + c) * column_stride + k, p * panel_stride + k * width + c
+                        transpose_block(b, source, column_stride, panels, to, width)
     for p in range(len(panels)):
         for k in range(vectorised if p < whole_panels else 0, depth):
             for c in range(width):
@@ -110,12 +101,11 @@ def packed_gemm(a, panels, start, out):
 def micro_kernel(tile_rows, r, p, a, panels, start, out):
     """The same for one register tile: some rows from r on, as many as ``tile_rows`` is long, and panel p."""
     width, panel = panel_width(out), p * (panels.strides[0] // panels.itemsize)
-    row_stride, column_stride, out_stride = (
-        a.strides[0] // a.itemsize,
-        a.strides[1] // a.itemsize,
+    row_stride, column_stride = a.strides[0] // a.itemsize, a.strides[1] // a.itemsize
+    out_stride, start_stride = (
         out.strides[0] // out.itemsize,
+        start.strides[0] // start.itemsize if len(start) > 1 else 0,
     )
-    start_stride = start.strides[0] // start.itemsize if len(start) > 1 else 0
     sums = load(tile_rows, TWO, start, r * start_stride + p * width, start_stride)
     prefetch(tile_rows, TWO, out, r * out_stride + p * width, out_stride)
     for k in range(a.shape[1]):
