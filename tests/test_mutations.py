@@ -7,14 +7,13 @@ from cases import DIFFERENTIABLE, check_gradients, rows_of
 
 from ichikara.autodiff import Operation, operations
 
-sweep, linalg, shape = (import_module(f"ichikara.{name}") for name in ("autodiff.sweep", "ops.linalg", "ops.shape"))
+engine, linalg, shape = (import_module(f"ichikara.{name}") for name in ("autodiff.engine", "ops.linalg", "ops.shape"))
 
 RULES = [
     (name, input)
     for name, operation in operations.items()
     if isinstance(operation, Operation)
-    for input, gradient in operation.gradients.items()
-    if gradient
+    for input in operation.rules
 ]
 
 
@@ -48,15 +47,15 @@ def is_noticed(name):
 @pytest.mark.parametrize(("name", "input"), RULES)
 def test_a_wrong_rule_is_noticed(name, input, factor, monkeypatch):
     operation = operations[name]
-    gradient = operation.gradients[input]
-    monkeypatch.setitem(operation.gradients, input, gradient._replace(rule=scaled(gradient.rule, factor)))
+    rule = operation.rules[input]
+    monkeypatch.setitem(operation.rules, input, rule._replace(function=scaled(rule.function, factor)))
     monkeypatch.setattr(operation, "_plans", {})  # plans remember the right rule
     assert is_noticed(name)
 
 
 @pytest.mark.parametrize(
     ("name", "module"),
-    [(name, sweep) for name in dict(RULES) if operations[name].broadcasts]
+    [(name, engine) for name in dict(RULES) if operations[name].broadcasts]
     + [("matmul", linalg), ("einsum", linalg), ("broadcast_to", shape)],
 )
 def test_a_gradient_that_is_not_summed_is_noticed(name, module, monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from ichikara import ops
-from ichikara.arrays import product
+from ichikara.fast.product import product
 from ichikara.fast.threads.blas_threads import rescan
 from ichikara.fast.threads.team import parallel_map
 from ichikara.optim import rules

@@ -6,7 +6,8 @@ from typing import Any
 from ..arrays import Generator, to_numpy
 from .functional import grad
 from .modes import no_grad
-from .tensor import Tensor, asarray, wrap
+from .engine import Tensor, wrap
+from .tensor import asarray
 from .tree import flatten
 
 __all__ = ["GradientError", "check_grads", "numerical_grad"]

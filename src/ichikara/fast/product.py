@@ -6,7 +6,7 @@ from typing import Any
 import numpy
 
 from . import registry as kernels
-from ..arrays.namespace import namespace
+from ..arrays import sum_to as plain_sum_to
 from .threads.blas_threads import BLAS_SERIAL_LIMIT
 from .threads.team import parallel_map
 
@@ -69,21 +69,8 @@ def sum_of_rows(x: Any) -> Any:
 
 
 def sum_to(x: Any, shape: tuple[int, ...]) -> Any:
-    r"""Sum ``x`` over the axes along which an array of the given shape was broadcast to make it.
-
-    .. math:: \bar a = \sum_{\text{stretched axes}} \bar y
-
-    Shapes: (\*stretched) -> shape.
-
-    >>> import numpy
-    >>> sum_to(numpy.ones((2, 3)), (1, 3)).tolist()
-    [[2.0, 2.0, 2.0]]
-    """
-    if x.shape == shape:
-        return x
-    xp = namespace(x)
+    """`arrays.sum_to`, the sum of a matrix's rows by a kernel."""
     new = x.ndim - len(shape)
-    axes = tuple(range(new)) + tuple(i + new for i, n in enumerate(shape) if n == 1 and x.shape[i + new] != 1)
-    if axes and xp is numpy and axes == (*range(new),) and x.ndim > new:
+    if new > 0 and isinstance(x, numpy.ndarray) and x.shape[new:] == shape:
         return sum_of_rows(x.reshape(math.prod(x.shape[:new]), math.prod(shape))).reshape(shape)
-    return xp.reshape(xp.sum(x, axis=axes), shape) if axes else xp.reshape(x, shape)
+    return plain_sum_to(x, shape)

@@ -8,7 +8,7 @@ import math
 
 import numpy
 
-from ...arrays.labels import counted
+from ...ops.labels import counted
 from ..jit.dispatcher import compiled
 from ..jit.elementary import exp, sigmoid
 from ..jit.lazy import inner

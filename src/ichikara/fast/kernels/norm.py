@@ -61,7 +61,12 @@ def _channel_sums(x, cost):
 
 
 @kernel("normalise")
-def normalise(x, weight, bias, axes, eps, into, negative_slope):
+def normalise(x, weight, bias, axes, eps):
+    return normalise_leaky(x, weight, bias, axes, eps, 1.0)
+
+
+@kernel("normalise_leaky")
+def normalise_leaky(x, weight, bias, axes, eps, negative_slope):
     layout = _layout(x.shape, tuple(axes), *[None if array is None else array.shape for array in (weight, bias)])
     if layout is None:
         return NotImplemented
@@ -76,8 +81,6 @@ def normalise(x, weight, bias, axes, eps, into, negative_slope):
         parallel_for(_channels, x.size * 4, *operands, _channel_sums(xs, 4), empty((count, 2), x.dtype))
     else:
         parallel_for(_rows, x.size * 4, means.size, *operands)
-    if into is not None:
-        into["mean"], into["var"] = mean, var
 
     def backward(g):
         gx = empty(x.shape, x.dtype)
@@ -93,7 +96,7 @@ def normalise(x, weight, bias, axes, eps, into, negative_slope):
             gw, gb = sums[0]
         return gx, _in_shape_of(weight, gw), _in_shape_of(bias, gb)
 
-    return y, mean, inv_std, Once(backward)
+    return y, mean, var, inv_std, Once(backward)
 
 
 # --- channels ---------------------------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
 r"""The update of a parameter in one pass over the parameter, its gradient and the optimiser's state.
 
 The state is updated in place: it belongs to the optimiser, and memory that is written where it was read is fetched
-once. So is a parameter whose array nothing else refers to; it is then the first of the results. A rule, however,
-changes none of its arguments, so the kernel of a rule computes with copies.
+once. So is a parameter whose array nothing else refers to; it is then the first of the results.
 """
 
 import math
@@ -13,7 +12,7 @@ from ..jit.chain import Chain, link
 from ..jit.dispatcher import compiled
 from ..jit.elementary import copy_row
 from ..jit.lazy import inner
-from ..registry import fitting_in_place, in_place, kernel
+from ..registry import in_place
 from ..threads.fork_join import fork_join
 from ..threads.team import parallel_for
 from ..workspace import contiguous, launch
@@ -211,23 +210,3 @@ def _result_array(parameter, exclusive):
 
 def _zeros(parameter):
     return numpy.zeros(parameter.shape, parameter.dtype)
-
-
-def _on_copies(rule):
-    """The kernel of a rule, which computes with copies and leaves its arguments as they are."""
-
-    def updated(parameter, gradient, state, **options):
-        update = fitting_in_place(rule, parameter, gradient, often=True)
-        if update is None:
-            return NotImplemented
-        needed, numbers = update.told(options)
-        copies = {name: numpy.array(x) for name, x in state.items()}
-        if numbers is None or (copies and not update.can_change(copies, needed)):
-            return NotImplemented
-        return update.change(parameter, gradient, copies, False, numbers)
-
-    return updated
-
-
-for _rule in ("rules.sgd", "rules.adam", "rules.adamw"):
-    kernel(_rule)(_on_copies(_rule))

@@ -11,11 +11,12 @@ at once, as in the operations. Gates lie side by side: (steps, n, gate, size).
 
 import numpy
 
+from ...ops.recurrent import check_shapes
 from ..jit.elementary import sigmoid, tanh
 from ..jit.lazy import inner
 from ..once import Once
 from ..registry import kernel
-from ..steps import Back, check
+from ..steps import Back
 from ..threads.fork_join import parallel
 from ..threads.team import parallel_for
 from ..workspace import contiguous, copy, empty, empty_like, launch, zeros
@@ -30,7 +31,7 @@ from .reduce import sum_of_rows
 def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
-    check("lstm", x, w_ih, w_hh, 4, lengths)
+    check_shapes("lstm", x, w_ih, w_hh, 4, lengths)
     x, w_ih, w = in_order(x), contiguous(w_ih), contiguous(w_hh)
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
     bias = _contiguous_bias(b_ih if b_hh is None else b_hh if b_ih is None else _sum(b_ih, b_hh), x.dtype)
@@ -138,7 +139,7 @@ def _lstm_gates_backward(gates, sums, c_before, g_y, dh_all, dc_all, buffers):
 def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
-    check("gru", x, w_ih, w_hh, 3, lengths)
+    check_shapes("gru", x, w_ih, w_hh, 3, lengths)
     x, w_ih, w = in_order(x), contiguous(w_ih), contiguous(w_hh)
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
     gates = empty((steps, n, 3, size), x.dtype)

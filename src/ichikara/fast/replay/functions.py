@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from ...arrays import Recorded
+from .recorded import Recorded
 from ...autodiff import wrap
 
 __all__ = [

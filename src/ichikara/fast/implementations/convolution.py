@@ -16,70 +16,35 @@ Source: K. Chellapilla, S. Puri and P. Simard, "High Performance Convolutional N
 
 import math
 from collections.abc import Callable, Iterator
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy
 
-from .namespace import namespace
-from ..fast.threads.team import parallel_map
+from ...ops.window import Pair, Window
+from ..registry import implementation
+from ..threads.team import parallel_map
 
-__all__ = ["Window", "convolve", "convolve_back", "convolve_weight"]
-
-Pair = tuple[int, int]
-
-
-class Window(NamedTuple):
-    """How a window moves over an image: steps between positions, zeros around the image, steps between its elements.
-
-    ``padding`` is (top, bottom), (left, right).
-    """
-
-    stride: Pair = (1, 1)
-    padding: tuple[Pair, Pair] = ((0, 0), (0, 0))
-    dilation: Pair = (1, 1)
-
-    def padded(self, size: Pair) -> Pair:
-        """The size of an image with its padding."""
-        return size[0] + sum(self.padding[0]), size[1] + sum(self.padding[1])
-
-    def inside(self, size: Pair) -> tuple:
-        """Where an image of this size lies in its padded one."""
-        (top, _), (left, _) = self.padding
-        return ..., slice(top, top + size[0]), slice(left, left + size[1])
-
-    def positions(self, size: Pair, kernel: Pair) -> Pair:
-        """How many positions a kernel has in an image of this size, down and across."""
-        return _positions(self, size, kernel)
-
-    def places(self, kernel: Pair, positions: Pair) -> Iterator[tuple]:
-        """For each element of the kernel, what it sees of the padded image from all positions: one shifted slice."""
-        for i in range(kernel[0]):
-            for j in range(kernel[1]):
-                top, left = i * self.dilation[0], j * self.dilation[1]
-                yield (
-                    ...,
-                    slice(top, top + self.stride[0] * (positions[0] - 1) + 1, self.stride[0]),
-                    slice(left, left + self.stride[1] * (positions[1] - 1) + 1, self.stride[1]),
-                )
+__all__ = ["convolution", "convolution_image", "convolution_weight"]
 
 
-@lru_cache(256)
-def _positions(window, size, kernel):
-    height, width = (
-        (padded - dilation * (length - 1) - 1) // stride + 1
-        for padded, length, stride, dilation in zip(
-            window.padded(size), kernel, window.stride, window.dilation, strict=True
-        )
-    )
-    return height, width
+
+@implementation("convolution")
+def convolution(x, weight, bias, window, groups):
+    return convolve(x, weight, bias, window, groups)
+
+
+@implementation("convolution_image")
+def convolution_image(out, weight, bias, size, window, groups):
+    return convolve_back(out, weight, bias, size, window, groups)
+
+
+@implementation("convolution_weight")
+def convolution_weight(out, x, kernel, window, groups):
+    return convolve_weight(out, x, kernel, window, groups)
 
 
 def convolve(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
     """The output. Shapes: (n, c, h, w), (o, c / groups, kh, kw), (o) or None -> (n, o, oh, ow)."""
-    if namespace(x, weight, bias) is not numpy:
-        y = _jax_convolution(window, groups)(x, weight)
-        return y if bias is None else y + bias[:, None, None]
     kernel = weight.shape[2:]
     positions = window.positions(x.shape[2:], kernel)
     dtype = numpy.result_type(x, weight)
@@ -101,10 +66,6 @@ def convolve(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any
 def convolve_back(out: Any, weight: Any, bias: Any, size: Pair, window: Window, groups: int) -> Any:
     """The image of a size. Shapes: (n, o, oh, ow), (o, c / groups, kh, kw), (c) or None -> (n, c, \\*size)."""
     channels = groups * weight.shape[1]
-    if namespace(out, weight, bias) is not numpy:
-        shape = (out.shape[0], channels, *size)
-        x = _jax_transposed(lambda x: _jax_convolution(window, groups)(x, weight), shape, out)
-        return x if bias is None else x + bias[:, None, None]
     kernel, positions = weight.shape[2:], out.shape[2:]
     matrix = weight.reshape(groups, weight.shape[0] // groups, -1).mT  # (groups, c / groups kh kw, o / groups)
     x = numpy.zeros((out.shape[0], channels, *size), numpy.result_type(out, weight))
@@ -127,8 +88,6 @@ def convolve_back(out: Any, weight: Any, bias: Any, size: Pair, window: Window, 
 def convolve_weight(out: Any, x: Any, kernel: Pair, window: Window, groups: int) -> Any:
     """The weight of a size. Shapes: (n, o, oh, ow), (n, c, h, w) -> (o, c / groups, \\*kernel)."""
     shape = (out.shape[1], x.shape[1] // groups, *kernel)
-    if namespace(out, x) is not numpy:
-        return _jax_transposed(lambda weight: _jax_convolution(window, groups)(x, weight), shape, out)
     matrix = (groups, shape[0] // groups, shape[1] * kernel[0] * kernel[1])
 
     def work(part):
@@ -192,27 +151,3 @@ def _images(product, shape):
     """Back again: (groups, o / groups, n oh ow) -> (n, o, oh, ow)."""
     n, o, height, width = shape
     return product.reshape(o, n, height, width).swapaxes(0, 1)
-
-
-# --- the same by XLA --------------------------------------------------------------------------------------------------
-
-
-def _jax_convolution(window, groups):
-    from jax.lax import conv_general_dilated
-
-    return lambda x, weight: conv_general_dilated(
-        x,
-        weight,
-        window_strides=window.stride,
-        padding=window.padding,
-        rhs_dilation=window.dilation,
-        dimension_numbers=("NCHW", "OIHW", "NCHW"),
-        feature_group_count=groups,
-    )
-
-
-def _jax_transposed(linear, shape, out):
-    """What a linear map's transpose makes of its output, for an input of this shape."""
-    from jax import ShapeDtypeStruct, linear_transpose
-
-    return linear_transpose(linear, ShapeDtypeStruct(shape, out.dtype))(out)[0]

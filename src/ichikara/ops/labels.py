@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .namespace import namespace
+from ..arrays import namespace
 
 __all__ = ["counted"]
 
