@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy
 
-from ..arrays import sum_to as plain_sum_to
 from . import registry as kernels
-from .workers import ALONE, share
+from ..arrays import sum_to as plain_sum_to
+from .threads.blas_threads import BLAS_SERIAL_LIMIT
+from .threads.team import parallel_map
 
 __all__ = ["product", "sum_of_rows", "sum_of_two", "sum_to"]
 
@@ -21,7 +22,7 @@ def product(a: Any, b: Any, bias: Any = None) -> Any:
     """
     if isinstance(a, numpy.ndarray) and isinstance(b, numpy.ndarray) and a.ndim and b.ndim:
         cost = max(a.size * (b.shape[-1] if b.ndim > 1 else 1), b.size)
-        if cost >= ALONE and a.dtype == b.dtype:
+        if cost >= BLAS_SERIAL_LIMIT and a.dtype == b.dtype:
             return _large_product(a, b, bias, cost)
     y = a @ b
     return y if bias is None else y + bias
@@ -33,7 +34,7 @@ def _large_product(a, b, bias, cost):
     if a.ndim == 1:
         return product(a[None], b)[..., 0, :]
     if a.shape[:-2] != b.shape[:-2]:  # broadcast: not shared out, but still kept to one thread
-        return share(lambda part: a @ b, 1, cost)[0]
+        return parallel_map(lambda part: a @ b, 1, cost)[0]
     # Of smaller matrices a kernel takes as long as the library, and would have to be compiled.
     if a.ndim == 2 and a.dtype.char in "fd" and max(a.size, b.size, len(a) * b.shape[1]) >= kernels.LARGE:
         fast = kernels.find("arrays.product").get("")
@@ -48,7 +49,7 @@ def _large_product(a, b, bias, cost):
         count, work = len(a), lambda part: numpy.matmul(a[part], b, out=y[part])
     else:
         count, work = y.shape[-1], lambda part: numpy.matmul(a, b[:, part], out=y[:, part])
-    share(work, count, cost, _SMALL)
+    parallel_map(work, count, cost, _SMALL)
     if bias is not None:
         y += bias
     return y

@@ -22,7 +22,7 @@ import numpy
 
 from ...ops.window import Pair, Window
 from ..registry import implementation
-from ..workers import share
+from ..threads.team import parallel_map
 
 __all__ = ["convolution", "convolution_image", "convolution_weight"]
 
@@ -58,7 +58,7 @@ def convolve(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any
                 product += bias.reshape(groups, -1, 1)
             y[some] = _images(product, y[some].shape)
 
-    share(work, len(x), cost=y.size * matrix.shape[2])
+    parallel_map(work, len(x), cost=y.size * matrix.shape[2])
     return y
 
 
@@ -80,7 +80,7 @@ def convolve_back(out: Any, weight: Any, bias: Any, size: Pair, window: Window, 
             if bias is not None:
                 x[some] += bias[:, None, None]
 
-    share(work, len(out), cost=out.size * matrix.shape[1])
+    parallel_map(work, len(out), cost=out.size * matrix.shape[1])
     return x
 
 
@@ -96,7 +96,7 @@ def convolve_weight(out: Any, x: Any, kernel: Pair, window: Window, groups: int)
             weight += _rows(out[some], groups) @ columns_of(some).mT
         return weight
 
-    return sum(share(work, len(out), cost=out.size * matrix[2])).reshape(shape)
+    return sum(parallel_map(work, len(out), cost=out.size * matrix[2])).reshape(shape)
 
 
 # --- the layout of columns --------------------------------------------------------------------------------------------

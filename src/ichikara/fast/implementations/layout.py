@@ -11,7 +11,7 @@ from ...arrays import check_indices, is_basic_index, namespace, size_along, unre
 from ...ops import reduce
 from .. import registry as kernels
 from ..registry import implementation
-from ..tape import do, listener, room, zeros
+from ..workspace import current_capture, empty, launch, zeros
 
 __all__ = ["add_into", "concat", "embedding", "joined", "scatter", "stretched"]
 
@@ -46,7 +46,7 @@ implementation("mean")(reduce.mean.function).gradient(
 def joined(arrays: Sequence, axis: int | None) -> Any:
     """Arrays joined along an axis, None for all of their numbers in a row. Shapes: as of ``concat``."""
     xp, first = namespace(*arrays), arrays[0]
-    pays = first.__class__ is numpy.ndarray and (first.size >= kernels.LARGE or listener())
+    pays = first.__class__ is numpy.ndarray and (first.size >= kernels.LARGE or current_capture())
     if xp is not numpy or not (pays and _are_alike(arrays, axis)):
         return xp.concat(arrays, axis=axis)
     axis %= first.ndim
@@ -55,26 +55,26 @@ def joined(arrays: Sequence, axis: int | None) -> Any:
     if found is not NotImplemented:
         return found
     lengths = [array.shape[axis] for array in arrays]
-    out = room((*first.shape[:axis], sum(lengths), *first.shape[axis + 1 :]), first.dtype)
+    out = empty((*first.shape[:axis], sum(lengths), *first.shape[axis + 1 :]), first.dtype)
     for array, part in zip(arrays, numpy.split(out, numpy.cumsum(lengths)[:-1], axis), strict=True):
-        do(numpy.copyto, part, array)
+        launch(numpy.copyto, part, array)
     return out
 
 
 def stretched(x: Any, shape: tuple[int, ...], parts: int = 1) -> Any:
     r"""An array broadcast to a shape, and divided into so many parts. Shapes: (\*) -> shape."""
     xp, large = namespace(x), math.prod(shape) >= kernels.LARGE
-    if xp is not numpy or (large and not listener()):
+    if xp is not numpy or (large and not current_capture()):
         return xp.broadcast_to(x / parts if parts != 1 else x, shape)
-    part = room(x.shape if large else shape, x.dtype)
-    do(numpy.divide, x, parts, part)
+    part = empty(x.shape if large else shape, x.dtype)
+    launch(numpy.divide, x, parts, part)
     if not large:
         return part
     fast = kernels.find("arrays.stretched").get("")
     found = fast(part, shape) if fast else NotImplemented
     if found is NotImplemented:
-        found = room(shape, x.dtype)
-        do(numpy.copyto, found, part)
+        found = empty(shape, x.dtype)
+        launch(numpy.copyto, found, part)
     return found
 
 
@@ -84,11 +84,11 @@ def rows_at(table: Any, indices: Any) -> Any:
     Raises IndexError for indices that are not whole numbers, or beyond the table.
     """
     xp = namespace(table, indices)
-    if xp is not numpy or not (listener() and isinstance(indices, numpy.ndarray)):
+    if xp is not numpy or not (current_capture() and isinstance(indices, numpy.ndarray)):
         check_indices(indices, table.shape[0])
         return xp.take(table, indices, axis=0)
-    rows = room((*indices.shape, *table.shape[1:]), table.dtype)
-    do(_take, table, indices, rows)
+    rows = empty((*indices.shape, *table.shape[1:]), table.dtype)
+    launch(_take, table, indices, rows)
     return rows
 
 
@@ -120,22 +120,22 @@ def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
         return _add_rows(g, rows, shape)
     if isinstance(index, slice) and index.step in (None, 1):  # only what is left needs to be 0
         first, last, _ = index.indices(shape[0])
-        out = room(shape, g.dtype)
-        put = kernels.fitting("arrays.put", [g], ()).get("") or partial(do, numpy.copyto)
+        out = empty(shape, g.dtype)
+        put = kernels.fitting("arrays.put", [g], ()).get("") or partial(launch, numpy.copyto)
         put(out[first:last], g)
         for part in (out[:first], out[max(first, last) :]):
             if part.size:
-                do(numpy.copyto, part, 0)
+                launch(numpy.copyto, part, 0)
         return out
     out = zeros(shape, g.dtype)
-    do(_put if is_basic_index(index) else numpy.add.at, out, index, g)
+    launch(_put if is_basic_index(index) else numpy.add.at, out, index, g)
     return out
 
 
 def add_into(out: Any, index: Any, part: Any) -> Any:
     """Add to an array of one's own at an index, as `scatter_add` does to zeros; the sum is what is returned."""
     if isinstance(out, numpy.ndarray) and is_basic_index(index):
-        do(_add_at, out, index, part)
+        launch(_add_at, out, index, part)
         return out
     return out + scatter_add(part, index, out.shape) if namespace(out) is numpy else out.at[index].add(part)
 
@@ -170,8 +170,8 @@ def _add_rows(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
     Without a kernel it is a product with a sparse matrix that has a one for each row that is added.
     """
-    places = room(index.size, numpy.intp)
-    do(_from_the_first, index, shape[0], places)
+    places = empty(index.size, numpy.intp)
+    launch(_from_the_first, index, shape[0], places)
     fast = kernels.fitting("arrays.add_rows", [g], ()).get("")
     if fast:
         return fast(g, places, shape)

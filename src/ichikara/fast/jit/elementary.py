@@ -1,23 +1,22 @@
-"""Functions of numbers in compiled code.
+"""Elementary functions in compiled code.
 
-The C library's exponential and hyperbolic tangent are called number by number. A polynomial is computed for sixteen
-numbers at once.
+The C library's exponential and hyperbolic tangent are called element by element. The polynomials here are vectorised.
 """
 
 import math
 
 import numpy
 
-from .deferred import inner, intrinsic, later, overloaded
+from .lazy import inner, intrinsic, lazy_import, overloaded
 
-__all__ = ["copy", "exp", "larger", "maximum", "sigmoid", "tanh"]
+__all__ = ["copy_row", "exp", "llvm_maximum", "maximum", "sigmoid", "tanh"]
 
-cgutils, ir, types = later("numba.core.cgutils"), later("llvmlite.ir"), later("numba.types")
+cgutils, ir, types = lazy_import("numba.core.cgutils"), lazy_import("llvmlite.ir"), lazy_import("numba.types")
 
 
 @inner
-def copy(out, x):
-    """Copy a row of numbers; in compiled code, where an assignment of arrays would count who refers to them."""
+def copy_row(out, x):
+    """Copy a row of numbers. In compiled code an assignment of arrays would count references instead."""
     for j in range(x.size):
         out[j] = x[j]
 
@@ -30,11 +29,11 @@ def exp(x):
 
 _LOG2_E = numpy.float32(1.44269504)
 _LN2_HIGH, _LN2_LOW = numpy.float32(0.693359375), numpy.float32(-2.12194440e-4)
-_LOWEST, _HIGHEST = numpy.float32(-87.3), numpy.float32(89.0)  # there 2^k is 0 already, or the result infinite
+_EXP_MIN, _EXP_MAX = numpy.float32(-87.3), numpy.float32(89.0)  # there 2^k is 0 already, or the result infinite
 
 
 @intrinsic
-def _added(typing, x, a, b):
+def _fma(typing, x, a, b):
     """x + a b, for a sum whose order must not be changed."""
 
     def code(context, builder, signature, arguments):
@@ -47,15 +46,15 @@ def _added(typing, x, a, b):
 
 
 def _exp32(x):
-    # e^x = 2^k e^r with k the nearest whole number to x / ln 2; then |r| <= ln 2 / 2, and a polynomial will do.
-    # ln 2 is taken off in two parts, so that r keeps its digits (W. Cody and W. Waite 1980). 2^k is made of its bits,
-    # as 2 2^(k-1), because 2^128 has none. math.floor would give a whole number of 64 bits, of which AVX2 makes no
-    # vectors: with it this took four times as long. nan is not beyond the bounds, and stays nan to the end.
+    # e^x = 2^k e^r with k the integer nearest to x / ln 2; then |r| <= ln 2 / 2, and a polynomial suffices. ln 2 is
+    # subtracted in two parts, so that r keeps its digits (W. Cody and W. Waite 1980). 2^k is made from its bits,
+    # as 2 2^(k-1), because 2^128 has none. math.floor would give a 64-bit integer, which AVX2 does not vectorise: with
+    # it this took four times as long. nan is not beyond the bounds, and stays nan to the end.
     one, half = numpy.float32(1.0), numpy.float32(0.5)
-    inside = _HIGHEST if x > _HIGHEST else x
-    inside = _LOWEST if inside < _LOWEST else inside
-    k = numpy.floor(inside * _LOG2_E + half)
-    r = _added(_added(inside, -k, _LN2_HIGH), -k, _LN2_LOW)
+    clamped = _EXP_MAX if x > _EXP_MAX else x
+    clamped = _EXP_MIN if clamped < _EXP_MIN else clamped
+    k = numpy.floor(clamped * _LOG2_E + half)
+    r = _fma(_fma(clamped, -k, _LN2_HIGH), -k, _LN2_LOW)
     p = numpy.float32(1.9875691500e-4)
     p = p * r + numpy.float32(1.3981999507e-3)
     p = p * r + numpy.float32(8.3334519073e-3)
@@ -73,14 +72,14 @@ def tanh(x):
     return _tanh32 if x == types.float32 else lambda x: math.tanh(x)
 
 
-_FLAT = numpy.float32(7.90531111)
+_TANH_SATURATION = numpy.float32(7.90531111)
 
 
 def _tanh32(x):
-    # The quotient of an odd and an even polynomial; beyond 7.9 it is 1 to the last place.
-    # Source: the coefficients are those of Eigen's and XLA's approximation.
-    u = _FLAT if x > _FLAT else x  # nan stays
-    u = -_FLAT if u < -_FLAT else u
+    # The quotient of an odd and an even polynomial; beyond 7.9 it is 1 to the last place. Source: the coefficients are
+    # those of Eigen's and XLA's approximation.
+    u = _TANH_SATURATION if x > _TANH_SATURATION else x  # nan stays
+    u = -_TANH_SATURATION if u < -_TANH_SATURATION else u
     s = u * u
     p = numpy.float32(-2.76076847742355e-16)
     p = p * s + numpy.float32(2.00018790482477e-13)
@@ -94,32 +93,32 @@ def _tanh32(x):
     q = q * s + numpy.float32(2.26843463243900e-03)
     q = q * s + numpy.float32(4.89352518554385e-03)
     y = u * p / q
-    y = numpy.float32(1.0) if x > _FLAT else y
-    return numpy.float32(-1.0) if x < -_FLAT else y
+    y = numpy.float32(1.0) if x > _TANH_SATURATION else y
+    return numpy.float32(-1.0) if x < -_TANH_SATURATION else y
 
 
 @overloaded
 def sigmoid(x):
-    """The logistic sigmoid; e to a large power is infinite, and the quotient then 0."""
+    """The logistic sigmoid; where the exponential is infinite, it is 0."""
     one = numpy.float32(1) if x == types.float32 else 1.0
     return lambda x: one / (one + exp(-x))
 
 
 @intrinsic
-def larger(typing, a, b):
+def maximum(typing, a, b):
     """The larger of two numbers, nan if one of them is; in compiled code.
 
-    For the largest of a row the compiler then looks at many at once. With Python's max, which says nothing of nan, it
-    looks at one after the other: a third of the time of a softmax.
+    With it the maximum of a row is vectorised. With Python's max, which does not propagate nan, it is not: that took a
+    third of the time of a softmax.
     """
 
     def code(context, builder, signature, arguments):
-        return maximum(builder, f"f{a.bitwidth}", *arguments)
+        return llvm_maximum(builder, f"f{a.bitwidth}", *arguments)
 
     return a(a, a), code
 
 
-def maximum(builder, kind, a, b):
-    """The instruction for the larger of two numbers or, place by place, of two vectors, such as "f32" or "v16f32"."""
+def llvm_maximum(builder, kind, a, b):
+    """The instruction for the elementwise maximum of two numbers or vectors of a type such as "f32" or "v16f32"."""
     function = ir.FunctionType(a.type, [a.type, b.type])
     return builder.call(cgutils.get_or_insert_function(builder.module, function, f"llvm.maximum.{kind}"), [a, b])
