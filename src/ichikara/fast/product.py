@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy
 
-from . import registry as kernels
 from ..arrays import sum_to as plain_sum_to
+from . import registry as kernels
 from .threads.blas_threads import BLAS_SERIAL_LIMIT
 from .threads.team import parallel_map
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy
 
+from ...autodiff import wrap
 from ..threads import team
 from ..threads.blas_threads import single_threaded_blas
-from ...autodiff import wrap
 from .functions import grad, taker
 from .noted import Done, do, effect, parts_of
 from .places import Homes, Memory
@@ -222,7 +222,9 @@ class Plan:
         done = [each._replace(results=homes.moved(each.results)) for each in done]
         self._values = [homes.moved(x) if isinstance(x, numpy.ndarray) else x for x in self._values]
         repeated = [each for each, again in zip(done, anew, strict=True) if not again]
-        self._held: AbstractContextManager = single_threaded_blas if any(e.tape.limits_blas for e in repeated) else nullcontext()
+        self._held: AbstractContextManager = (
+            single_threaded_blas if any(e.tape.limits_blas for e in repeated) else nullcontext()
+        )
         calls = [each.tape.calls for each in repeated] + [each.repeats.calls for each in done if each.repeats]
         self._shares = any(shares for some in calls for *_, shares in some)
         taken = {

@@ -10,9 +10,9 @@ from weakref import ref
 import numpy
 
 from ...arrays import generator_in_use
-from ..threads.blas_threads import single_threaded_blas
 from ...autodiff import wrap
 from ...autodiff.modes import mode
+from ..threads.blas_threads import single_threaded_blas
 from .functions import numbers, taker
 from .fusing import chained, fuse
 from .instruction import Instruction
