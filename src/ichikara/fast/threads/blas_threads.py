@@ -16,7 +16,7 @@ BLAS_SERIAL_LIMIT = 200_000
 
 
 class _SingleThreadedBlas:
-    """A context that limits the libraries to one thread while anyone is in it; entering gives the threads they had."""
+    """A context, open in any number of threads, that limits the libraries to one thread; it gives how many they had."""
 
     def __init__(self):
         self._lock, self._users, self._threads = threading.Lock(), 0, 1
