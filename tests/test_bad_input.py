@@ -176,7 +176,7 @@ def test_what_writes_no_text(run):
     assert "holds no run" in complaint(run("generate", "nowhere"))
     assert run("train", "xor", "--set", "training.epochs=1", "--out", "x")[0] == 0
     assert "x has not learnt a text (xor is a classification)" in complaint(run("generate", "x"))
-    assert "has trained no forger" in complaint(run("sample", "x"))
+    assert "has trained no GAN" in complaint(run("sample", "x"))
 
 
 def test_heads_that_do_not_divide(run):

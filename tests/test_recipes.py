@@ -46,7 +46,7 @@ SMALLER = {
     "char-rnn": ["model.embedding=8", "model.hidden=16"],
     "seq2seq": ["model.width=16", "model.layers=1", "model.heads=2"],
     "sequence-reader": ["model.hidden=8"],
-    "gan": ["model.latent=8", "model.forger=[16]", "model.detector=[16]"],
+    "gan": ["model.latent=8", "model.generator=[16]", "model.discriminator=[16]"],
     "dcgan": ["model.latent=8", "model.width=4"],
 }
 EPOCHS = 4
@@ -145,10 +145,10 @@ def test_the_short_form_of_every_recipe_learns_and_goes_on_where_it_was_left(nam
     assert summary["finished"]
     assert summary["epochs"] == len(history) == epochs
     if parts.recipe.model.name in GANS:
-        for column in ("train_detector_loss", "train_forger_loss"):
+        for column in ("train_discriminator_loss", "train_generator_loss"):
             assert numpy.isfinite(history[column]).all()
         assert min(history["train_spread"]) > 0
-        assert history["train_detector_loss"][-1] != history["train_detector_loss"][0]
+        assert history["train_discriminator_loss"][-1] != history["train_discriminator_loss"][0]
     else:
         assert history["train_loss"][-1] < history["train_loss"][0]
 
@@ -173,7 +173,7 @@ def test_every_recipe_is_shown_by_summary(name, run):
     status, out, err = run("summary", name, *words_of(short(name)))
     assert status == 0, err
     model = small(name).model
-    halves = [model.forger, model.detector] if load_recipe(name).model.name in GANS else [model]
+    halves = [model.generator, model.discriminator] if load_recipe(name).model.name in GANS else [model]
     for half in halves:
         assert f"Parameters: {sum(p.size for p in half.parameters()):,}" in out
 
@@ -225,7 +225,7 @@ def test_a_run_of_every_recipe_answers_what_it_can_be_asked(name, run, tmp_path)
         numpy.testing.assert_array_equal(images, sample_images(tmp_path / "r", 5))
         assert abs(images - sample_images(tmp_path / "r", 5, seed=1)).max() > 0
     else:
-        assert "has trained no forger" in complaint(answer)
+        assert "has trained no GAN" in complaint(answer)
 
     answer = run("evaluate", "r", "--json")
     if kind in GANS:
@@ -580,7 +580,7 @@ def test_the_rate_finder_suggests_a_rate_at_which_the_recipe_learns(run, tmp_pat
     parts = small("moons", f"optimizer.lr={found['suggestion']:.2g}")
     history = parts.trainer.fit(parts.loader, EPOCHS, parts.watched)
     assert history.last["train_loss"] < 0.6 * history["train_loss"][0]
-    assert "no one loss" in complaint(run("find-lr", "digits-gan", *words_of(short("digits-gan"))))
+    assert "a GAN has two losses" in complaint(run("find-lr", "digits-gan", *words_of(short("digits-gan"))))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

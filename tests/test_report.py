@@ -26,7 +26,7 @@ RUNS = {
     "digits-resnet": ["training.epochs=1", "schedule.total_steps=50", "model.widths=[4]", "training.batch_size=128"],
     "adding-gru": ["training.epochs=1", "data.n_samples=64", "data.length=6", "model.hidden=4"],
     "reverse-transformer": ["training.epochs=1", "data.n_samples=100", "data.length=4", "model.width=8"],
-    "digits-gan": ["training.epochs=1", "training.batch_size=512", "model.forger=[8]", "model.detector=[8]"],
+    "digits-gan": ["training.epochs=1", "training.batch_size=512", "model.generator=[8]", "model.discriminator=[8]"],
 }
 PARTS = {
     "digits": ["curves", "confusion", "mistakes", "filters", "baseline"],
@@ -38,7 +38,7 @@ PARTS = {
     "digits-resnet": ["curves", "confusion", "mistakes", "filters", "baseline"],
     "adding-gru": ["curves", "predictions", "baseline"],
     "reverse-transformer": ["curves", "sequences"],
-    "digits-gan": ["curves", "forgeries", "filters"],
+    "digits-gan": ["curves", "generated", "filters"],
 }
 
 

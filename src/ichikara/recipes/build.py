@@ -131,7 +131,7 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
         raise UserError("a gan and the loss 'adversarial' belong together: set model.name and loss.name both")
     model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole)
     if isinstance(model, Adversaries):
-        return _against_each_other(recipe, train, test, scaler, objective, model, orders, masks)
+        return _adversarial_parts(recipe, train, test, scaler, objective, model, orders, masks)
     optimizer = _made("optimizer", OPTIMIZERS, recipe.optimizer, model.parameters(), leave_out=("params",))
     schedule = None
     if recipe.schedule is not None:
@@ -181,21 +181,21 @@ def _check_cycle(recipe: Recipe, schedule: Any, batches: int) -> None:
         )
 
 
-def _against_each_other(recipe, train, test, scaler, objective, model, orders, masks) -> Parts:
-    """The parts of a run in which a forger and a detector are trained; there is nothing to be watched."""
+def _adversarial_parts(recipe, train, test, scaler, objective, model, orders, masks) -> Parts:
+    """The parts of a run that trains a GAN; it has no validation."""
     training, plain = recipe.training, type(recipe.training)(epochs=1)
     unused = [f"training.{name}" for name in _OF_ONE_LOSS if getattr(training, name) != getattr(plain, name)]
     unused += [name for name in ("schedule", "early_stopping") if getattr(recipe, name) is not None]
     if unused:
-        raise UserError(f"a forger and a detector are trained without {', '.join(unused)}; leave it out of the recipe")
+        raise UserError(f"a GAN is trained without {', '.join(unused)}; leave it out of the recipe")
     pair = [
         _made("optimizer", OPTIMIZERS, recipe.optimizer, part.parameters(), leave_out=("params",))
-        for part in (model.forger, model.detector)
+        for part in (model.generator, model.discriminator)
     ]
     lowest, highest = float(train.inputs.min()), float(train.inputs.max())
     if lowest < 0 or highest > 1:
         raise UserError(
-            f"forgeries are numbers from 0 to 1, and the images go from {lowest:g} to {highest:g}; "
+            f"generated images have values from 0 to 1, and those of the data go from {lowest:g} to {highest:g}; "
             'scale them: scale.name = "minmax", scale.per = "all"'
         )
     options = options_of(_adversarial, recipe.loss.options, "loss")

@@ -136,7 +136,7 @@ def _number(value: float, digits: int = 4) -> str:
 
 def _filters(subject: Subject) -> Section | None:
     shape = subject.image_shape
-    model = getattr(subject.model, "detector", subject.model)
+    model = getattr(subject.model, "discriminator", subject.model)
     layer = next((m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)), None)
     if shape is None or layer is None:
         return None
@@ -153,7 +153,7 @@ def _filters(subject: Subject) -> Section | None:
     which = (
         f"The weights of {count} neurons" if count == of else f"The {count} of {of} neurons with the largest weights"
     )
-    whose = " of the detector" if model is not subject.model else ""
+    whose = " of the discriminator" if model is not subject.model else ""
     images, deepest = filter_images(thumbnails(weights[strongest], 48))
     colours = f"from −{deepest:.2g} (blue, inhibits) over 0 (white) to {deepest:.2g} (red, excites)"
     if weights.shape[1] == 3:
@@ -262,11 +262,11 @@ def _in_time(symbols: Iterator[int]) -> Iterator[int]:
             return
 
 
-def _forgeries(subject: Subject) -> Section | None:
+def _generated(subject: Subject) -> Section | None:
     if subject.task != "images":
         return None
     n = 64
-    forged = numpy.clip(subject.model.sample(n, Generator(0)), 0, 1)
+    generated = numpy.clip(subject.model.sample(n, Generator(0)), 0, 1)
     real = subject.images(subject.train.inputs[Generator(0).permutation(len(subject.train))[:n]])
     sheets = [
         {
@@ -274,13 +274,13 @@ def _forgeries(subject: Subject) -> Section | None:
             "caption": words,
             "alt": f"a sheet of {len(images)} images: {words}",
         }
-        for images, words in ((forged, "made of noise by the forger"), (real, "real ones, to compare"))
+        for images, words in ((generated, "made from noise by the generator"), (real, "real ones, to compare"))
     ]
     return {"note": "Drawn with seed 0, none picked out.", "sheets": sheets}
 
 
 SECTIONS: list[tuple[str, str, Callable[[Subject], Section | None]]] = [
-    ("Forgeries", "forgeries", _forgeries),
+    ("Generated images", "generated", _generated),
     ("What it writes", "text", _text),
     ("What it answers", "sequences", _sequences),
     ("Decision regions", "plane", _plane),

@@ -24,7 +24,7 @@ def cross_validate_recipe(
     Raises UserError for a text or a GAN, which have no folds, and for what `cross_validate` refuses.
     """
     if recipe.loss.name == "adversarial":
-        raise UserError("a forger is not judged by held-back data, so there is nothing to cross-validate")
+        raise UserError("a GAN has no validation loss, so there is nothing to cross-validate")
     result = cross_validate(partial(_train_fold, recipe), _whole(recipe), folds, seed=recipe.split.seed, n_jobs=jobs)
     if picture is not None:
         fold_scores(result, recipe.title or recipe.data.name).savefig(picture, dpi=144)
@@ -53,7 +53,7 @@ def find_rate(recipe: Recipe, picture: Path | None = None) -> LearningRates:
     """
     parts = build(recipe)
     if parts.objective is None:
-        raise UserError("a forger and a detector have no one loss to try learning rates by")
+        raise UserError("a GAN has two losses, and the learning-rate finder needs a single one")
     found = find_learning_rate(parts.trainer, parts.loader)
     if picture is not None:
         learning_rate_curve(found, recipe.title or recipe.data.name).savefig(picture, dpi=144)

@@ -1,4 +1,4 @@
-"""Asking a trained network for something new: a text that goes on, a sheet of forged images."""
+"""Text and images from a trained network: a continued text, a sheet of generated images."""
 
 import io
 from collections.abc import Iterator
@@ -79,21 +79,24 @@ def generate_text(
 
 
 def sample_images(folder: str | Path, count: int, seed: int = 0) -> numpy.ndarray:
-    """Images that a run's forger makes of noise. Shapes: -> (count, channels, height, width), from 0 to 1.
+    """Images that a run's generator makes from noise. Shapes: -> (count, channels, height, width), from 0 to 1.
 
-    Raises UserError for a run that has trained no forger.
+    Raises UserError for a run that has trained no GAN.
     """
     _, model, _, _ = trained(Path(folder))
     model_: Any = model
     if not hasattr(model, "sample"):
-        raise UserError(f"{folder} has trained no forger; digits-gan and mnist-dcgan are recipes that do")
+        raise UserError(f"{folder} has trained no GAN; digits-gan and mnist-dcgan are recipes that do")
     if count < 1:
         raise UserError(f"a sheet has at least one sample, not {count}")
     return model_.sample(count, Generator(seed))
 
 
 def sample_run(folder: str | Path, count: int, seed: int = 0, judge_folder: str | Path | None = None) -> dict[str, Any]:
-    """Write a sheet of a forger's images into its run's folder; with a judge, what that run's network says of them."""
+    """Write a sheet of generated images into the run's folder.
+
+    With ``judge_folder``, the folder of another run, that run's classifier evaluates the images; see `judge`.
+    """
     images = sample_images(folder, count, seed)
     path = Path(folder) / "samples.png"
     picture = io.BytesIO()

@@ -128,8 +128,8 @@ def _gan(shape, outputs, options):
     return _fully_connected(_image(shape), **given)
 
 
-def _fully_connected(shape, latent: int = 32, forger: list[int] = [128, 256], detector: list[int] = [256, 128]):  # noqa: B006
-    pair = zoo.Generator(latent, shape, tuple(forger)), zoo.Discriminator(shape, tuple(detector))
+def _fully_connected(shape, latent: int = 32, generator: list[int] = [128, 256], discriminator: list[int] = [256, 128]):  # noqa: B006
+    pair = zoo.Generator(latent, shape, tuple(generator)), zoo.Discriminator(shape, tuple(discriminator))
     return Adversaries(*pair, latent)
 
 
@@ -167,7 +167,7 @@ MODELS: dict[str, Callable] = {
 }
 
 GANS = ("gan", "dcgan")
-"""Those of them that are two networks against each other."""
+"""Those of them that are a generator and a discriminator."""
 
 
 def example_shape(recipe: Recipe, data: Dataset) -> tuple[int, ...]:

@@ -105,7 +105,7 @@ def _tiles(summary: dict[str, Any], subject: Subject, test: dict[str, Any] | Non
         for name in _measures(test, "test_"):
             tile(_words(name), _measure(name, test[name]), f"{test['examples']:,} examples")
     if subject.task == "images":
-        for name, (label, note) in _FORGERY.items():
+        for name, (label, note) in _GAN.items():
             if name in summary:
                 tile(label, f"{summary[name]:.2f}", note)
     else:
@@ -120,10 +120,10 @@ def _tiles(summary: dict[str, Any], subject: Subject, test: dict[str, Any] | Non
     return tiles
 
 
-_FORGERY = {
-    "train_real": ("detector on real images", "1 is sure they are real"),
-    "train_forged": ("detector on forgeries", "0 sees through them all"),
-    "train_spread": ("spread of forgeries", "1 is that of real images"),
+_GAN = {
+    "train_real": ("discriminator on real images", "1: it takes them all for real"),
+    "train_fake": ("discriminator on generated images", "0: it takes none for real"),
+    "train_spread": ("deviation of generated images", "1: that of real images"),
 }
 _PARTS = {"test": "test", "val": "validation", "train": "training"}
 
@@ -153,7 +153,7 @@ def _duration(seconds: float) -> str:
 
 
 def _curves(history: History, summary: dict[str, Any]) -> Section | None:
-    """A figure for each measure; for a forger and a detector, what belongs together in one."""
+    """A figure for each measure. For a GAN, one for both losses, one for both outputs and one for the deviation."""
     if not len(history):
         return None
     last = history.last
@@ -161,16 +161,16 @@ def _curves(history: History, summary: dict[str, Any]) -> Section | None:
     rows = history.rows[::step]
     history = History(rows if rows[-1] is last else [*rows, last])
     figures: list[dict[str, str]] = []
-    if "train_forger_loss" in history.columns:
+    if "train_generator_loss" in history.columns:
         groups: list[tuple[dict[str, str], str, tuple[float, float] | None]] = [
-            ({"train_detector_loss": "detector", "train_forger_loss": "forger"}, "loss", None),
-            ({"train_real": "of real images", "train_forged": "of forgeries"}, "detector: “it is real”", (0, 1)),
-            ({"train_spread": "forgeries, against real images"}, "spread", None),
+            ({"train_discriminator_loss": "discriminator", "train_generator_loss": "generator"}, "loss", None),
+            ({"train_real": "real images", "train_fake": "generated images"}, "discriminator’s output", (0, 1)),
+            ({"train_spread": "generated images, relative to real ones"}, "standard deviation", None),
         ]
         for columns, label, limits in groups:
             figure = history_columns(history, columns, label, limits)
             figures.append(_figure(figure, f"curve-{len(figures)}", f"{label} against epochs"))
-        return {"note": "Neither should win: both answers of the detector stay near one half.", "figures": figures}
+        return {"note": "In balance, both outputs of the discriminator stay near one half.", "figures": figures}
     best = summary["best_epoch"] if summary["best_epoch"] != summary["epochs"] else None
     for measure in dict.fromkeys(name.partition("_")[2] for name in history.columns if name.startswith("train_")):
         wanted = {f"train_{measure}", f"val_{measure}", "epoch"}

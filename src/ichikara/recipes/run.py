@@ -144,7 +144,9 @@ def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
     folder = Path(folder)
     recipe, model, scaler, _ = trained(folder)
     if hasattr(model, "sample"):
-        raise UserError(f"{folder} has trained a forger, which is judged by its samples: ichikara sample --judge RUN")
+        raise UserError(
+            f"{folder} holds a GAN, which is evaluated by its samples: ichikara sample {folder} --judge RUN"
+        )
     train, validation, test = load_parts(recipe)
     if test is None and train.task == "text":
         raise UserError(f"{train.name} has no test part; its watched part is judged in {folder / SUMMARY}")
@@ -199,7 +201,7 @@ def predict_run(folder: str | Path, path: str | Path, invert: bool = False) -> P
     shape, classes = tuple(about["shape"]), about["classes"]
     names = tuple(about["input_names"]) if about["input_names"] else None
     if hasattr(model, "sample"):
-        raise UserError(f"{folder} has trained a forger, which makes images of noise: ichikara sample {folder}")
+        raise UserError(f"{folder} holds a GAN, which makes images from noise: ichikara sample {folder}")
     if about["task"] == "text":
         raise UserError(f"{folder} has learnt a text, with which it goes on: ichikara generate {folder} --prompt …")
     if hasattr(model, "solve"):

@@ -22,7 +22,7 @@ SECONDS = 1.5
 
 @dataclass
 class Subject:
-    """A trained network and its data as the network gets it. Without a loss, a forger and its detector."""
+    """A trained network and its data as the network gets it. A GAN has no loss of outputs and targets."""
 
     recipe: Recipe
     model: Any
@@ -33,7 +33,7 @@ class Subject:
 
     @property
     def task(self) -> str:
-        """The task of the data, or 'images' for a forger."""
+        """The task of the data, or 'images' for a GAN."""
         return "images" if isinstance(self.model, Adversaries) else self.train.task
 
     def unscaled(self, inputs: numpy.ndarray) -> numpy.ndarray:
