@@ -175,7 +175,7 @@ def test_a_prompt_that_the_network_cannot_read(run, words, expected):
 def test_what_writes_no_text(run):
     assert "holds no run" in complaint(run("generate", "nowhere"))
     assert run("train", "xor", "--set", "training.epochs=1", "--out", "x")[0] == 0
-    assert "x has not learnt a text (xor is a classification)" in complaint(run("generate", "x"))
+    assert "x was not trained on a text (xor is a classification)" in complaint(run("generate", "x"))
     assert "has trained no GAN" in complaint(run("sample", "x"))
 
 

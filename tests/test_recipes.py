@@ -213,7 +213,7 @@ def test_a_run_of_every_recipe_answers_what_it_can_be_asked(name, run, tmp_path)
         assert len(answer[1]) == len("To be") + 6 + 1
         assert set(answer[1]) <= set(parts.train.classes) | {"\n"}
     else:
-        assert "has not learnt a text" in complaint(answer)
+        assert "was not trained on a text" in complaint(answer)
 
     answer = run("sample", "r", "--count", "5", "--json")
     if kind in GANS:
@@ -261,7 +261,7 @@ def test_a_sheet_is_judged_by_a_network_that_knows_the_classes(run, tmp_path):
     assert result["classes_present"] == sum(count > 0 for count in result["classes"])
     assert 0.1 <= result["confidence"] <= 1
     assert f"finds {result['classes_present']} of 10 classes" in answer[1]
-    assert "knows examples of shape (64,), not (1, 8, 8)" in complaint(run("sample", "gan", "--judge", "flat"))
+    assert "was trained on examples of shape (64,), not (1, 8, 8)" in complaint(run("sample", "gan", "--judge", "flat"))
 
 
 def test_a_reversing_run_answers_questions_and_refuses_other_symbols(run, tmp_path):
@@ -487,11 +487,11 @@ def test_of_a_list_of_layers_what_the_data_says_need_not_be_said(tmp_path):
         ('[{type="Conv2d", out_channels=4, kernel_size=3, groups=3}]', r"layers\[0\].*in_channels=1.*3 groups"),
         ('[{type="Conv2d", in_channels=3, out_channels=4, kernel_size=3}]', r"layers\[0\].*\(n, 3, height, width\)"),
         ('[{type="GroupNorm", num_groups=3}]', r"layers\[0\].*1 channels do not divide into 3 groups"),
-        ('[{type="Flatten"}, {type="Linear", out_features=3}]', r"gives \(3,\) for each example.*wants 10"),
+        ('[{type="Flatten"}, {type="Linear", out_features=3}]', r"gives \(3,\) for each example.*needs 10"),
         ('[{type="Flatten"}, {type="Linera"}]', r"unknown model.layers\[1\].type 'Linera'; did you mean 'Linear'"),
         ('[{type="Conv2d"}]', r"'model.layers\[0\].out_channels' is missing"),
         ("[3]", r"model.layers.0"),
-        ("[]", r"wants 10 numbers"),
+        ("[]", r"needs 10 numbers"),
     ],
 )
 def test_layers_that_do_not_fit_are_refused_with_their_place(layers, expected):
@@ -515,12 +515,12 @@ def test_layers_that_do_not_fit_are_refused_with_their_place(layers, expected):
         ("digits-gan", ["training.average=0.9", "training.accumulate=2"], r"training.accumulate, training.average"),
         ("digits-gan", ["training.mix_up=0.2"], "trained without training.mix_up"),
         ("digits-gan", ["training.clip_grad_norm=1.0"], "trained without training.clip_grad_norm"),
-        ("digits-gan", ["data.as_images=false"], "wants images"),
+        ("digits-gan", ["data.as_images=false"], "needs images"),
         ("digits", ['model={name="lenet"}'], "data.as_images = true gives images"),
         ("digits", ['model={name="gpt"}'], "cannot take inputs of shape"),
-        ("shakespeare-gpt", ['model={name="mlp"}'], r"wants \d+ numbers at each place of a sequence"),
-        ("reverse-transformer", ['model={name="mlp"}'], "5 numbers at each place of a sequence"),
-        ("shakespeare-gpt", ["split.test=0.1"], "comes in two parts"),
+        ("shakespeare-gpt", ['model={name="mlp"}'], r"needs \d+ numbers at each position of a sequence"),
+        ("reverse-transformer", ['model={name="mlp"}'], "5 numbers at each position of a sequence"),
+        ("shakespeare-gpt", ["split.test=0.1"], "has two parts"),
         ("mnist-mlp", ["split.test=0.1"], "published with a test set"),
         ("digits", ["training.batches=3"], "this data is no text"),
         ("mnist-lenet", ["model.filters=[]"], "at least one convolution"),
@@ -561,7 +561,7 @@ def test_folds_never_see_the_test_part():
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("shakespeare-lstm", "there are no folds of it"),
+        ("shakespeare-lstm", "it has no folds"),
         ("digits-gan", "nothing to cross-validate"),
         ("mnist-dcgan", "nothing to cross-validate"),
         ("reverse-transformer", "in the training part"),

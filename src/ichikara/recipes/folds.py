@@ -18,7 +18,7 @@ def cross_validate_recipe(
 ) -> CrossValidation:
     """Train a recipe on each fold of its training and validation data; the test set stays in the vault.
 
-    Arguments: ``folds``, how many; ``jobs``, how many are trained side by side; ``picture``, where a plot by fold is
+    Arguments: ``folds``, how many; ``jobs``, how many are trained in parallel; ``picture``, where a plot by fold is
     written.
 
     Raises UserError for a text or a GAN, which have no folds, and for what `cross_validate` refuses.
@@ -33,10 +33,10 @@ def cross_validate_recipe(
 
 def _whole(recipe: Recipe) -> Dataset:
     """The recipe's data without its test set, unscaled and in one piece."""
-    together = recipe.model_copy(update={"split": recipe.split.model_copy(update={"validation": 0.0})})
-    train, validation, _ = load_parts(together)
+    undivided = recipe.model_copy(update={"split": recipe.split.model_copy(update={"validation": 0.0})})
+    train, validation, _ = load_parts(undivided)
     if validation is not None or train.task == "text":
-        raise UserError(f"{train.name} is cut in order and not at random; there are no folds of it")
+        raise UserError(f"{train.name} is split in order, not at random, so it has no folds")
     return train
 
 
