@@ -1,4 +1,4 @@
-"""What weights start from, after ゼロから作る Deep Learning, chapter 6: activations by layer, and the fall of the loss.
+"""Initial weights, after ゼロから作る Deep Learning, chapter 6: activations by layer, and the fall of the loss.
 
 Five layers with ReLU are trained from normal weights of deviation 0.01, from Xavier's and from He's. From 0.01 the
 signal dies out on its way and the loss stays at ln 10 = 2.30, that of a guess; Xavier's descends, He's faster. With
@@ -27,7 +27,7 @@ ACTIVATIONS = {
 
 
 def activations(start: str, activation: str = "sigmoid", layers: int = 5, width: int = 100, seed: int = 0):
-    """What comes out of each layer for normal inputs, for the name of a start: arrays (1000, width)."""
+    """The activations of each layer for normal inputs, by the name of an initialisation: arrays (1000, width)."""
     name, options = ACTIVATIONS[start]
     generator = Generator(seed)
     model = zoo.MLP(width, width, [width] * (layers - 1), activation, output=activation)
@@ -42,7 +42,7 @@ def activations(start: str, activation: str = "sigmoid", layers: int = 5, width:
 
 
 def losses(start: str, data, steps: int = 2000, lr: float = 0.01, seed: int = 0) -> list[float]:
-    """The loss of each step of plain descent, for the name of a start."""
+    """The loss of each step of gradient descent, by the name of an initialisation."""
     name, options = STARTS[start]
     generator = Generator(seed)
     with using(generator.spawn()):
@@ -50,15 +50,15 @@ def losses(start: str, data, steps: int = 2000, lr: float = 0.01, seed: int = 0)
         nn.init.initialise(model, name, **options)
     optimizer = optim.SGD(model.parameters(), lr=lr)
     loader = DataLoader(data, batch_size=128, shuffle=True, drop_last=True, generator=generator.spawn())
-    noted: list[float] = []
-    while len(noted) < steps:
+    history: list[float] = []
+    while len(history) < steps:
         for images, labels in loader:
             optimizer.zero_grad()
             loss = ichikara.cross_entropy(model(images), ichikara.asarray(labels))
             loss.backward()
             optimizer.step()
-            noted.append(loss.item())
-    return noted[:steps]
+            history.append(loss.item())
+    return history[:steps]
 
 
 def main(steps: int = 2000, mnist: bool = False, seed: int = 0) -> dict[str, list[float]]:

@@ -23,7 +23,7 @@ def fit(
 ) -> dict[str, float]:
     """Fit a polynomial by descent: its loss on its points and on new ones, and its largest coefficient.
 
-    Early stopping watches points of its own, so that the new ones are new to it as well.
+    Early stopping uses separate validation points, so that the new ones are unseen by it too.
     """
     train, watched, new = (load_cubic(n, seed=seed + 1000 * i) for i, n in enumerate((points, 100, 500)))
     model = zoo.Polynomial(degree)

@@ -1,4 +1,4 @@
-"""Overfitting of 300 images, and what weight decay and dropout do about it: the gap to new images shrinks.
+"""Overfitting of 300 images: weight decay and dropout reduce the gap to new images.
 
 After ゼロから作る Deep Learning, chapter 6. With too many weights for its data a network knows every training image,
 and new ones less well. With a penalty on large weights, or with neurons disabled at random, it no longer knows the
@@ -18,7 +18,7 @@ from ichikara.arrays import Generator, using
 from ichikara.data import DataLoader, MinMaxScaler, load_digits, load_mnist
 from ichikara.train import Objective, Trainer
 
-# Images of 8×8 pixels are learnt by two layers; for MNIST it is the book's network and its rates.
+# Two layers for images of 8×8 pixels; for MNIST the book's network and its rates.
 DIGITS: dict[str, Any] = {"layers": 2, "lr": 0.1, "decay": 0.05, "dropout": 0.5, "epochs": 150}
 MNIST: dict[str, Any] = {"layers": 6, "lr": 0.01, "decay": 0.1, "dropout": 0.2, "epochs": 300}
 

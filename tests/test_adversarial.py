@@ -1,4 +1,4 @@
-"""The trainer of a forger and a detector: its step is the textbook's, and it says when something is wrong."""
+"""The trainer of a generator and a discriminator: its step is the textbook's, and it says when something is wrong."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from ichikara.data import DataLoader, load_digits
 from ichikara.errors import UserError
 from ichikara.train import AdversarialTrainer, Adversaries, DivergedError, Optimizers, judge
 from ichikara.zoo import Discriminator, dcgan
-from ichikara.zoo import Generator as Forger
+from ichikara.zoo import Generator as GeneratorNetwork
 
 DIGITS = load_digits(as_images=True)[:96]
 IMAGES = DIGITS.inputs / 16
@@ -22,7 +22,7 @@ SHAPE = (1, 8, 8)
 def pair(kind="dcgan", latent=5):
     if kind == "dcgan":
         return dcgan(latent, SHAPE, width=3)
-    return Forger(latent, SHAPE, (12, 9)), Discriminator(SHAPE, (10,), dropout=0.0)
+    return GeneratorNetwork(latent, SHAPE, (12, 9)), Discriminator(SHAPE, (10,), dropout=0.0)
 
 
 def make(seed=0, kind="dcgan", dtype=None, made=optim.Adam, lr=0.002, **options):
@@ -163,8 +163,8 @@ def test_each_step_moves_its_own_network_only():
             numpy.testing.assert_array_equal(before[still][name], after[still][name])
 
 
-def test_the_detectors_loss_sends_nothing_to_the_forger():
-    """When the detector steps, the forger's gradients are what they were, and the forger's come from its own loss."""
+def test_the_discriminators_loss_sends_nothing_to_the_generator():
+    """When the discriminator steps, the generator has no gradients; these come from its own loss."""
     trainer, _ = make()
     forger, detector = trainer.model.forger, trainer.model.detector
     seen = []
@@ -179,9 +179,9 @@ def test_the_detectors_loss_sends_nothing_to_the_forger():
 
 
 def test_the_second_step_begins_with_fresh_gradients():
-    """What the forger's loss left in the detector is not added to the detector's next step."""
+    """The discriminator's gradients of the generator's loss are not added to its next step."""
     trainer, _ = make(made=optim.SGD, lr=0.0)
-    trainer.model.detector.eval()  # whose batch normalisation would see other forgeries
+    trainer.model.detector.eval()  # whose batch normalisation would see other generated images
     state = trainer.generator.state
     trainer.step(IMAGES[:16])
     kept = []
@@ -199,7 +199,7 @@ def test_the_second_step_begins_with_fresh_gradients():
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_history_has_both_losses_what_the_detector_says_and_the_spread():
+def test_the_history_has_both_losses_the_discriminators_outputs_and_the_spread():
     trainer, _ = run(epochs=3)
     for column in ("loss", "detector_loss", "forger_loss", "real", "forged", "spread"):
         values = trainer.history[f"train_{column}"]
@@ -265,7 +265,7 @@ def test_the_optimisers_are_saved_as_one_and_not_exchanged():
         trainer.optimizer.load_state_dict({"optimizers": state["optimizers"][:1]})
 
 
-def test_a_forger_learns_what_its_images_are_about():
+def test_a_generator_learns_the_statistics_of_its_images():
     """Of images that are all one picture it is soon near that picture, and it does not begin there."""
     picture = numpy.zeros(SHAPE, "float32")
     picture[0, 2:6, 3:5] = 1
@@ -282,7 +282,7 @@ def test_a_forger_learns_what_its_images_are_about():
 # --- what goes wrong --------------------------------------------------------------------------------------------------
 
 
-def test_a_collapsed_forger_has_no_spread_and_a_copying_one_has_that_of_the_images():
+def test_a_collapsed_generator_has_no_spread_and_a_copying_one_has_that_of_the_images():
     class Collapsed(nn.Module):
         """Makes one image, whatever the noise."""
 

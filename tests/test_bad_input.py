@@ -88,9 +88,9 @@ def last_line(answer):
 def test_a_sequence_longer_than_the_context():
     model = zoo.GPT(10, context=8, width=8, layers=1, heads=2)
     assert model(numpy.zeros((2, 8), "int64")).shape == (2, 8, 10)
-    with pytest.raises(UserError, match="looks back on 8 characters, and was given 9"):
+    with pytest.raises(UserError, match="has a context of 8 characters, and was given 9"):
         model(numpy.zeros((2, 9), "int64"))
-    with pytest.raises(UserError, match="looks back on 8"):
+    with pytest.raises(UserError, match="has a context of 8"):
         model(numpy.zeros((0, 9), "int64"))
 
 

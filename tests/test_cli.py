@@ -75,7 +75,8 @@ def test_train_evaluate_predict(run, recipe, tmp_path):
     assert summary["run"] == "r"
     assert summary["epochs"] == 3
     assert {"seconds", "train_loss", "val_loss", "val_accuracy"} <= set(summary)
-    for word in ("Tiny", "60 to train on", "30 to watch", "30 in the vault", "parameters", "ichikara evaluate r"):
+    sizes = "60 for training, 30 for validation, 30 in the vault"
+    for word in ("Tiny", sizes, "parameters", "ichikara evaluate r"):
         assert word in err
     names = {path.name for path in (tmp_path / "r").iterdir()}
     assert {"recipe.toml", "weights.safetensors", "history.csv", "curves.png", "run.json", "vault.json"} <= names
@@ -239,7 +240,7 @@ def test_help_names_every_command(run):
         (["train", "digits", "--set", "split.validation=1.5"], "'split.validation' is 1.5"),
         (["train", "xor", "--set", "early_stopping.patience=3"], "nothing to watch"),
         (["train", "cubic.toml"], "no recipe file"),
-        (["train", "digits", "--resume", "a", "--out", "b"], "leave --out away"),
+        (["train", "digits", "--resume", "a", "--out", "b"], "omit --out"),
         (["train", "--resume", "nowhere"], "holds no run"),
         (["evaluate", "nowhere"], "holds no run"),
         (["predict", "nowhere", "x.csv"], "holds no run"),

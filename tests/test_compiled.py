@@ -1,4 +1,4 @@
-"""Compiled functions: what Python gives them arrives, and what has been compiled is kept, and is as good as new."""
+"""Compiled functions: they get what Python passes, and code from the cache computes the same as new code."""
 
 import os
 import shutil
@@ -17,16 +17,16 @@ from ichikara.fast import registry as kernels
 
 needs.kernels()
 
-from ichikara.fast.kernels import kept
-from ichikara.fast.kernels.compiled import compiled
-from ichikara.fast.kernels.objects import kind_of
+from ichikara.fast.jit import code_cache
+from ichikara.fast.jit.dispatcher import compiled
+from ichikara.fast.jit.unboxing import typeof
 
 kernels.find("")  # loads them all
 
 
 @compiled
-def tell(arrays, numbers, nothing, out):
-    """Put into ``out`` what was given."""
+def report(arrays, numbers, nothing, out):
+    """Put the arguments into ``out``."""
     (a, (b,)), (whole, real, single, truth, byte) = arrays, numbers
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
@@ -38,29 +38,29 @@ def tell(arrays, numbers, nothing, out):
 LAYOUTS = {
     "C": lambda x: x,
     "F": numpy.asfortranarray,
-    "steps": lambda x: numpy.repeat(x, 2, axis=1)[:, ::2],
+    "strided": lambda x: numpy.repeat(x, 2, axis=1)[:, ::2],
     "backwards": lambda x: x[::-1].copy()[::-1],
     "read only": lambda x: numpy.frombuffer(x.tobytes(), x.dtype).reshape(x.shape),
-    "one for all": lambda x: numpy.broadcast_to(x[:1, :1], x.shape),
+    "broadcast": lambda x: numpy.broadcast_to(x[:1, :1], x.shape),
 }
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8", "bool"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_what_python_gives_arrives(layout, dtype):
+def test_arguments_are_unboxed(layout, dtype):
     drawn = numpy.random.default_rng(0)
     a, b = (LAYOUTS[layout](drawn.integers(0, 2, (4, 5)).astype(dtype)) for _ in range(2))
     for truth in (True, False):
         out = numpy.zeros((5, 5))
         numbers = (-(1 << 40), 0.1, numpy.float32(0.1), truth, numpy.uint8(255))
-        assert tell((a, (b,)), numbers, None, out) is truth
+        assert report((a, (b,)), numbers, None, out) is truth
         numpy.testing.assert_array_equal(out[:4], a.astype(float) + b)
         assert out[4].tolist() == [-(1 << 40), 0.1, float(numpy.float32(0.1)), truth, 255]
 
 
 @compiled
 def count(*arguments):
-    """Put how many arguments there are into the last."""
+    """Put the number of arguments into the last one."""
     arguments[-1][()] = len(arguments)
 
 
@@ -71,7 +71,7 @@ def test_any_number_of_arguments():
         assert out == len(others) + 1
 
 
-def test_what_compiled_code_cannot_take_is_said():
+def test_arguments_that_compiled_code_cannot_take_raise():
     out = numpy.zeros((), int)
     with pytest.raises(TypeError, match="takes arrays, numbers, None and tuples of these, not str 'a word'"):
         count("a word", out)
@@ -83,7 +83,7 @@ def test_what_compiled_code_cannot_take_is_said():
 
 @compiled(makes_arrays=True)
 def fill(size, out):
-    """Make an array and add up what is put there."""
+    """Allocate an array and sum what is stored there."""
     x = numpy.empty((size, 2), out.dtype)
     for k in range(size):
         x[k, 0] = k
@@ -93,12 +93,12 @@ def fill(size, out):
     out[1] = y[1, -1]
 
 
-def test_arrays_that_compiled_code_makes():
+def test_arrays_that_compiled_code_allocates():
     out = numpy.zeros(2)
     for size in (1, 7, 100_000):
         fill(size, out)
         assert out.tolist() == [3 * size * (size - 1) / 2, 2 * (size - 1)]
-    with pytest.raises(MemoryError, match="want of memory"):
+    with pytest.raises(MemoryError, match="memory ran out"):
         fill(1 << 50, out)
     fill(3, out)
     assert out.tolist() == [9, 4]
@@ -109,13 +109,13 @@ def call_a_kernel(out):
     count(out)
 
 
-def test_compiled_code_calls_no_kernel_that_may_come_from_disk():
+def test_compiled_code_calls_no_kernel_that_may_come_from_the_cache():
     with pytest.raises(Exception, match="count"):
         call_a_kernel(numpy.zeros((), int))
 
 
-def test_functions_of_the_same_name_are_told_apart():
-    """As those are that are typed in one after the other; of what has no file nothing is kept."""
+def test_functions_of_the_same_name_are_distinguished():
+    """Such as those typed in one after the other; the code of a function without a file is not cached."""
     out = numpy.zeros(1)
     for number in (1, 2, 3):
         compiled(_putting(number))(out)
@@ -140,20 +140,20 @@ class _Pair(NamedTuple):
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int8", "float32", "float64"])
-def test_subclasses_of_arrays_and_tuples_are_looked_into(dtype):
+def test_subclasses_of_arrays_and_tuples_are_unboxed(dtype):
     given = numpy.arange(1, 21, dtype=dtype).reshape(4, 5)
     for a in (given, given.astype("int32"), given[:2], given.T[:4].T):
         out = numpy.zeros((5, 5))
-        assert tell(_Pair(a.view(_Own), (a,)), (1, 2.0, numpy.float32(3), True, numpy.uint8(4)), None, out)
+        assert report(_Pair(a.view(_Own), (a,)), (1, 2.0, numpy.float32(3), True, numpy.uint8(4)), None, out)
         numpy.testing.assert_array_equal(out[: a.shape[0], : a.shape[1]], 2.0 * a)
 
 
-def test_kinds_that_look_alike_are_told_apart():
+def test_types_that_look_alike_are_distinguished():
     x = numpy.zeros((3, 4), numpy.float32)
     others = [x.astype(float), x[:, 0], x.T, x[:, ::2], x.astype(">f4"), True, 1, 1.0, numpy.float64(1), None, (), (x,)]
-    kinds = [kind_of(x), *map(kind_of, others)]
+    kinds = [typeof(x), *map(typeof, others)]
     assert len(set(kinds)) == len(kinds)
-    assert kind_of(x) == kind_of(x.copy()) == kind_of(x[1:])
+    assert typeof(x) == typeof(x.copy()) == typeof(x[1:])
 
 
 # --- on disk ----------------------------------------------------------------------------------------------------------
@@ -162,16 +162,16 @@ SHOW = """
 import sys
 import numpy
 from ichikara.fast.registry import find
-from ichikara.fast.kernels.compiled import compiled
+from ichikara.fast.jit.dispatcher import compiled
 
 @compiled(makes_arrays=True)
 def sums(x, out):
-    kept = numpy.zeros(x.shape[1], x.dtype)
+    totals = numpy.zeros(x.shape[1], x.dtype)
     for row in x:
         for j in range(row.size):
-            kept[j] += row[j]
-    for j in range(kept.size):
-        out[j] = kept[j]
+            totals[j] += row[j]
+    for j in range(totals.size):
+        out[j] = totals[j]
 
 drawn, out = numpy.random.default_rng(0), numpy.zeros(5)
 for dtype in sys.argv[1:]:
@@ -184,7 +184,7 @@ print("numba" in sys.modules)
 
 @pytest.fixture
 def shown(tmp_path):
-    """What a program prints that computes with numbers of these types, and whether it asked Numba."""
+    """What a program prints that computes with numbers of these types, and whether it imported Numba."""
     (tmp_path / "show.py").write_text(SHOW)
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
 
@@ -199,17 +199,17 @@ def shown(tmp_path):
     return run
 
 
-def test_a_kernel_from_disk_does_the_same_and_asks_not_for_numba(shown):
+def test_a_kernel_from_the_cache_computes_the_same_without_numba(shown):
     (numbers,), asked = shown("float32")
     assert asked
     assert shown("float32") == ([numbers], False)
-    (again, others), asked = shown("float32", "float64")  # those from disk are there, then two are compiled
+    (again, others), asked = shown("float32", "float64")  # some come from the cache, then two are compiled
     assert again == numbers
     assert asked
     assert shown("float32", "float64") == ([again, others], False)
 
 
-def test_a_file_that_is_not_what_was_written_is_written_again(shown, tmp_path):
+def test_a_damaged_file_is_written_again(shown, tmp_path):
     found, _ = shown("float32")
     files = sorted((tmp_path / "cache").rglob("*.kernel"))
     assert len(files) == 2
@@ -221,7 +221,7 @@ def test_a_file_that_is_not_what_was_written_is_written_again(shown, tmp_path):
     assert sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file()) == files  # and no others
 
 
-def test_a_kernel_on_disk_is_as_old_as_the_functions_it_was_made_with(tmp_path):
+def test_a_cached_kernel_is_compiled_again_when_a_function_it_calls_changes(tmp_path):
     source = Path(ichikara.__file__).parent
     shutil.copytree(source, tmp_path / "ichikara", ignore=shutil.ignore_patterns("__pycache__"))
     show = """if True:
@@ -237,14 +237,29 @@ def test_a_kernel_on_disk_is_as_old_as_the_functions_it_was_made_with(tmp_path):
         ).stdout
 
     assert shown() == b"0.5\n"
-    file = tmp_path / "ichikara" / "arrays" / "kernels" / "elementary.py"
+    file = tmp_path / "ichikara" / "fast" / "jit" / "elementary.py"
     text = file.read_text()
     assert text.count("one / (one + exp(-x))") == 1
     file.write_text(text.replace("one / (one + exp(-x))", "one / (one + one + one + exp(-x))"))
     assert shown() == b"0.25\n"
 
 
-def test_the_digits_are_learnt_and_told_apart_without_a_wait_for_a_compiler(tmp_path):
+@pytest.mark.parametrize(
+    "name", ["workspace.py", "jit/tile.py", "threads/fork_join.py", "kernels/reduce.py", "kernels/conv/im2col.py"]
+)
+def test_the_cache_depends_on_every_file_whose_functions_may_be_linked_into_a_kernel(name, tmp_path, monkeypatch):
+    fast = tmp_path / "fast"
+    shutil.copytree(Path(ichikara.__file__).parent / "fast", fast, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code_cache, "__file__", str(fast / "jit" / "code_cache.py"))
+    fingerprint, source = code_cache._fingerprint.__wrapped__, Path(__file__)
+    before = fingerprint(source)
+    assert fingerprint(source) == before
+    with (fast / name).open("a") as file:
+        file.write("# changed")
+    assert fingerprint(source) != before
+
+
+def test_the_digits_are_learnt_without_a_wait_for_a_compiler(tmp_path):
     program = """if True:
         import sys
         from ichikara.recipes import build, load_recipe
@@ -260,7 +275,7 @@ def test_the_digits_are_learnt_and_told_apart_without_a_wait_for_a_compiler(tmp_
     assert not list(tmp_path.iterdir())
 
 
-def test_where_nothing_is_to_be_compiled_there_are_no_kernels():
+def test_without_compilation_there_are_no_kernels():
     program = "import ichikara; print(ichikara.relu(ichikara.ones((200, 200))).sum().item())"
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     command = [sys.executable, "-c", program]
@@ -271,32 +286,32 @@ def test_where_nothing_is_to_be_compiled_there_are_no_kernels():
     ("name", "features", "expected"),
     [("haswell", "+avx2,+fma", 32), ("skylake-avx512", "+avx512f,+avx2", 64), ("generic", None, 32)],
 )
-def test_vectors_are_as_long_as_those_of_the_processor_that_is_named(name, features, expected):
-    program = "from ichikara.fast.kernels.tile import BYTES; print(BYTES)"
-    said = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
-    environment = {key: value for key, value in {**os.environ, **said}.items() if value is not None}
+def test_vectors_have_the_size_of_those_of_the_named_processor(name, features, expected):
+    program = "from ichikara.fast.jit.vectors import VECTOR_BYTES; print(VECTOR_BYTES)"
+    named = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
+    environment = {key: value for key, value in {**os.environ, **named}.items() if value is not None}
     command = [sys.executable, "-c", program]
     found = subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True).stdout
     assert int(found) == expected
 
 
-def test_code_that_calls_what_is_not_there_is_not_loaded():
+def test_code_that_calls_a_missing_function_is_not_loaded():
     with pytest.raises(ImportError, match=r"calls no_such_function, which this process does not have"):
-        kept.load(kept.Code("mine", ["malloc", "no_such_function"], b""))
+        code_cache.load(code_cache.ObjectCode("mine", ["malloc", "no_such_function"], b""))
 
 
-def test_that_nothing_can_be_kept_is_said_once(monkeypatch, tmp_path):
+def test_a_cache_that_cannot_be_written_warns_once(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "below"))
-    kept._say_that_nothing_is_kept.cache_clear()
+    code_cache._warn_not_cached.cache_clear()
     with pytest.warns(UserWarning, match="set NUMBA_CACHE_DIR to a folder that can be written"):
-        kept.write(Path(__file__), kept.Code("one", [], b""))
+        code_cache.write(Path(__file__), code_cache.ObjectCode("one", [], b""))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        kept.write(Path(__file__), kept.Code("two", [], b""))
+        code_cache.write(Path(__file__), code_cache.ObjectCode("two", [], b""))
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "new" / "folder"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        kept.write(Path(__file__), kept.Code("one", ["f", "g"], b"\n\n"))
-    assert kept.read(Path(__file__), "one") == kept.Code("one", ["f", "g"], b"\n\n")
-    assert kept.read(Path(__file__), "two") is None
+        code_cache.write(Path(__file__), code_cache.ObjectCode("one", ["f", "g"], b"\n\n"))
+    assert code_cache.read(Path(__file__), "one") == code_cache.ObjectCode("one", ["f", "g"], b"\n\n")
+    assert code_cache.read(Path(__file__), "two") is None

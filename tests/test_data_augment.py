@@ -327,7 +327,7 @@ def test_a_function_of_ones_own_and_a_composition_can_be_composed():
     numpy.testing.assert_array_equal(result, 2 * x[..., ::-1])
 
 
-def test_a_loader_augments_each_epoch_anew_and_repeats_from_its_state():
+def test_a_loader_augments_each_epoch_differently_and_repeats_from_its_state():
     data = load_digits(as_images=True)[:100]
     make = lambda: DataLoader(data, 32, shuffle=True, generator=Generator(7), transform=Compose([Rotate(10), Noise(1)]))
     loader, same = make(), make()

@@ -288,7 +288,7 @@ def test_what_the_vocabulary_does_not_have_is_named():
         with pytest.raises(UserError, match=r"names no character: .* from 0 to 3"):
             vocabulary.decode(ids)
     for ids in ([0.5], [[1]]):
-        with pytest.raises(UserError, match="a row of whole numbers"):
+        with pytest.raises(UserError, match="a sequence of whole numbers"):
             vocabulary.decode(ids)
     assert vocabulary.decode([]) == ""
     assert len(vocabulary.encode("")) == 0

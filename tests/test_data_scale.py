@@ -1,4 +1,4 @@
-"""Scalers: scikit-learn's numbers, any shape, and no knowledge of held-back data."""
+"""Scalers: scikit-learn's numbers, any shape, and no leakage of held-out data."""
 
 import numpy
 import pytest

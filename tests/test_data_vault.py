@@ -77,8 +77,8 @@ def test_again_is_true_or_false(vault):
         vault.open(by="evaluate", again="no")
 
 
-def test_a_vault_keeps_a_dataset():
-    with pytest.raises(UserError, match="keeps a Dataset, not list"):
+def test_a_vault_holds_a_dataset():
+    with pytest.raises(UserError, match="holds a Dataset, not list"):
         TestVault([1, 2])
 
 
@@ -169,7 +169,7 @@ def test_a_full_disk_keeps_the_vault_shut_and_the_record_whole(path, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(ichikara.data.atomic.os, "fsync", full)
-    with pytest.raises(UserError, match="No space left on device; the vault stays shut"):
+    with pytest.raises(UserError, match="No space left on device; the vault stays closed"):
         vault.open(by="evaluate")
     monkeypatch.undo()
     assert path.read_bytes() == before

@@ -1,5 +1,7 @@
 """What the README and the examples show is run."""
 
+import ast
+import doctest
 import importlib.util
 import os
 import re
@@ -63,6 +65,30 @@ def test_links_in_the_papers_lead_somewhere():
     for paper in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", paper.read_text(encoding="utf-8")):
             assert (paper.parent / target).exists(), f"{paper.name} links to {target}"
+
+
+ENGINE = (ROOT / "docs/engine.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "src/ichikara/autodiff/engine.py").read_text(encoding="utf-8")
+
+
+def test_the_engine_is_printed_whole():
+    assert [line for block in blocks(ENGINE, "python") for line in block.splitlines() if line] == [
+        line for line in PAGE.splitlines() if line
+    ]
+
+
+def test_the_engine_is_a_page():
+    assert len(PAGE.splitlines()) <= 200
+    for node in ast.walk(ast.parse(PAGE)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 25, node.name
+    assert not re.search(r";\s*$|;\s+\w", re.sub(r'""".*?"""|#.*', "", PAGE, flags=re.DOTALL))
+
+
+def test_the_walk_through_the_engine_is_true():
+    examples = doctest.DocTestParser().get_doctest("\n".join(blocks(ENGINE, "pycon")), {}, "engine.md", None, 0)
+    assert len(examples.examples) > 15
+    assert doctest.DocTestRunner().run(examples).failed == 0
 
 
 def example(name):

@@ -620,9 +620,9 @@ def test_only_the_wanted_rules_are_run(defined):
 
 def test_nothing_is_saved_that_no_rule_names():
     x, y = leaf([1.0, 2.0]), leaf([3.0, 4.0])
-    assert (x + y)._node.saved == (None,)
+    assert (x + y)._node.saved == {}
     product = x * 3.0
-    assert [value for value in product._node.saved if isinstance(value, numpy.ndarray)] == []
+    assert [value for value in product._node.saved.values() if isinstance(value, numpy.ndarray)] == []
 
 
 def test_saved_values_are_freed_by_the_sweep():
@@ -638,7 +638,7 @@ def test_saved_values_are_freed_by_the_sweep():
     gc.collect()
     assert kept() is None
     assert node.saved is None
-    assert node.edges is None
+    assert node.inputs is None
 
 
 def test_an_error_in_a_rule_leaves_things_as_they_were(defined):
@@ -656,12 +656,12 @@ def test_an_error_in_a_rule_leaves_things_as_they_were(defined):
         y.backward()
     assert x.grad is None
     assert not mode.in_rule
-    assert mode.recording
+    assert mode.grad_enabled
     assert isinstance(ichikara.exp(1.0), Tensor)
     with pytest.raises(ZeroDivisionError):
         (x * broken(x)).backward(create_graph=True)
     assert x.grad is None
-    assert mode.recording
+    assert mode.grad_enabled
 
 
 def test_create_graph_records_the_sweep():
@@ -1044,7 +1044,7 @@ def test_an_operation_knows_itself():
     assert repr(ichikara.var) == "<composition var>"
     assert isinstance(ichikara.tanh, Operation)
     assert ichikara.tanh.formula == r"y = \tanh x"
-    assert ichikara.tanh.gradients["x"].needs == ("g", "y")
+    assert ichikara.tanh.rules["x"].needs == ("g", "y")
     assert "Hyperbolic tangent" in ichikara.tanh.__doc__
 
 

@@ -1,4 +1,4 @@
-"""The compiled kernels: that they say what the operations say, of any layout, in threads, and after a fork."""
+"""The compiled kernels: they compute what the operations compute, for any layout, with threads, and after a fork."""
 
 import os
 import threading
@@ -12,20 +12,25 @@ from test_operations import each, leaves, ours
 
 import ichikara
 from ichikara import nn, ops, optim
-from ichikara.fast import registry as kernels
-from ichikara.arrays import product, scatter_add, sum_of_rows
 from ichikara.autodiff import asarray, operations
-from ichikara.ops.attention import self_attention
+from ichikara.fast import registry as kernels
+from ichikara.fast.implementations.layout import scatter_add
+from ichikara.fast.product import product, sum_of_rows
 from ichikara.fast.replay import program
+from ichikara.ops.attention import self_attention
 from ichikara.stage import stage
 
 needs.kernels()
-from ichikara.arrays.convolution import Window, convolve, convolve_back, convolve_weight
-from ichikara.fast.kernels import cut, deep, winograd
-from ichikara.fast.kernels import product as product_kernel
-from ichikara.fast.kernels.spread import convolution_image
-from ichikara.fast.kernels.strips import are_long
-from ichikara.fast.kernels.tile import ROWS
+from ichikara.fast.implementations.convolution import convolve, convolve_back, convolve_weight
+from ichikara.fast.jit.tile import TILE_ROWS
+from ichikara.fast.jit.vectors import VECTOR_BYTES
+from ichikara.fast.kernels.conv import winograd
+from ichikara.fast.kernels.conv.col2im import convolution_image
+from ichikara.fast.kernels.conv.winograd_weight import weight_gradient
+from ichikara.fast.kernels.epilogue import RELU
+from ichikara.fast.kernels.gemm import gemm, split_k
+from ichikara.fast.kernels.gemm.blocked import splits_k
+from ichikara.ops.window import Window
 
 kernels.find("")  # loads them all
 EXACT = {"float64": {"rtol": 1e-9, "atol": 1e-10}, "float32": {"rtol": 2e-4, "atol": 2e-5}}
@@ -43,20 +48,20 @@ def everywhere(monkeypatch):
 
 
 def layouts(arrays):
-    """The same numbers: as they are, column by column, and as every second element of larger arrays."""
+    """The same numbers: as they are, in Fortran order, and strided."""
     yield arrays
     yield [numpy.asfortranarray(a) if a.ndim else a for a in arrays]
     yield [numpy.repeat(a, 2, axis=-1)[..., ::2] if a.ndim else a for a in arrays]
 
 
-def test_every_kernel_is_of_an_operation_with_rows_in_the_table():
+def test_every_kernel_is_of_an_operation_that_has_cases():
     rows = {case.name for case in CASES}
     for name, functions in kernels._known.items():
-        if name.startswith(("rules.", "arrays.")):  # an optimiser's rule, or what no operation is alone
+        if name.startswith("arrays.") or name == "normalise_leaky":  # a helper of several operations
             continue
         assert name in rows
         assert set(functions) - {"", kernels.ALONE} <= set(operations[name].inputs)
-        assert kernels.ALONE not in functions or operations[name].keeps
+        assert kernels.ALONE not in functions or name in kernels.implementations or operations[name].keeps
     for name, of in kernels._known_small:
         assert name in rows
         assert of in ("", *operations[name].inputs)
@@ -64,7 +69,7 @@ def test_every_kernel_is_of_an_operation_with_rows_in_the_table():
 
 @each([case for case in CASES if case.differentiable is True])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_kernels_give_what_the_operations_give(case, dtype, everywhere):
+def test_kernels_compute_what_the_operations_compute(case, dtype, everywhere):
     for shapes in (None, *case.shapes):
         for arrays in layouts(case.sample(dtype, shapes)):
             everywhere(True)
@@ -76,10 +81,10 @@ def test_kernels_give_what_the_operations_give(case, dtype, everywhere):
                 assert found.dtype == wanted.dtype
                 numpy.testing.assert_allclose(found, wanted, **EXACT[dtype])
             everywhere(True)
-            with ichikara.no_grad():  # without what is kept for the gradients
-                alone = case.function(dtype)(*leaves(arrays)).numpy()
-            assert alone.dtype == value.dtype
-            numpy.testing.assert_allclose(alone, value, **EXACT[dtype])
+            with ichikara.no_grad():  # inference: nothing is saved for the gradients
+                inference = case.function(dtype)(*leaves(arrays)).numpy()
+            assert inference.dtype == value.dtype
+            numpy.testing.assert_allclose(inference, value, **EXACT[dtype])
 
 
 def large(random, *shape):
@@ -105,11 +110,11 @@ LARGER = {
         lambda x, w, b: ops.conv2d(x, w, b, stride=2, padding=(1, 2)),
         [large(r, 9, 5, 29, 27), large(r, 7, 5, 3, 4), large(r, 7)],
     ),
-    "conv2d, Winograd's": lambda r: (
+    "conv2d, Winograd": lambda r: (
         lambda x, w, b: ops.conv2d(x, w, b, padding=(1, 0)),
         [large(r, 9, 17, 29, 27), large(r, 19, 17, 3, 3), large(r, 19)],
     ),
-    "conv2d, Winograd's, in steps of two": lambda r: (
+    "conv2d, Winograd, stride 2": lambda r: (
         lambda x, w, b: ops.conv2d(x, w, b, stride=2, padding=(1, 2)),
         [large(r, 9, 17, 29, 27), large(r, 19, 17, 4, 4), large(r, 19)],
     ),
@@ -143,11 +148,11 @@ LARGER = {
     "sum": lambda r: (lambda x: ops.sum(x, axis=-1, keepdims=True), [large(r, 41, 53, 31)]),
     "add": lambda r: (ops.add, [large(r, 7, 31, 129, 5), large(r, 129, 5)]),
     "concat": lambda r: (lambda *x: ops.concat(x, axis=-2), [large(r, 7, 31, 129, 3), large(r, 7, 31, 130, 3)]),
-    "a part of a part in another order": lambda r: (
+    "a slice of a permuted slice": lambda r: (
         lambda x: ops.permute_dims(x[1:-1], (2, 0, 1))[:, -1, 3:],
         [large(r, 31, 37, 41)],
     ),
-    "parts of both": lambda r: (
+    "slices of both": lambda r: (
         lambda x, y: ops.concat([ops.permute_dims(z[:-1], (1, 0, 2)) for z in (x, y)], axis=2)[:, -1],
         [large(r, 31, 37, 41), large(r, 31, 37, 43)],
     ),
@@ -167,14 +172,14 @@ def computed(name, dtype="float32"):
 
 
 @pytest.mark.parametrize("name", LARGER)
-def test_large_inputs_shared_out_among_threads(name, everywhere, monkeypatch):
+def test_large_inputs_divided_among_threads(name, everywhere, monkeypatch):
     everywhere(False)
     exact = computed(name, "float64")
     everywhere(True)
     found, again = computed(name), computed(name)
     with pytest.importorskip("threadpoolctl").threadpool_limits(1):
-        alone = computed(name)
-    for a, b, c, d in zip(found, again, alone, exact, strict=True):
+        one_thread = computed(name)
+    for a, b, c, d in zip(found, again, one_thread, exact, strict=True):
         assert a.tobytes() == b.tobytes()  # the same from run to run
         scale = 1e-5 * max(1.0, float(abs(d).max()))
         numpy.testing.assert_allclose(a, c, rtol=1e-5, atol=scale)  # on one thread the same but for rounding
@@ -182,7 +187,7 @@ def test_large_inputs_shared_out_among_threads(name, everywhere, monkeypatch):
 
 
 @pytest.mark.parametrize("name", LARGER)
-def test_what_kernels_have_called_is_repeated_for_other_numbers(name, monkeypatch):
+def test_a_replay_of_a_kernel_computes_with_new_numbers(name, monkeypatch):
     monkeypatch.setattr(program, "_CALM", 0)
     function, arrays = LARGER[name](numpy.random.default_rng(0))
 
@@ -204,7 +209,7 @@ def test_what_kernels_have_called_is_repeated_for_other_numbers(name, monkeypatc
 
 @pytest.mark.parametrize(("operation", "gates", "biases"), [(ops.lstm, 4, 2), (ops.gru, 3, 2), (ops.gru, 3, 0)])
 @pytest.mark.parametrize("size", [1, 3, 4, 16, 21])
-def test_recurrences_of_few_sequences_and_of_sizes_that_fill_no_vector(operation, gates, biases, size, everywhere):
+def test_recurrences_of_few_sequences_and_of_sizes_below_a_vector(operation, gates, biases, size, everywhere):
     random = numpy.random.default_rng(0)
     weights = [large(random, gates * size, 5), large(random, gates * size, size)]
     weights += [large(random, gates * size) for _ in range(biases)]
@@ -273,11 +278,11 @@ def test_winograds_convolution_is_convolution(count, channels, outputs, size, pa
     out = large(random, count, outputs, *window.positions(size, kernel))
     of_channels = large(random, channels)
     exact = [array.astype("float64") for array in (x, weight, bias, out, of_channels)]
-    back = winograd.correlate_back(out, weight, of_channels, size, window)
+    back = winograd.input_gradient(out, weight, of_channels, size, window)
     for found, wanted in (
-        (winograd.correlate(x, weight, bias, window), convolve(*exact[:3], window, 1)),
+        (winograd.convolve(x, weight, bias, window), convolve(*exact[:3], window, 1)),
         (back, convolve_back(exact[3], exact[1], exact[4], size, window, 1)),
-        (winograd.correlate_weight(out, x, kernel, window), convolve_weight(exact[3], exact[0], kernel, window, 1)),
+        (weight_gradient(out, x, kernel, window), convolve_weight(exact[3], exact[0], kernel, window, 1)),
     ):
         assert found.shape == wanted.shape
         assert found.dtype == numpy.float32
@@ -289,11 +294,11 @@ def test_winograds_convolution_is_convolution(count, channels, outputs, size, pa
     ("channels", "outputs", "groups", "kernel", "stride", "dilation", "padding"),
     [
         (16, 5, 1, (3, 3), (2, 2), (1, 1), ((1, 1), (1, 1))),
-        (37, 9, 1, (3, 2), (3, 2), (1, 2), ((0, 2), (1, 0))),  # some places are seen from nowhere
+        (37, 9, 1, (3, 2), (3, 2), (1, 2), ((0, 2), (1, 0))),  # the window sees some pixels from no position
         (20, 8, 1, (1, 1), (2, 2), (1, 1), ((0, 0), (0, 0))),
         (27, 6, 3, (4, 3), (1, 2), (2, 1), ((1, 0), (2, 1))),
         (17, 6, 1, (3, 3), (1, 1), (2, 1), ((1, 1), (0, 2))),
-        (12, 12, 12, (3, 3), (1, 1), (1, 1), ((1, 1), (1, 1))),  # each channel by itself
+        (12, 12, 12, (3, 3), (1, 1), (1, 1), ((1, 1), (1, 1))),  # depthwise
         (6, 4, 2, (3, 3), (2, 1), (1, 1), ((1, 1), (1, 1))),
         (1, 3, 1, (4, 4), (2, 2), (1, 1), ((1, 1), (1, 1))),
     ],
@@ -303,7 +308,7 @@ def test_the_gradient_of_images(channels, outputs, groups, kernel, stride, dilat
     window = Window(stride, padding, dilation)
     weight = random.normal(size=(outputs, channels // groups, *kernel)).astype(dtype)
     out = random.normal(size=(3, outputs, *window.positions(size, kernel))).astype(dtype)
-    where = random.normal(size=(3, channels, *size)).astype(dtype)
+    mask = random.normal(size=(3, channels, *size)).astype(dtype)
     bias = random.normal(size=channels).astype(dtype)
     exact = convolve_back(out.astype("float64"), weight.astype("float64"), None, size, window, groups)
     close = {"rtol": 0, "atol": 1e-4 if dtype == "float32" else 1e-12}
@@ -312,12 +317,12 @@ def test_the_gradient_of_images(channels, outputs, groups, kernel, stride, dilat
     numpy.testing.assert_allclose(found, exact, **close)
     with_bias = convolution_image(out, weight, bias, size, window, groups)
     numpy.testing.assert_allclose(with_bias, exact + bias[:, None, None], **close)
-    cut_off = convolution_image(out, weight, None, size, window, groups, where)
-    numpy.testing.assert_array_equal(cut_off, numpy.where(where > 0, found, 0))
+    masked = convolution_image(out, weight, None, size, window, groups, mask)
+    numpy.testing.assert_array_equal(masked, numpy.where(mask > 0, found, 0))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_functions_of_a_number(dtype, everywhere):
+def test_elementary_functions(dtype, everywhere):
     x = numpy.concatenate(
         [numpy.linspace(-100, 100, 20001), [0.0, -0.0, numpy.inf, -numpy.inf, numpy.nan, 1e-30, -1e-30]]
     ).astype(dtype)
@@ -399,9 +404,9 @@ def test_a_fork_after_kernels_have_run():
         ((700,), (700, 500)),  # few rows and many columns
         ((500, 700), (700,)),
         ((90, 300), (300, 80)),
-        ((64, 1), (1, 6272)),  # hardly any sums
+        ((64, 1), (1, 6272)),  # a short K
         ((17, 3), (3, 9001)),
-        ((300, 40), (40, 900)),  # and few
+        ((300, 40), (40, 900)),  # and few rows
         ((32, 64), (64, 128)),  # small matrices, which have no kernel
         ((6, 50, 60), (6, 60, 40)),
         ((3, 2, 50, 60), (60, 70)),
@@ -411,7 +416,7 @@ def test_a_fork_after_kernels_have_run():
         ((0, 400), (400, 700)),
     ],
 )
-def test_a_product_that_is_shared_out_is_the_product(left, right):
+def test_a_parallel_product_is_the_product(left, right):
     drawn = numpy.random.default_rng(0)
     a, b = drawn.normal(size=left), drawn.normal(size=right)
     found, expected = product(a, b), a @ b
@@ -423,11 +428,11 @@ def test_a_product_that_is_shared_out_is_the_product(left, right):
 @pytest.mark.parametrize(
     "shape", [(2100, 65, 130), (90, 300, 700), (33, 2, 9000), (1, 700, 500), (5, 3, 7), (0, 400, 700)]
 )
-def test_a_product_begins_with_its_bias(shape, dtype):
+def test_a_product_with_a_bias(shape, dtype):
     rows, inner, columns = shape
     drawn = numpy.random.default_rng(0)
     x, weight, bias = (drawn.normal(size=size).astype(dtype) for size in ((rows, inner), (columns, inner), 2 * columns))
-    bias = bias[::2]  # with gaps
+    bias = bias[::2]  # strided
     expected = x.astype(float) @ weight.T.astype(float) + bias
     close = {"rtol": 0, "atol": 1e-4 if dtype == "float32" else 1e-12}
     numpy.testing.assert_allclose(product(x, weight.T, bias), expected, **close)
@@ -436,77 +441,77 @@ def test_a_product_begins_with_its_bias(shape, dtype):
 
 
 @pytest.fixture
-def in_strips(monkeypatch):
-    """Products are done in strips on any processor, and however small they are."""
-    monkeypatch.setattr(product_kernel, "pay", lambda rows, columns, *others: rows >= len(ROWS) and columns >= 32)
+def always_blocked(monkeypatch):
+    """Products use the blocked GEMM on any processor, and however small they are."""
+    monkeypatch.setattr(gemm, "pays", lambda rows, columns, *others: rows >= len(TILE_ROWS) and columns >= 32)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("lies", ["as it is", "A turned", "B turned", "both turned"])
+@pytest.mark.parametrize("layout", ["plain", "A transposed", "B transposed", "both transposed"])
 @pytest.mark.parametrize(
     "size", [(8, 64, 32), (9, 65, 33), (130, 500, 100), (1100, 90, 257), (97, 1, 800), (12, 2500, 47)]
 )
-def test_a_product_in_strips(size, lies, dtype, in_strips):
+def test_the_blocked_gemm(size, layout, dtype, always_blocked):
     m, k, n = size
     drawn = numpy.random.default_rng(0)
     a, b, bias = (drawn.normal(size=shape).astype(dtype) for shape in ((m, k), (k, n), n))
-    a = numpy.asfortranarray(a) if lies in ("A turned", "both turned") else a
-    b = numpy.asfortranarray(b) if lies in ("B turned", "both turned") else b
+    a = numpy.asfortranarray(a) if layout in ("A transposed", "both transposed") else a
+    b = numpy.asfortranarray(b) if layout in ("B transposed", "both transposed") else b
     expected = a.astype(float) @ b.astype(float)
     close = {"rtol": 0, "atol": (1e-5 if dtype == "float32" else 1e-13) * k}
-    slope = drawn.normal(size=(m, n)).astype(dtype)
-    for cost in (1, 1 << 40):  # by one and by all
-        found = product_kernel.product(a, b, None, cost)
+    mask = drawn.normal(size=(m, n)).astype(dtype)
+    for cost in (1, 1 << 40):  # by one thread and by all
+        found = gemm.matmul(a, b, None, cost)
         numpy.testing.assert_allclose(found, expected, **close)
-        numpy.testing.assert_array_equal(product_kernel.product(a, b, None, cost), found)
-        numpy.testing.assert_allclose(product_kernel.product(a, b, bias, cost), expected + bias, **close)
-        relu = product_kernel.product(a, b, bias, cost, cut.ITSELF)
+        numpy.testing.assert_array_equal(gemm.matmul(a, b, None, cost), found)
+        numpy.testing.assert_allclose(gemm.matmul(a, b, bias, cost), expected + bias, **close)
+        relu = gemm.matmul(a, b, bias, cost, RELU)
         numpy.testing.assert_allclose(relu, numpy.maximum(expected + bias, 0), **close)
-        passed = product_kernel.product(a, b, None, cost, slope)
-        numpy.testing.assert_allclose(passed, numpy.where(slope > 0, found, 0), **close)
+        passed = gemm.matmul(a, b, None, cost, mask)
+        numpy.testing.assert_allclose(passed, numpy.where(mask > 0, found, 0), **close)
 
 
-@pytest.mark.parametrize("workers", [2, 3])
-def test_long_sums_are_divided_among_workers(workers, in_strips, monkeypatch):
-    monkeypatch.setattr(product_kernel, "parts_for", lambda cost: workers)
+@pytest.mark.parametrize("threads", [2, 3])
+def test_split_k_of_the_blocked_gemm(threads, always_blocked, monkeypatch):
+    monkeypatch.setattr(gemm, "threads_for", lambda cost: threads)
     drawn = numpy.random.default_rng(0)
     a, b = drawn.normal(size=(1001, 21)), drawn.normal(size=(1001, 65))
     divided = []
-    monkeypatch.setattr(product_kernel, "are_long", lambda *given: divided.append(are_long(*given)) or divided[-1])
-    found = product_kernel.product(a.T, b, None, 1 << 40)
+    monkeypatch.setattr(gemm, "splits_k", lambda *given: divided.append(splits_k(*given)) or divided[-1])
+    found = gemm.matmul(a.T, b, None, 1 << 40)
     numpy.testing.assert_allclose(found, a.T @ b, rtol=0, atol=1e-11)
     assert divided == [True]
 
 
-@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("threads", [2, 3])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("size", [(16, 2049, 32), (48, 2600, 96), (48, 5000, 96), (21, 2600, 65)])
-def test_sums_that_are_thousands_deep(size, dtype, workers, monkeypatch):
+def test_split_k_with_both_matrices_packed(size, dtype, threads, monkeypatch):
     m, k, n = size
-    monkeypatch.setattr(product_kernel, "parts_for", lambda cost: workers)
+    monkeypatch.setattr(gemm, "threads_for", lambda cost: threads)
     drawn = numpy.random.default_rng(0)
     a, b = drawn.normal(size=(k, m)).astype(dtype), drawn.normal(size=(k, n)).astype(dtype)
-    found = product_kernel.product(a.T, b, None, 1 << 40)
+    found = gemm.matmul(a.T, b, None, 1 << 40)
     expected = a.T.astype(float) @ b.astype(float)
     numpy.testing.assert_allclose(found, expected, rtol=0, atol=(1e-6 if dtype == "float32" else 1e-14) * k)
-    assert deep.are_deep(found, k, workers) is (deep.BYTES == 64 and m % 16 == 0)
+    assert split_k.packs_both(found, k, threads) is (VECTOR_BYTES == 64 and m % 16 == 0)
 
 
-def test_a_product_in_strips_hands_on_what_is_not_finite(in_strips):
+def test_the_blocked_gemm_propagates_nan_and_infinity(always_blocked):
     a, b = numpy.ones((60, 70)), numpy.ones((70, 64))
     a[3, 5], b[7, 60], a[9, 9], a[9, 10] = numpy.nan, numpy.inf, numpy.inf, -numpy.inf
     with numpy.errstate(invalid="ignore"):
         expected = a @ b
         numpy.testing.assert_array_equal(product(a, b), expected)
-    relu = product_kernel.product(a, b, None, 1, cut.ITSELF)
+    relu = gemm.matmul(a, b, None, 1, RELU)
     numpy.testing.assert_array_equal(relu, numpy.maximum(expected, 0))
-    passed = product_kernel.product(a, b, None, 1, expected)
+    passed = gemm.matmul(a, b, None, 1, expected)
     numpy.testing.assert_array_equal(passed, numpy.where(expected > 0, expected, 0))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("shape", [(2100, 65, 130), (90, 300, 701), (70_000, 3, 1)])
-def test_rows_are_added_where_an_index_names_them(shape, dtype):
+def test_scatter_add_of_rows(shape, dtype):
     count, into, width = shape
     drawn = numpy.random.default_rng(0)
     index = drawn.integers(-into, into, (2, count // 2))
@@ -525,7 +530,7 @@ def test_rows_are_added_where_an_index_names_them(shape, dtype):
 def test_few_rows_times_a_transposed_matrix(count, dtype):
     drawn = numpy.random.default_rng(0)
     a, weight = (drawn.normal(size=size).astype(dtype) for size in ((2 * count, 333), (777, 333)))
-    for rows in (a[:count], a[::2]):  # the second has gaps
+    for rows in (a[:count], a[::2]):  # the second is strided
         found = product(rows, weight.T)
         assert found.dtype == dtype
         numpy.testing.assert_allclose(found, rows @ weight.T, **EXACT[dtype])
@@ -541,15 +546,15 @@ def test_many_rows_times_a_transposed_matrix_of_few_columns(columns, dtype):
         rows = numpy.ascontiguousarray(rows)
         for more in (None, bias):
             expected = rows.astype(float) @ weight.T.astype(float) + (0 if more is None else more)
-            for cost in (1, 1 << 40):  # by one and by all
-                found = product_kernel.product(rows, weight.T, more, cost)
+            for cost in (1, 1 << 40):  # by one thread and by all
+                found = gemm.matmul(rows, weight.T, more, cost)
                 assert found.dtype == dtype
                 numpy.testing.assert_allclose(found, expected, **close)
-                relu = product_kernel.product(rows, weight.T, more, cost, cut.ITSELF)
+                relu = gemm.matmul(rows, weight.T, more, cost, RELU)
                 numpy.testing.assert_array_equal(relu, numpy.maximum(found, 0))
 
 
-def test_without_numba_everything_is_there(monkeypatch):
+def test_without_numba_operations_compute(monkeypatch):
     monkeypatch.setattr(kernels, "_known", {})
     monkeypatch.setattr(kernels, "LARGE", 1)
     assert kernels.find("relu") == {}
@@ -557,8 +562,8 @@ def test_without_numba_everything_is_there(monkeypatch):
 
 
 @pytest.mark.parametrize("staged", [False, True])
-def test_arrays_of_the_other_order_of_bytes(staged):
-    """As a file may have them: no kernel takes them, and a tensor is made of them in the processor's order."""
+def test_arrays_in_the_other_byte_order(staged):
+    """As a file may have them: no kernel takes them, and a tensor made of them is in the processor's byte order."""
     drawn = numpy.random.default_rng(0)
     x, image = drawn.normal(size=(300, 64)).astype("float32"), drawn.normal(size=(2, 3, 64, 64)).astype("float32")
     labels, weight = drawn.integers(0, 64, 300), drawn.normal(size=(8, 3, 3, 3)).astype("float32")

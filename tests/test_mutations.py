@@ -5,17 +5,22 @@ from importlib import import_module
 import pytest
 from cases import DIFFERENTIABLE, check_gradients, rows_of
 
+from ichikara.arrays import Interpreter, interpreting
 from ichikara.autodiff import Operation, operations
+from ichikara.autodiff.plan import plan_of
+from ichikara.fast import registry
 
-sweep, linalg, shape = (import_module(f"ichikara.{name}") for name in ("autodiff.sweep", "ops.linalg", "ops.shape"))
+engine, linalg, shape = (import_module(f"ichikara.{name}") for name in ("autodiff.engine", "ops.linalg", "ops.shape"))
 
 RULES = [
     (name, input)
     for name, operation in operations.items()
     if isinstance(operation, Operation)
-    for input, gradient in operation.gradients.items()
-    if gradient
+    for input in operation.rules
 ]
+
+
+IMPLEMENTED = [(name, input) for name, found in registry.implementations.items() for input in found.rules]
 
 
 def scaled(rule, factor):
@@ -48,20 +53,36 @@ def is_noticed(name):
 @pytest.mark.parametrize(("name", "input"), RULES)
 def test_a_wrong_rule_is_noticed(name, input, factor, monkeypatch):
     operation = operations[name]
-    gradient = operation.gradients[input]
-    monkeypatch.setitem(operation.gradients, input, gradient._replace(rule=scaled(gradient.rule, factor)))
-    monkeypatch.setattr(operation, "_plans", {})  # plans remember the right rule
+    rule = operation.rules[input]
+    monkeypatch.setitem(operation.rules, input, rule._replace(function=scaled(rule.function, factor)))
+    plan_of.cache_clear()  # plans remember the right rule
+    with interpreting(Interpreter()):  # an implementation would use rules of its own
+        noticed = is_noticed(name)
+    plan_of.cache_clear()
+    assert noticed
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.01])
+@pytest.mark.parametrize(
+    ("name", "input"), [(n, i) for n, found in registry.implementations.items() for i in found.rules]
+)
+def test_a_wrong_rule_of_an_implementation_is_noticed(name, input, factor, monkeypatch):
+    right = registry.implementations[name]
+    wrong = registry.Implementation(right.function, right.keeps, right.rules)
+    wrong.rules[input] = right.rules[input]._replace(function=scaled(right.rules[input].function, factor))
+    monkeypatch.setitem(registry.implementations, name, wrong)
     assert is_noticed(name)
 
 
 @pytest.mark.parametrize(
     ("name", "module"),
-    [(name, sweep) for name in dict(RULES) if operations[name].broadcasts]
+    [(name, engine) for name in dict(RULES) if operations[name].broadcasts]
     + [("matmul", linalg), ("einsum", linalg), ("broadcast_to", shape)],
 )
 def test_a_gradient_that_is_not_summed_is_noticed(name, module, monkeypatch):
     monkeypatch.setattr(module, "sum_to", lambda x, shape: x)
-    assert is_noticed(name)
+    with interpreting(Interpreter()):
+        assert is_noticed(name)
 
 
 @pytest.mark.parametrize("name", sorted({case.name for case in DIFFERENTIABLE}))

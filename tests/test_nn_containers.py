@@ -11,7 +11,7 @@ from ichikara import nn
 from ichikara.errors import UserError
 
 
-def test_sequential_is_a_row():
+def test_sequential_is_a_sequence():
     a, b, c = nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)
     net = nn.Sequential(a, b, c)
     assert len(net) == 3
@@ -91,7 +91,7 @@ def test_module_list_and_dict_register_what_they_hold():
     ]
     assert net([1.0, 2.0], "b").shape == (3,)
     assert net([1.0, 2.0], head="a").shape == (1,)
-    assert list(net.layers[1:].state_dict()) == ["0.weight", "0.bias"]  # as in PyTorch numbered anew
+    assert list(net.layers[1:].state_dict()) == ["0.weight", "0.bias"]  # as in PyTorch the numbers start at 0
     assert len(net.layers) == len(net.heads) == len(net.offsets) == 2
     assert [p.shape for p in net.offsets] == [(2,), (2,)]
     assert net.offsets[-1].tolist() == [1.0, 1.0]

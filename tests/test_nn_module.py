@@ -211,12 +211,12 @@ def test_a_circle_is_refused_where_it_would_be_closed():
         inner.owner = outer
     with pytest.raises(ValueError, match="circle"):
         inner.me = inner
-    row = nn.ModuleList([nn.ReLU()])
-    for closing in (row.append, lambda m: row.insert(0, m), lambda m: row.extend([m])):
+    modules = nn.ModuleList([nn.ReLU()])
+    for closing in (modules.append, lambda m: modules.insert(0, m), lambda m: modules.extend([m])):
         with pytest.raises(ValueError, match="circle"):
-            closing(row)
-    assert [name for name, _ in row.named_children()] == ["0"]
-    assert isinstance(row[0], nn.ReLU)
+            closing(modules)
+    assert [name for name, _ in modules.named_children()] == ["0"]
+    assert isinstance(modules[0], nn.ReLU)
     inner.owner = (outer,)
     assert len(list(outer.modules())) == 4
     assert "Module()" in repr(outer)

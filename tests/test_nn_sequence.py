@@ -379,7 +379,7 @@ def test_positions_are_added_wherever_the_batch_is(kind):
     np.testing.assert_array_equal(layer(x).numpy(), turned(x.transpose(1, 0, 2)).numpy().transpose(1, 0, 2))
     for one in (layer, turned):
         np.testing.assert_array_equal(one(x[:, 0]).numpy(), layer(x).numpy()[:, 0])
-        with pytest.raises(UserError, match=r"9 steps.*knows 8 places"):
+        with pytest.raises(UserError, match=r"9 steps.*has 8 positions"):
             one(np.zeros((9, 4)))
         with pytest.raises(UserError, match="4 numbers a step"):
             one(np.zeros((2, 5)))

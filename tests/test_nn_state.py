@@ -4,28 +4,11 @@ import copy
 
 import numpy as np
 import pytest
+from test_nn_module import Block
 
 import ichikara
 from ichikara import nn
 from ichikara.errors import UserError
-
-
-class Block(nn.Module):
-    """Two layers, a running mean that is saved and a counter that is not."""
-
-    def __init__(self, width=3):
-        super().__init__()
-        self.width = width
-        self.scale = nn.Parameter(np.ones(width, dtype="float32"))
-        self.register_buffer("mean", np.zeros(width))
-        self.register_buffer("seen", np.asarray([0]), persistent=False)
-        self.first = nn.Linear(width, width)
-        self.shift = nn.Parameter(np.zeros(width, dtype="float32"))
-        self.second = nn.Sequential(nn.Linear(width, 2, bias=False), nn.Tanh())
-
-    def forward(self, x, *, doubled=False):
-        y = self.second(self.first(x * self.scale + self.shift - self.mean))
-        return y * 2 if doubled else y
 
 
 def test_a_parameter_is_a_leaf_of_its_own_numbers():

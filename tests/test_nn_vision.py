@@ -113,17 +113,7 @@ def convolutions(draw):
 @given(case=convolutions())
 def test_a_convolution_of_any_shape_is_pytorchs(case):
     x_shape, weight_shape, options = case
-    drawn = np.random.default_rng(0)
-    arrays = [drawn.normal(size=shape) for shape in (x_shape, weight_shape, weight_shape[:1])]
-    x, weight, bias = (ichikara.asarray(a, requires_grad=True) for a in arrays)
-    theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
-    y, expected = ops.conv2d(x, weight, bias, **options), torch.nn.functional.conv2d(*theirs, **options)
-    close(y, expected)
-    g = drawn.normal(size=y.shape)
-    y.backward(g)
-    expected.backward(torch.tensor(g))
-    for mine, other in zip((x, weight, bias), theirs, strict=True):
-        close(mine.grad, other.grad)
+    check_convolution("conv2d", (x_shape, weight_shape, weight_shape[:1]), options)
 
 
 @settings(max_examples=25)
@@ -142,21 +132,26 @@ def test_a_transposed_convolution_of_any_shape_is_pytorchs(case, data):
             strict=True,
         )
     ]
-    drawn = np.random.default_rng(0)
-    arrays = [drawn.normal(size=shape) for shape in ((n, weight_shape[0], *size), weight_shape, (channels,))]
+    shapes = ((n, weight_shape[0], *size), weight_shape, (channels,))
     if min(made) < 1:
         with pytest.raises(UserError, match="nothing is left"):
-            ops.conv_transpose2d(*arrays, **options)
+            ops.conv_transpose2d(*map(np.zeros, shapes), **options)
         return
-    x, weight, bias = (ichikara.asarray(a, requires_grad=True) for a in arrays)
+    check_convolution("conv_transpose2d", shapes, options)
+
+
+def check_convolution(name, shapes, options):
+    """Input, weight and bias of these shapes give PyTorch's output and PyTorch's gradients."""
+    drawn = np.random.default_rng(0)
+    arrays = [drawn.normal(size=shape) for shape in shapes]
+    ours = [ichikara.asarray(a, requires_grad=True) for a in arrays]
     theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
-    y = ops.conv_transpose2d(x, weight, bias, **options)
-    expected = torch.nn.functional.conv_transpose2d(*theirs, **options)
+    y, expected = getattr(ops, name)(*ours, **options), getattr(torch.nn.functional, name)(*theirs, **options)
     close(y, expected)
     g = drawn.normal(size=y.shape)
     y.backward(g)
     expected.backward(torch.tensor(g))
-    for mine, other in zip((x, weight, bias), theirs, strict=True):
+    for mine, other in zip(ours, theirs, strict=True):
         close(mine.grad, other.grad)
 
 
@@ -213,7 +208,7 @@ def test_a_layer_of_convolution_says_what_it_takes():
         nn.Conv2d(4, 6, 3, stride=2, padding="same")
     with pytest.raises(UserError, match="unknown padding_mode 'mirror'"):
         nn.Conv2d(4, 6, 3, padding_mode="mirror")
-    with pytest.raises(UserError, match="an axis of length 5 cannot be continued by 5 elements"):
+    with pytest.raises(UserError, match="an axis of length 5 cannot be padded by 5 elements"):
         nn.Conv2d(4, 6, 3, padding=5, padding_mode="reflect")(IMAGE)
     with pytest.raises(UserError, match=r"output_padding .* must be smaller than stride"):
         nn.ConvTranspose2d(4, 6, 3, output_padding=1)(IMAGE)

@@ -115,7 +115,7 @@ class Net:
     ("misuse", "error", "words"),
     [
         (lambda: clip_grad_norm_([], -1.0), UserError, "max_norm is a number of at least 0, not -1.0"),
-        (lambda: clip_grad_norm_([], -math.inf), UserError, "max_norm is a length of at least 0"),
+        (lambda: clip_grad_norm_([], -math.inf), UserError, "max_norm is a number of at least 0"),
         (lambda: clip_grad_norm_([], "1"), UserError, "max_norm is a number, not '1'"),
         (lambda: clip_grad_norm_([], 1.0, norm_type=0), UserError, "norm_type is a number above 0"),
         (lambda: clip_grad_norm_([], 1.0, norm_type="inf"), UserError, "norm_type is a number"),

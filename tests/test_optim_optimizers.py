@@ -9,8 +9,8 @@ from contract_optimizers import check_optimizer, tensors
 
 import ichikara
 from ichikara import optim
-from ichikara.fast import registry as kernels
 from ichikara.errors import UserError
+from ichikara.fast import registry as kernels
 from ichikara.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
 # A row for each optimiser: the options that it is checked with. PyTorch has no l1, so those rows have no oracle there.

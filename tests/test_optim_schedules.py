@@ -238,9 +238,9 @@ def sequence(*milestones, schedules=2):
         (lambda: ReduceLROnPlateau(of_ours(), min_lr=[0.1]), UserError, "min_lr has 1 numbers"),
         (lambda: ReduceLROnPlateau(of_ours()).lr(3), UserError, "no step's rate is known beforehand"),
         (lambda: sequence(5, 5, schedules=3), UserError, "milestones rise"),
-        (lambda: sequence(5, schedules=3), UserError, "3 schedules meet at 2 milestones, and 1 were given"),
+        (lambda: sequence(5, schedules=3), UserError, "3 schedules need 2 milestones, and 1 were given"),
         (lambda: SequentialLR(of_ours(), [ExponentialLR(of_ours(), 0.9)], []), UserError, "another optimiser"),
-        (lambda: SequentialLR(of_ours(), [ReduceLROnPlateau(of_ours())], []), UserError, "goes by the loss"),
+        (lambda: SequentialLR(of_ours(), [ReduceLROnPlateau(of_ours())], []), UserError, "depends on the loss"),
         (lambda: SequentialLR(of_ours(), [0.1], []), TypeError, "schedule 0 is of type float"),
         (lambda: StepLR(of_ours(), 3).load_state_dict({}), UserError, "not the state of a StepLR"),
         (

@@ -564,7 +564,7 @@ def test_folds_never_see_the_test_part():
         ("shakespeare-lstm", "there are no folds of it"),
         ("digits-gan", "nothing to cross-validate"),
         ("mnist-dcgan", "nothing to cross-validate"),
-        ("reverse-transformer", "in the training part too"),
+        ("reverse-transformer", "in the training part"),
     ],
 )
 def test_what_has_no_folds_is_refused(name, expected, run):

@@ -11,8 +11,8 @@ from cases import CASES
 
 import ichikara
 from ichikara import nn, ops, optim
-from ichikara.fast import registry as kernels
 from ichikara.autodiff import Tensor, asarray
+from ichikara.fast import registry as kernels
 from ichikara.fast.replay import program
 from ichikara.stage import stage
 from ichikara.zoo import GPT

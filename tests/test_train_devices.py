@@ -479,7 +479,7 @@ def test_the_same_row_on_both_sides_is_refused_and_can_be_allowed_or_kept_togeth
         here = set(fold.validation_rows.tolist())
         pairs += sum((i in here) != (60 + i in here) for i in range(7))
     assert pairs  # otherwise there was nothing to find
-    with pytest.raises(UserError, match=r"copied: in fold \d, \d+ of \d+ validation rows are in the training part too"):
+    with pytest.raises(UserError, match=r"copied: in fold \d, \d+ of \d+ validation rows are in the training part"):
         cross_validate(never, twice, 4)
     groups = [*range(60), *range(7)]
     assert_folds(k_folds(twice, 4, groups=groups), 67)
@@ -508,7 +508,7 @@ def test_a_fold_opens_no_vault():
     with pytest.raises(UserError, match="a fold may not open the test set"):
         cross_validate(peek, parts.train, 3)
     assert vault.openings == []
-    with pytest.raises(UserError, match=r"folds are made of a Dataset, not TestVault; a vault stays shut"):
+    with pytest.raises(UserError, match=r"folds are made of a Dataset, not TestVault; a vault stays closed"):
         cross_validate(never, vault)
     with pytest.raises(UserError, match="this is the test part of moons"):
         cross_validate(never, parts.test)
@@ -534,10 +534,10 @@ def test_a_class_absent_from_a_fold_is_refused_by_its_name():
     [
         (lambda: cross_validate(never, load_moons(), 1), "folds is a whole number of at least 2"),
         (lambda: cross_validate(never, load_moons(), seed=-1), "seed is a whole number"),
-        (lambda: cross_validate(never, text_dataset("abcabc")), "is a text: cut in pieces"),
+        (lambda: cross_validate(never, text_dataset("abcabc")), "is a text, whose neighbouring examples overlap"),
         (lambda: cross_validate(never, load_cubic(), stratify=True), "one class for each example can be stratified"),
         (lambda: cross_validate(never, load_moons(20), groups=[1, 2]), r"each of the 20 examples.*\(2,\)"),
-        (lambda: cross_validate(never, load_moons(20), groups=[1, 2] * 10), "2 groups cannot be spread over 5 folds"),
+        (lambda: cross_validate(never, load_moons(20), groups=[1, 2] * 10), "2 groups cannot be divided over 5 folds"),
         (lambda: cross_validate(never, load_moons(), n_jobs=0), "n_jobs is how many folds"),
         (lambda: cross_validate(None, load_moons()), "train_fold is a function"),
         (lambda: cross_validate(never, load_moons(), scaler=StandardScaler), "unfitted scaler such as"),

@@ -1,4 +1,4 @@
-"""Work shared out among threads: nothing is lost, nothing is left behind, and the libraries get their threads back."""
+"""The thread team: nothing is lost, nothing is left behind, and the libraries get their threads back."""
 
 import os
 import subprocess
@@ -13,8 +13,9 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from ichikara import ops
-from ichikara.arrays import product
-from ichikara.fast.workers import look_again, share
+from ichikara.fast.product import product
+from ichikara.fast.threads.blas_threads import rescan
+from ichikara.fast.threads.team import parallel_map
 from ichikara.optim import rules
 
 LARGE = 10**9
@@ -26,43 +27,45 @@ def blas_threads():
 
 @pytest.fixture(autouse=True)
 def _two_threads():
-    look_again()  # for a library that another test has loaded since
+    rescan()  # for a library that another test has loaded since
     with threadpool_limits(2, user_api="blas"):
         yield
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
-def test_every_part_is_done_once_and_in_order(count):
-    parts = share(lambda part: list(range(part.start, part.stop)), count, LARGE)
+def test_every_chunk_is_computed_once_and_in_order(count):
+    parts = parallel_map(lambda part: list(range(part.start, part.stop)), count, LARGE)
     assert [i for part in parts for i in part] == list(range(count))
 
 
-def test_the_work_is_done_side_by_side_with_one_thread_each_and_they_are_given_back():
+def test_chunks_run_in_parallel_with_one_library_thread_each_and_threads_are_restored():
     meeting = threading.Barrier(2, timeout=30)
-    seen = share(lambda part: (meeting.wait(), blas_threads(), threading.get_ident())[1:], 2, LARGE)
+    seen = parallel_map(lambda part: (meeting.wait(), blas_threads(), threading.get_ident())[1:], 2, LARGE)
     assert [threads for threads, _ in seen] == [1, 1]
     assert len({thread for _, thread in seen}) == 2
     assert blas_threads() == 2
 
 
-def test_small_work_and_a_library_of_one_thread_stay_where_they_are():
-    assert share(lambda part: (part, threading.get_ident()), 8, 10) == [(slice(0, 8), threading.get_ident())]
+def test_small_tasks_and_a_library_of_one_thread_stay_on_the_calling_thread():
+    assert parallel_map(lambda part: (part, threading.get_ident()), 8, 10) == [(slice(0, 8), threading.get_ident())]
     with threadpool_limits(1, user_api="blas"):
-        assert share(lambda part: (part, threading.get_ident()), 8, LARGE) == [(slice(0, 8), threading.get_ident())]
+        assert parallel_map(lambda part: (part, threading.get_ident()), 8, LARGE) == [
+            (slice(0, 8), threading.get_ident())
+        ]
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_an_error_is_raised_when_all_parts_have_ended(failing):
+def test_an_error_is_raised_when_all_chunks_have_ended(failing):
     ended = []
 
-    def work(part):
+    def task(part):
         if part.start == failing:
             raise KeyError("lost")
         time.sleep(0.05)
         ended.append(part.start)
 
     with pytest.raises(KeyError, match="lost"):
-        share(work, 2, LARGE)
+        parallel_map(task, 2, LARGE)
     assert ended == [1 - failing]
     assert blas_threads() == 2
 
@@ -72,7 +75,7 @@ def test_two_callers_at_once_do_not_take_each_others_threads():
 
     def caller():
         for _ in range(20):
-            results.append(sum(share(lambda part: part.stop - part.start, 5, LARGE)))
+            results.append(sum(parallel_map(lambda part: part.stop - part.start, 5, LARGE)))
 
     callers = [threading.Thread(target=caller) for _ in range(3)]
     for thread in callers:
@@ -83,10 +86,10 @@ def test_two_callers_at_once_do_not_take_each_others_threads():
     assert blas_threads() == 2
 
 
-def test_the_callers_errstate_holds_in_every_part():
+def test_the_callers_errstate_applies_in_every_chunk():
     with np.errstate(divide="ignore"), warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert share(lambda part: float(np.ones(1)[0] / np.zeros(1)[0]), 2, LARGE) == [np.inf, np.inf]
+        assert parallel_map(lambda part: float(np.ones(1)[0] / np.zeros(1)[0]), 2, LARGE) == [np.inf, np.inf]
 
 
 PRODUCTS = [(300, 200, 100), (100, 200, 300), (257, 129, 65), (1, 700, 900), (900, 700, 1)]
@@ -94,11 +97,11 @@ PRODUCTS = [(300, 200, 100), (100, 200, 300), (257, 129, 65), (1, 700, 900), (90
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("sizes", PRODUCTS)
-@pytest.mark.parametrize("turned", [(False, False), (True, False), (False, True), (True, True)])
-def test_a_product_is_numpys_however_its_matrices_lie(sizes, turned, dtype):
+@pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True), (True, True)])
+def test_a_product_is_numpys_for_any_layout(sizes, transposed, dtype):
     (m, k, n), drawn = sizes, np.random.default_rng(0)
     a, b = drawn.normal(size=(m, k)).astype(dtype), drawn.normal(size=(k, n)).astype(dtype)
-    a, b = (np.asfortranarray(x) if turn else x for x, turn in zip((a, b), turned, strict=True))
+    a, b = (np.asfortranarray(x) if each else x for x, each in zip((a, b), transposed, strict=True))
     read_only = a.copy(order="K")
     read_only.flags.writeable = False
     wide = np.zeros((m, 2 * k), dtype)
@@ -111,7 +114,7 @@ def test_a_product_is_numpys_however_its_matrices_lie(sizes, turned, dtype):
     assert blas_threads() == 2
 
 
-def test_compiled_work_is_done_once_by_several_callers_at_once():
+def test_parallel_kernels_of_several_callers_at_once():
     needs.kernels()
     rules.adam(*[np.zeros(1 << 14)] * 2, {})  # compiled before the others start
     wrong = []
@@ -124,7 +127,7 @@ def test_compiled_work_is_done_once_by_several_callers_at_once():
                 new, _ = rules.adam(w, g, {}, lr=0.1)
                 if not np.allclose(new, w - 0.1 * g / (abs(g) + 1e-8), rtol=1e-9, atol=1e-9):
                     wrong.append(n)
-            share(lambda part: None, 2, LARGE)  # another kind of work for the same threads
+            parallel_map(lambda part: None, 2, LARGE)  # another kind of job for the same threads
 
     callers = [threading.Thread(target=caller, args=(seed,)) for seed in range(3)]
     for thread in callers:
@@ -138,10 +141,10 @@ def test_compiled_work_is_done_once_by_several_callers_at_once():
 KERNELS = """
 import sys
 import numpy
-from ichikara.fast.kernels.compiled import compiled
-from ichikara.fast.kernels.deferred import inner
-from ichikara.fast.kernels.team import share_out
-from ichikara.fast.workers import together
+from ichikara.fast.jit.dispatcher import compiled
+from ichikara.fast.jit.lazy import inner
+from ichikara.fast.threads.fork_join import fork_join
+from ichikara.fast.threads.team import parallel_for
 
 @inner
 def add_some(first, last, x, y):
@@ -150,7 +153,7 @@ def add_some(first, last, x, y):
 
 @compiled
 def add(team, x, y):
-    share_out(team, x.size, 0, add_some, (x, y))
+    fork_join(team, x.size, 0, add_some, (x, y))
 
 @inner
 def take_some(first, last, x, y):
@@ -159,17 +162,17 @@ def take_some(first, last, x, y):
 
 @compiled
 def take(team, x, y):
-    share_out(team, x.size, 0, take_some, (x, y))
+    fork_join(team, x.size, 0, take_some, (x, y))
 
 for name in sys.argv[1:]:
     x = numpy.arange(10.0)
     y = numpy.zeros(10)
-    together(globals()[name], 10**9, x, y)
+    parallel_for(globals()[name], 10**9, x, y)
     assert (y == x + {"add": 2, "take": -2}[name]).all(), (name, y)
 """
 
 
-def test_kernels_that_were_compiled_in_different_processes_are_told_apart(tmp_path):
+def test_kernels_that_were_compiled_in_different_processes_are_distinguished(tmp_path):
     needs.kernels()
     (tmp_path / "two.py").write_text(KERNELS)
     for names in (["add"], ["take"], ["add", "take"]):
@@ -186,10 +189,10 @@ def test_kernels_that_were_compiled_in_different_processes_are_told_apart(tmp_pa
 def test_a_fork_after_threads_have_run_works():
     large = np.ones((400, 400))
     expected = product(large, large)
-    share(lambda part: None, 2, LARGE)
+    parallel_map(lambda part: None, 2, LARGE)
     child = os.fork()
     if not child:
-        done = share(lambda part: part.stop - part.start, 4, LARGE)
+        done = parallel_map(lambda part: part.stop - part.start, 4, LARGE)
         same = np.array_equal(product(large, large), expected)
         os._exit(0 if sum(done) == 4 and same else 1)
     deadline = time.monotonic() + 30

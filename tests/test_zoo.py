@@ -169,7 +169,7 @@ def test_a_gpt_looks_back_and_never_ahead():
     after = model(text).numpy()
     numpy.testing.assert_array_equal(before[:, :5], after[:, :5])
     assert abs(before[:, 5:] - after[:, 5:]).max(axis=-1).min() > 1e-5
-    with pytest.raises(UserError, match="looks back on 8 characters, and was given 9"):
+    with pytest.raises(UserError, match="has a context of 8 characters, and was given 9"):
         model(ops.zeros((1, 9), dtype="int64"))
     with pytest.raises(UserError, match="3 heads do not divide"):
         zoo.GPT(5, 4, width=16, heads=3)
@@ -200,19 +200,19 @@ def test_an_encoder_and_decoder_solve_step_by_step_what_they_are_trained_on_at_o
     assert 0 <= model.exact(data.inputs, data.targets) <= 1
 
 
-# --- forgers ----------------------------------------------------------------------------------------------------------
+# --- generators and discriminators ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 12, 16)])
-def test_forgers_make_images_and_detectors_judge_them(shape):
+def test_generators_make_images_and_discriminators_score_them(shape):
     noise = Generator(0).normal((3, 5))
-    for forger, detector in (
+    for generator, discriminator in (
         (zoo.Generator(5, shape, (8,)), zoo.Discriminator(shape, (8,))),
         zoo.dcgan(5, shape, width=4),
     ):
-        images = forger(noise)
+        images = generator(noise)
         assert images.shape == (3, *shape)
         assert abs(images.numpy()).max() <= 1
-        assert detector(images).shape == (3, 1)
+        assert discriminator(images).shape == (3, 1)
     with pytest.raises(UserError, match="multiples of 4"):
         zoo.dcgan(5, (1, 9, 8))

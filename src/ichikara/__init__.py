@@ -31,6 +31,12 @@ from .ops import *  # noqa: F403 - the operations are the package's functions
 
 __version__ = "0.1.0.dev0"
 
+try:
+    _import_module(f"{__name__}.fast")
+except ModuleNotFoundError as _error:  # without the wing all works, slower
+    if _error.name != f"{__name__}.fast":
+        raise
+
 # Floors that are imported when they are first named, so that `import ichikara` stays light.
 _FLOORS = ("arrays", "autodiff", "cli", "data", "nn", "ops", "optim", "plot", "recipes", "stage", "train", "zoo")
 

@@ -1,8 +1,7 @@
-"""Floor 1: which library computes. The floors of the engine above it name neither NumPy nor JAX."""
+"""Floor 1: which library computes, and where what computes faster attaches. The floors above name no library."""
 
-from .axes import check_indices, is_basic_index, normalise_axes, size_along, unreduce
+from .axes import check_indices, is_basic_index, normalise_axes, size_along, sum_to, unreduce
 from .convert import as_array, format_array, native, read_only, to_numpy
-from .convolution import Window, convolve, convolve_back, convolve_weight
 from .dtypes import (
     as_dtype,
     bool_,
@@ -15,8 +14,7 @@ from .dtypes import (
     int64,
     uint8,
 )
-from .labels import counted as counted_labels
-from ..fast.layout import joined, rows_at, stretched
+from .interpreter import EVENTS, Interpreter, Observer, attach, effectful, interpreting, seam
 from .namespace import (
     PYTHON_NUMBERS,
     READY,
@@ -28,34 +26,27 @@ from .namespace import (
     is_traced,
     namespace,
 )
-from ..fast.once import Once
-from ..fast.product import product, sum_of_rows, sum_of_two, sum_to
 from .random import Generator, choose_generator, default_generator, generator_in_use, seed, using
-from ..fast.replay.recorded import Recorded, compute, effect, of_fixed_count, plain, recording, refuse, run
 from .special import add_into, erf, scatter_add
 
 __all__ = [
+    "EVENTS",
     "PYTHON_NUMBERS",
     "READY",
     "Generator",
-    "Once",
-    "Recorded",
-    "Window",
+    "Interpreter",
+    "Observer",
     "add_into",
     "as_array",
     "as_dtype",
+    "attach",
+    "bool_",
     "check_indices",
     "choose_generator",
-    "compute",
-    "bool_",
-    "convolve",
-    "convolve_back",
-    "convolve_weight",
-    "counted_labels",
     "default_float",
     "default_generator",
     "dtype_name",
-    "effect",
+    "effectful",
     "erf",
     "float16",
     "float32",
@@ -65,30 +56,21 @@ __all__ = [
     "harmonise",
     "int32",
     "int64",
+    "interpreting",
     "is_array",
     "is_basic_index",
     "is_floating",
     "is_scalar",
     "is_tensor",
     "is_traced",
-    "joined",
     "namespace",
     "native",
     "normalise_axes",
-    "of_fixed_count",
-    "plain",
-    "product",
     "read_only",
-    "recording",
-    "refuse",
-    "rows_at",
-    "run",
     "scatter_add",
+    "seam",
     "seed",
     "size_along",
-    "stretched",
-    "sum_of_rows",
-    "sum_of_two",
     "sum_to",
     "to_numpy",
     "uint8",

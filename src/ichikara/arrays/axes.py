@@ -7,7 +7,7 @@ import numpy
 
 from .namespace import namespace
 
-__all__ = ["check_indices", "is_basic_index", "normalise_axes", "size_along", "unreduce"]
+__all__ = ["check_indices", "is_basic_index", "normalise_axes", "size_along", "sum_to", "unreduce"]
 
 
 def is_basic_index(index: Any) -> bool:
@@ -63,3 +63,21 @@ def check_indices(indices: Any, length: int) -> None:
         and not -length <= indices.min() <= indices.max() < length
     ):
         raise IndexError(f"indices from {indices.min()} to {indices.max()} do not fit an axis of length {length}")
+
+
+def sum_to(x: Any, shape: tuple[int, ...]) -> Any:
+    r"""Sum ``x`` over the axes along which an array of the given shape was broadcast to make it.
+
+    .. math:: \bar a = \sum_{\text{broadcast axes}} \bar y
+
+    Shapes: (\*broadcast) -> shape.
+
+    >>> sum_to(numpy.ones((2, 3)), (1, 3)).tolist()
+    [[2.0, 2.0, 2.0]]
+    """
+    if x.shape == shape:
+        return x
+    xp = namespace(x)
+    new = x.ndim - len(shape)
+    axes = (*range(new), *(i + new for i, n in enumerate(shape) if n == 1 != x.shape[i + new]))
+    return xp.reshape(xp.sum(x, axis=axes), shape) if axes else xp.reshape(x, shape)

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy
 
-from ..fast.replay.recorded import Recorded
-
 __all__ = [
     "PYTHON_NUMBERS",
     "READY",
@@ -38,11 +36,12 @@ READY = PYTHON_NUMBERS | {numpy.ndarray, type(None)}
 
 def _rank(kind: type) -> int:
     """How strongly values of this type claim the computation, remembered per type."""
-    if issubclass(kind, numpy.ndarray | numpy.generic | Recorded):
+    own = kind.__module__.partition(".")[0] == "ichikara"
+    if issubclass(kind, numpy.ndarray | numpy.generic) or (own and hasattr(kind, "__array_function__")):
         rank = _RANK_NUMPY
     elif any(base.__module__.partition(".")[0] in ("jax", "jaxlib") for base in kind.__mro__):
         rank = _RANK_JAX
-    elif hasattr(kind, "__array_namespace__") and kind.__module__.partition(".")[0] == "ichikara":
+    elif own and hasattr(kind, "__array_namespace__"):
         rank = _RANK_TENSOR
     else:
         rank = _RANK_PLAIN
@@ -86,10 +85,11 @@ def is_array(value: Any) -> bool:
 
 
 def is_traced(value: Any) -> bool:
-    """Whether the value is a JAX tracer or recorded: it has a shape and a type, and no numbers to be looked at."""
-    if value.__class__ is Recorded:
-        return True
-    if _rank_of(value) != _RANK_JAX:
+    """Whether the value is traced: it has a shape and a type, and no numbers to be looked at."""
+    rank = _rank_of(value)
+    if rank == _RANK_NUMPY:
+        return not isinstance(value, numpy.ndarray | numpy.generic)
+    if rank != _RANK_JAX:
         return False
     import jax
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-from ..fast.replay.recorded import effect, refuse
+from .interpreter import effectful, seam
 
 __all__ = ["Generator", "choose_generator", "default_generator", "generator_in_use", "seed", "using"]
 
@@ -32,14 +32,14 @@ class Generator:
             raise ValueError(f"a seed is a whole number of at least 0, not {seed!r}")
         self._stream = numpy.random.Generator(numpy.random.PCG64(seed))
 
-    @effect
+    @effectful
     def normal(self, shape=(), mean=0.0, std=1.0, dtype="float32"):
         """Normal numbers with the given mean and standard deviation. Shapes: -> shape."""
         kind: Any = dtype if dtype in ("float32", "float64") else "float64"
         numbers = self._stream.standard_normal(shape, dtype=kind)
         return numpy.asarray(numbers * numpy.asarray(std, kind) + numpy.asarray(mean, kind)).astype(dtype, copy=False)
 
-    @effect
+    @effectful
     def uniform(self, shape=(), low=0.0, high=1.0, dtype="float32"):
         """Uniform numbers in [low, high). Shapes: -> shape."""
         kind: Any = dtype if dtype in ("float32", "float64") else "float64"
@@ -47,29 +47,29 @@ class Generator:
         scale = numpy.asarray(high - low, kind)
         return numpy.asarray(numbers * scale + numpy.asarray(low, kind)).astype(dtype, copy=False)
 
-    @effect
+    @effectful
     def bernoulli(self, probability, shape=()):
         """True with the given probability, else False. Shapes: -> shape."""
         return numpy.asarray(self._stream.random(shape, dtype="float32") < probability)
 
-    @effect
+    @effectful
     def integers(self, high, shape=(), low=0):
         """Whole numbers in [low, high). Shapes: -> shape."""
         return numpy.asarray(self._stream.integers(low, high, shape))
 
-    @effect
+    @effectful
     def permutation(self, n):
         """The numbers 0 … n-1 in random order. Shapes: -> (n,)."""
         return self._stream.permutation(n)
 
-    @effect
+    @effectful
     def choice(self, n, shape=(), probabilities=None):
         """Indices below n drawn with replacement, evenly or with the given probabilities. Shapes: -> shape."""
         return numpy.asarray(self._stream.choice(n, shape, p=probabilities))
 
     def spawn(self) -> "Generator":
         """A new stream, seeded with a number drawn from this one."""
-        refuse("Generator.spawn()")
+        seam.interpreter.concrete("Generator.spawn()")
         return Generator(int(self._stream.integers(2**63)))
 
     @property
@@ -79,7 +79,7 @@ class Generator:
 
     @state.setter
     def state(self, state: dict[str, Any]):
-        refuse("setting a generator's state")
+        seam.interpreter.concrete("setting a generator's state")
         self._stream.bit_generator.state = state
 
     def __repr__(self):

@@ -1,11 +1,12 @@
 """Floor 2: the chain rule. Tensors that remember what made them, the record of an operation, and the sweep back."""
 
+from .base import raw
 from .check import GradientError, check_grads, numerical_grad
+from .engine import Operation, Tensor, wrap
 from .functional import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .modes import enable_grad, is_grad_enabled, no_grad
-from .operation import Composition, Operation, composed, op, operations, verify
-from .sweep import backward
-from .tensor import Tensor, asarray, raw, wrap
+from .operation import Composition, alias, composed, op, operations, verify
+from .tensor import asarray
 from .tree import flatten, tree_map
 
 __all__ = [
@@ -13,8 +14,8 @@ __all__ = [
     "GradientError",
     "Operation",
     "Tensor",
+    "alias",
     "asarray",
-    "backward",
     "check_grads",
     "composed",
     "enable_grad",

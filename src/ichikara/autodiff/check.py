@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..arrays import Generator, to_numpy
+from .engine import Tensor, wrap
 from .functional import grad
 from .modes import no_grad
-from .tensor import Tensor, asarray, wrap
+from .tensor import asarray
 from .tree import flatten
 
 __all__ = ["GradientError", "check_grads", "numerical_grad"]

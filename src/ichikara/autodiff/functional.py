@@ -9,9 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ..arrays import namespace
+from .base import raw
+from .engine import Tensor, sweep, wrap
+from .graph import reaches_beyond
 from .modes import enable_grad, mode
-from .sweep import alias, seed, sweep
-from .tensor import Leaf, Node, Tensor, asarray, raw, wrap
+from .operation import alias
+from .tensor import asarray
 from .tree import flatten, tree_map
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -55,7 +58,7 @@ def value_and_grad(function: Callable, argnums: int | tuple[int, ...] = 0, has_a
 
     def both(*args, **options):
         chosen = argnums if isinstance(argnums, tuple) else (argnums,)
-        recording = mode.recording
+        building = mode.grad_enabled
         with enable_grad():
             variables, rebuild = _variables(tuple(args[n] for n in chosen))
             given = list(args)
@@ -69,10 +72,10 @@ def value_and_grad(function: Callable, argnums: int | tuple[int, ...] = 0, has_a
                     f"grad() is of functions to a single number, and this value has shape {value.shape}; "
                     "reduce it (sum(), mean()), or use jacobian()"
                 )
-            beyond = recording and _reaches_beyond(value, variables)
+            beyond = building and _reaches_beyond(value, variables)
             gradients = rebuild(_pull(value, None, variables, beyond))
         value = value if beyond else value.detach()
-        aux = tree_map(lambda leaf: _released(leaf, variables, recording), aux)
+        aux = tree_map(lambda leaf: _released(leaf, variables, building), aux)
         return (value, aux) if has_aux else value, gradients if isinstance(argnums, tuple) else gradients[0]
 
     return both
@@ -89,18 +92,18 @@ def vjp(function: Callable, *args) -> tuple[Tensor, Callable]:
     >>> pull([1.0, 10.0])
     (Tensor([ 2., 40.]),)
     """
-    recording = mode.recording
+    building = mode.grad_enabled
     with enable_grad():
         variables, rebuild = _variables(args)
         value = asarray(function(*rebuild(variables)))
         beyond = _reaches_beyond(value, variables)
 
     def pull(gradient=None):
-        create_graph = mode.recording and (beyond or _traced(gradient))
+        create_graph = mode.grad_enabled and (beyond or _traced(gradient))
         with enable_grad():
             return rebuild(_pull(value, gradient, variables, create_graph))
 
-    return value if recording and beyond else value.detach(), pull
+    return value if building and beyond else value.detach(), pull
 
 
 def jvp(function: Callable, args: tuple, tangents: tuple) -> tuple[Tensor, Tensor]:
@@ -120,11 +123,11 @@ def jvp(function: Callable, args: tuple, tangents: tuple) -> tuple[Tensor, Tenso
     """
     if len(args) != len(tangents):
         raise ValueError(f"jvp() was given {len(args)} arguments and {len(tangents)} tangents; each has one")
-    recording = mode.recording
+    building = mode.grad_enabled
     with enable_grad():
         variables, rebuild = _variables(tuple(args))
         value = asarray(function(*rebuild(variables)))
-        beyond = recording and _reaches_beyond(value, variables)
+        beyond = building and _reaches_beyond(value, variables)
         direction = flatten(tuple(tangents))[0]
         if value._node is None:
             return value, wrap(namespace(value._data).zeros_like(value._data), None)
@@ -140,7 +143,7 @@ def jvp(function: Callable, args: tuple, tangents: tuple) -> tuple[Tensor, Tenso
                 total = term if total is None else total + term
         slope = None
         if total is not None and total._node is not None:
-            (slope,) = _sweep_all(total, None, [probe], create_graph=beyond or (recording and _traced(tangents)))
+            (slope,) = _sweep_all(total, None, [probe], create_graph=beyond or (building and _traced(tangents)))
         tangent_out = wrap(namespace(value._data).zeros_like(value._data), None) if slope is None else slope
     return value if beyond else value.detach(), tangent_out
 
@@ -225,9 +228,9 @@ def _traced(tree) -> bool:
     return any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in flatten(tree)[0])
 
 
-def _released(leaf, variables: list[Tensor], recording: bool):
+def _released(leaf, variables: list[Tensor], building: bool):
     """A result, still recorded only where something outside wants to differentiate through it."""
-    if not isinstance(leaf, Tensor) or (recording and _reaches_beyond(leaf, variables)):
+    if not isinstance(leaf, Tensor) or (building and _reaches_beyond(leaf, variables)):
         return leaf
     return leaf.detach()
 
@@ -245,11 +248,11 @@ def _pull(value: Tensor, gradient, variables: list[Tensor], create_graph: bool) 
 
 def _sweep_all(value, gradient, variables, create_graph) -> list[Tensor | None]:
     found = sweep(
-        value,
-        seed(value, gradient, create_graph),
+        value._node,
+        value.seed(gradient, create_graph),
         [x._node for x in variables],
-        retain_graph=True,
-        create_graph=create_graph,
+        retain=True,
+        traced=create_graph,
     )
     parts = [found.get(x._node) for x in variables]
     return [part if part is None or create_graph else wrap(part, None) for part in parts]
@@ -257,22 +260,7 @@ def _sweep_all(value, gradient, variables, create_graph) -> list[Tensor | None]:
 
 def _reaches_beyond(value: Tensor, variables: list[Tensor]) -> bool:
     """Whether the value was made from something else that requires a gradient, or the variables from anything."""
-    own = {x._node for x in variables}
-    if any(isinstance(place, Node) for place in own):
-        return True
-    visited: set = set()
-    stack = [value._node]
-    while stack:
-        place = stack.pop()
-        if place is None or place in visited:
-            continue
-        visited.add(place)
-        if isinstance(place, Leaf):
-            if place not in own:
-                return True
-        else:
-            stack.extend(place.edges or ())
-    return False
+    return reaches_beyond(value._node, {x._node for x in variables})
 
 
 def _basis(value: Tensor):

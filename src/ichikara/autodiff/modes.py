@@ -1,23 +1,24 @@
-"""What the engine is doing in this thread: recording or not, and whether a rule is being run."""
+"""What the engine is doing in this thread: building a graph or not, and whether a rule is being run."""
 
 import threading
-from contextlib import ContextDecorator
+from collections.abc import Iterator
+from contextlib import ContextDecorator, contextmanager
 
-__all__ = ["enable_grad", "is_grad_enabled", "mode", "no_grad"]
+__all__ = ["block", "enable_grad", "is_grad_enabled", "mode", "no_grad"]
 
 
 class _Mode(threading.local):
-    recording = True  # operations on tensors that require a gradient leave a record
-    in_rule = False  # a plain sweep is running a rule: operations answer arrays with arrays
+    grad_enabled = True  # operations on tensors that require a gradient leave a node
+    in_rule = False  # a rule is being run on arrays: operations answer arrays with arrays
 
 
 mode = _Mode()
 
 
-class _Recording(ContextDecorator):
-    """Switches recording for a block, and back to what it was; also a decorator."""
+class _GradMode(ContextDecorator):
+    """Switches the building of graphs for a block, and back to what it was; also a decorator."""
 
-    recording: bool
+    enabled: bool
 
     def __init__(self):
         self._before: list[bool] = []
@@ -26,15 +27,15 @@ class _Recording(ContextDecorator):
         return type(self)()  # a decorated function may run in several threads, and each has its own mode
 
     def __enter__(self):
-        self._before.append(mode.recording)
-        mode.recording = self.recording
+        self._before.append(mode.grad_enabled)
+        mode.grad_enabled = self.enabled
 
     def __exit__(self, *exception):
-        mode.recording = self._before.pop()
+        mode.grad_enabled = self._before.pop()
 
 
-class no_grad(_Recording):
-    """Within the block nothing is recorded, so nothing computed there can be differentiated; saves time and memory.
+class no_grad(_GradMode):
+    """Within the block no graph is built, so nothing computed there can be differentiated; saves time and memory.
 
     >>> import ichikara
     >>> x = ichikara.asarray(2.0, requires_grad=True)
@@ -43,15 +44,26 @@ class no_grad(_Recording):
     False
     """
 
-    recording = False
+    enabled = False
 
 
-class enable_grad(_Recording):
-    """Within the block operations are recorded again, inside a `no_grad` block too."""
+class enable_grad(_GradMode):
+    """Within the block a graph is built again, inside a `no_grad` block too."""
 
-    recording = True
+    enabled = True
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations on tensors that require a gradient are being recorded in this thread."""
-    return mode.recording
+    """Whether operations on tensors that require a gradient leave nodes in this thread."""
+    return mode.grad_enabled
+
+
+@contextmanager
+def block(**changes: bool) -> Iterator[None]:
+    """A block in which parts of the mode are others."""
+    before = {name: getattr(mode, name) for name in changes}
+    vars(mode).update(changes)
+    try:
+        yield
+    finally:
+        vars(mode).update(before)

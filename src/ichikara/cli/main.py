@@ -1,6 +1,6 @@
 """The `ichikara` command: recipes, train, evaluate, predict, summary.
 
-Each command names what it is about to do, does it, and says where things are. Exit status: 0 success, 2 bad usage or
+Each command prints what it will do, does it, and prints where its files are. Exit status: 0 success, 2 bad usage or
 input, 3 a test set that was opened before, 130 interrupted.
 """
 
@@ -64,7 +64,7 @@ def train(
     out_dir: Annotated[
         Path | None, typer.Option("--out", help="The folder of the run; by default runs/RECIPE-N.", show_default=False)
     ] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.", show_default=False)] = None,
+    resume: Annotated[Path | None, typer.Option(help="Resume the run in this folder.", show_default=False)] = None,
     engine: Annotated[
         str | None,
         typer.Option(help="What computes a step: eager, replay, or auto, which chooses.", show_default=False),
@@ -80,14 +80,14 @@ def train(
     if resume is not None:
         folder = resume
         if out_dir is not None and out_dir != resume:
-            raise UserError("--resume goes on in the run's own folder; leave --out away")
+            raise UserError("--resume goes on in the run's own folder; omit --out")
         if recipe is not None and not (folder / "recipe.toml").is_file():
             made = load_recipe(recipe, settings, seed)
             folder.mkdir(parents=True, exist_ok=True)
         else:
             open_run(folder)
             if seed is not None:
-                raise UserError("a resumed run keeps its seed; leave --seed away")
+                raise UserError("a resumed run keeps its seed; omit --seed")
             made = load_recipe(folder / "recipe.toml", settings)
     else:
         if recipe is None:
@@ -108,19 +108,19 @@ def train(
 
 
 def _announce(parts) -> None:
-    """What is about to be done: data, model, parameters."""
+    """Print data, model and training before the run."""
     recipe = parts.recipe
-    held = [f"{len(parts.train)} to train on"]
+    sizes = [f"{len(parts.train)} for training"]
     if parts.validation is not None:
-        held.append(f"{len(parts.validation)} to watch")
+        sizes.append(f"{len(parts.validation)} for validation")
     if parts.test is not None:
-        held.append(f"{len(parts.test)} in the vault")
+        sizes.append(f"{len(parts.test)} in the vault")
     if recipe.title:
         err.print(f"[bold]{recipe.title}[/bold]")
     layers = " → ".join(type(layer).__name__ for layer in parts.model.children()) or type(parts.model).__name__
     count = sum(p.size for p in parts.model.parameters())
     options = ", ".join(f"{key} {value}" for key, value in recipe.optimizer.options.items())
-    err.print(f"data       {parts.train.name}: {', '.join(held)}")
+    err.print(f"data       {parts.train.name}: {', '.join(sizes)}")
     err.print(f"model      {layers}, {count:,} parameters")
     epochs = _epochs(recipe.training.epochs)
     err.print(f"training   {epochs} of {len(parts.loader)} batches, {recipe.optimizer.name} {options}")
@@ -131,12 +131,12 @@ def _epochs(count) -> str:
 
 
 def _report(parts, folder, summary) -> None:
-    """What came of it, and where it is."""
+    """Print the results, and the folder."""
     from ..train.progress import describe
 
     trainer = parts.trainer
     if summary["interrupted"]:
-        err.print(f"interrupted in epoch {trainer.epoch + 1}; go on with: ichikara train --resume {folder}")
+        err.print(f"interrupted in epoch {trainer.epoch + 1}; resume with: ichikara train --resume {folder}")
     if trainer.stopped:
         err.print(f"stopped after epoch {trainer.epoch}: {trainer.stopped}")
     words = describe(summary)
@@ -158,7 +158,7 @@ def evaluate(
     again: Annotated[bool, typer.Option("--again", help="Open a test set that was opened before.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Open a run's test set, once, and say how the network does on it."""
+    """Open a run's test set, once, and evaluate the network on it."""
     from ..recipes import evaluate_run
     from ..train.progress import describe
 
@@ -173,10 +173,10 @@ def evaluate(
 def predict(
     run: Run,
     file: Annotated[Path, typer.Argument(metavar="INPUT", help="A .csv table, an .npy array or a .png picture.")],
-    invert: Annotated[bool, typer.Option("--invert", help="The picture's ink is dark on a light ground.")] = False,
+    invert: Annotated[bool, typer.Option("--invert", help="The picture is dark ink on a light background.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask a run's network about inputs of your own."""
+    """Predict with a run's network."""
     from ..recipes import predict_run
 
     rows = predict_run(run, file, invert).rows()
@@ -201,13 +201,13 @@ def _cell(value: Any) -> str:
 @app.command("cross-validate")
 def cross_validate(
     recipe: RecipeName,
-    folds: Annotated[int, typer.Option(help="How many parts; each is held back once.", min=2)] = 5,
-    jobs: Annotated[int, typer.Option(help="How many folds are trained side by side.", min=1)] = 1,
+    folds: Annotated[int, typer.Option(help="How many parts; each is the validation part once.", min=2)] = 5,
+    jobs: Annotated[int, typer.Option(help="How many folds are trained in parallel.", min=1)] = 1,
     set_: Settings = None,
     picture: Annotated[Path | None, typer.Option(help="Write a plot by fold here (PNG).", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a recipe on each fold of its data, and say how much the results differ."""
+    """Train a recipe on each fold of its data, and show how much the results vary."""
     from ..recipes import cross_validate_recipe, load_recipe
 
     result = cross_validate_recipe(load_recipe(recipe, set_ or ()), folds, jobs, picture)
@@ -250,11 +250,13 @@ def generate(
     run: Run,
     prompt: Annotated[str, typer.Option(help="What the text begins with.")] = "\n",
     tokens: Annotated[int, typer.Option(help="How many characters to write.", min=0)] = 500,
-    temperature: Annotated[float, typer.Option(help="Below 1 tamer, above 1 wilder, 0 the likeliest only.")] = 1.0,
-    top_k: Annotated[int | None, typer.Option(help="Draw from the k likeliest only.", show_default=False)] = None,
-    seed: Annotated[int, typer.Option(help="Of the draw.", min=0)] = 0,
+    temperature: Annotated[
+        float, typer.Option(help="Below 1 less random, above 1 more random, 0 always the likeliest.")
+    ] = 1.0,
+    top_k: Annotated[int | None, typer.Option(help="Sample from the k likeliest only.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="Of the sampling.", min=0)] = 0,
 ) -> None:
-    """Let a network that has learnt a text go on writing."""
+    """Generate text with a language model."""
     from ..recipes import generate_text
 
     characters = generate_text(run, prompt, tokens, temperature, top_k, seed)
@@ -272,18 +274,18 @@ def sample(
     seed: Annotated[int, typer.Option(help="Of the noise.", min=0)] = 0,
     judge_run: Annotated[
         Path | None,
-        typer.Option("--judge", help="A run that classifies such images: what does it say?", show_default=False),
+        typer.Option("--judge", help="A run whose classifier evaluates the images.", show_default=False),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a sheet of images that a run's forger makes of noise."""
+    """Write a sheet of images from a run's generator."""
     from ..recipes import sample_run
 
     result = sample_run(run, count, seed, judge_run)
     out.print(f"{result['samples']} samples in {result['sheet']}")
     if judge_run is not None:
         out.print(
-            f"{judge_run} is sure of them to {result['confidence']:.1%} on the mean, and finds "
+            f"{judge_run} has a mean confidence of {result['confidence']:.1%}, and finds "
             f"{result['classes_present']} of {len(result['classes'])} classes: {result['classes']}"
         )
     if as_json:
@@ -306,7 +308,7 @@ def summary(recipe: RecipeName, set_: Settings = None) -> None:
 
 
 def main() -> None:
-    """Run the command; every error that is addressed to a person is one line and an exit status."""
+    """Run the command; a UserError is printed as one line and gives the exit status."""
     try:
         app(standalone_mode=True)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever moment the power fails at."""
+"""Atomic writes: a file has the old content or the new, even after a power failure."""
 
 import os
 import secrets
@@ -8,7 +8,7 @@ __all__ = ["write_atomically"]
 
 
 def write_atomically(path: str | os.PathLike, content: bytes) -> None:
-    """Put the content into the file so that any reader, at any moment, finds the old content or the new, never a part.
+    """Write the content to a file so that a reader finds the old content or the new, and never a part.
 
     Arguments: ``path``, whose folder exists; ``content``, the bytes.
     Errors: `OSError` when the folder cannot be written to or is full; the old file is then untouched.
@@ -32,7 +32,7 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    if os.name == "posix":  # the new name is an entry of the folder, which has to reach the disk as well
+    if os.name == "posix":  # the new name is an entry of the folder, which must reach the disk as well
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

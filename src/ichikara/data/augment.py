@@ -1,8 +1,8 @@
 """Augmentation on the fly: rotated, shifted, noisy copies of images, a whole batch at a time.
 
 An augmentation is a function of a batch's inputs and a `Generator`, as `DataLoader` takes for its ``transform``. What
-moves pixels (rotate, shift, scale, flip, elastic) says only where each pixel is read; `Compose` joins neighbours of
-this kind, so that a batch is interpolated once, however many there are.
+moves pixels (rotate, shift, scale, flip, elastic) only gives the position at which each pixel is read; `Compose` joins
+successive ones, so that a batch is interpolated once.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ __all__ = ["Compose", "CutOut", "Elastic", "Flip", "Noise", "Rotate", "Scale", "
 
 
 class _Augmentation:
-    """What all share: a probability, drawn for each image by itself, and being called on a batch of images."""
+    """What all share: a probability, drawn for each image separately, and a call on a batch of images."""
 
     def __init__(self, p: float):
         self.p = number("p", p, at_least=0)
@@ -42,11 +42,11 @@ class _Warp(_Augmentation):
     """An augmentation that moves pixels."""
 
     def matrices(self, n: int, generator: Generator) -> numpy.ndarray:
-        """For each image, from a place in the result, (y, x, 1) from the middle, to the place that is read there."""
+        """For each image, the map from a position in the result, (y, x, 1) from the centre, to the one read."""
         return numpy.where(self._chosen(n, generator)[:, None, None], self._draw(n, generator), numpy.eye(3))
 
     def field(self, shape: tuple[int, int, int], generator: Generator) -> numpy.ndarray | None:
-        """Beside the matrices, how far away each pixel is read: (n, 2, h, w), None for nowhere."""
+        """A displacement field beside the matrices, (n, 2, h, w); None for none."""
         return None
 
     def _draw(self, n: int, generator: Generator) -> numpy.ndarray:
@@ -54,7 +54,7 @@ class _Warp(_Augmentation):
 
 
 class Rotate(_Warp):
-    r"""Turn each image about its middle, by an angle of its own.
+    r"""Rotate each image about its centre by a random angle.
 
     .. math:: \varphi \sim U(-d, d), \qquad
         \begin{pmatrix} y' \\ x' \end{pmatrix} =
@@ -66,7 +66,7 @@ class Rotate(_Warp):
     Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 kept.
 
     Arguments: ``degrees``, the largest angle to either side, or a pair of the least and the largest, counter-clockwise;
-    ``p``, the probability that an image is turned at all.
+    ``p``, the probability that an image is rotated at all.
 
     Errors: `UserError` for arguments out of range, and for inputs that are no images.
 
@@ -99,14 +99,14 @@ class Rotate(_Warp):
 
 
 class Shift(_Warp):
-    r"""Move each image, up or down and left or right, each by a distance of its own.
+    r"""Shift each image vertically and horizontally, by random distances.
 
     .. math:: y' = y - a, \quad x' = x - b, \qquad a, b \sim U(-d, d)
 
     Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 kept.
 
-    Arguments: ``pixels``, the largest distance; ``whole``, whether it is one of whole pixels, so that a shift by itself
-    blurs nothing; ``p``, the probability that an image is moved at all.
+    Arguments: ``pixels``, the largest distance; ``whole``, whether distances are whole pixels, so that a shift alone
+    blurs nothing; ``p``, the probability that an image is shifted at all.
 
     Errors: `UserError` for arguments out of range, and for inputs that are no images.
 
@@ -132,11 +132,11 @@ class Shift(_Warp):
 
 
 class Scale(_Warp):
-    r"""Make each image larger or smaller about its middle, by a factor of its own.
+    r"""Scale each image about its centre by a random factor.
 
     .. math:: y' = y / s, \quad x' = x / s, \qquad s \sim U(\mathrm{low}, \mathrm{high})
 
-    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 kept; what grows beyond the frame is cut off.
+    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 kept; what grows beyond the image is cropped.
 
     Arguments: ``low`` and ``high``, the least and the largest factor, above 0; ``p``, the probability that an image is
     scaled at all.
@@ -170,7 +170,7 @@ class Flip(_Warp):
     Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 kept.
 
     Arguments: ``p``, the probability that an image is mirrored; ``horizontal``, True to exchange left and right, False
-    for top and bottom. Not for digits and letters, which mean something else in the mirror.
+    for top and bottom. Not for digits and letters, whose meaning a reflection changes.
 
     Errors: `UserError` for arguments out of range, and for inputs that are no images.
 
@@ -193,7 +193,7 @@ class Flip(_Warp):
 
 
 class Elastic(_Warp):
-    r"""Distort each image as if it were drawn on rubber: a smooth field says how far away each pixel is read.
+    r"""Elastic distortion: each image is deformed by a smooth random displacement field.
 
     .. math:: (y', x') = (y, x) + \alpha\, G_\sigma * (u, v), \qquad u, v \sim U(-1, 1) \text{ at each pixel}
 
@@ -208,7 +208,7 @@ class Elastic(_Warp):
 
     >>> image = numpy.zeros((1, 1, 28, 28), "float32")
     >>> image[..., 14, :] = 1
-    >>> bool(Elastic(34, 4)(image, Generator(0))[..., 14, :].min() < 1)  # the line is bent
+    >>> bool(Elastic(34, 4)(image, Generator(0))[..., 14, :].min() < 1)  # the line is distorted
     True
 
     Source: P. Simard, D. Steinkraus, J. Platt, "Best Practices for Convolutional Neural Networks Applied to Visual
@@ -267,7 +267,7 @@ class Noise(_Augmentation):
 
 
 class CutOut(_Augmentation):
-    """Put a square of background over a random place of each image, which may reach beyond its edge.
+    """Cover a random square of each image with background; the square may reach beyond the edge.
 
     Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 kept.
 
@@ -298,7 +298,7 @@ class CutOut(_Augmentation):
 
 
 class Compose:
-    """Several augmentations, one after the other; neighbours that move pixels share one interpolation.
+    """Several augmentations, one after the other; successive ones that move pixels share one interpolation.
 
     Shapes: (n, c, h, w) -> (n, c, h, w), or with ``shape`` any (n, \\*) of as many numbers; float32 and float64 kept,
     whole numbers to float32. Between four pixels the value is interpolated (bilinear).
@@ -353,8 +353,8 @@ class Compose:
         if self.shape is None:
             if inputs.ndim != 4:
                 raise UserError(
-                    f"an augmentation takes images (n, c, h, w), and was given {inputs.shape}; for flat images say "
-                    f"what they are: Compose([...], shape=(28, 28))"
+                    f"an augmentation takes images (n, c, h, w), and was given {inputs.shape}; for flat images give "
+                    f"their shape: Compose([...], shape=(28, 28))"
                 )
             return floats
         shape = self.shape if len(self.shape) == 3 else (1, *self.shape)
@@ -373,7 +373,7 @@ def _warp(images: numpy.ndarray, warps: list[_Warp], generator: Generator, backg
     matrix, field = _identities(n), numpy.zeros((n, 2, 1), images.dtype)
     for each in warps:
         drawn = each.field((n, h, w), generator)
-        if drawn is not None:  # a field is drawn over the result, and turned like all that was done before
+        if drawn is not None:  # a field belongs to the result, and is transformed by the warps before it
             field = field + matrix[:, :2, :2].astype(images.dtype) @ drawn.reshape(n, 2, h * w)
         matrix = matrix @ each.matrices(n, generator)
     return interpolate(images, matrix[:, :2].astype(images.dtype), field, background)

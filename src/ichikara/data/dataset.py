@@ -1,4 +1,4 @@
-"""`Dataset`: examples and what should come out of them, checked once so that nothing after it has to doubt them."""
+"""`Dataset`: examples and their targets, checked once, when it is made."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -22,10 +22,10 @@ class Dataset:
     float32; in a text and in a set of sequences both are int64, in a text every character and the one that follows it.
 
     Arguments: ``inputs`` and ``targets``, arrays; ``name``, what to call it; ``classes``, the names of the classes,
-    None for a regression; ``input_names``, one for each column of ``inputs``, None if they have none; ``source``, where
-    it comes from, in words; ``task``, 'classification', 'regression', 'text' or 'sequence', by default the first if
-    there are classes and the second if not; ``part``, 'train', 'validation' or 'test' for a part of a whole set, else
-    None; ``scaled``, whether a scaler, which has learnt from data, has been at the inputs (scalers set it).
+    None for a regression; ``input_names``, one for each column of ``inputs``, None if they have none; ``source``, its
+    origin, in words; ``task``, 'classification', 'regression', 'text' or 'sequence', by default the first if there are
+    classes and the second if not; ``part``, 'train', 'validation' or 'test' for a part of a whole set, else None;
+    ``scaled``, whether a fitted scaler has transformed the inputs (scalers set it).
 
     Errors: `UserError` if the lengths differ, if a number is NaN or infinite (with its row and column), if a label
     names no class.
@@ -48,7 +48,7 @@ class Dataset:
     scaled: bool = False
 
     def __post_init__(self):
-        put = lambda field, value: object.__setattr__(self, field, value)  # the way to fill in a frozen dataclass
+        put = lambda field, value: object.__setattr__(self, field, value)  # how to set a field of a frozen dataclass
         put("classes", None if self.classes is None else tuple(str(name) for name in self.classes))
         put("input_names", None if self.input_names is None else tuple(str(name) for name in self.input_names))
         put("task", self.task or ("regression" if self.classes is None else "classification"))
@@ -112,7 +112,7 @@ class Dataset:
         if array.dtype.kind not in "biuf":
             raise UserError(f"{self.name}: the {role} are not real numbers but {array.dtype}")
         if array.ndim == 0:
-            raise UserError(f"{self.name}: the {role} are a single number; their first axis has to count the examples")
+            raise UserError(f"{self.name}: the {role} are a single number; their first axis must count the examples")
         return array
 
     def _floats(self, role: str, array: numpy.ndarray) -> numpy.ndarray:
@@ -144,7 +144,7 @@ class Dataset:
         return array.astype("int64", copy=False)
 
     def _place(self, role: str, place: tuple) -> str:
-        """Where a value stands, in words: its row, and its column with its name if there is one."""
+        """The position of a value, in words: its row, and its column with its name if there is one."""
         row, *column = (int(i) for i in place)
         if not column:
             return f"row {row} (counted from 0)"

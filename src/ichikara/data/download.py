@@ -1,4 +1,4 @@
-"""Where real data lies: the folder that `ICHIKARA_DATA` names, else the cache, else a mirror to download from.
+"""Downloads: data sets from the folder that `ICHIKARA_DATA` names, else the cache, else a mirror.
 
 A checksum is that of the *content*, after unpacking: the same images packed by another gzip are the same data.
 """
@@ -19,12 +19,12 @@ __all__ = ["RemoteFile", "cache_folder", "fetch"]
 
 VARIABLE = "ICHIKARA_DATA"
 TIMEOUT = 30.0  # seconds without an answer
-LARGEST = 64 * 2**20  # bytes; no file of ours comes near, but what answers in a mirror's place may never end
+LARGEST = 64 * 2**20  # bytes; far above our files, so that a wrong server cannot send without end
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A published file: where it belongs in a data folder, where it can be had, and the SHA-256 of its content.
+    """A published file: its path in a data folder, its mirrors, and the SHA-256 of its content.
 
     Arguments: ``path``, within the data folder; ``mirrors``, addresses tried in order; ``sha256``, hexadecimal, of the
     unpacked content where the path ends in ``.gz``.
@@ -99,7 +99,7 @@ def _content(file: RemoteFile, packed: bytes) -> bytes:
 
 
 def _download(file: RemoteFile, path: Path) -> bytes:
-    """Get the file from the first mirror that has it, and keep it under the path."""
+    """Download the file from the first mirror that has it, and save it."""
     import http.client
     import urllib.error
     import urllib.request
@@ -119,7 +119,7 @@ def _download(file: RemoteFile, path: Path) -> bytes:
         except (OSError, http.client.HTTPException, _Damaged) as error:
             failures.append(f"{address}: {getattr(error, 'reason', error)}")
         else:
-            _keep(path, packed)
+            _save(path, packed)
             return content
     name = Path(file.path).name
     raise UserError(
@@ -128,7 +128,7 @@ def _download(file: RemoteFile, path: Path) -> bytes:
     )
 
 
-def _keep(path: Path, packed: bytes) -> None:
+def _save(path: Path, packed: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, packed)

@@ -1,4 +1,4 @@
-"""The user's own data: CSV tables and `.npz` files. What is wrong with a file is said with its line and its column."""
+"""Files of the user: CSV tables and `.npz` files. Errors name the line and the column."""
 
 import csv
 import math
@@ -18,7 +18,7 @@ from .dataset import Dataset
 
 __all__ = ["load_csv", "load_npz"]
 
-MOST_CLASSES = 20  # whole numbers of more different values than this are taken for quantities
+MOST_CLASSES = 20  # whole numbers of more different values than this are taken for a regression
 LARGEST = float(numpy.finfo("float32").max)
 INPUTS, TARGETS = ("inputs", "x", "X"), ("targets", "y")
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -67,7 +67,7 @@ def load_csv(
     if len(names) < 2:
         raise UserError(
             f"{path} has a single column; one for inputs and one for the target are needed. "
-            f"If the columns are set apart by something else than {delimiter!r}, say so: delimiter=';'"
+            f"If the delimiter is not {delimiter!r}, give it: delimiter=';'"
         )
     at = _target_column(path, target, names)
     columns = [i for i in range(len(names)) if i != at]
@@ -209,7 +209,7 @@ def _fault(cell: str) -> str:
 
 
 def _csv_task(path: Path, lines, name: str, words: list[str], task: str | None) -> str:
-    """What to do with the target column, as it was asked for or as its cells suggest."""
+    """The task of the target column, as requested or as its cells suggest."""
     if task is not None:
         choose("task", task, GUESS)
     if task == "regression":
@@ -223,7 +223,7 @@ def _csv_task(path: Path, lines, name: str, words: list[str], task: str | None) 
     if task is not None:
         return task
     if any(numeric) and not all(numeric):
-        # One slip of the pen must not turn a column of quantities into a thousand classes.
+        # A single typo must not turn a column of quantities into a thousand classes.
         number, word = numeric.index(True), numeric.index(False)
         raise UserError(
             f"{path}, column '{name}': line {lines[number][0]} holds the number '{words[number]}', "
@@ -246,7 +246,7 @@ def _classes(words: list[str]) -> tuple[numpy.ndarray, tuple[str, ...]]:
 
 
 def _read_npz(path: Path) -> dict[str, numpy.ndarray]:
-    """All arrays of the file; never a pickle, which could run a stranger's code."""
+    """All arrays of the file; never a pickle, which could run arbitrary code."""
     try:
         with open(path, "rb") as opened:
             content: Any = numpy.load(opened, allow_pickle=False)
@@ -271,5 +271,5 @@ def _named(path: Path, arrays: dict[str, numpy.ndarray], role: str, names: tuple
         content = ", ".join(f"{name} {array.shape}" for name, array in arrays.items()) or "nothing"
         raise UserError(f"{path} has {problem}; call one of them {' or '.join(names)}. The file holds: {content}")
     if arrays[found[0]].ndim == 0:
-        raise UserError(f"{path}: '{found[0]}' is a single value; its first axis has to count the examples")
+        raise UserError(f"{path}: '{found[0]}' is a single value; its first axis must count the examples")
     return arrays[found[0]]

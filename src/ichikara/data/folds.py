@@ -1,4 +1,4 @@
-"""Folds: a data set parted so that every example is watched once and learnt from otherwise; leakage is refused."""
+"""Folds for cross-validation: each example is in one validation part; leakage is refused."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,9 +20,9 @@ __all__ = ["Fold", "inside_fold", "k_folds", "refuse_inside_fold"]
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One way of parting a data set: the rows to learn from, those to watch, and a seed of its own.
+    """One split of cross-validation: the training rows, the validation rows, and a seed.
 
-    ``number`` counts from 1. The parts are cut out of the data set each time that they are asked for.
+    ``number`` counts from 1. Its parts are copied from the data set at each access.
     """
 
     number: int
@@ -33,12 +33,12 @@ class Fold:
 
     @property
     def train(self) -> Dataset:
-        """The examples to learn from."""
+        """The training examples."""
         return replace(self.dataset[self.train_rows], part="train")
 
     @property
     def validation(self) -> Dataset:
-        """The examples to watch."""
+        """The validation examples."""
         return replace(self.dataset[self.validation_rows], part="validation")
 
     def __repr__(self):
@@ -54,23 +54,23 @@ def k_folds(
     seed: int = 0,
     duplicates: bool = False,
 ) -> list[Fold]:
-    """Part a data set k times, so that each example is in the validation part of exactly one fold.
+    """Split a data set k times, so that each example is in the validation part of exactly one fold.
 
     Shapes: of n examples each validation part has n / k, rounded up or down; with groups about as many.
 
     Arguments: ``dataset``, unscaled; ``folds``, k, at least 2; ``stratify``, whether every fold has the classes in the
     same proportion, by default true for a classification; ``groups``, a name or number for each example (a patient, a
-    writer): examples of a group are never on both sides; ``seed``, of the draw; ``duplicates``, whether equal rows may
-    be on both sides.
+    writer): examples of a group are never in both parts; ``seed``, of the shuffle; ``duplicates``, whether equal rows
+    may be in both parts.
 
-    Errors: `UserError` for a data set that was scaled before, for a vault or a test part, for a row that is on both
-    sides of a fold, for a class that is absent from a part of a fold, and for a text, whose order must be kept.
+    Errors: `UserError` for a data set that was scaled before, for a vault or a test part, for a row that is in both
+    parts of a fold, for a class that is absent from a part of a fold, and for a text, whose order must be kept.
 
     >>> from ichikara.data import load_digits
     >>> k_folds(load_digits(), folds=5)[0]
     Fold(1: 1437 to train, 360 to validate)
 
-    Source: M. Stone, "Cross-Validatory Choice and Assessment of Statistical Predictions" (1974); the parting is
+    Source: M. Stone, "Cross-Validatory Choice and Assessment of Statistical Predictions" (1974); the split is
     scikit-learn's ``KFold``, ``StratifiedKFold``, ``GroupKFold``, ``StratifiedGroupKFold``; part D3 of the lecture
     "1から作る DEEP LEARNING".
     """
@@ -121,29 +121,29 @@ def refuse_inside_fold() -> None:
     >>> with inside_fold():
     ...     refuse_inside_fold()
     Traceback (most recent call last):
-    ichikara.errors.UserError: a fold may not open the test set: folds are there to choose by, and a test set that ...
+    ichikara.errors.UserError: a fold may not open the test set: folds are for model selection, and a test set that ...
     """
     if _in_fold.get():
         raise UserError(
-            "a fold may not open the test set: folds are there to choose by, and a test set that was chosen by is one "
-            "more validation set. Watch the fold's validation part, and open the vault once, after the choice"
+            "a fold may not open the test set: folds are for model selection, and a test set that was used for it is "
+            "one more validation set. Use the fold's validation part, and open the vault once, after the selection"
         )
 
 
 def _check_dataset(dataset: Any) -> None:
     if not isinstance(dataset, Dataset):
-        vault = "; a vault stays shut until the choice is made" if hasattr(dataset, "openings") else ""
+        vault = "; a vault stays closed until the selection is made" if hasattr(dataset, "openings") else ""
         raise UserError(f"folds are made of a Dataset, not {type(dataset).__name__}{vault}")
     if dataset.part == "test":
         raise UserError(
-            f"this is the test part of {dataset.name}; folds are there to choose by, and are made of the training part"
+            f"this is the test part of {dataset.name}; folds are for model selection, and are made of the training part"
         )
     if dataset.task == "text":
-        raise UserError(f"{dataset.name} is a text: cut in pieces, each would know its neighbours; use split()")
+        raise UserError(f"{dataset.name} is a text, whose neighbouring examples overlap; use split()")
     if dataset.scaled:
         raise UserError(
-            f"{dataset.name} was scaled before the folds are made, so its scaler has learnt from what each fold holds "
-            f"back; give the unscaled data, and the scaler by itself: cross_validate(…, scaler=StandardScaler())"
+            f"{dataset.name} was scaled before the folds are made, so its scaler was fitted to each fold's validation "
+            f"part; give the unscaled data, and the scaler separately: cross_validate(…, scaler=StandardScaler())"
         )
 
 
@@ -155,12 +155,12 @@ def _check_groups(dataset: Dataset, groups: Any, folds: int) -> numpy.ndarray:
             f"groups names the group of each of the {len(dataset)} examples, and has the shape {numpy.shape(groups)}"
         )
     if len(names) < folds:
-        raise UserError(f"{len(names)} groups cannot be spread over {folds} folds; use at most {len(names)} folds")
+        raise UserError(f"{len(names)} groups cannot be divided over {folds} folds; use at most {len(names)} folds")
     return numbers
 
 
 def _check_members(dataset: Dataset, folds: int, groups: numpy.ndarray | None) -> None:
-    """Refuse a class that is too small for every fold to have a part of it."""
+    """Refuse a class with fewer members than folds."""
     assert dataset.classes is not None
     for label in numpy.unique(dataset.targets):
         members = dataset.targets == label
@@ -178,7 +178,7 @@ def _splitter(folds: int, stratify: bool, grouped: bool, seed: int) -> Any:
     from sklearn import model_selection
 
     if grouped and not stratify:
-        return model_selection.GroupKFold(folds)  # has no draw: groups are dealt out by size
+        return model_selection.GroupKFold(folds)  # draws nothing: groups are assigned by size
     kind = {
         (False, False): model_selection.KFold,
         (True, False): model_selection.StratifiedKFold,
@@ -201,7 +201,7 @@ def _check_classes(dataset: Dataset, folds: list[Fold]) -> None:
 
 
 def _check_duplicates(dataset: Dataset, folds: list[Fold]) -> None:
-    """Refuse folds with a row on both sides, whatever its target: the network would be asked what it was told."""
+    """Refuse folds with a row in both parts, whatever its target: that is leakage."""
     first: dict[bytes, int] = {}
     same = numpy.empty(len(dataset), "int64")  # for each row the first one that is equal
     for i, row in enumerate(dataset.inputs):
@@ -211,9 +211,9 @@ def _check_duplicates(dataset: Dataset, folds: list[Fold]) -> None:
         leaked = numpy.isin(same[fold.validation_rows], same[fold.train_rows])
         if leaked.any():
             count, row = int(leaked.sum()), int(fold.validation_rows[leaked][0])
-            twin = int(fold.train_rows[same[fold.train_rows] == same[row]][0])
+            equal = int(fold.train_rows[same[fold.train_rows] == same[row]][0])
             raise UserError(
                 f"{dataset.name}: in fold {fold.number}, {count} of {len(leaked)} validation rows are in the training "
-                f"part too (row {row} equals row {twin}, counted from 0). Drop the copies, keep them together with "
+                f"part (row {row} equals row {equal}, counted from 0). Drop the duplicates, keep them together with "
                 f"groups=…, or allow them with duplicates=True"
             )

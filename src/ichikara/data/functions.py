@@ -1,4 +1,4 @@
-"""Functions to be learnt: a curve over a line, a surface over a square."""
+"""Functions to approximate: a curve over an interval, a surface over a square."""
 
 import numpy
 

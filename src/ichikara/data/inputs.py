@@ -1,4 +1,4 @@
-"""Inputs without targets, to be predicted: a CSV table, an array, a picture."""
+"""Inputs without targets, for prediction: a CSV table, an array, an image."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ def load_inputs(
     value_range: tuple[float, float] = (0.0, 1.0),
     invert: bool = False,
 ) -> numpy.ndarray:
-    """Read what a network is to be asked about: rows of a CSV, an ``.npy`` array, or one picture.
+    """Read the inputs of a prediction: rows of a CSV, an ``.npy`` array, or one picture.
 
     Shapes: -> (n, *shape), float32.
 

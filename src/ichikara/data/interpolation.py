@@ -1,21 +1,21 @@
-"""Images between their pixels: each pixel of a result is read at a place of its own, for a whole batch at once."""
+"""Bilinear interpolation of a batch of images."""
 
 import numpy
 
 __all__ = ["interpolate"]
 
-PIECE = 8192  # pixels that are worked on at a time: what they need stays in a processor's cache
+PIECE = 8192  # pixels per block, so that a block stays in the processor's cache
 
 
 def interpolate(
     images: numpy.ndarray, matrices: numpy.ndarray, field: numpy.ndarray, background: float = 0.0
 ) -> numpy.ndarray:
-    r"""Read each pixel of a result at a place of the image, between four pixels by their distances.
+    r"""Read each pixel of a result at a position of the image, interpolated between four pixels.
 
     .. math:: p' = A\,(y, x, 1)^\top + f(y, x) = (r + \beta, s + \gamma), \qquad
         v(p') = \sum_{i, j \in \{0, 1\}} |1 - i - \beta|\,|1 - j - \gamma|\; v_{r + i, s + j}
 
-    where r and s are whole and (β, γ) are fractions; places are counted from the image's middle.
+    where r and s are whole and (β, γ) are fractions; positions are counted from the image's centre.
 
     Shapes: images (n, c, h, w), matrices (n, 2, 3), field (n, 2, h·w) or (n, 2, 1) -> (n, c, h, w).
 

@@ -1,4 +1,4 @@
-"""Loaders: a data set in batches, in an order that depends on the seed alone and can be taken up where it was left."""
+"""Loaders: a data set in batches, in an order that depends on the seed alone and can be resumed."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,7 +18,7 @@ Transform = Callable[[numpy.ndarray, Generator], numpy.ndarray]
 
 
 class _Loader:
-    """What the loaders share: a dataset, a batch size, and a stream of random numbers of their own."""
+    """What the loaders share: a dataset, a batch size, and a random generator."""
 
     def __init__(self, dataset: Dataset, batch_size: int, generator: Generator | None, draws: bool):
         if not isinstance(dataset, Dataset):
@@ -31,13 +31,13 @@ class _Loader:
             raise UserError(f"{dataset.name} holds no examples; there is nothing to load")
         self.dataset = dataset
         self.batch_size = whole_number("batch_size", batch_size, at_least=1)
-        if generator is None:  # a loader that draws nothing leaves ichikara's own stream where it is
+        if generator is None:  # a loader that draws nothing must not advance ichikara's generator
             generator = default_generator().spawn() if draws else Generator(0)
         self.generator = generator
 
     @property
     def state(self) -> dict[str, Any]:
-        """Where the stream of random numbers stands, for JSON; set between epochs, it repeats all that followed."""
+        """The state of the random generator, for JSON; set between epochs, it repeats the epochs that followed."""
         return self.generator.state
 
     @state.setter
@@ -46,7 +46,7 @@ class _Loader:
 
 
 class DataLoader(_Loader):
-    """Batches of a data set, every example once in an epoch.
+    """Batches of a data set; an epoch has every example once.
 
     Shapes: iterating yields inputs (b, *) and targets (b, *), fresh contiguous NumPy arrays, b being ``batch_size`` or,
     in the last batch, what is left.
@@ -95,7 +95,7 @@ class DataLoader(_Loader):
         for batch in range(len(self)):
             rows = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
             inputs, targets = (
-                # A batch is the caller's to change, so it never shares memory with the dataset.
+                # A caller may change a batch, so it never shares memory with the dataset.
                 array[rows].copy() if order is None else array.take(order[rows], axis=0)
                 for array in (self.dataset.inputs, self.dataset.targets)
             )
@@ -105,10 +105,10 @@ class DataLoader(_Loader):
 
 
 class TextLoader(_Loader):
-    """Windows of a text, with the characters that follow at each place.
+    """Windows of a text, with the next character at each position.
 
-    Shapes: iterating yields inputs (b, context) and targets (b, context), int64, the targets being the inputs one place
-    further on.
+    Shapes: iterating yields inputs (b, context) and targets (b, context), int64, the targets being the inputs shifted
+    by one.
 
     Arguments: ``dataset``, a Dataset of a text; ``batch_size``, windows in a batch; ``context``, characters in a
     window; ``batches``, how many make an epoch, by default as many as cover the text's length; ``shuffle``, whether

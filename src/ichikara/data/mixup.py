@@ -1,4 +1,4 @@
-"""Mix-up: examples that lie between two others, and whose targets say how far."""
+"""Mix-up: convex combinations of two examples and of their targets."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,18 +15,18 @@ __all__ = ["MixUpLoader", "mix_up"]
 def mix_up(
     inputs: numpy.ndarray, targets: numpy.ndarray, classes: int, alpha: float, generator: Generator
 ) -> tuple[numpy.ndarray, numpy.ndarray]:
-    r"""Mix each example of a batch with another one of it, its target likewise.
+    r"""Mix each example of a batch with another one, and their targets likewise.
 
     .. math:: \tilde x = \lambda x_i + (1 - \lambda) x_j, \qquad \tilde y = \lambda y_i + (1 - \lambda) y_j, \qquad
         \lambda \sim \mathrm{Beta}(\alpha, \alpha)
 
-    with a λ of its own for each pair.
+    with a separate λ for each pair.
 
     Shapes: inputs (n, \*), labels (n,) or probabilities (n, classes) -> inputs (n, \*), probabilities (n, classes),
     float32 and float64 kept.
 
     Arguments: ``inputs`` and ``targets``, a batch; ``classes``, how many there are; ``alpha``, above 0: near 0 most
-    examples stay what they are, at 1 every mixture is as likely; ``generator``, for the draws.
+    examples stay almost unchanged, at 1 all mixtures are equally likely; ``generator``, for the draws.
 
     Errors: `UserError` for arguments out of range, inputs that are whole numbers, and labels beyond the classes.
 
@@ -63,7 +63,7 @@ def _between(one: numpy.ndarray, other: numpy.ndarray, share: numpy.ndarray) -> 
 
 
 class MixUpLoader:
-    """A loader's batches, mixed: what `mix_up` makes of each, drawn from the loader's own stream.
+    """A loader's batches, mixed: what `mix_up` makes of each, drawn from the loader's generator.
 
     Shapes: iterating yields inputs (b, *) and probabilities (b, classes).
 
@@ -87,7 +87,7 @@ class MixUpLoader:
 
     @property
     def state(self) -> dict[str, Any]:
-        """Where the loader's stream of random numbers stands."""
+        """The state of the loader's random generator."""
         return self.loader.state
 
     @state.setter

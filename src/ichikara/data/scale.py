@@ -1,6 +1,6 @@
-"""Scalers: every component to mean 0 and deviation 1, or into [0, 1], by numbers learnt from the training data only.
+"""Scalers: every component to mean 0 and standard deviation 1, or to [0, 1], fitted to the training data only.
 
-They work on inputs of any shape, are saved as plain arrays, and refuse what would leak knowledge of held-back data.
+They work on inputs of any shape, are saved as plain arrays, and refuse what would leak held-out data.
 """
 
 from collections.abc import Mapping
@@ -31,11 +31,11 @@ class _Scaler:
         self._state: dict[str, numpy.ndarray] | None = None
 
     def fit(self, data: Dataset | numpy.ndarray, *, refit: bool = False) -> Self:
-        """Learn the two numbers of each component from the training data, and return self.
+        """Fit the two numbers of each component to the training data, and return self.
 
         Shapes: data (n, *).
 
-        Arguments: ``data``, a Dataset (its inputs count) or an array; ``refit``, whether to learn anew what was learnt.
+        Arguments: ``data``, a Dataset (its inputs count) or an array; ``refit``, whether to fit again.
 
         Errors: `UserError` if it is already fitted, or if the data is a validation or test part, empty, or not finite.
         """
@@ -43,13 +43,13 @@ class _Scaler:
         if self._state is not None and not yes_or_no("refit", refit):
             raise UserError(
                 f"this {kind} is already fitted; a scaler learns from the training data once, and the other parts are "
-                f"only transformed. To start anew on purpose: fit(data, refit=True)"
+                f"only transformed. To fit it again: fit(data, refit=True)"
             )
         if isinstance(data, Dataset):
             if data.part in ("validation", "test"):
                 raise UserError(
                     f"this is the {data.part} part of {data.name}; a {kind} is fitted on the training part only, or "
-                    f"the network would be tested on what it has already seen"
+                    f"the held-out data would leak into training"
                 )
             if data.task == "text":
                 raise UserError(
@@ -92,18 +92,18 @@ class _Scaler:
 
     @property
     def fitted(self) -> bool:
-        """Whether it has learnt its numbers."""
+        """Whether it has been fitted."""
         return self._state is not None
 
     def state_dict(self) -> dict[str, numpy.ndarray]:
-        """What was learnt, as plain float64 arrays by name.
+        """The fitted numbers, as float64 arrays by name.
 
         Errors: `UserError` before `fit`.
         """
         return {name: array.copy() for name, array in self._fitted().items()}
 
     def load_state_dict(self, state: Mapping[str, numpy.ndarray]) -> None:
-        """Take over what another scaler of this kind learnt.
+        """Load the state of another scaler of this kind.
 
         Arguments: ``state``, from `state_dict`.
         Errors: `UserError` naming missing and unexpected keys, or arrays that do not fit.
@@ -140,7 +140,7 @@ class _Scaler:
         return self._state
 
     def _numbers(self, data: Dataset | numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
-        """Offset and scale, once it is clear that they fit the data."""
+        """Offset and scale, checked against the shape of the data."""
         offset, scale = self._offset_and_scale(self._fitted())
         values = _values(data)
         if self.per == "feature" and values.shape[1:] != offset.shape:
@@ -174,7 +174,7 @@ class StandardScaler(_Scaler):
 
     def _learn(self, values, axis):
         mean = values.mean(axis, dtype="float64")
-        # In pieces, so that float64 copies of a large set never stand in memory at once.
+        # In pieces, so that float64 copies of a large set are never in memory at once.
         squares = sum(
             numpy.square(values[i : i + ROWS] - mean, dtype="float64").sum(axis) for i in range(0, len(values), ROWS)
         )
@@ -191,15 +191,15 @@ class StandardScaler(_Scaler):
 
 
 class MinMaxScaler(_Scaler):
-    """Scale each component so that the training data just fills [0, 1], z = (x − min) / (max − min).
+    """Scale each component so that the training data spans [0, 1], z = (x − min) / (max − min).
 
     Shapes: (n, *) -> (n, *).
 
     Arguments: ``per``, 'feature' for a minimum and a maximum for each component (each pixel of an image), 'all' for one
     of each over everything.
 
-    Data beyond what was seen in training goes beyond [0, 1]: nothing is clipped. A component that never varies has no
-    range to divide by: its scale is 1, and it becomes 0.
+    Values beyond the range of the training data go beyond [0, 1]: nothing is clipped. A component that never varies has
+    no range to divide by: its scale is 1, and it becomes 0.
 
     Errors: see `fit` and `transform`.
 

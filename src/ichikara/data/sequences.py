@@ -1,4 +1,4 @@
-"""Sequences drawn from a rule: what a memory is needed for, and what attention makes easy."""
+"""Generated sequences: tasks that need a memory, and tasks that attention makes easy."""
 
 import numpy
 
@@ -12,13 +12,13 @@ __all__ = ["load_adding", "load_reverse"]
 
 
 def load_adding(n_samples: int = 10_000, length: int = 100, *, seed: int = 0) -> Dataset:
-    """The adding problem: of a long row of numbers two are marked, and their sum is asked for at the end.
+    """The adding problem: in a long sequence of numbers two are marked, and the target is their sum.
 
     The constant answer 1 has a mean squared error of 1/6; a network without a long memory stays there.
 
     Shapes: inputs (n_samples, length, 2), a number from 0 to 1 and its mark; targets (n_samples, 1).
 
-    Arguments: ``n_samples``; ``length``, of each row, at least 2; ``seed``, of the draw.
+    Arguments: ``n_samples``; ``length``, of each sequence, at least 2; ``seed``, of the draw.
 
     >>> data = load_adding(100, length=10)
     >>> data.inputs[:, :, 1].sum(axis=1).tolist() == [2.0] * 100
@@ -44,7 +44,7 @@ def load_adding(n_samples: int = 10_000, length: int = 100, *, seed: int = 0) ->
 def load_reverse(
     n_samples: int = 10_000, length: int = 10, symbols: int = 10, order: str = "reverse", *, seed: int = 0
 ) -> Dataset:
-    """Rows of symbols to be written backwards, or sorted.
+    """Sequences of symbols to be reversed, or sorted.
 
     Shapes: inputs (n_samples, 2 length): the question, then the answer shifted by one behind a start symbol, as a
     decoder is trained with; targets (n_samples, length), the answer.

@@ -1,4 +1,4 @@
-"""Data sets that need no download: scikit-learn's, and a few drawn from a formula. They are the default of everything.
+"""Data sets without a download: scikit-learn's, and a few that are generated. They are the defaults.
 
 scikit-learn is imported where it is used, so that importing ichikara stays light.
 """
@@ -44,7 +44,7 @@ def load_digits(*, as_images: bool = False) -> Dataset:
 
 
 def load_moons(n_samples: int = 500, noise: float = 0.1, *, seed: int = 0) -> Dataset:
-    """Two half-moons in the plane, hooked into each other: no straight line separates them.
+    """Two interleaved half-moons in the plane, which no straight line separates.
 
     Shapes: inputs (n_samples, 2), targets (n_samples,).
 
@@ -152,13 +152,13 @@ def load_blobs(
     *,
     seed: int = 0,
 ) -> Dataset:
-    """Round heaps of points, normally distributed, one class each.
+    """Gaussian clusters of points, one class each.
 
     Shapes: inputs (n_samples, n_features), targets (n_samples,).
 
-    Arguments: ``n_samples``, how many points in all; ``centers``, how many heaps, placed by the seed in the cube from
-    −10 to 10, or the centres themselves; ``n_features``, the dimensions, unless the centres say; ``cluster_std``, the
-    standard deviation of a heap; ``seed``, for everything drawn.
+    Arguments: ``n_samples``, how many points in all; ``centers``, how many clusters, placed by the seed in the cube
+    from −10 to 10, or the centres themselves; ``n_features``, the dimensions, unless the centres say; ``cluster_std``,
+    the standard deviation of a cluster; ``seed``, for everything drawn.
 
     >>> load_blobs(40, centers=[[-2, 0], [2, 0]]).classes
     ('blob 1', 'blob 2')
@@ -193,7 +193,7 @@ def load_blobs(
 
 
 def cubic(x: numpy.ndarray) -> numpy.ndarray:
-    """The curve beneath `load_cubic`, y = x³ − x. Shapes: (*) -> (*).
+    """The curve of `load_cubic`, y = x³ − x. Shapes: (*) -> (*).
 
     >>> float(cubic(2.0))
     6.0
@@ -204,7 +204,7 @@ def cubic(x: numpy.ndarray) -> numpy.ndarray:
 def load_cubic(n_samples: int = 20, noise: float = 0.3, *, seed: int = 0) -> Dataset:
     """Points on a cubic, y = x³ − x, with noise: few enough that a polynomial of high degree fits the noise.
 
-    Shapes: inputs (n_samples, 1), x evenly drawn from −1.5 to 1.5; targets (n_samples, 1), as a network gives them out.
+    Shapes: inputs (n_samples, 1), x evenly drawn from −1.5 to 1.5; targets (n_samples, 1), as a network's outputs.
 
     Arguments: ``n_samples``, how many points; ``noise``, the standard deviation added to y; ``seed``, for x and noise.
 
@@ -221,7 +221,7 @@ def load_cubic(n_samples: int = 20, noise: float = 0.3, *, seed: int = 0) -> Dat
 
 
 def _sampling(n_samples, noise, seed, spread="noise") -> tuple[int, float, int]:
-    """The three arguments that every drawn set has, checked."""
+    """The three arguments that all generated sets share, checked."""
     seed = whole_number("seed", seed, at_least=0)
     if seed >= 2**32:  # what scikit-learn takes
         raise UserError(f"a seed of a drawn data set is below 2**32, not {seed}")

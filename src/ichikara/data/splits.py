@@ -1,4 +1,4 @@
-"""Training, validation and test parts: learn from the first, watch the second, open the third once, at the end."""
+"""Training, validation and test parts: train on the first, validate on the second, test once on the third."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -15,7 +15,7 @@ __all__ = ["Split", "TrainTest", "TrainValidation", "split"]
 
 
 class Split(NamedTuple):
-    """The parts of a data set; a part that was not asked for is None."""
+    """The parts of a data set; a part that was not requested is None."""
 
     train: Dataset
     validation: Dataset | None
@@ -23,14 +23,14 @@ class Split(NamedTuple):
 
 
 class TrainTest(NamedTuple):
-    """A data set that is published in two parts, to train on and to test with."""
+    """A data set that is published in two parts, for training and test."""
 
     train: Dataset
     test: Dataset
 
 
 class TrainValidation(NamedTuple):
-    """A data set that comes in two parts, to train on and to watch."""
+    """A data set that comes in two parts, for training and validation."""
 
     train: Dataset
     validation: Dataset
@@ -39,12 +39,12 @@ class TrainValidation(NamedTuple):
 def split(
     dataset: Dataset, validation: float = 0.2, test: float = 0.0, *, seed: int = 0, stratify: bool | None = None
 ) -> Split:
-    """Part a data set at random, every example into exactly one part; a text is cut in order, its end held back.
+    """Split a data set at random, each example into exactly one part; a text is cut in order, its end held out.
 
-    Shapes: of n examples, round(n · validation) and round(n · test) are held back, and the rest is for training.
+    Shapes: of n examples, round(n · validation) and round(n · test) are held out, and the rest is for training.
 
     Arguments: ``validation`` and ``test``, fractions of the whole, 0 for no such part; ``seed``, for the draw;
-    ``stratify``, whether each class is parted in the same proportion, by default true for a classification.
+    ``stratify``, whether each class is split in the same proportion, by default true for a classification.
 
     Errors: `UserError` if a fraction is out of range, a part comes out empty, or a class has too few members to be in
     every part.
@@ -57,12 +57,12 @@ def split(
     Source: stratified sampling is scikit-learn's ``train_test_split``.
     """
     seed = whole_number("seed", seed, at_least=0)
-    held = {"validation": _fraction("validation", validation), "test": _fraction("test", test)}
-    if sum(held.values()) >= 1:
+    fractions = {"validation": _fraction("validation", validation), "test": _fraction("test", test)}
+    if sum(fractions.values()) >= 1:
         raise UserError(
-            f"validation {validation:g} and test {test:g} leave nothing to train on; together below 1, please"
+            f"validation {validation:g} and test {test:g} leave nothing to train on; their sum must be below 1"
         )
-    sizes = {part: round(len(dataset) * fraction) for part, fraction in held.items() if fraction > 0}
+    sizes = {part: round(len(dataset) * fraction) for part, fraction in fractions.items() if fraction > 0}
     sizes = {"train": len(dataset) - sum(sizes.values()), **sizes}
     empty = [part for part, size in sizes.items() if size < 1]
     if empty:
@@ -74,7 +74,7 @@ def split(
     if stratify:
         _check_classes(dataset, sizes)
 
-    if dataset.task == "text":  # neighbours belong together, and what follows must not be known beforehand
+    if dataset.task == "text":  # neighbours overlap, and training must not see what follows
         ends = numpy.cumsum([0, *sizes.values()])
         rows = {part: numpy.arange(ends[i], ends[i + 1]) for i, part in enumerate(sizes)}
     else:
@@ -112,7 +112,7 @@ def _check_classes(dataset: Dataset, sizes: dict[str, int]) -> None:
 
 
 def _draw(dataset: Dataset, sizes: dict[str, int], generator: Generator, stratify: bool) -> dict[str, numpy.ndarray]:
-    """Row numbers for each part: the held-back parts are drawn one after the other, the rest is for training."""
+    """Row numbers for each part: the held-out parts are drawn one after the other, the rest is for training."""
     from sklearn.model_selection import train_test_split
 
     rest = numpy.arange(len(dataset))

@@ -24,7 +24,7 @@ TINYSHAKESPEARE = RemoteFile(
 
 
 class CharVocabulary:
-    """The characters of a text in the order of their code points; a character's number is its place.
+    """The characters of a text in the order of their code points; a character's number is its position.
 
     Arguments: ``characters``, a text or any collection of characters, repeats allowed.
 
@@ -69,7 +69,7 @@ class CharVocabulary:
         return ids
 
     def decode(self, ids: Any) -> str:
-        """The text that the numbers spell. Shapes: (n,) -> text of n characters.
+        """The text of these numbers. Shapes: (n,) -> text of n characters.
 
         Errors: `UserError` for a number that names no character.
         """
@@ -77,7 +77,7 @@ class CharVocabulary:
         if ids.size == 0:
             return ""
         if ids.dtype.kind not in "iu" or ids.ndim != 1:
-            raise UserError(f"decode takes a row of whole numbers, not {ids.dtype} of shape {ids.shape}")
+            raise UserError(f"decode takes a sequence of whole numbers, not {ids.dtype} of shape {ids.shape}")
         if ids.min() < 0 or ids.max() >= len(self):
             wrong = ids[(ids < 0) | (ids >= len(self))][0]
             raise UserError(f"{wrong} names no character: the vocabulary has numbers from 0 to {len(self) - 1}")
@@ -113,11 +113,11 @@ def text_dataset(
 
 
 def load_text(path: str | os.PathLike, *, validation: float = 0.1) -> TrainValidation:
-    """A text of the user's own; its last part is for validation.
+    """A text file of the user; its last part is for validation.
 
     Shapes: as `load_tinyshakespeare`.
 
-    Arguments: ``path``, of a file in UTF-8; ``validation``, the fraction held back at the end, above 0 and below 1.
+    Arguments: ``path``, of a file in UTF-8; ``validation``, the fraction held out at the end, above 0 and below 1.
 
     Errors: `UserError` for a file that is missing, empty or not in UTF-8.
 
@@ -144,7 +144,7 @@ def load_tinyshakespeare(*, validation: float = 0.1) -> TrainValidation:
 
     Shapes: inputs (1003853,), targets (1003853,) for training, (111539,) each for validation, int64.
 
-    Arguments: ``validation``, the fraction held back at the end, above 0 and below 1.
+    Arguments: ``validation``, the fraction held out at the end, above 0 and below 1.
 
     Returns the pair ``(train, validation)``, also by these names; both have the vocabulary of the whole text, which is
     ``CharVocabulary(train.classes)``.

@@ -1,4 +1,4 @@
-"""The vault: a test set that is opened once, at the end, and that remembers who opened it and when."""
+"""The vault: a test set that is opened once, at the end, with a record of what opened it and when."""
 
 import json
 import os
@@ -22,7 +22,7 @@ FORMAT = "ichikara vault 1"
 
 
 class Opening(NamedTuple):
-    """One opening of a vault: by what, when (UTC, ISO 8601), and whether a repetition was asked for."""
+    """One opening of a vault: by what, when (UTC, ISO 8601), and whether it was a repetition."""
 
     by: str
     when: str
@@ -30,10 +30,10 @@ class Opening(NamedTuple):
 
 
 class TestVault:
-    """Keeps a test set shut until it is opened by name, and writes down each opening.
+    """Keeps a test set closed until it is opened, and records each opening.
 
-    A test set says how a network does on data that nobody has looked at. Looked at twice, with changes in between, it
-    has become one more validation set; so a second opening has to be asked for, and is counted.
+    A test set estimates the error on unseen data. Used twice, with changes in between, it becomes one more validation
+    set; so a second opening must be requested, and is counted.
 
     Arguments: ``dataset``, the test set; ``path``, the JSON file of the record, which also pins the data's checksum;
     None keeps the record in memory only.
@@ -56,7 +56,7 @@ class TestVault:
 
     def __init__(self, dataset: Dataset, path: str | os.PathLike | None = None):
         if not isinstance(dataset, Dataset):
-            raise UserError(f"a vault keeps a Dataset, not {type(dataset).__name__}")
+            raise UserError(f"a vault holds a Dataset, not {type(dataset).__name__}")
         self._dataset = dataset
         self._checksum = dataset.checksum
         self._path = None if path is None else Path(path)
@@ -70,12 +70,12 @@ class TestVault:
                     self._write([])
 
     def open(self, by: str, again: bool = False) -> Dataset:
-        """Write down who opens the vault and when, and give out the test set.
+        """Record what opens the vault and when, and return the test set.
 
         Arguments: ``by``, what opens it, such as 'evaluate'; ``again``, True to open a vault that was opened before.
 
         Errors: `VaultOpenedError` if it was opened before and ``again`` is not set; `UserError` if the opening cannot
-        be written down, in which case the vault stays shut.
+        be recorded, in which case the vault stays closed.
         """
         refuse_inside_fold()
         if not isinstance(by, str) or not by.strip():
@@ -104,7 +104,7 @@ class TestVault:
         return f"TestVault({len(self._dataset)} examples, opened {count} time{'s'[: count != 1]})"
 
     def _read(self) -> list[Opening]:
-        """The openings on record, once it is clear that the record is whole and of this data."""
+        """The recorded openings, once the record is checked against this data."""
         if self._path is None:
             return list(self._memory)
         try:
@@ -120,7 +120,7 @@ class TestVault:
         except (ValueError, KeyError, TypeError):
             raise UserError(
                 f"{self._path} is damaged or not the record of a test set; it is left as it is, and the vault stays "
-                f"shut. Restore it from a copy, or move it away if you know that the test set was never opened"
+                f"closed. Restore it from a copy, or move it away if you know that the test set was never opened"
             ) from None
         if checksum != self._checksum:
             raise UserError(
@@ -147,7 +147,7 @@ class TestVault:
         except OSError as error:
             raise UserError(
                 f"cannot write the record of the test set, {self._path}: {error.strerror or error}; "
-                f"the vault stays shut"
+                f"the vault stays closed"
             ) from None
 
     @contextmanager
@@ -157,7 +157,7 @@ class TestVault:
             if self._path is None:
                 yield
                 return
-            # A file of its own: the record is replaced by renaming, and a lock stays with the file that it was put on.
+            # A separate file: the record is replaced by renaming, and a lock stays with the file it was taken on.
             path = self._path.with_name(f".{self._path.name}.lock")
             try:
                 file = open(path, "ab")  # noqa: SIM115 - errors of the block must not be taken for errors of this line
@@ -165,7 +165,7 @@ class TestVault:
                 raise UserError(
                     f"cannot keep a record of the test set in {self._path.parent}: {error.strerror or error}"
                 ) from None
-            with file:  # closing releases the lock, and so does the death of the process
+            with file:  # closing releases the lock, and so does the end of the process
                 _lock(file)
                 yield
 
@@ -178,7 +178,7 @@ def _opening(entry: dict[str, Any]) -> Opening:
 
 
 def _lock(file) -> None:
-    """Wait until no other process holds the file's lock, then hold it."""
+    """Take the file's lock, once no other process has it."""
     if os.name == "nt":
         import msvcrt
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy
 
+from ..arrays import sum_to as plain_sum_to
 from . import registry as kernels
-from ..arrays.namespace import namespace
-from .workers import ALONE, share
+from .threads.blas_threads import BLAS_SERIAL_LIMIT
+from .threads.team import parallel_map
 
 __all__ = ["product", "sum_of_rows", "sum_of_two", "sum_to"]
 
@@ -21,7 +22,7 @@ def product(a: Any, b: Any, bias: Any = None) -> Any:
     """
     if isinstance(a, numpy.ndarray) and isinstance(b, numpy.ndarray) and a.ndim and b.ndim:
         cost = max(a.size * (b.shape[-1] if b.ndim > 1 else 1), b.size)
-        if cost >= ALONE and a.dtype == b.dtype:
+        if cost >= BLAS_SERIAL_LIMIT and a.dtype == b.dtype:
             return _large_product(a, b, bias, cost)
     y = a @ b
     return y if bias is None else y + bias
@@ -33,7 +34,7 @@ def _large_product(a, b, bias, cost):
     if a.ndim == 1:
         return product(a[None], b)[..., 0, :]
     if a.shape[:-2] != b.shape[:-2]:  # broadcast: not shared out, but still kept to one thread
-        return share(lambda part: a @ b, 1, cost)[0]
+        return parallel_map(lambda part: a @ b, 1, cost)[0]
     # Of smaller matrices a kernel takes as long as the library, and would have to be compiled.
     if a.ndim == 2 and a.dtype.char in "fd" and max(a.size, b.size, len(a) * b.shape[1]) >= kernels.LARGE:
         fast = kernels.find("arrays.product").get("")
@@ -48,7 +49,7 @@ def _large_product(a, b, bias, cost):
         count, work = len(a), lambda part: numpy.matmul(a[part], b, out=y[part])
     else:
         count, work = y.shape[-1], lambda part: numpy.matmul(a, b[:, part], out=y[:, part])
-    share(work, count, cost, _SMALL)
+    parallel_map(work, count, cost, _SMALL)
     if bias is not None:
         y += bias
     return y
@@ -68,21 +69,8 @@ def sum_of_rows(x: Any) -> Any:
 
 
 def sum_to(x: Any, shape: tuple[int, ...]) -> Any:
-    r"""Sum ``x`` over the axes along which an array of the given shape was broadcast to make it.
-
-    .. math:: \bar a = \sum_{\text{stretched axes}} \bar y
-
-    Shapes: (\*stretched) -> shape.
-
-    >>> import numpy
-    >>> sum_to(numpy.ones((2, 3)), (1, 3)).tolist()
-    [[2.0, 2.0, 2.0]]
-    """
-    if x.shape == shape:
-        return x
-    xp = namespace(x)
+    """`arrays.sum_to`, the sum of a matrix's rows by a kernel."""
     new = x.ndim - len(shape)
-    axes = tuple(range(new)) + tuple(i + new for i, n in enumerate(shape) if n == 1 and x.shape[i + new] != 1)
-    if axes and xp is numpy and axes == (*range(new),) and x.ndim > new:
+    if new > 0 and isinstance(x, numpy.ndarray) and x.shape[new:] == shape:
         return sum_of_rows(x.reshape(math.prod(x.shape[:new]), math.prod(shape))).reshape(shape)
-    return xp.reshape(xp.sum(x, axis=axes), shape) if axes else xp.reshape(x, shape)
+    return plain_sum_to(x, shape)

@@ -41,12 +41,15 @@ from typing import Any, NamedTuple
 
 import numpy
 
+from ..autodiff.arguments import names_of
+from ..autodiff.engine import Rule
 from .loading import load_kernels
 
 __all__ = [
     "ALONE",
     "ANY",
     "LARGE",
+    "Implementation",
     "find",
     "find_fused",
     "find_small",
@@ -54,6 +57,8 @@ __all__ = [
     "fitting",
     "fitting_in_place",
     "fused",
+    "implementation",
+    "implementations",
     "in_place",
     "kernel",
     "small",
@@ -67,6 +72,38 @@ LARGE = 1 << 14
 
 ALONE = "alone"
 """The name under which `find` has the kernel of an operation's value alone."""
+
+
+class Implementation:
+    """Another way to compute an operation: a function of arrays, and rules for the gradients of its inputs.
+
+    Attributes: ``keeps``, the names of the results after the first, which only the rules see, unless the operation
+    returns them too; ``rules``, by input, those of the operation where it has none of its own; ``inference``, whether
+    it computes the value alone.
+    """
+
+    def __init__(self, function: Callable, keeps: tuple[str, ...] = (), rules: Any = (), inference: bool = False):
+        self.function, self.keeps, self.rules, self.inference = function, keeps, dict(rules), inference
+
+    def gradient(self, **rules: Callable) -> "Implementation":
+        """State the rules that are not the operation's own."""
+        self.rules.update({name: Rule("", rule, names_of(rule)) for name, rule in rules.items()})
+        return self
+
+
+implementations: dict[str, Implementation] = {}
+"""Implementations by NumPy, for arrays of any size, by the operation's name."""
+
+
+def implementation(operation: str, keeps: tuple[str, ...] = ()) -> Callable[[Callable], Implementation]:
+    """Decorator: a function that computes an operation on NumPy's arrays of any size."""
+
+    def register(function):
+        implementations[operation] = Implementation(function, keeps)
+        return implementations[operation]
+
+    return register
+
 
 _known: dict[str, dict[str, Callable]] = {}
 _known_fused: dict[tuple[tuple[str, str], tuple[str, str]], Callable] = {}

@@ -15,7 +15,6 @@ __all__ = [
     "added",
     "as_pages",
     "bound",
-    "check",
     "if_living",
     "cleaned",
     "living_steps",
@@ -85,20 +84,6 @@ def cleaned(living, x):
 def order(steps, reverse):
     """The numbers of the steps, in the order in which they are read."""
     return range(steps - 1, -1, -1) if reverse else range(steps)
-
-
-def check(name, x, w_ih, w_hh, gates, lengths):
-    """Raise ValueError where the shapes do not fit."""
-    size = w_hh.shape[1]
-    if x.ndim != 3 or x.shape[0] == 0:
-        raise ValueError(f"{name} reads sequences (T, n, features) of at least one step, and this is {x.shape}")
-    if w_ih.shape != (gates * size, x.shape[2]) or w_hh.shape[0] != gates * size:
-        raise ValueError(
-            f"{name} of {x.shape[2]} features and {size} units has weights of shapes "
-            f"{(gates * size, x.shape[2])} and {(gates * size, size)}, not {w_ih.shape} and {w_hh.shape}"
-        )
-    if lengths is not None and lengths.shape != (x.shape[1],):
-        raise ValueError(f"{x.shape[1]} sequences have that many lengths, not {lengths.shape}")
 
 
 class Back:

@@ -1,6 +1,4 @@
-"""What a neuron makes of its weighted sum."""
-
-from typing import Any
+"""Activation functions."""
 
 from .. import ops
 from ..autodiff import Tensor
@@ -24,11 +22,11 @@ __all__ = [
 
 
 class Step(Module):
-    r"""The unit step of the perceptron: fires above its threshold, is silent at it and below.
+    r"""The unit step of the perceptron: 1 above the threshold, 0 at it and below.
 
     .. math:: y = [x > \theta]
 
-    It has no slope that descent could use: nothing flows back through it.
+    Its derivative is 0 wherever it exists, so no gradient flows back through it.
 
     Shapes: (\*) -> (\*).
 
@@ -103,7 +101,7 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    r"""Rectified linear unit with a small slope for negative input, so that it cannot die.
+    r"""Rectified linear unit with a small slope for negative input, so that its gradient never vanishes there.
 
     .. math:: y = x \text{ where } x > 0 \text{ else } a x
 
@@ -129,7 +127,7 @@ class LeakyReLU(Module):
 
 
 class ELU(Module):
-    r"""Exponential linear unit: negative input is bent towards -α.
+    r"""Exponential linear unit: negative input saturates at -α.
 
     .. math:: y = x \text{ where } x > 0 \text{ else } \alpha (e^x - 1)
 
@@ -227,7 +225,27 @@ class Softplus(Module):
         return f"beta={self.beta}, threshold={self.threshold}"
 
 
-class Softmax(Module):
+class _OverAxis(Module):
+    """What both softmaxes share: the axis, which may be left out."""
+
+    def __init__(self, dim: int | None = None):
+        super().__init__()
+        self.dim = dim
+
+    def _axis(self, input: Tensor) -> int:
+        if self.dim is None:
+            if input.ndim > 2:
+                raise UserError(f"{self!r}: say which axis of {input.shape} is meant, such as dim=1 for the classes")
+            return -1
+        if not -input.ndim <= self.dim < input.ndim:
+            raise UserError(f"{self!r}: an input of shape {input.shape} has no axis {self.dim}")
+        return self.dim
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmax(_OverAxis):
     r"""Exponentials that add up to 1 along an axis: probabilities of classes.
 
     .. math:: y_i = \frac{e^{x_i}}{\sum_j e^{x_j}}
@@ -244,18 +262,11 @@ class Softmax(Module):
     Source: J. Bridle, "Probabilistic Interpretation of Feedforward Classification Network Outputs" (1990).
     """
 
-    def __init__(self, dim: int | None = None):
-        super().__init__()
-        self.dim = dim
-
     def forward(self, input: Tensor) -> Tensor:
-        return ops.softmax(input, _axis(self, input))
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
+        return ops.softmax(input, self._axis(input))
 
 
-class LogSoftmax(Module):
+class LogSoftmax(_OverAxis):
     r"""Logarithm of `Softmax`, exact where the softmax itself would round to 0.
 
     .. math:: y_i = x_i - \ln \sum_j e^{x_j}
@@ -272,23 +283,5 @@ class LogSoftmax(Module):
     Source: C. Bishop, "Pattern Recognition and Machine Learning" (2006), section 4.3.4.
     """
 
-    def __init__(self, dim: int | None = None):
-        super().__init__()
-        self.dim = dim
-
     def forward(self, input: Tensor) -> Tensor:
-        return ops.log_softmax(input, _axis(self, input))
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
-
-
-def _axis(layer: Any, input: Tensor) -> int:
-    """The axis of a softmax, where the layer may leave it open."""
-    if layer.dim is None:
-        if input.ndim > 2:
-            raise UserError(f"{layer!r}: say which axis of {input.shape} is meant, such as dim=1 for the classes")
-        return -1
-    if not -input.ndim <= layer.dim < input.ndim:
-        raise UserError(f"{layer!r}: an input of shape {input.shape} has no axis {layer.dim}")
-    return layer.dim
+        return ops.log_softmax(input, self._axis(input))

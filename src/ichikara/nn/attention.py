@@ -1,4 +1,4 @@
-"""Multi-head attention: several places are looked at at once, each by its own criterion."""
+"""Multi-head attention: several attentions side by side, each with its own queries, keys and values."""
 
 import math
 from typing import Any
@@ -18,7 +18,7 @@ __all__ = ["MultiheadAttention"]
 
 
 class MultiheadAttention(Module):
-    r"""Looks things up in a sequence, in several ways at once.
+    r"""Attention with several heads: each averages the values by how well their keys match a query.
 
     .. math:: Y = [Y_1, \dots, Y_h]\,W_o^\top + b_o, \qquad
         Y_i = \operatorname{softmax}\Bigl(\frac{Q_i K_i^\top}{\sqrt{e / h}} + M\Bigr) V_i, \qquad
@@ -29,15 +29,16 @@ class MultiheadAttention(Module):
     ``in_proj_weight`` (3 embed_dim, embed_dim), or with kdim or vdim ``q_proj_weight``, ``k_proj_weight``,
     ``v_proj_weight``; ``in_proj_bias`` (3 embed_dim).
 
-    Arguments: ``embed_dim``, the length of a step; ``num_heads``, the number of heads h, which divides it;
-    ``dropout``, the probability, 0 to 1, that a weight is dropped; ``bias``, whether there are biases; ``kdim`` and
-    ``vdim``, the lengths of keys and values where they are others; ``batch_first``, whether the sequences come before
-    their steps; ``dtype``, the type of the parameters; ``generator``, where dropout draws from.
+    Arguments: ``embed_dim``, the length of a step; ``num_heads``, the number of heads h, which divides it; ``dropout``,
+    the probability, 0 to 1, that a weight is dropped; ``bias``, whether there are biases; ``kdim`` and ``vdim``, the
+    lengths of keys and values where these differ; ``batch_first``, whether the sequences come before their steps;
+    ``dtype``, the type of the parameters; ``generator``, the source of the dropout masks.
 
-    In a call: ``key_padding_mask`` (n, s) and ``attn_mask`` (l, s) or (n num_heads, l, s), **true where may not be
-    looked**, or floats that are added to the scores; ``need_weights``, whether the weights are a result too, which
-    takes longer; ``average_attn_weights``, whether over the heads; ``is_causal``, look at places up to one's own only,
-    for which no mask is needed. A step that may look nowhere gets 0 and the output's bias.
+    In a call: ``key_padding_mask`` (n, s) and ``attn_mask`` (l, s) or (n num_heads, l, s), **true where attention is
+    not allowed**, or floats that are added to the scores; ``need_weights``, whether to return the weights too, which is
+    slower; ``average_attn_weights``, whether to average them over the heads; ``is_causal``, whether each position
+    attends only to itself and to earlier ones, without a mask. A step that may attend to nothing gets 0 and the
+    output's bias.
 
     Raises UserError where the heads do not divide embed_dim, and for shapes that do not fit.
 
@@ -91,7 +92,7 @@ class MultiheadAttention(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew; the biases start at 0."""
+        """Draw new initial values for the parameters; the biases start at 0."""
         self.out_proj.reset_parameters()
         for weight in (self.in_proj_weight, self.q_proj_weight, self.k_proj_weight, self.v_proj_weight):
             if weight is not None:
@@ -115,19 +116,19 @@ class MultiheadAttention(Module):
         self._check(query, key, value)
         n, l, s = self._sizes(query, key)
         mask = self._mask(n, l, s, key_padding_mask, attn_mask)
-        kept = self._kept((n, self.num_heads, l, s), query.dtype)
+        dropout_mask = self._dropout_mask((n, self.num_heads, l, s), query.dtype)
         options = {"is_causal": is_causal and attn_mask is None, "scale": 1 / math.sqrt(self.head_dim)}
         weights = None
         if query is key is value and self.in_proj_weight is not None and not need_weights:
             qkv = self._to_heads(ops.linear(query, self.in_proj_weight, self.in_proj_bias), batched, 3)
-            y = self_attention(qkv, mask, kept, **options)  # (n, h, l, e / h)
+            y = self_attention(qkv, mask, dropout_mask, **options)  # (n, h, l, e / h)
         else:
             q, k, v = (self._to_heads(x, batched) for x in self._projected(query, key, value))  # (n, h, l, e / h)
             if need_weights:
-                weights = attention(q, k, None, mask, kept, **options)  # (n, h, l, s)
+                weights = attention(q, k, None, mask, dropout_mask, **options)  # (n, h, l, s)
                 y = weights @ v
             else:
-                y = attention(q, k, v, mask, kept, **options)  # (n, h, l, e / h)
+                y = attention(q, k, v, mask, dropout_mask, **options)  # (n, h, l, e / h)
         y = self.out_proj(self._from_heads(y, batched))
         if weights is not None:
             weights = weights.mean(axis=1) if average_attn_weights else weights
@@ -159,7 +160,7 @@ class MultiheadAttention(Module):
         return y if batched else y[0]
 
     def _mask(self, n: int, l: int, s: int, key_padding_mask: Any, attn_mask: Any) -> Tensor | None:
-        """Both masks as one: true where may be looked if both say where not, else what is added to the scores."""
+        """Both masks as one: true where attention is allowed if both are boolean, else what is added to the scores."""
         masks = []
         alone = {(s,): (1, 1, 1, s)} if n == 1 else {}
         known: tuple[tuple[str, Any, dict], ...] = (
@@ -189,7 +190,7 @@ class MultiheadAttention(Module):
         length = 1 if self.batch_first else 0
         return query.shape[1 - length], query.shape[length], key.shape[length]
 
-    def _kept(self, shape: tuple[int, ...], dtype: Any) -> Tensor | None:
+    def _dropout_mask(self, shape: tuple[int, ...], dtype: Any) -> Tensor | None:
         """What dropout multiplies the weights with."""
         if not self.training or not self.dropout:
             return None

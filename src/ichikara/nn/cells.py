@@ -1,11 +1,11 @@
-"""Cells: one step of a recurrent layer, for who writes the loop himself."""
+"""Cells: one step of a recurrent layer, for loops that are written by hand."""
 
 from typing import Any
 
 from .. import ops
-from ..autodiff import Tensor, asarray
+from ..autodiff import Tensor
 from ..errors import UserError, choose
-from .recurrent import NONLINEARITIES, Weighted, pair
+from .recurrent import NONLINEARITIES, Weighted
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell"]
 
@@ -13,7 +13,7 @@ __all__ = ["GRUCell", "LSTMCell", "RNNCell"]
 class _Cell(Weighted):
     """One step of a layer."""
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool, dtype: Any):
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, dtype: Any = None):
         super().__init__(input_size, hidden_size, bias)
         self._add_weights("", self.input_size, dtype)
         if not bias:
@@ -21,7 +21,10 @@ class _Cell(Weighted):
             self.register_parameter("bias_hh", None)
         self.reset_parameters()
 
-    def _step(self, operation: Any, input: Tensor, states: list[Tensor], **options: Any) -> list[Tensor]:
+    def forward(self, input: Tensor, hx: Any = None) -> Any:
+        return self._step(input, self._given(hx))[0]
+
+    def _step(self, input: Tensor, states: list[Tensor]) -> list[Tensor]:
         """The new states of a batch of inputs, or of a single one."""
         if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
             raise UserError(
@@ -32,9 +35,8 @@ class _Cell(Weighted):
             if state.shape != shape:
                 raise UserError(f"{self!r} starts from a state of shape {shape} here, and this one has {state.shape}")
         if input.ndim == 1:
-            return [s[0] for s in self._step(operation, input[None], [s[None] for s in states], **options)]
-        given: list = states or [None] * (2 if operation is ops.lstm else 1)
-        y = operation(input[None], *self._weights(""), *given, None, **options)  # (1 + states, n, hidden_size)
+            return [s[0] for s in self._step(input[None], [s[None] for s in states])]
+        y = self._apply(input[None], "", states)  # (1 + states, n, hidden_size)
         return [y[k] for k in range(1, y.shape[0])]
 
     def extra_repr(self) -> str:
@@ -60,16 +62,14 @@ class RNNCell(_Cell):
     """
 
     gates = 1
+    _operation = staticmethod(ops.rnn)
+    _options = ("nonlinearity",)
 
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", *, dtype: Any = None
     ):
-        super().__init__(input_size, hidden_size, bias, dtype)
+        super().__init__(input_size, hidden_size, bias, dtype=dtype)
         self.nonlinearity: str = choose("nonlinearity", nonlinearity, NONLINEARITIES)
-
-    def forward(self, input: Tensor, hx: Any = None) -> Tensor:
-        states = [] if hx is None else [asarray(hx)]
-        return self._step(ops.rnn, input, states, nonlinearity=self.nonlinearity)[0]
 
     def extra_repr(self) -> str:
         return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}")
@@ -93,12 +93,11 @@ class LSTMCell(_Cell):
     """
 
     gates = 4
-
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, dtype: Any = None):
-        super().__init__(input_size, hidden_size, bias, dtype)
+    _operation = staticmethod(ops.lstm)
+    _states = 2
 
     def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Tensor]:
-        h, c = self._step(ops.lstm, input, [] if hx is None else pair(self, hx))
+        h, c = self._step(input, self._given(hx))
         return h, c
 
 
@@ -116,9 +115,4 @@ class GRUCell(_Cell):
     """
 
     gates = 3
-
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, *, dtype: Any = None):
-        super().__init__(input_size, hidden_size, bias, dtype)
-
-    def forward(self, input: Tensor, hx: Any = None) -> Tensor:
-        return self._step(ops.gru, input, [] if hx is None else [asarray(hx)])[0]
+    _operation = staticmethod(ops.gru)

@@ -6,9 +6,7 @@ from itertools import groupby
 from typing import Any, Self
 
 from ..errors import choose
-from .activation import LeakyReLU, ReLU
 from .module import Module, not_a_module
-from .norm import BatchNorm1d, BatchNorm2d
 from .parameter import Parameter
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]
@@ -106,28 +104,9 @@ class Sequential(_Row):
         return list(self._modules.values())[self._position(index)]
 
     def forward(self, input: Any) -> Any:
-        modules = list(self._modules.values())
-        while modules:
-            module: Any = modules.pop(0)
-            leak = _leak(module, modules[0]) if modules else None
-            if leak is None:
-                input = module(input)
-            else:
-                input = module.forward_leaky(input, leak)
-                del modules[0]
+        for module in self:
+            input = module(input)
         return input
-
-
-def _leak(module: Module, activation: Module) -> float | None:
-    """What an activation leaves of a negative number, if the layer before it can do both in one pass; None otherwise.
-
-    Where a hook looks on, each is called by itself.
-    """
-    if not isinstance(module, BatchNorm1d | BatchNorm2d) or type(activation) not in (ReLU, LeakyReLU):
-        return None
-    if any(part._forward_hooks or part._forward_pre_hooks for part in (module, activation)):
-        return None
-    return activation.negative_slope if isinstance(activation, LeakyReLU) else 0.0
 
 
 class ModuleList(_Row):

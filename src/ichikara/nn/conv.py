@@ -1,4 +1,4 @@
-"""Convolutions: layers whose neurons each look at a small window, and share their weights over all positions."""
+"""Convolutions: each neuron sees a small window, and all positions share the weights."""
 
 import math
 from typing import Any
@@ -15,10 +15,10 @@ from .parameter import Parameter
 
 __all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
 
-_host = namespace()  # what is taken where the image is continued is known beforehand: NumPy's indices
+_host = namespace()  # the indices of a padding depend on shapes alone, so they are NumPy's
 
-# At places from before the start to beyond the end, which element of an axis of length n stands there.
-_CONTINUED = {
+# For positions from before the start to beyond the end: the index of the element of an axis of length n.
+_PADDED = {
     "reflect": lambda place, n: n - 1 - abs(n - 1 - abs(place)),
     "replicate": lambda place, n: _host.clip(place, 0, n - 1),
     "circular": lambda place, n: place % n,
@@ -26,7 +26,7 @@ _CONTINUED = {
 
 
 class _Convolution(Module):
-    """What the four layers share: their arguments, their parameters, and how these start."""
+    """What the four layers share: arguments, parameters, and their initial values."""
 
     _axes: int
     _transposed = False
@@ -56,7 +56,7 @@ class _Convolution(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew."""
+        """Draw new initial values for the parameters."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
@@ -100,7 +100,7 @@ class _Forward(_Convolution):
         dtype: Any = None,
     ):
         super().__init__()
-        choose("padding_mode", padding_mode, {"zeros": None, **_CONTINUED})
+        choose("padding_mode", padding_mode, {"zeros": None, **_PADDED})
         self.padding_mode = padding_mode
         self._make(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, dtype)
 
@@ -109,11 +109,11 @@ class _Forward(_Convolution):
         convolve = ops.conv2d if self._axes == 2 else ops.conv1d
         padding = self.padding
         if self.padding_mode != "zeros" and padding != "valid":
-            input, padding = self._continued(input), 0
+            input, padding = self._padded(input), 0
         return convolve(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
-    def _continued(self, input):
-        """The input with what stands around it according to the padding mode."""
+    def _padded(self, input):
+        """The input, padded by the padding mode."""
         for axis in range(self._axes):
             if self.padding == "same":
                 missing = self.dilation[axis] * (self.kernel_size[axis] - 1)
@@ -124,19 +124,19 @@ class _Forward(_Convolution):
             most = {"reflect": length - 1, "circular": length, "replicate": math.inf if length else 0}
             if max(before, after) > most[self.padding_mode]:
                 raise UserError(
-                    f"{self!r}: an axis of length {length} cannot be continued by {max(before, after)} elements"
+                    f"{self!r}: an axis of length {length} cannot be padded by {max(before, after)} elements"
                 )
-            place = _CONTINUED[self.padding_mode](_host.arange(-before, length + after), length)
+            place = _PADDED[self.padding_mode](_host.arange(-before, length + after), length)
             input = ops.take(input, place, axis=input.ndim - self._axes + axis)
         return input
 
 
 class Conv2d(_Forward):
-    r"""Convolution of images: patterns of a few pixels, each looked for at every position.
+    r"""Convolution of images: patterns of a few pixels, each matched at every position.
 
     .. math:: y_{n o i} = b_o + \sum_{c, k} w_{o c k}\,x_{n c (s i + d k - p)}
 
-    What is learnt in one place is known in all. Parameters start uniform between :math:`\pm 1 / \sqrt{c\,k_h k_w}`,
+    What is learnt at one position holds at all. Parameters start uniform between :math:`\pm 1 / \sqrt{c\,k_h k_w}`,
     where c is the number of channels that a window sees.
 
     Shapes: (n, in_channels, h, w) or (in_channels, h, w) -> (n, out_channels, oh, ow) or (out_channels, oh, ow), where
@@ -146,7 +146,7 @@ class Conv2d(_Forward):
     Arguments: ``in_channels`` and ``out_channels``, of the images and the number of patterns; ``kernel_size``, of the
     window in pixels; ``stride``, s, pixels from one position to the next; ``padding``, p, pixels around the image,
     ``'valid'`` for none or ``'same'`` for as many as keep its size; ``dilation``, d, pixels from one element of the
-    window to the next; ``groups``, of channels that do not see each other; ``bias``, whether there is one;
+    window to the next; ``groups``, of channels that are not connected; ``bias``, whether there is one;
     ``padding_mode``, what is around the image: ``'zeros'``, ``'reflect'``, ``'replicate'`` or ``'circular'``;
     ``dtype``, of the parameters, float32 by default. Lengths are a number, or a pair (vertical, horizontal).
 
@@ -164,7 +164,7 @@ class Conv2d(_Forward):
 
 
 class Conv1d(_Forward):
-    r"""Convolution of sequences: patterns of a few steps, each looked for at every position.
+    r"""Convolution of sequences: patterns of a few steps, each matched at every position.
 
     .. math:: y_{n o i} = b_o + \sum_{c, k} w_{o c k}\,x_{n c (s i + d k - p)}
 
@@ -213,12 +213,12 @@ class _Transposed(_Convolution):
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         self._check(input)
-        extra = self.output_padding if output_size is None else self._missing(input, output_size)
+        extra = self.output_padding if output_size is None else self._output_padding(input, output_size)
         convolve = ops.conv_transpose2d if self._axes == 2 else ops.conv_transpose1d
         return convolve(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
 
-    def _missing(self, input, output_size):
-        """The output_padding that leads to a size of output."""
+    def _output_padding(self, input, output_size):
+        """The output_padding that gives this output size."""
         given = list(output_size) if isinstance(output_size, tuple | list) else [output_size] * self._axes
         wanted = sizes("output_size", given[-self._axes :], self._axes)
         least = [
@@ -238,7 +238,7 @@ class _Transposed(_Convolution):
 
 
 class ConvTranspose2d(_Transposed):
-    r"""Transposed convolution of images: each pixel is spread over a window, so that images grow by the stride.
+    r"""Transposed convolution of images: each pixel adds to a window of the output, so that images grow by the stride.
 
     .. math:: y_{n c j} = b_c + \sum_{o, i, k:\,s i + d k - p = j} w_{o c k}\,x_{n o i}
 
@@ -265,7 +265,7 @@ class ConvTranspose2d(_Transposed):
 
 
 class ConvTranspose1d(_Transposed):
-    r"""Transposed convolution of sequences: each step is spread over a window.
+    r"""Transposed convolution of sequences: each step contributes to a window of the output.
 
     .. math:: y_{n c j} = b_c + \sum_{o, i, k:\,s i + d k - p = j} w_{o c k}\,x_{n o i}
 

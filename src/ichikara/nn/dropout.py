@@ -1,4 +1,4 @@
-"""Dropout: a different part of the network for every example."""
+"""Dropout: random elements or channels are zeroed while training."""
 
 from ..arrays import Generator, choose_generator
 from ..autodiff import Tensor, asarray
@@ -10,7 +10,7 @@ __all__ = ["Dropout", "Dropout1d", "Dropout2d"]
 
 
 class Dropout(Module):
-    r"""Disables each element with probability p while training; in evaluation it lets everything through.
+    r"""Zeroes each element with probability p while training; in evaluation it is the identity.
 
     .. math:: y_i = \frac{m_i}{1 - p}\, x_i, \qquad m_i \sim \operatorname{Bernoulli}(1 - p)
 
@@ -18,8 +18,8 @@ class Dropout(Module):
 
     Shapes: (\*) -> (\*).
 
-    Arguments: ``p``, the probability of being disabled, 0 to 1; ``generator``, where the masks are drawn from, by
-    default ``ichikara.default_generator()`` at the time of the call.
+    Arguments: ``p``, the probability of an element to be zeroed, 0 to 1; ``generator``, where the masks are drawn from,
+    by default ``ichikara.default_generator()`` at the time of the call.
 
     Raises UserError for a p outside of 0 to 1.
 
@@ -41,20 +41,20 @@ class Dropout(Module):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return input
-        kept = choose_generator(self.generator).bernoulli(1 - self.p, self._mask_shape(input))
-        mask = asarray(kept, dtype=input.dtype)  # 0 or 1
+        drawn = choose_generator(self.generator).bernoulli(1 - self.p, self._mask_shape(input))
+        mask = asarray(drawn, dtype=input.dtype)  # 0 or 1
         return input * (mask if self.p == 1 else mask * (1 / (1 - self.p)))
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
 
     def _mask_shape(self, input: Tensor) -> tuple[int, ...]:
-        """The shape of what is drawn: here each element is kept or disabled by itself."""
+        """The shape of the mask: here each element is drawn independently."""
         return input.shape
 
 
 class _ChannelDropout(Dropout):
-    """Whole channels are kept or disabled."""
+    """Whole channels are zeroed."""
 
     _axes: int
 
@@ -71,11 +71,11 @@ class _ChannelDropout(Dropout):
 
 
 class Dropout2d(_ChannelDropout):
-    r"""Disables whole channels of images with probability p while training.
+    r"""Zeroes whole channels of images with probability p while training.
 
     .. math:: y_{n c i} = \frac{m_{n c}}{1 - p}\, x_{n c i}, \qquad m_{n c} \sim \operatorname{Bernoulli}(1 - p)
 
-    Neighbouring pixels say nearly the same, so that one which `Dropout` disables can be guessed from the others.
+    Neighbouring pixels are correlated, so a single one that `Dropout` zeroes can be inferred from the others.
 
     Shapes: (n, c, h, w) or (c, h, w) -> the same.
 
@@ -95,7 +95,7 @@ class Dropout2d(_ChannelDropout):
 
 
 class Dropout1d(_ChannelDropout):
-    r"""Disables whole channels of sequences with probability p while training: as `Dropout2d`.
+    r"""Zeroes whole channels of sequences with probability p while training: as `Dropout2d`.
 
     .. math:: y_{n c i} = \frac{m_{n c}}{1 - p}\, x_{n c i}, \qquad m_{n c} \sim \operatorname{Bernoulli}(1 - p)
 

@@ -1,4 +1,4 @@
-"""What stands for words and for places: rows of a table that is learnt, or waves of the place's number."""
+"""Embeddings of tokens, and encodings of positions: learnt tables, or sinusoids."""
 
 import math
 from typing import Any, Self
@@ -17,7 +17,7 @@ __all__ = ["Embedding", "LearnedPositionalEncoding", "PositionalEncoding"]
 
 
 class Embedding(Module):
-    r"""A table with a row for each word: what a word's number stands for, learnt.
+    r"""A table of learnt vectors, one for each token, looked up by the token's index.
 
     .. math:: y_i = W_{k_i}
 
@@ -25,10 +25,10 @@ class Embedding(Module):
 
     Shapes: whole numbers (\*) -> (\*, embedding_dim); ``weight`` (num_embeddings, embedding_dim).
 
-    Arguments: ``num_embeddings``, the number of words; ``embedding_dim``, the length of a row; ``padding_idx``, the
-    number that stands for no word: its row starts at 0 and is not learnt; ``dtype``, the type of the table.
+    Arguments: ``num_embeddings``, the number of tokens; ``embedding_dim``, the length of a vector; ``padding_idx``, the
+    index of padding: its row starts at 0 and is not learnt; ``dtype``, the type of the table.
 
-    Raises IndexError for numbers beyond the table, or not whole.
+    Raises IndexError for indices beyond the table, or not whole.
 
     >>> table = Embedding(10, 3)
     >>> table([[1, 2], [4, 4]]).shape
@@ -43,14 +43,14 @@ class Embedding(Module):
         self.embedding_dim = whole_number("embedding_dim", embedding_dim)
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
-                raise UserError(f"padding_idx is one of the {num_embeddings} words' numbers, not {padding_idx}")
+                raise UserError(f"padding_idx is an index below num_embeddings={num_embeddings}, not {padding_idx}")
             padding_idx %= num_embeddings
         self.padding_idx = padding_idx
         self.weight = Parameter(ops.zeros((num_embeddings, embedding_dim), dtype=dtype or default_float))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the table anew."""
+        """Draw new initial values for the table."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
             self.weight.data = ops.where(self._is_padding(), 0.0, self.weight.detach())
@@ -60,14 +60,14 @@ class Embedding(Module):
 
     @classmethod
     def from_pretrained(cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None) -> Self:
-        """A layer with a given table, (num_embeddings, embedding_dim); ``freeze`` keeps it as it is.
+        """A layer with a given table, (num_embeddings, embedding_dim); ``freeze`` excludes it from training.
 
         >>> Embedding.from_pretrained([[1.0, 2.0], [3.0, 4.0]])([1]).tolist()
         [[3.0, 4.0]]
         """
         table = asarray(embeddings)
         if table.ndim != 2:
-            raise UserError(f"a table has two axes, words and their numbers, and this has shape {table.shape}")
+            raise UserError(f"a table has two axes, tokens and features, and this has shape {table.shape}")
         layer = cls(table.shape[0], table.shape[1], padding_idx, dtype=table.dtype)
         layer.weight.data = table
         layer.weight.requires_grad = not freeze
@@ -82,23 +82,37 @@ class Embedding(Module):
 
 
 class _Positions(Module):
-    """What the encodings of positions share: they add one row for each place, and then drop out."""
+    """What positional encodings share: they add a vector for each position, then apply dropout."""
 
-    def __init__(self, d_model: int, dropout: float, max_len: int, batch_first: bool, generator: Generator | None):
+    def __init__(
+        self,
+        d_model: int,
+        dropout: float = 0.1,
+        max_len: int = 5000,
+        batch_first: bool = False,
+        *,
+        dtype: Any = None,
+        generator: Generator | None = None,
+    ):
         super().__init__()
         self.d_model, self.max_len = whole_number("d_model", d_model), whole_number("max_len", max_len)
         self.batch_first = batch_first
         self.dropout = Dropout(dropout, generator=generator)
+        self._make_table(dtype or default_float)
+
+    def _make_table(self, dtype: Any) -> None:
+        """Register the table of the vectors to add, of this type."""
+        raise NotImplementedError
 
     def _add(self, x: Tensor, table: Tensor) -> Tensor:
-        """Shapes: x (T, n, d) or as the batch lies, table (max_len, 1, d) -> as x."""
+        """Shapes: x (T, n, d), (n, T, d) or (T, d), table (max_len, 1, d) -> as x."""
         if x.ndim not in (2, 3) or x.shape[-1] != self.d_model:
             raise UserError(f"{self!r} takes sequences of {self.d_model} numbers a step, and this has shape {x.shape}")
         batch_first = self.batch_first and x.ndim == 3
         steps = x.shape[1 if batch_first else 0]
         if steps > self.max_len:
             raise UserError(
-                f"a sequence of {steps} steps was given to {type(self).__name__}, which knows {self.max_len} places; "
+                f"a sequence of {steps} steps was given to {type(self).__name__}, which has {self.max_len} positions; "
                 "cut the sequence, or make the layer with a larger max_len"
             )
         rows = table[:steps]  # (T, 1, d)
@@ -111,18 +125,18 @@ class _Positions(Module):
 
 
 class PositionalEncoding(_Positions):
-    r"""Adds to each step waves of its place's number, so that attention can tell first from last.
+    r"""Adds sinusoids of the position to each step, so that attention can tell positions apart.
 
     .. math:: p_{t, 2i} = \sin \frac{t}{10000^{2i / d}}, \qquad p_{t, 2i + 1} = \cos \frac{t}{10000^{2i / d}}
 
-    The places at a fixed distance are turned into each other by a fixed matrix, so a distance can be learnt.
+    The encodings of two positions at a fixed distance differ by a fixed rotation, so distances can be learnt.
 
     Shapes: (T, n, d_model), (n, T, d_model) with ``batch_first``, or (T, d_model) -> the same; buffer ``pe``
     (max_len, 1, d_model).
 
     Arguments: ``d_model``, the length of a step; ``dropout``, the probability, 0 to 1, by which the sum's elements are
-    dropped; ``max_len``, the number of places; ``batch_first``, whether the sequences come before their steps;
-    ``dtype``, the type of the waves; ``generator``, where dropout draws from.
+    dropped; ``max_len``, the number of positions; ``batch_first``, whether the sequences come before their steps;
+    ``dtype``, the type of the encodings; ``generator``, the source of the dropout masks.
 
     Raises UserError for a sequence longer than ``max_len``.
 
@@ -134,29 +148,19 @@ class PositionalEncoding(_Positions):
 
     pe: Tensor
 
-    def __init__(
-        self,
-        d_model: int,
-        dropout: float = 0.1,
-        max_len: int = 5000,
-        batch_first: bool = False,
-        *,
-        dtype: Any = None,
-        generator: Generator | None = None,
-    ):
-        super().__init__(d_model, dropout, max_len, batch_first, generator)
+    def _make_table(self, dtype: Any) -> None:
         xp = namespace()
-        place, wave = xp.arange(max_len)[:, None], xp.arange((d_model + 1) // 2)
-        angles = place * xp.exp(wave * (-2 * math.log(10000.0) / d_model))  # (max_len, waves)
-        waves = xp.stack([xp.sin(angles), xp.cos(angles)], axis=-1).reshape(max_len, -1)[:, :d_model]
-        self.register_buffer("pe", wrap(waves[:, None].astype(as_dtype(dtype or default_float)), None))
+        place, wave = xp.arange(self.max_len)[:, None], xp.arange((self.d_model + 1) // 2)
+        angles = place * xp.exp(wave * (-2 * math.log(10000.0) / self.d_model))  # (max_len, waves)
+        waves = xp.stack([xp.sin(angles), xp.cos(angles)], axis=-1).reshape(self.max_len, -1)[:, : self.d_model]
+        self.register_buffer("pe", wrap(waves[:, None].astype(as_dtype(dtype)), None))
 
     def forward(self, x: Tensor) -> Tensor:
         return self._add(x, self.pe)
 
 
 class LearnedPositionalEncoding(_Positions):
-    r"""Adds to each step a row of a table that is learnt, by its place.
+    r"""Adds a learnt vector for its position to each step.
 
     .. math:: y_t = x_t + W_t
 
@@ -176,22 +180,12 @@ class LearnedPositionalEncoding(_Positions):
     Language Understanding by Generative Pre-Training" (2018).
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        dropout: float = 0.1,
-        max_len: int = 5000,
-        batch_first: bool = False,
-        *,
-        dtype: Any = None,
-        generator: Generator | None = None,
-    ):
-        super().__init__(d_model, dropout, max_len, batch_first, generator)
-        self.weight = Parameter(ops.zeros((max_len, d_model), dtype=dtype or default_float))
+    def _make_table(self, dtype: Any) -> None:
+        self.weight = Parameter(ops.zeros((self.max_len, self.d_model), dtype=dtype))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the table anew."""
+        """Draw new initial values for the table."""
         init.normal_(self.weight, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:

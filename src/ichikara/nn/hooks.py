@@ -1,4 +1,4 @@
-"""Hooks: functions that look on, or step in, when a module is called."""
+"""Hooks: functions that run when a module is called, and may change its input or output."""
 
 from collections.abc import Callable
 from itertools import count
@@ -9,7 +9,7 @@ _keys = count()
 
 
 class HookHandle:
-    """What registering a hook returns: `remove` takes the hook out again, and so does leaving a ``with`` block.
+    """What registering a hook returns: `remove` removes the hook again, and so does leaving a ``with`` block.
 
     >>> from ichikara.nn import ReLU
     >>> layer = ReLU()
@@ -23,7 +23,7 @@ class HookHandle:
         self._hooks, self._key = hooks, key
 
     def remove(self) -> None:
-        """Take the hook out; a second time does nothing."""
+        """Remove the hook; a second time does nothing."""
         self._hooks.pop(self._key, None)
 
     def __enter__(self) -> "HookHandle":
@@ -34,7 +34,7 @@ class HookHandle:
 
 
 def add_hook(hooks: dict[int, Callable], hook: Callable) -> HookHandle:
-    """Put a hook after those that are there.
+    """Add a hook after the present ones.
 
     Raises TypeError for what cannot be called.
     """

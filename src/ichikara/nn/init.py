@@ -1,7 +1,7 @@
-r"""The numbers that parameters start from.
+r"""Initialisation of parameters.
 
-Each function replaces the numbers of a leaf tensor, such as a parameter, and returns it. What is drawn comes from the
-``generator``, by default ``ichikara.default_generator()``.
+Each function fills a leaf tensor, such as a parameter, and returns it. Random numbers come from the ``generator``,
+by default ``ichikara.default_generator()``.
 
 A fan is the number of inputs that a neuron takes (``fan_in``), or of neurons that an input goes to (``fan_out``); of a
 weight (out, in, \*d) they are in · ∏d and out · ∏d.
@@ -50,7 +50,7 @@ _GAINS = {**dict.fromkeys(_LINEAR, 1.0), "tanh": 5 / 3, "relu": math.sqrt(2), "l
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    r"""The factor by which weights grow to make up for what an activation takes away.
+    r"""The factor of the weights by which an activation function keeps the variance.
 
     .. math:: g_{\text{relu}} = \sqrt 2, \qquad g_{\text{leaky relu}} = \sqrt{\frac{2}{1 + a^2}}, \qquad
         g_{\tanh} = \frac53, \qquad g_{\text{linear}} = g_{\text{sigmoid}} = 1
@@ -187,7 +187,7 @@ def eye_(tensor: T) -> T:
 
 
 def xavier_uniform_(tensor: T, gain: float = 1.0, generator: Generator | None = None) -> T:
-    r"""Uniform numbers by which a signal keeps its variance, on the way forward and on the way back.
+    r"""Xavier's uniform initialisation: variances are kept in the forward and the backward pass.
 
     .. math:: w \sim U(-a, a), \qquad a = g \sqrt{\frac{6}{\text{fan\_in} + \text{fan\_out}}}
 
@@ -209,7 +209,7 @@ def xavier_uniform_(tensor: T, gain: float = 1.0, generator: Generator | None = 
 
 
 def xavier_normal_(tensor: T, gain: float = 1.0, generator: Generator | None = None) -> T:
-    r"""Normal numbers by which a signal keeps its variance, on the way forward and on the way back.
+    r"""Xavier's normal initialisation: variances are kept in the forward and the backward pass.
 
     .. math:: w \sim N(0, \sigma^2), \qquad \sigma = g \sqrt{\frac{2}{\text{fan\_in} + \text{fan\_out}}}
 
@@ -226,7 +226,7 @@ def kaiming_uniform_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> T:
-    r"""Uniform numbers by which a signal keeps its variance through rectified units: He's initialisation.
+    r"""He's uniform initialisation: variances are kept through rectified units.
 
     .. math:: w \sim U(-b, b), \qquad b = g \sqrt{\frac{3}{\text{fan}}}
 
@@ -254,7 +254,7 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> T:
-    r"""Normal numbers by which a signal keeps its variance through rectified units: He's initialisation.
+    r"""He's normal initialisation: variances are kept through rectified units.
 
     .. math:: w \sim N(0, \sigma^2), \qquad \sigma = \frac{g}{\sqrt{\text{fan}}}
 
@@ -264,7 +264,7 @@ def kaiming_normal_(
 
 
 def orthogonal_(tensor: T, gain: float = 1, generator: Generator | None = None) -> T:
-    r"""A matrix that turns signals and does not stretch them: its rows, or if fewer its columns, are orthonormal.
+    r"""An orthogonal matrix: its rows are orthonormal, or its columns if these are fewer.
 
     .. math:: W W^\top = g^2 I \quad \text{or} \quad W^\top W = g^2 I
 
@@ -326,7 +326,7 @@ def initialise(module: M, name: str, *, generator: Generator | None = None, **op
     as the scales of a normalisation) stay as they are. A parameter that is used in two places is drawn once.
 
     Arguments: ``name``, one of ``normal`` (with ``std=0.01``), ``xavier``, ``xavier_uniform``, ``he``, ``he_uniform``,
-    ``orthogonal``; ``options``, such as ``std=``, or ``gain=``, are handed on. Returns the module.
+    ``orthogonal``; ``options``, such as ``std=``, or ``gain=``, are passed on. Returns the module.
 
     Raises UserError for another name.
 

@@ -1,4 +1,4 @@
-"""The weighted sums of a layer of neurons, and the modules that only reshape."""
+"""Fully connected layers, and modules that only reshape."""
 
 import math
 from typing import Any
@@ -16,7 +16,7 @@ __all__ = ["Flatten", "Identity", "Linear", "Unflatten"]
 
 
 class Linear(Module):
-    r"""A layer of neurons before their activation: each takes all inputs, weighs them and adds its bias.
+    r"""A fully connected layer, without activation: each neuron adds its bias to a weighted sum of all inputs.
 
     .. math:: y = x W^\top + b
 
@@ -46,7 +46,7 @@ class Linear(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the parameters anew."""
+        """Draw new initial values for the parameters."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1 / math.sqrt(self.in_features)
@@ -66,7 +66,7 @@ class Linear(Module):
 
 
 class Identity(Module):
-    r"""The input as it is: holds the place of a layer.
+    r"""The input, unchanged: a placeholder for a layer.
 
     .. math:: y = x
 
@@ -86,7 +86,7 @@ class Identity(Module):
 
 
 class Flatten(Module):
-    r"""Several axes as one: an image becomes a row of numbers.
+    r"""Several axes as one: an image becomes a vector.
 
     .. math:: y = \operatorname{vec} x
 
@@ -123,8 +123,8 @@ class Unflatten(Module):
 
     Shapes: (\*a, n, \*b) -> (\*a, \*unflattened_size, \*b).
 
-    Arguments: ``dim``, the axis; ``unflattened_size``, the lengths that it becomes, of which one may be -1, for what
-    is left.
+    Arguments: ``dim``, the axis; ``unflattened_size``, the lengths that it becomes, of which one may be -1, to be
+    inferred.
 
     Raises UserError where the lengths do not make up the axis.
 
@@ -144,7 +144,7 @@ class Unflatten(Module):
     def forward(self, input: Tensor) -> Tensor:
         axis = _axis(self, self.dim, input.shape)
         length, sizes = input.shape[axis], list(self.unflattened_size)
-        if sizes.count(-1) == 1:  # counted out here, because an input of no elements would leave it open
+        if sizes.count(-1) == 1:  # inferred here, because an input without elements would leave it open
             known = math.prod(n for n in sizes if n != -1)
             sizes[sizes.index(-1)] = length // known if known else 0
         if math.prod(sizes) != length or min(sizes, default=0) < 0:

@@ -1,4 +1,4 @@
-"""Losses: how far predictions are from what they should have been, as modules."""
+"""Losses: how far predictions are from their targets, as modules."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ __all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1L
 
 
 class _Loss(Module):
-    """What the losses share: how the losses of the elements are taken together."""
+    """What the losses share: how the losses of the elements are reduced."""
 
-    def __init__(self, reduction: str):
+    def __init__(self, *, reduction: str = "mean"):
         super().__init__()
         self.reduction: str = choose("reduction", reduction, {"none": "none", "mean": "mean", "sum": "sum"})
 
@@ -35,9 +35,6 @@ class L1Loss(_Loss):
 
     Source: PyTorch's ``torch.nn.L1Loss``.
     """
-
-    def __init__(self, *, reduction: str = "mean"):
-        super().__init__(reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return ops.l1_loss(input, target, reduction=self.reduction)
@@ -60,15 +57,12 @@ class MSELoss(_Loss):
     Source: PyTorch's ``torch.nn.MSELoss``.
     """
 
-    def __init__(self, *, reduction: str = "mean"):
-        super().__init__(reduction)
-
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return ops.mse_loss(input, target, reduction=self.reduction)
 
 
 class HuberLoss(_Loss):
-    r"""Squared near the target and absolute far from it, so that an outlier pulls no harder than others.
+    r"""Squared near the target and absolute far from it, so that the gradient of an outlier is bounded.
 
     .. math:: L = \tfrac{1}{n} \sum_i \tfrac12 d_i^2 \text{ where } |d_i| \le \delta
         \text{ else } \delta (|d_i| - \tfrac12 \delta), \qquad d = x - y
@@ -86,7 +80,7 @@ class HuberLoss(_Loss):
     """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.delta = positive("delta", delta)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -98,7 +92,7 @@ class BCELoss(_Loss):
 
     .. math:: L = -\tfrac{1}{n} \sum_i w_i \bigl(y_i \ln p_i + (1 - y_i) \ln(1 - p_i)\bigr)
 
-    A logarithm stops at -100. Prefer `BCEWithLogitsLoss`, which needs no such stop.
+    Logarithms are clamped at -100. Prefer `BCEWithLogitsLoss`, which needs no clamp.
 
     Shapes: input (\*), target (\*) -> (), or (\*) with ``reduction="none"``.
 
@@ -115,7 +109,7 @@ class BCELoss(_Loss):
     """
 
     def __init__(self, weight: Any = None, *, reduction: str = "mean"):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -124,7 +118,7 @@ class BCELoss(_Loss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    r"""Sigmoid and cross entropy in one, from the weighted sum u; stable where the two apart overflow.
+    r"""Sigmoid and cross entropy in one, from the weighted sum u; stable where the two steps would overflow.
 
     .. math:: L = \tfrac{1}{n} \sum_i w_i \bigl(\ln(1 + e^{u_i}) - y_i u_i\bigr),
         \qquad \frac{\partial L}{\partial u} = \frac{w}{n} \bigl(\sigma(u) - y\bigr)
@@ -143,7 +137,7 @@ class BCEWithLogitsLoss(_Loss):
     """
 
     def __init__(self, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
         self.register_buffer("pos_weight", pos_weight)
 
@@ -176,7 +170,7 @@ class NLLLoss(_Loss):
     """
 
     def __init__(self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
 
@@ -210,7 +204,7 @@ class CrossEntropyLoss(_Loss):
     def __init__(
         self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
     ):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
         self.label_smoothing = fraction("label_smoothing", label_smoothing)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Self
 
-from ..arrays import as_dtype, is_array, is_scalar, recording
+from ..arrays import as_dtype, is_array, is_scalar, seam
 from ..autodiff import Tensor, asarray
 from ..autodiff.tree import is_numbers
 from ..errors import UnknownAttribute
@@ -68,7 +68,7 @@ class Module:
             changed = pre_hook(self, args)
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
-        output = self.forward(*args, **kwargs)
+        output = seam.interpreter.run_module(self, args, kwargs)
         for hook in tuple(self._forward_hooks.values()):
             changed = hook(self, args, output)
             if changed is not None:
@@ -164,8 +164,8 @@ class Module:
                         + ("to it" if kind == "_modules" else f"to it; to change its numbers: {name}.data = array")
                     )
                 held[name] = value
-                if kind == "_buffers" and recording.recorder is not None:
-                    recording.recorder.assigned(held, name)
+                if kind == "_buffers":
+                    seam.interpreter.assigned(self, name)
                 return
         object.__setattr__(self, name, value)
 
@@ -175,8 +175,7 @@ class Module:
         for kind in _KINDS:
             held = fields.get(kind)
             if held is not None and name in held:
-                if recording.recorder is not None and kind != "_modules":
-                    recording.recorder.found(held, name, kind == "_buffers")
+                seam.interpreter.attribute(self, kind, name)
                 return held[name]
         if hasattr(type(self), name):
             return object.__getattribute__(self, name)  # a property that failed: its own error says more than ours
@@ -252,8 +251,7 @@ class Module:
             for name, tensor in module.__dict__[kind].items():
                 if tensor is not None and not (remove_duplicate and id(tensor) in seen):
                     seen.add(id(tensor))
-                    if recording.recorder is not None:
-                        recording.recorder.found(module.__dict__[kind], name, kind == "_buffers")
+                    seam.interpreter.attribute(module, kind, name)
                     yield (f"{place}.{name}" if place else name), tensor
 
     def get_submodule(self, target: str) -> "Module":
@@ -283,8 +281,7 @@ class Module:
     @property
     def training(self) -> bool:
         """Whether the module is in training (dropout drops), and not in evaluation; see `train`."""
-        if recording.recorder is not None:
-            recording.recorder.mode_of(self)
+        seam.interpreter.attribute(self, "training", "training")
         return self.__dict__["training"]
 
     @training.setter
@@ -312,8 +309,10 @@ class Module:
 
     def zero_grad(self) -> None:
         """Forget the gradients: every parameter's ``grad`` becomes None."""
-        for parameter in self.parameters():
+        parameters = list(self.parameters())
+        for parameter in parameters:
             parameter.grad = None
+        seam.interpreter.cleared(parameters)
 
     def to(self, dtype) -> Self:
         """Make all floating-point parameters and buffers those of another type. Returns the module.

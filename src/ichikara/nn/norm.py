@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import ops
-from ..arrays import compute, default_float
+from ..arrays import default_float, seam
 from ..autodiff import Tensor, asarray, raw
 from ..checks import fraction, positive, whole_number
 from ..errors import UserError
@@ -79,8 +79,9 @@ class _Running(Module):
 
     def _update(self, mean, var, count: int, momentum) -> None:
         """Move the running statistics towards these; the variance becomes that of all examples, not of these alone."""
+        moved = seam.interpreter.call
         for name, new, scale in (("running_mean", mean, 1.0), ("running_var", var, count / (count - 1))):
-            setattr(self, name, asarray(compute(_moved, (raw(getattr(self, name)), new, scale, momentum))))
+            setattr(self, name, asarray(moved(_moved, raw(getattr(self, name)), raw(new), scale, momentum)))
 
     def extra_repr(self) -> str:
         return (
@@ -105,20 +106,16 @@ class _BatchNorm(_Running):
         self._make(num_features, eps, momentum, affine, track_running_stats, dtype, bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        return self.forward_leaky(input, 1.0)
-
-    def forward_leaky(self, input: Tensor, leak: float) -> Tensor:
-        """The layer and an activation after it that leaves this part of a negative number, in one pass over memory."""
         self._check(input, 1)
-        statistics: dict[str, Any] = {}
-        running = self.running_mean, self.running_var
-        y = ops.batch_norm(input, *running, self.weight, self.bias, self.training, self.eps, statistics, leak)
+        mean, var = self.running_mean, self.running_var
+        if not self.training and mean is not None and var is not None:
+            return ops.batch_norm(input, mean, var, self.weight, self.bias, False, self.eps)
+        y, mean, var = ops.norm.normalise_batch(input, self.weight, self.bias, self.eps)
         if self.training and self.track_running_stats:
             self.num_batches_tracked = self.num_batches_tracked + 1
             momentum = self.momentum
             if momentum is None:  # the plain mean of all batches so far
                 momentum = raw(1 / self.num_batches_tracked.astype(self.running_mean.dtype))
-            mean, var = statistics["mean"], statistics["var"]
             self._update(mean, var, input.size // self.num_features, momentum)
         return y
 
@@ -196,12 +193,13 @@ class _InstanceNorm(_Running):
         self._check(input, 0 if single else 1)
         x = ops.expand_dims(input, axis=0) if single else input
         by_itself = self.training or not self.track_running_stats
-        statistics: dict[str, Any] = {}
-        y = ops.instance_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, by_itself, self.eps, statistics
-        )
+        if not by_itself:
+            running = self.running_mean, self.running_var
+            y = ops.instance_norm(x, *running, self.weight, self.bias, False, self.eps)
+        else:
+            y, mean, var = ops.norm.normalise_positions(x, self.weight, self.bias, self.eps)
         if self.training and self.track_running_stats and x.shape[0]:
-            mean, var = (raw(asarray(statistics[name]).mean(axis=0)) for name in ("mean", "var"))
+            mean, var = mean.mean(axis=0), var.mean(axis=0)
             self._update(mean, var, x.size // (x.shape[0] * self.num_features), self.momentum or 0.0)
         return ops.squeeze(y, axis=0) if single else y
 

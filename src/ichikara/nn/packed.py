@@ -1,4 +1,4 @@
-"""Sequences of different lengths as one batch: padded with a number to the longest, or packed without any padding."""
+"""Sequences of different lengths as one batch: padded to the longest, or packed without padding."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,14 +17,14 @@ __all__ = [
     "unpad_sequence",
 ]
 
-_xp = namespace()  # lengths are counted on the host
+_xp = namespace()  # lengths are NumPy arrays on the host
 
 
 class PackedSequence(NamedTuple):
     """The steps of several sequences without padding: all first steps, then all second ones, and so on.
 
-    The sequences come with the longest first, so that those that are still going on at a step are the first ones.
-    Made by `pack_padded_sequence` or `pack_sequence`; the recurrent layers take it and give one back.
+    The sequences come with the longest first, so that at each step the sequences that have not ended come first. Made
+    by `pack_padded_sequence` or `pack_sequence`; the recurrent layers take it and give one back.
 
     Shapes: data (sum of lengths, *), batch_sizes (T); sorted_indices and unsorted_indices (n), or None where the
     sequences came sorted.
@@ -45,7 +45,7 @@ class PackedSequence(NamedTuple):
 def pack_padded_sequence(
     input: Any, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
 ) -> PackedSequence:
-    """Leave out the padding of a batch of sequences.
+    """Pack a padded batch of sequences.
 
     Shapes: input (T, n, \\*), or (n, T, \\*) with ``batch_first``; lengths (n) -> data (sum of lengths, \\*).
 
@@ -69,13 +69,13 @@ def pack_padded_sequence(
     if enforce_sorted and counted.tolist() != counted[ranks].tolist():
         raise UserError(
             f"the sequences do not come with the longest first (their lengths: {counted.tolist()}); "
-            "sort them, or let enforce_sorted=False do so"
+            "sort them, or pass enforce_sorted=False"
         )
-    living = _xp.arange(counted.max())[:, None] < counted[ranks]  # (T, n)
-    step, rank = _xp.nonzero(living)
+    mask = _xp.arange(counted.max())[:, None] < counted[ranks]  # (T, n)
+    step, rank = _xp.nonzero(mask)
     place = ranks[rank] * steps + step if batch_first else step * batch + ranks[rank]
     data = ops.take(ops.reshape(input, (steps * batch, *input.shape[2:])), place, axis=0)
-    sizes = asarray(living.sum(axis=1))
+    sizes = asarray(mask.sum(axis=1))
     if enforce_sorted:
         return PackedSequence(data, sizes)
     return PackedSequence(data, sizes, asarray(ranks), asarray(_xp.argsort(ranks)))
@@ -91,7 +91,7 @@ def pad_packed_sequence(
 
     Shapes: -> (T, n, \\*) or (n, T, \\*), and (n).
 
-    Arguments: ``batch_first``, whether the sequences come before their steps; ``padding_value``, what stands beyond a
+    Arguments: ``batch_first``, whether the sequences come before their steps; ``padding_value``, the value after a
     sequence's end; ``total_length``, T, by default the longest length.
 
     Raises UserError for a total length below the longest.
@@ -108,11 +108,11 @@ def pad_packed_sequence(
     batch, steps = int(sizes[0]), len(sizes) if total_length is None else total_length
     if steps < len(sizes):
         raise UserError(f"total_length = {steps} is below the longest sequence's {len(sizes)} steps")
-    living = _xp.arange(batch) < sizes[:, None]  # (T, n)
-    step, rank = _xp.nonzero(living)
+    mask = _xp.arange(batch) < sizes[:, None]  # (T, n)
+    step, rank = _xp.nonzero(mask)
     ranks = _xp.arange(batch) if sequence.sorted_indices is None else _xp.asarray(sequence.sorted_indices)
     lengths = _xp.zeros(batch, dtype="int64")
-    lengths[ranks] = living.sum(axis=0)
+    lengths[ranks] = mask.sum(axis=0)
     place = ranks[rank] * steps + step if batch_first else step * batch + ranks[rank]
     data = sequence.data
     padded = ops.scatter(data, place, (steps * batch, *data.shape[1:]))
@@ -127,11 +127,12 @@ def pad_packed_sequence(
 def pad_sequence(
     sequences: Sequence[Any], batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right"
 ) -> Tensor:
-    """Sequences of different lengths as one tensor, filled up to the longest.
+    """Sequences of different lengths as one tensor, padded to the longest.
 
     Shapes: (T_i, \\*) for each -> (T, n, \\*), or (n, T, \\*) with ``batch_first``.
 
-    Arguments: ``padding_value``, what is put there; ``padding_side``, 'right' for after a sequence, 'left' for before.
+    Arguments: ``padding_value``, the value of padding; ``padding_side``, 'right' for after a sequence, 'left' for
+    before.
 
     >>> pad_sequence([[1.0, 2.0], [3.0]], batch_first=True).tolist()
     [[1.0, 2.0], [3.0, 0.0]]
@@ -161,7 +162,7 @@ def pack_sequence(sequences: Sequence[Any], enforce_sorted: bool = True) -> Pack
 
 
 def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = False) -> list[Tensor]:
-    """The reverse of `pad_sequence`: each sequence by itself.
+    """The reverse of `pad_sequence`: a list of sequences without padding.
 
     Shapes: (T, n, \\*), or (n, T, \\*) with ``batch_first``; lengths (n) -> (T_i, \\*) for each.
 
@@ -185,7 +186,7 @@ def _sequences(sequences: Sequence[Any]) -> list[Tensor]:
 
 
 def _lengths(lengths: Any, batch: int, steps: int) -> Any:
-    """Lengths as an array of the host."""
+    """Lengths, checked, as a NumPy array."""
     counted = asarray(lengths)
     if counted.shape != (batch,) or counted.dtype.kind not in "iu" or not batch:
         raise UserError(f"{batch} sequences have that many lengths, whole numbers, not {counted.dtype}{counted.shape}")

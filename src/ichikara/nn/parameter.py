@@ -35,7 +35,7 @@ class Parameter(Tensor):
     def convert(self, dtype) -> "Parameter":
         """Make these numbers, and their gradient, those of another floating type; the parameter stays the same object.
 
-        A graph that was recorded before can no longer be differentiated. Returns the parameter.
+        An earlier graph can no longer be differentiated. Returns the parameter.
         """
         dtype = as_dtype(dtype)
         if self.dtype != dtype:

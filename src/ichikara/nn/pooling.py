@@ -1,6 +1,7 @@
-"""Pooling and upsampling: images made smaller and larger."""
+"""Pooling and upsampling."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from .. import ops
 from ..autodiff import Tensor
@@ -25,14 +26,20 @@ _Lengths = int | tuple[int, ...]
 class _Pool(Module):
     """What the layers of pooling share: they take images or sequences, of any number of channels."""
 
-    _axes: int
+    _axes: ClassVar[int]
+    _operation: ClassVar[Callable]
 
-    def _check(self, input: Tensor) -> None:
+    def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in (self._axes + 1, self._axes + 2):
             lengths = "height, width" if self._axes == 2 else "length"
             raise UserError(
                 f"{self!r} takes inputs of shape (n, channels, {lengths}), and this one has shape {input.shape}"
             )
+        return self._operation(input, *self._arguments())
+
+    def _arguments(self) -> tuple[Any, ...]:
+        """What the operation takes after the input."""
+        raise NotImplementedError
 
 
 class _MaxPool(_Pool):
@@ -51,10 +58,8 @@ class _MaxPool(_Pool):
         self.stride = kernel_size if stride is None else stride
         self.padding, self.dilation, self.ceil_mode = padding, dilation, ceil_mode
 
-    def forward(self, input: Tensor) -> Tensor:
-        self._check(input)
-        pool = ops.max_pool2d if self._axes == 2 else ops.max_pool1d
-        return pool(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+    def _arguments(self) -> tuple[Any, ...]:
+        return self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
 
     def extra_repr(self) -> str:
         return (
@@ -63,8 +68,33 @@ class _MaxPool(_Pool):
         )
 
 
+class _AvgPool(_Pool):
+    def __init__(
+        self,
+        kernel_size: _Lengths,
+        stride: _Lengths | None = None,
+        padding: _Lengths = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ):
+        super().__init__()
+        sizes("kernel_size", kernel_size, self._axes)
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding, self.ceil_mode, self.count_include_pad = padding, ceil_mode, count_include_pad
+        if self._axes == 1:  # PyTorch makes tuples of these lengths
+            self.kernel_size, self.stride = sizes("kernel_size", kernel_size, 1), sizes("stride", self.stride, 1)
+            self.padding = sizes("padding", padding, 1, at_least=0)
+
+    def _arguments(self) -> tuple[Any, ...]:
+        return self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
 class MaxPool2d(_MaxPool):
-    r"""The largest of each window: whether a pattern was found near a place, and not where exactly.
+    r"""Max pooling: the maximum of each window, which says that a pattern was found, and not exactly where.
 
     .. math:: y_{n c i} = \max_k x_{n c (s i + d k - p)}
 
@@ -72,9 +102,9 @@ class MaxPool2d(_MaxPool):
     oh = (h + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1.
 
     Arguments: ``kernel_size``, of the window in pixels; ``stride``, s, pixels from one window to the next, by default
-    their size; ``padding``, p, pixels around the image, at most half a window, which never win; ``dilation``, d, pixels
-    from one element of the window to the next; ``ceil_mode``, whether a last window may reach beyond the edge. Lengths
-    are a number, or a pair (vertical, horizontal).
+    their size; ``padding``, p, pixels around the image, at most half a window, which are never the maximum;
+    ``dilation``, d, pixels from one element of the window to the next; ``ceil_mode``, whether a last window may reach
+    beyond the edge. Lengths are a number, or a pair (vertical, horizontal).
 
     Raises UserError for a window that does not fit into the image.
 
@@ -85,10 +115,11 @@ class MaxPool2d(_MaxPool):
     """
 
     _axes = 2
+    _operation = staticmethod(ops.max_pool2d)
 
 
 class MaxPool1d(_MaxPool):
-    r"""The largest of each window of a sequence.
+    r"""Max pooling of sequences: the maximum of each window.
 
     .. math:: y_{n c i} = \max_k x_{n c (s i + d k - p)}
 
@@ -106,10 +137,11 @@ class MaxPool1d(_MaxPool):
     """
 
     _axes = 1
+    _operation = staticmethod(ops.max_pool1d)
 
 
-class AvgPool2d(_Pool):
-    r"""The average of each window.
+class AvgPool2d(_AvgPool):
+    r"""Average pooling: the mean of each window.
 
     .. math:: y_{n c i} = \frac{1}{|k|} \sum_k x_{n c (s i + k - p)}
 
@@ -128,6 +160,7 @@ class AvgPool2d(_Pool):
     """
 
     _axes = 2
+    _operation = staticmethod(ops.avg_pool2d)
 
     def __init__(
         self,
@@ -138,24 +171,15 @@ class AvgPool2d(_Pool):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ):
-        super().__init__()
-        sizes("kernel_size", kernel_size, 2)
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding, self.ceil_mode = padding, ceil_mode
-        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
+        self.divisor_override = divisor_override
 
-    def forward(self, input: Tensor) -> Tensor:
-        self._check(input)
-        more = (self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override)
-        return ops.avg_pool2d(input, self.kernel_size, self.stride, *more)
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+    def _arguments(self) -> tuple[Any, ...]:
+        return *super()._arguments(), self.divisor_override
 
 
-class AvgPool1d(_Pool):
-    r"""The average of each window of a sequence.
+class AvgPool1d(_AvgPool):
+    r"""Average pooling of sequences: the mean of each window.
 
     .. math:: y_{n c i} = \frac{1}{|k|} \sum_k x_{n c (s i + k - p)}
 
@@ -172,28 +196,7 @@ class AvgPool1d(_Pool):
     """
 
     _axes = 1
-
-    def __init__(
-        self,
-        kernel_size: _Lengths,
-        stride: _Lengths | None = None,
-        padding: _Lengths = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-    ):
-        super().__init__()
-        self.kernel_size = sizes("kernel_size", kernel_size, 1)
-        self.stride = self.kernel_size if stride is None else sizes("stride", stride, 1)
-        self.padding = sizes("padding", padding, 1, at_least=0)
-        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
-
-    def forward(self, input: Tensor) -> Tensor:
-        self._check(input)
-        more = (self.padding, self.ceil_mode, self.count_include_pad)
-        return ops.avg_pool1d(input, self.kernel_size, self.stride, *more)
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+    _operation = staticmethod(ops.avg_pool1d)
 
 
 class _Adaptive(_Pool):
@@ -203,12 +206,15 @@ class _Adaptive(_Pool):
         sizes("output_size", [1 if n is None else n for n in given], self._axes)
         self.output_size = output_size
 
+    def _arguments(self) -> tuple[Any, ...]:
+        return (self.output_size,)
+
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
 
 
 class AdaptiveAvgPool2d(_Adaptive):
-    r"""The averages of as many windows as asked for, whatever the size of the image; with 1, of the whole image.
+    r"""Average pooling to a fixed output size, whatever the size of the image; with 1, global average pooling.
 
     .. math:: y_{n c i} = \frac{1}{|J_i|} \sum_{j \in J_i} x_{n c j}, \qquad
         J_i = \bigl\{\lfloor i l / o \rfloor, \dots, \lceil (i + 1) l / o \rceil - 1\bigr\}
@@ -226,14 +232,11 @@ class AdaptiveAvgPool2d(_Adaptive):
     """
 
     _axes = 2
-
-    def forward(self, input: Tensor) -> Tensor:
-        self._check(input)
-        return ops.adaptive_avg_pool2d(input, self.output_size)
+    _operation = staticmethod(ops.adaptive_avg_pool2d)
 
 
 class AdaptiveAvgPool1d(_Adaptive):
-    r"""The averages of as many windows of a sequence as asked for.
+    r"""Average pooling of sequences to a fixed output size.
 
     .. math:: y_{n c i} = \frac{1}{|J_i|} \sum_{j \in J_i} x_{n c j}
 
@@ -250,14 +253,11 @@ class AdaptiveAvgPool1d(_Adaptive):
     """
 
     _axes = 1
-
-    def forward(self, input: Tensor) -> Tensor:
-        self._check(input)
-        return ops.adaptive_avg_pool1d(input, self.output_size)
+    _operation = staticmethod(ops.adaptive_avg_pool1d)
 
 
 class AdaptiveMaxPool2d(_Adaptive):
-    r"""The largest of each of as many windows as asked for, whatever the size of the image.
+    r"""Max pooling to a fixed output size, whatever the size of the image.
 
     .. math:: y_{n c i} = \max_{j \in J_i} x_{n c j}
 
@@ -274,10 +274,7 @@ class AdaptiveMaxPool2d(_Adaptive):
     """
 
     _axes = 2
-
-    def forward(self, input: Tensor) -> Tensor:
-        self._check(input)
-        return ops.adaptive_max_pool2d(input, self.output_size)
+    _operation = staticmethod(ops.adaptive_max_pool2d)
 
 
 class Upsample(Module):
@@ -288,8 +285,8 @@ class Upsample(Module):
     Shapes: (n, c, h, w) -> (n, c, \*size), or (n, c, l) -> (n, c, size).
 
     Arguments: ``size``, of the output; or ``scale_factor``, by which it is larger, each a number or one for each axis;
-    ``mode``, ``'nearest'``, ``'linear'`` (sequences) or ``'bilinear'`` (images); ``align_corners``, whether the middles
-    of the outermost elements lie on each other, not with the nearest.
+    ``mode``, ``'nearest'``, ``'linear'`` (sequences) or ``'bilinear'`` (images); ``align_corners``, whether the centres
+    of the corner elements coincide, not with the nearest.
 
     Raises UserError for another mode, and where not one of ``size`` and ``scale_factor`` is given.
 

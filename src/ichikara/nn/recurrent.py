@@ -1,11 +1,12 @@
-"""Layers that read sequences and carry a state: RNN, LSTM and GRU.
+"""Recurrent layers: RNN, LSTM and GRU.
 
-The state is an argument and a result, never kept in the layer: who reads a text in pieces hands it on.
+The state is an argument and a result, never an attribute: to read a text in pieces, pass the last state on.
 """
 
 import math
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from .. import ops
 from ..arrays import Generator, choose_generator, default_float
@@ -18,15 +19,18 @@ from .module import Module
 from .packed import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from .parameter import Parameter
 
-__all__ = ["GRU", "LSTM", "NONLINEARITIES", "RNN", "Weighted", "pair"]
+__all__ = ["GRU", "LSTM", "NONLINEARITIES", "RNN", "Weighted"]
 
 NONLINEARITIES = {"tanh": "tanh", "relu": "relu"}
 
 
 class Weighted(Module):
-    """What layers and cells share: the sizes, and weights that are drawn alike."""
+    """What layers and cells share: the sizes, the weights and how they start, the states, and the operation."""
 
-    gates: int  # how many weighted sums a unit has
+    gates: ClassVar[int]  # how many weighted sums a unit has
+    _operation: ClassVar[Callable]
+    _options: ClassVar[tuple[str, ...]] = ()  # the attributes that the operation takes as options
+    _states: ClassVar[int] = 1  # how many states a unit has
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool):
         super().__init__()
@@ -49,34 +53,47 @@ class Weighted(Module):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         return [self._parameters.get(name + ending) for name in names]
 
+    def _apply(self, x: Tensor, ending: str, states: list[Tensor], lengths: Any = None, **options: Any) -> Tensor:
+        """The operation over a sequence with the weights of this ending: its outputs, and after them the last states.
+
+        Shapes: x (T, n, in), states (n, hidden_size) -> (T + states, n, hidden_size).
+        """
+        given: list[Any] = states or [None] * self._states
+        options |= {name: getattr(self, name) for name in self._options}
+        return self._operation(x, *self._weights(ending), *given, lengths, **options)
+
+    def _given(self, hx: Any) -> list[Tensor]:
+        """The states that a caller gave, none for None."""
+        if hx is None:
+            return []
+        if self._states == 1:
+            return [asarray(hx)]
+        if not isinstance(hx, tuple | list) or len(hx) != 2:
+            raise UserError(f"the state of {self!r} is a pair (h, c), not {type(hx).__name__}")
+        return [asarray(s) for s in hx]
+
     def reset_parameters(self) -> None:
-        """Draw the parameters anew."""
+        """Draw new initial values for the parameters."""
         bound = 1 / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
 
 
-def pair(layer: Module, hx: Any) -> list[Tensor]:
-    """The two states of an LSTM."""
-    if not isinstance(hx, tuple | list) or len(hx) != 2:
-        raise UserError(f"the state of {layer!r} is a pair (h, c), not {type(hx).__name__}")
-    return [asarray(s) for s in hx]
-
-
 class _Recurrent(Weighted):
-    """The layers, one above the other, in one direction or in both."""
+    """Stacked layers, in one direction or in both."""
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
-        num_layers: int,
-        bias: bool,
-        batch_first: bool,
-        dropout: float,
-        bidirectional: bool,
-        dtype: Any,
-        generator: Generator | None,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        dtype: Any = None,
+        generator: Generator | None = None,
     ):
         super().__init__(input_size, hidden_size, bias)
         self.num_layers = whole_number("num_layers", num_layers)
@@ -85,7 +102,8 @@ class _Recurrent(Weighted):
         self.bidirectional = bidirectional
         self.generator = None if generator is None else choose_generator(generator)
         if dropout and num_layers == 1:
-            warnings.warn("dropout works between layers, and with num_layers=1 there is no between", stacklevel=3)
+            caller = 2 if type(self).__init__ is _Recurrent.__init__ else 3
+            warnings.warn("dropout works between layers, and with num_layers=1 there is no between", stacklevel=caller)
         for layer in range(self.num_layers):
             for direction in self._endings:
                 features = self.input_size if layer == 0 else self.hidden_size * len(self._endings)
@@ -96,42 +114,40 @@ class _Recurrent(Weighted):
     def _endings(self) -> tuple[str, ...]:
         return ("", "_reverse") if self.bidirectional else ("",)
 
-    def _run(self, x: Tensor, weights: list, state: list[Tensor], lengths: Any, reverse: bool) -> tuple[Tensor, list]:
-        """One layer in one direction: its outputs, and its last state. ``state`` has one tensor, the LSTM's two."""
-        raise NotImplementedError
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+        y, (h,) = self._read(input, self._given(hx))
+        return y, h
 
-    def _read(self, input: Any, states: list[Tensor] | None) -> tuple[Any, list[Tensor]]:
-        """All layers over the input: what they put out, and the last states as PyTorch stacks them."""
+    def _read(self, input: Any, states: list[Tensor]) -> tuple[Any, list[Tensor]]:
+        """All layers over the input: their outputs, and the last states as PyTorch stacks them."""
         if isinstance(input, PackedSequence):
             x, lengths = pad_packed_sequence(input)  # (T, n, in)
             self._check(x, 3, states)
-            y, last = self._climb(x, lengths, states)
-            again = pack_padded_sequence(y, lengths, enforce_sorted=input.sorted_indices is None)
-            return again, last
+            y, last = self._all_layers(x, lengths, states)
+            return pack_padded_sequence(y, lengths, enforce_sorted=input.sorted_indices is None), last
         self._check(input, input.ndim, states)
         if input.ndim == 2:  # one sequence, without the axis of the batch
-            states = None if states is None else [s[:, None] for s in states]
-            y, last = self._climb(input[:, None], None, states)
+            y, last = self._all_layers(input[:, None], None, [s[:, None] for s in states])
             return y[:, 0], [s[:, 0] for s in last]
-        y, last = self._climb(ops.permute_dims(input, (1, 0, 2)) if self.batch_first else input, None, states)
+        y, last = self._all_layers(ops.permute_dims(input, (1, 0, 2)) if self.batch_first else input, None, states)
         return ops.permute_dims(y, (1, 0, 2)) if self.batch_first else y, last
 
-    def _climb(self, x: Tensor, lengths: Any, states: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
+    def _all_layers(self, x: Tensor, lengths: Any, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Shapes: x (T, n, in), states (layers · directions, n, hidden_size) -> (T, n, out), and like the states."""
         last: list[list[Tensor]] = []
         for layer in range(self.num_layers):
             if layer and self.training and self.dropout:
                 x = Dropout(self.dropout, generator=self.generator)(x)
             outputs = []
-            for k, ending in enumerate(self._endings):
-                number = layer * len(self._endings) + k
-                state = [] if states is None else [s[number] for s in states]
-                y, end = self._run(x, self._weights(f"_l{layer}{ending}"), state, lengths, bool(ending))
-                outputs.append(y)
-                last.append(end)
+            for direction in self._endings:
+                state = [s[len(last)] for s in states]
+                y = self._apply(x, f"_l{layer}{direction}", state, lengths, reverse=bool(direction))
+                outputs.append(y[: -self._states])
+                last.append([y[k] for k in range(-self._states, 0)])
             x = outputs[0] if len(outputs) == 1 else ops.concat(outputs, axis=2)
         return x, [ops.stack(part) for part in zip(*last, strict=True)]
 
-    def _check(self, x: Tensor, ndim: int, states: list[Tensor] | None) -> None:
+    def _check(self, x: Tensor, ndim: int, states: list[Tensor]) -> None:
         if ndim not in (2, 3) or x.shape[-1] != self.input_size:
             order = "n, T" if self.batch_first else "T, n"
             raise UserError(
@@ -143,7 +159,7 @@ class _Recurrent(Weighted):
             raise UserError(f"{self!r} reads at least one step, and this input has shape {x.shape}")
         size = () if ndim == 2 else (x.shape[0 if batched else 1],)
         shape = (self.num_layers * len(self._endings), *size, self.hidden_size)
-        for state in states or ():
+        for state in states:
             if state.shape != shape:
                 raise UserError(f"{self!r} starts from a state of shape {shape} here, and this one has {state.shape}")
 
@@ -162,21 +178,21 @@ class _Recurrent(Weighted):
 
 
 class RNN(_Recurrent):
-    r"""Layers that read a sequence, each output being a part of the next input.
+    r"""A recurrent network: each step takes its input and the hidden state of the step before.
 
     .. math:: h_t = \tanh(W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh})
 
-    Through many steps the gradient fades or explodes, as the powers of a matrix do; `LSTM` and `GRU` were made for
-    that. All numbers start uniform between :math:`\pm 1 / \sqrt{\text{hidden\_size}}`.
+    Over many steps the gradient vanishes or explodes, as the powers of a matrix do; `LSTM` and `GRU` were made for
+    that. All parameters start uniform between :math:`\pm 1 / \sqrt{\text{hidden\_size}}`.
 
     Shapes: input (T, n, input_size), (n, T, input_size) with ``batch_first``, (T, input_size), or a `PackedSequence`;
     hx (layers · directions, n, hidden_size) -> output (T, n, directions · hidden_size), and the last states like hx.
 
-    Arguments: ``input_size``, the length of a step; ``hidden_size``, the number of units; ``num_layers``, how many
-    layers lie above each other; ``nonlinearity``, 'tanh' or 'relu'; ``bias``, whether there are biases;
-    ``batch_first``, whether the sequences come before their steps; ``dropout``, the probability, 0 to 1, by which the
-    outputs of all layers but the last are dropped; ``bidirectional``, whether a second layer reads from the end;
-    ``dtype``, the type of the parameters; ``generator``, where dropout draws from.
+    Arguments: ``input_size``, the length of a step; ``hidden_size``, the number of units; ``num_layers``, the number of
+    stacked layers; ``nonlinearity``, 'tanh' or 'relu'; ``bias``, whether there are biases; ``batch_first``, whether the
+    sequences come before their steps; ``dropout``, the probability, 0 to 1, by which the outputs of all layers but the
+    last are dropped; ``bidirectional``, whether a second layer reads from the end; ``dtype``, the type of the
+    parameters; ``generator``, the source of the dropout masks.
 
     Raises UserError for inputs or states of other shapes.
 
@@ -188,6 +204,8 @@ class RNN(_Recurrent):
     """
 
     gates = 1
+    _operation = staticmethod(ops.rnn)
+    _options = ("nonlinearity",)
 
     def __init__(
         self,
@@ -203,23 +221,13 @@ class RNN(_Recurrent):
         dtype: Any = None,
         generator: Generator | None = None,
     ):
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, generator
-        )
+        sizes = input_size, hidden_size, num_layers
+        super().__init__(*sizes, bias, batch_first, dropout, bidirectional, dtype=dtype, generator=generator)
         self.nonlinearity: str = choose("nonlinearity", nonlinearity, NONLINEARITIES)
-
-    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Tensor]:
-        y, (h,) = self._read(input, None if hx is None else [asarray(hx)])
-        return y, h
-
-    def _run(self, x, weights, state, lengths, reverse):
-        h0 = state[0] if state else None
-        y = ops.rnn(x, *weights, h0, lengths, nonlinearity=self.nonlinearity, reverse=reverse)
-        return y[:-1], [y[-1]]
 
 
 class LSTM(_Recurrent):
-    r"""Layers that read a sequence with a memory, whose gates learn what to write, to keep and to show.
+    r"""Long short-term memory: a cell state, and gates that learn what to write to it, to keep and to output.
 
     .. math::
         i_t &= \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi}) \\
@@ -229,7 +237,7 @@ class LSTM(_Recurrent):
         c_t &= f_t c_{t-1} + i_t g_t \\
         h_t &= o_t \tanh c_t
 
-    From c to c leads a sum, not a product of matrices: a gradient comes through hundreds of steps of it.
+    The cell state c is updated by a sum, not by a product of matrices: its gradient survives hundreds of steps.
 
     Shapes: input (T, n, input_size), (n, T, input_size) with ``batch_first``, (T, input_size), or a `PackedSequence`;
     hx a pair (h, c), each (layers · directions, n, hidden_size) -> output (T, n, directions · hidden_size), and the
@@ -245,36 +253,16 @@ class LSTM(_Recurrent):
     """
 
     gates = 4
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        *,
-        dtype: Any = None,
-        generator: Generator | None = None,
-    ):
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, generator
-        )
+    _operation = staticmethod(ops.lstm)
+    _states = 2
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, tuple[Tensor, Tensor]]:
-        y, (h, c) = self._read(input, None if hx is None else pair(self, hx))
+        y, (h, c) = self._read(input, self._given(hx))
         return y, (h, c)
-
-    def _run(self, x, weights, state, lengths, reverse):
-        h0, c0 = state or (None, None)
-        y = ops.lstm(x, *weights, h0, c0, lengths, reverse=reverse)
-        return y[:-2], [y[-2], y[-1]]
 
 
 class GRU(_Recurrent):
-    r"""Layers that read a sequence, with gates between the old state and a new one: an LSTM with fewer parts.
+    r"""Gated recurrent units: a gate chooses between the old state and a new one. Simpler than an LSTM.
 
     .. math::
         r_t &= \sigma(W_{ir} x_t + b_{ir} + W_{hr} h_{t-1} + b_{hr}) \\
@@ -293,28 +281,4 @@ class GRU(_Recurrent):
     """
 
     gates = 3
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        *,
-        dtype: Any = None,
-        generator: Generator | None = None,
-    ):
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype, generator
-        )
-
-    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Tensor]:
-        y, (h,) = self._read(input, None if hx is None else [asarray(hx)])
-        return y, h
-
-    def _run(self, x, weights, state, lengths, reverse):
-        y = ops.gru(x, *weights, state[0] if state else None, lengths, reverse=reverse)
-        return y[:-1], [y[-1]]
+    _operation = staticmethod(ops.gru)

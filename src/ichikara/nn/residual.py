@@ -1,4 +1,4 @@
-"""The shortcut past some layers."""
+"""Residual connections."""
 
 from ..autodiff import Tensor
 from ..errors import UserError
@@ -8,7 +8,7 @@ __all__ = ["Residual"]
 
 
 class Residual(Module):
-    r"""Adds the input back past some layers, so that they learn the difference and the gradient flows past them.
+    r"""Adds a function's input to its output, so that it learns the difference, and the gradient bypasses it.
 
     .. math:: y = a\bigl(f(x) + s(x)\bigr), \qquad
         \frac{\partial y}{\partial x} = a' \Bigl(\frac{\partial f}{\partial x} + \frac{\partial s}{\partial x}\Bigr)

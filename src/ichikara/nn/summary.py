@@ -1,4 +1,4 @@
-"""The table of a model: its layers, what comes out of them, and how much they have to learn."""
+"""The summary of a model: its layers, their output shapes, and their parameters."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,8 +17,8 @@ class Row(NamedTuple):
     """One module of the table.
 
     ``name`` is its full name (``''`` for the model), ``kind`` its class, ``depth`` how deep it is nested,
-    ``output_shapes`` the shapes that it gave, none if it was not called, ``parameters`` how many numbers it has itself,
-    without those of its parts and those that were counted above, ``trainable`` how many of them are learnt.
+    ``output_shapes`` the shapes of its outputs, none if it was not called, ``parameters`` the number of its own
+    parameters, without its submodules' and those counted above, ``trainable`` how many of them are trained.
     """
 
     name: str
@@ -63,9 +63,9 @@ class Summary:
 
 
 def summary(model: Module, input: Any) -> Summary:
-    """Run a model once, in evaluation and without recording, and tell its layers, their outputs and their parameters.
+    """Run a model once, in evaluation mode and without gradients, and list its layers, outputs and parameters.
 
-    Training flags and hooks are afterwards as they were, even if the model fails.
+    Training flags and hooks are restored afterwards, even if the model fails.
 
     Shapes: the table shows those of the outputs, as this input gives them.
 
@@ -127,7 +127,7 @@ def _arguments(model, input):
 
 
 def _run(model, arguments) -> dict[Module, tuple[tuple[int, ...], ...]]:
-    """The shapes of what every module gives, the last time that it is called."""
+    """The output shapes of every module, at its last call."""
     shapes: dict[Module, tuple[tuple[int, ...], ...]] = {}
 
     def note(module, args, output):

@@ -1,4 +1,4 @@
-"""Transformers: stacks of attention and of small networks at each place, with shortcuts around them."""
+"""Transformers: stacks of attention and feed-forward layers with residual connections."""
 
 import copy
 import math
@@ -31,7 +31,7 @@ _ACTIVATIONS: dict[str, Callable] = {"relu": ops.relu, "gelu": ops.gelu}
 
 
 def generate_square_subsequent_mask(sz: int, dtype: Any = default_float) -> Tensor:
-    """The mask by which a place looks at itself and what came before: 0 there, and -inf after it. Shapes: -> (sz, sz).
+    """The causal mask: 0 where a position attends, to itself and earlier ones, -inf elsewhere. Shapes: -> (sz, sz).
 
     >>> generate_square_subsequent_mask(2).tolist()
     [[0.0, -inf], [0.0, 0.0]]
@@ -42,53 +42,9 @@ def generate_square_subsequent_mask(sz: int, dtype: Any = default_float) -> Tens
 
 
 class _Layer(Module):
-    """What encoder and decoder layers share: the network at each place, and where the norms stand."""
+    """What encoder and decoder layers share: attentions and a feed-forward network, each in a residual connection."""
 
-    def _add_network(self, d_model, dim_feedforward, dropout, activation, bias, dtype, generator):
-        self.linear1 = Linear(d_model, dim_feedforward, bias=bias, dtype=dtype)
-        self.dropout = Dropout(dropout, generator=generator)
-        self.linear2 = Linear(dim_feedforward, d_model, bias=bias, dtype=dtype)
-        self.activation = activation if callable(activation) else choose("activation", activation, _ACTIVATIONS)
-
-    def _network(self, x: Tensor) -> Tensor:
-        return self.linear2(self.dropout(self.activation(self.linear1(x))))
-
-    def _around(self, x: Tensor, part: Callable, norm: Module, dropout: Module) -> Tensor:
-        """A part with its shortcut, and its norm before the part or after the sum."""
-        if self.norm_first:
-            return x + dropout(part(norm(x)))
-        return norm(x + dropout(part(x)))
-
-
-class TransformerEncoderLayer(_Layer):
-    r"""A sequence looks at itself, then a small network works on each place; both with a shortcut and a norm.
-
-    .. math:: u = \operatorname{norm}(x + \operatorname{attention}(x, x, x)), \qquad
-        y = \operatorname{norm}(u + W_2\,\varphi(W_1 u + b_1) + b_2)
-
-    With ``norm_first`` the norm stands inside of the shortcut, u = x + attention(norm(x)): deep stacks learn more
-    easily so, because from end to end leads a path of sums alone.
-
-    Shapes: (T, n, d_model), (n, T, d_model) with ``batch_first``, or (T, d_model) -> the same.
-
-    Arguments: ``d_model``, the length of a step; ``nhead``, the number of heads, which divides it;
-    ``dim_feedforward``, the neurons of the network between; ``dropout``, the probability, 0 to 1, by which weights of
-    the attention, and outputs of both parts, are dropped; ``activation``, 'relu', 'gelu' or a function of tensors;
-    ``layer_norm_eps``, ε of the norms; ``batch_first``, whether the sequences come before their steps;
-    ``norm_first``, where the norms stand; ``bias``, whether there are biases; ``dtype``, the type of the parameters;
-    ``generator``, where dropout draws from.
-
-    In a call: ``src_mask``, ``src_key_padding_mask``, ``is_causal`` as `MultiheadAttention` takes them.
-
-    Raises UserError where the heads do not divide d_model.
-
-    >>> layer = TransformerEncoderLayer(8, 2, 16, batch_first=True)
-    >>> layer(ops.ones((1, 3, 8)), is_causal=True).shape
-    (1, 3, 8)
-
-    Source: A. Vaswani et al., "Attention Is All You Need" (2017); ``norm_first``, R. Xiong et al., "On Layer
-    Normalization in the Transformer Architecture" (2020); PyTorch's ``torch.nn.TransformerEncoderLayer``.
-    """
+    _attentions: tuple[str, ...]
 
     def __init__(
         self,
@@ -107,25 +63,75 @@ class TransformerEncoderLayer(_Layer):
     ):
         super().__init__()
         self.norm_first = norm_first
-        self.self_attn = MultiheadAttention(
-            d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, generator=generator
-        )
-        self._add_network(d_model, dim_feedforward, dropout, activation, bias, dtype, generator)
-        self.norm1, self.norm2 = (LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype) for _ in range(2))
-        self.dropout1, self.dropout2 = (Dropout(dropout, generator=generator) for _ in range(2))
+        for name in self._attentions:
+            attention = MultiheadAttention(
+                d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, generator=generator
+            )
+            self.register_module(name, attention)
+        self.linear1 = Linear(d_model, dim_feedforward, bias=bias, dtype=dtype)
+        self.dropout = Dropout(dropout, generator=generator)
+        self.linear2 = Linear(dim_feedforward, d_model, bias=bias, dtype=dtype)
+        self.activation = activation if callable(activation) else choose("activation", activation, _ACTIVATIONS)
+        numbers = range(1, len(self._attentions) + 2)
+        for k in numbers:
+            self.register_module(f"norm{k}", LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype))
+        for k in numbers:
+            self.register_module(f"dropout{k}", Dropout(dropout, generator=generator))
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
+        return self.linear2(self.dropout(self.activation(self.linear1(x))))
+
+    def _residual(self, x: Tensor, function: Callable, norm: Module, dropout: Module) -> Tensor:
+        """A function in a residual connection, with the norm before the function or after the sum."""
+        if self.norm_first:
+            return x + dropout(function(norm(x)))
+        return norm(x + dropout(function(x)))
+
+
+class TransformerEncoderLayer(_Layer):
+    r"""Self-attention, then a feed-forward network at each position, both with residual connection and norm.
+
+    .. math:: u = \operatorname{norm}(x + \operatorname{attention}(x, x, x)), \qquad
+        y = \operatorname{norm}(u + W_2\,\varphi(W_1 u + b_1) + b_2)
+
+    With ``norm_first`` the norm is inside the residual branch, u = x + attention(norm(x)): deep stacks then train more
+    easily, because gradients pass from end to end through sums alone.
+
+    Shapes: (T, n, d_model), (n, T, d_model) with ``batch_first``, or (T, d_model) -> the same.
+
+    Arguments: ``d_model``, the length of a step; ``nhead``, the number of heads, which divides it; ``dim_feedforward``,
+    the hidden neurons of the feed-forward network; ``dropout``, the probability, 0 to 1, by which attention weights,
+    hidden neurons and outputs of both parts are zeroed; ``activation``, 'relu', 'gelu' or a function of tensors;
+    ``layer_norm_eps``, ε of the norms; ``batch_first``, whether the sequences come before their steps; ``norm_first``,
+    whether the norms come first; ``bias``, whether there are biases; ``dtype``, the type of the parameters;
+    ``generator``, the source of the dropout masks.
+
+    In a call: ``src_mask``, ``src_key_padding_mask``, ``is_causal`` as `MultiheadAttention` takes them.
+
+    Raises UserError where the heads do not divide d_model.
+
+    >>> layer = TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    >>> layer(ops.ones((1, 3, 8)), is_causal=True).shape
+    (1, 3, 8)
+
+    Source: A. Vaswani et al., "Attention Is All You Need" (2017); ``norm_first``, R. Xiong et al., "On Layer
+    Normalization in the Transformer Architecture" (2020); PyTorch's ``torch.nn.TransformerEncoderLayer``.
+    """
+
+    _attentions = ("self_attn",)
 
     def forward(
         self, src: Tensor, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False
     ) -> Tensor:
-        def look(x):
+        def self_attention(x):
             return self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)[0]
 
-        x = self._around(src, look, self.norm1, self.dropout1)
-        return self._around(x, self._network, self.norm2, self.dropout2)
+        x = self._residual(src, self_attention, self.norm1, self.dropout1)
+        return self._residual(x, self._feed_forward, self.norm2, self.dropout2)
 
 
 class TransformerDecoderLayer(_Layer):
-    r"""A sequence looks at itself, then at another one (the memory), then a small network works on each place.
+    r"""Self-attention, cross-attention to another sequence (the memory), then a feed-forward network.
 
     .. math:: u = \operatorname{norm}(x + \operatorname{attention}(x, x, x)), \quad
         v = \operatorname{norm}(u + \operatorname{attention}(u, m, m)), \quad
@@ -145,32 +151,7 @@ class TransformerDecoderLayer(_Layer):
     Source: A. Vaswani et al., "Attention Is All You Need" (2017); PyTorch's ``torch.nn.TransformerDecoderLayer``.
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: str | Callable = "relu",
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        *,
-        dtype: Any = None,
-        generator: Generator | None = None,
-    ):
-        super().__init__()
-        self.norm_first = norm_first
-        self.self_attn, self.multihead_attn = (
-            MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype, generator=generator)
-            for _ in range(2)
-        )
-        self._add_network(d_model, dim_feedforward, dropout, activation, bias, dtype, generator)
-        self.norm1, self.norm2, self.norm3 = (
-            LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype) for _ in range(3)
-        )
-        self.dropout1, self.dropout2, self.dropout3 = (Dropout(dropout, generator=generator) for _ in range(3))
+    _attentions = ("self_attn", "multihead_attn")
 
     def forward(
         self,
@@ -183,34 +164,49 @@ class TransformerDecoderLayer(_Layer):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        def look(x):
+        def self_attention(x):
             return self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal)[0]
 
-        def look_over(x):
+        def cross_attention(x):
             return self.multihead_attn(
                 x, memory, memory, memory_key_padding_mask, False, memory_mask, is_causal=memory_is_causal
             )[0]
 
-        x = self._around(tgt, look, self.norm1, self.dropout1)
-        x = self._around(x, look_over, self.norm2, self.dropout2)
-        return self._around(x, self._network, self.norm3, self.dropout3)
+        x = self._residual(tgt, self_attention, self.norm1, self.dropout1)
+        x = self._residual(x, cross_attention, self.norm2, self.dropout2)
+        return self._residual(x, self._feed_forward, self.norm3, self.dropout3)
 
 
 def _copies(layer: Module, number: int) -> ModuleList:
-    """Copies of a layer, all with the same numbers, that draw from the same generator."""
+    """Copies of a layer with equal parameters, which share its generator."""
     shared = {id(g): g for part in layer.modules() if isinstance(g := getattr(part, "generator", None), Generator)}
     return ModuleList(copy.deepcopy(layer, dict(shared)) for _ in range(number))
 
 
-class TransformerEncoder(Module):
-    r"""Encoder layers one above the other.
+class _Stack(Module):
+    """Stacked layers, and a norm after the last one."""
+
+    def __init__(self, layer: Module, num_layers: int, norm: Module | None):
+        super().__init__()
+        self.layers = _copies(layer, whole_number("num_layers", num_layers))
+        self.num_layers = num_layers
+        self.norm = norm
+
+    def _through(self, x: Tensor, *others: Any) -> Tensor:
+        for layer in self.layers:
+            x = layer(x, *others)
+        return x if self.norm is None else self.norm(x)
+
+
+class TransformerEncoder(_Stack):
+    r"""A stack of encoder layers.
 
     .. math:: y = \operatorname{norm}(f_n(\dots f_1(x)))
 
     Shapes: as its layers.
 
-    Arguments: ``encoder_layer``, the layer that is copied, so that all start from the same numbers; ``num_layers``,
-    how many there are; ``norm``, a norm after the last one, which ``norm_first`` layers want.
+    Arguments: ``encoder_layer``, the layer to copy, so that all start with equal parameters; ``num_layers``, how many
+    there are; ``norm``, a norm after the last one, which ``norm_first`` layers want.
 
     In a call: ``mask``, ``src_key_padding_mask``, ``is_causal`` as `MultiheadAttention` takes them.
 
@@ -222,29 +218,23 @@ class TransformerEncoder(Module):
     """
 
     def __init__(self, encoder_layer: Module, num_layers: int, norm: Module | None = None):
-        super().__init__()
-        self.layers = _copies(encoder_layer, whole_number("num_layers", num_layers))
-        self.num_layers = num_layers
-        self.norm = norm
+        super().__init__(encoder_layer, num_layers, norm)
 
     def forward(
         self, src: Tensor, mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool | None = None
     ) -> Tensor:
-        x = src
-        for layer in self.layers:
-            x = layer(x, mask, src_key_padding_mask, bool(is_causal))
-        return x if self.norm is None else self.norm(x)
+        return self._through(src, mask, src_key_padding_mask, bool(is_causal))
 
 
-class TransformerDecoder(Module):
-    r"""Decoder layers one above the other, all of which look at the same memory.
+class TransformerDecoder(_Stack):
+    r"""A stack of decoder layers, all of which attend to the same memory.
 
     .. math:: y = \operatorname{norm}(f_n(\dots f_1(x, m), m))
 
     Shapes: as its layers.
 
-    Arguments: ``decoder_layer``, the layer that is copied; ``num_layers``, how many there are; ``norm``, a norm after
-    the last one.
+    Arguments: ``decoder_layer``, the layer to copy; ``num_layers``, how many there are; ``norm``, a norm after the last
+    one.
 
     >>> stack = TransformerDecoder(TransformerDecoderLayer(8, 2, 16), num_layers=2)
     >>> stack(ops.ones((3, 1, 8)), ops.ones((5, 1, 8))).shape
@@ -254,10 +244,7 @@ class TransformerDecoder(Module):
     """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None):
-        super().__init__()
-        self.layers = _copies(decoder_layer, whole_number("num_layers", num_layers))
-        self.num_layers = num_layers
-        self.norm = norm
+        super().__init__(decoder_layer, num_layers, norm)
 
     def forward(
         self,
@@ -270,18 +257,17 @@ class TransformerDecoder(Module):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        x, masks = tgt, (tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask)
-        for layer in self.layers:
-            x = layer(x, memory, *masks, bool(tgt_is_causal), memory_is_causal)
-        return x if self.norm is None else self.norm(x)
+        masks = tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
+        return self._through(tgt, memory, *masks, bool(tgt_is_causal), memory_is_causal)
 
 
 class Transformer(Module):
-    r"""An encoder that reads one sequence and a decoder that writes another while looking at it.
+    r"""An encoder of one sequence, and a decoder of another that attends to the encoder's output.
 
     .. math:: y = \operatorname{decoder}(t, \operatorname{encoder}(s))
 
-    Embedding, positions and the last layer are the caller's. Matrices start as `init.xavier_uniform_` draws them.
+    Embeddings, positional encodings and the output layer are up to the caller. Matrices start as `init.xavier_uniform_`
+    draws them.
 
     Shapes: src (S, n, d_model), tgt (T, n, d_model), with ``batch_first`` n before S and T, or without n
     -> (T, n, d_model).
@@ -337,7 +323,7 @@ class Transformer(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw all matrices anew."""
+        """Draw new initial values for all matrices."""
         for parameter in self.parameters():
             if parameter.ndim > 1:
                 init.xavier_uniform_(parameter)

@@ -132,7 +132,7 @@ def silu(x, /):
 
     Source: P. Ramachandran et al., "Searching for Activation Functions" (2017).
     """
-    return x * sigmoid.forward(x)
+    return x * sigmoid.function(x)
 
 
 def _silu_slope(g, x):

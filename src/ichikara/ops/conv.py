@@ -6,11 +6,13 @@ three records are enough for derivatives of every order; `conv1d`, `conv2d` and 
 Source: V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning" (2016).
 """
 
-from ..arrays import convolve, convolve_back, convolve_weight, namespace
+import math
+
+from ..arrays import add_into, namespace
 from ..autodiff import composed, op
 from ..errors import UserError
 from .shape import expand_dims
-from .window import as_given, as_images, as_plane, count_positions, make_window, sizes
+from .window import as_given, as_images, as_plane, count_positions, make_window, padded, sizes
 
 __all__ = [
     "conv1d",
@@ -23,26 +25,70 @@ __all__ = [
 ]
 
 
+def _im2col(x, kernel, window, groups):
+    """What the window sees at each position, as a column.
+
+    Shapes: (n, c, h, w) -> (n, groups, c / groups kh kw, oh ow).
+    """
+    xp = namespace(x)
+    image = padded(x, window, 0.0)
+    seen = [image[place] for place in window.places(kernel, window.positions(x.shape[2:], kernel))]  # (n, c, oh, ow)
+    columns = xp.stack(seen, axis=2)  # (n, c, kh kw, oh, ow)
+    n, c, k, *positions = columns.shape
+    return xp.reshape(columns, (n, groups, c // groups * k, positions[0] * positions[1]))
+
+
+def _col2im(columns, channels, kernel, positions, size, window):
+    """Each column added where the window saw it: the reverse of `_im2col`. Shapes: -> (n, channels, *size)."""
+    xp, n = namespace(columns), columns.shape[0]
+    columns = xp.reshape(columns, (n, channels, kernel[0] * kernel[1], *positions))
+    image = xp.zeros((n, channels, *window.padded(size)), dtype=columns.dtype)
+    for k, place in enumerate(window.places(kernel, positions)):
+        image = add_into(image, place, columns[:, :, k])
+    return image[window.inside(size)]
+
+
+def _by_group(out, groups):
+    """Shapes: (n, o, oh, ow) -> (n, groups, o / groups, oh ow)."""
+    n, o, height, width = out.shape
+    return namespace(out).reshape(out, (n, groups, o // groups, height * width))
+
+
+def _matrices(weight, groups):
+    """Shapes: (o, c / groups, kh, kw) -> (groups, o / groups, c / groups kh kw)."""
+    o, *rest = weight.shape
+    return namespace(weight).reshape(weight, (groups, o // groups, math.prod(rest)))
+
+
+def _biased(y, bias):
+    return y if bias is None else y + bias[:, None, None]
+
+
 @op(r"y_{n o i} = b_o + \sum_{c, k} w_{o c k}\,x_{n c (s i + d k - p)}", floating=True)
 def convolution(x, weight, bias=None, /, window=None, groups=1):
     """What a window sees of each image at every position, weighed and added up: `conv2d`, its arguments in one form.
 
     Shapes: (n, c, h, w), (o, c / groups, kh, kw), (o) or None -> (n, o, oh, ow).
 
-    Arguments: ``window``, an ``arrays.Window``: stride s, padding p, dilation d; ``groups`` of channels.
+    Arguments: ``window``, a `Window`: stride s, padding p, dilation d; ``groups`` of channels.
     """
-    return convolve(x, weight, bias, window, groups)
+    kernel = weight.shape[2:]
+    y = _matrices(weight, groups) @ _im2col(x, kernel, window, groups)
+    shape = (x.shape[0], weight.shape[0], *window.positions(x.shape[2:], kernel))
+    return _biased(namespace(y).reshape(y, shape), bias)
 
 
 @op(r"x_{n c j} = b_c + \sum_{o, i, k:\,s i + d k - p = j} w_{o c k}\,y_{n o i}", floating=True)
 def convolution_image(out, weight, bias=None, /, size=(), window=None, groups=1):
-    """Each output spread over what its window saw: without a bias the gradient of `convolution` by its image.
+    """Each output added to all that its window saw: without a bias the gradient of `convolution` by its image.
 
     Shapes: (n, o, oh, ow), (o, c / groups, kh, kw), (c) or None -> (n, c, \\*size).
 
     Arguments: ``size``, the height and width of the image; the others as of `convolution`.
     """
-    return convolve_back(out, weight, bias, size, window, groups)
+    columns = _matrices(weight, groups).mT @ _by_group(out, groups)
+    channels, kernel = groups * weight.shape[1], weight.shape[2:]
+    return _biased(_col2im(columns, channels, kernel, out.shape[2:], size, window), bias)
 
 
 @op(r"w_{o c k} = \sum_{n, i} y_{n o i}\,x_{n c (s i + d k - p)}", floating=True)
@@ -53,7 +99,8 @@ def convolution_weight(out, x, /, kernel=(), window=None, groups=1):
 
     Arguments: ``kernel``, the height and width of the weight; the others as of `convolution`.
     """
-    return convolve_weight(out, x, kernel, window, groups)
+    matrices = (_by_group(out, groups) @ _im2col(x, kernel, window, groups).mT).sum(axis=0)
+    return namespace(matrices).reshape(matrices, (out.shape[1], x.shape[1] // groups, *kernel))
 
 
 convolution.gradient(

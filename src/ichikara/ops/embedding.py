@@ -1,6 +1,6 @@
 """Rows of a table: what stands for a word, a character or a position."""
 
-from ..arrays import namespace, rows_at
+from ..arrays import check_indices, namespace
 from ..autodiff import op, raw
 from .indexing import scatter
 
@@ -29,7 +29,8 @@ def embedding(indices, weight, /, padding_idx=None):
 
     Source: Y. Bengio et al., "A Neural Probabilistic Language Model" (2003).
     """
-    return rows_at(weight, indices)
+    check_indices(indices, weight.shape[0])
+    return namespace(weight, indices).take(weight, indices, axis=0)
 
 
 embedding.gradient(

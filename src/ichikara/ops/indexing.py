@@ -1,6 +1,6 @@
 """Choosing elements by position, and putting gradients back where they were chosen from."""
 
-from ..arrays import add_into, check_indices, is_traced, namespace, normalise_axes, of_fixed_count, scatter_add
+from ..arrays import check_indices, is_traced, namespace, normalise_axes, scatter_add
 from ..autodiff import Tensor, composed, op, raw
 from ..autodiff.tensor import bind
 
@@ -13,7 +13,7 @@ def scatter(x, /, index, shape):
     return scatter_add(x, index, shape)
 
 
-@op(r"y = x_{[i]}")
+@op(r"y = x_{[i]}", slices=True)
 def getitem(x, /, index):
     """The elements at an index: ``x[index]``, with slices, whole numbers, None, ``...``, integer or boolean arrays.
 
@@ -23,11 +23,7 @@ def getitem(x, /, index):
 
 
 getitem.gradient(
-    x=(
-        r"\bar x_{[i]} = \textstyle\sum \bar y",
-        lambda g, x_shape, index: scatter(g, index, x_shape),
-        lambda total, g, index: add_into(total, index, g),
-    )
+    x=(r"\bar x_{[i]} = \textstyle\sum \bar y", lambda g, x_shape, index: scatter(g, index, x_shape)),
 )
 
 
@@ -46,7 +42,7 @@ def _plain(index):
         if index.dtype.kind not in "iub":
             raise IndexError(f"an index is made of whole numbers or of true and false, not of {index.dtype}")
         index = raw(index)
-    return of_fixed_count(index)
+    return index
 
 
 scatter.gradient(x=(r"\bar x = \bar y_{[i]}", lambda g, index: g[index]))

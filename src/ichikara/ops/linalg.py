@@ -2,7 +2,7 @@
 
 import math
 
-from ..arrays import namespace, normalise_axes, product, sum_of_rows, sum_to
+from ..arrays import namespace, normalise_axes, sum_to
 from ..autodiff import composed, op
 from .shape import permute_dims, reshape
 
@@ -15,7 +15,7 @@ def matmul(a, b, /):
 
     Shapes: (*n, i, k), (*n, k, j) -> (*n, i, j), the leading axes broadcast together.
     """
-    return product(a, b)
+    return a @ b
 
 
 def _as_matrices(g, a, b):
@@ -29,12 +29,12 @@ def _as_matrices(g, a, b):
 
 def _left(g, a, b):
     g, matrix, b = _as_matrices(g, a, b)
-    return namespace(g).reshape(sum_to(product(g, b.mT), matrix.shape), a.shape)
+    return namespace(g).reshape(sum_to(g @ b.mT, matrix.shape), a.shape)
 
 
 def _right(g, a, b):
     g, a, matrix = _as_matrices(g, a, b)
-    return namespace(g).reshape(sum_to(product(a.mT, g), matrix.shape), b.shape)
+    return namespace(g).reshape(sum_to(a.mT @ g, matrix.shape), b.shape)
 
 
 matmul.gradient(a=(r"\bar A = \bar Y B^\top", _left), b=(r"\bar B = A^\top \bar Y", _right))
@@ -46,23 +46,19 @@ def linear(x, weight, bias=None, /):
 
     Shapes: (*n, in), (out, in), (out) -> (*n, out).
     """
-    return _as_before(product(_rows(x), weight.mT, bias), x)
+    y = x @ weight.mT
+    return y if bias is None else y + bias
 
 
 def _rows(x):
-    """All leading axes as one, for one product of matrices instead of many."""
+    """A matrix of all leading axes as one. Shapes: (*n, k) -> (prod n, k)."""
     return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-def _as_before(rows, x):
-    """Rows with the leading axes of x again."""
-    return rows if x.ndim == 2 else rows.reshape((*x.shape[:-1], rows.shape[-1]))
-
-
 linear.gradient(
-    x=(r"\bar X = \bar Y W", lambda g, weight: _as_before(product(_rows(g), weight), g)),
-    weight=(r"\bar W = \bar Y^\top X", lambda g, x: product(_rows(g).mT, _rows(x))),
-    bias=(r"\bar b = \sum_i \bar Y_i", lambda g: sum_of_rows(_rows(g))),
+    x=(r"\bar X = \bar Y W", lambda g, weight: g @ weight),
+    weight=(r"\bar W = \bar Y^\top X", lambda g, x: _rows(g).mT @ _rows(x)),
+    bias=(r"\bar b = \sum_i \bar Y_i", lambda g: _rows(g).sum(axis=0)),
 )
 
 

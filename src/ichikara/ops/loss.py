@@ -1,11 +1,12 @@
 """How far a prediction is from what it should have been."""
 
-from ..arrays import counted_labels, namespace, run
+from ..arrays import namespace, seam
 from ..autodiff import asarray, composed, op, raw
 from ..errors import choose
-from .activation import log_softmax, sigmoid
+from .activation import log_softmax, sigmoid, softmax
 from .elementwise import abs, where
 from .indexing import take_along_axis
+from .labels import counted as counted_labels
 from .reduce import mean, sum
 from .shape import moveaxis, reshape
 
@@ -98,7 +99,7 @@ def binary_cross_entropy(input, target, /, weight=None, reduction="mean"):
     Raises ValueError for a probability outside of [0, 1].
     """
     _difference(input, target)
-    run(_check_probabilities, raw(input))
+    seam.interpreter.call(_check_probabilities, raw(input))
     losses = _bernoulli_nll(input, target)
     return _reduce(losses if weight is None else losses * weight, reduction)
 
@@ -151,6 +152,11 @@ def _class_weights(weight, logp, classes):
     return weight
 
 
+def _check_classes(labels, classes, ignore_index):
+    """Raise ValueError where a label is no class."""
+    counted_labels(labels, classes, ignore_index)
+
+
 def _check_labels(labels, shape):
     """Raise where class indices do not fit predictions of this shape."""
     if labels.dtype.kind not in "iu":
@@ -165,7 +171,6 @@ def _check_labels(labels, shape):
     name="categorical_nll",
     floating=True,
     promotes=(0,),
-    keeps=("logp",),
 )
 def _categorical_nll(u, labels, /, ignore_index=None, reduction="none"):
     """The elements of `cross_entropy` with labels, from weighted sums; or their sum, or mean.
@@ -174,14 +179,14 @@ def _categorical_nll(u, labels, /, ignore_index=None, reduction="none"):
 
     Arguments: ``ignore_index``, the label of rows that do not count.
     """
-    logp = log_softmax.forward(u, 1)
+    logp = log_softmax.function(u, 1)
     counted = counted_labels(labels, u.shape[1], ignore_index)
     losses = -logp[namespace(labels).arange(u.shape[0]), _zero_unless(counted, labels)]
     if counted is not None:
         losses = namespace(u).where(counted, losses, 0.0)  # not times 0: the loss may be infinite
     if reduction != "none":
         losses = losses.sum()
-    return losses if reduction != "mean" else losses / _count(labels, counted, u.dtype), logp
+    return losses if reduction != "mean" else losses / _count(labels, counted, u.dtype)
 
 
 def _zero_unless(counted, labels):
@@ -193,14 +198,14 @@ def _count(labels, counted, dtype):
     return labels.shape[0] if counted is None else namespace(counted).astype(counted, dtype).sum()
 
 
-def _towards_labels(g, logp, labels, ignore_index, reduction):
-    xp = namespace(g, logp)
-    counted = counted_labels(labels, logp.shape[1], ignore_index)
-    slope = xp.exp(logp) - (xp.arange(logp.shape[1]) == _zero_unless(counted, labels)[:, None])
+def _towards_labels(g, u, labels, ignore_index, reduction):
+    xp = namespace(g, u)
+    counted = counted_labels(labels, u.shape[1], ignore_index)
+    slope = softmax(u, 1) - (xp.arange(u.shape[1]) == _zero_unless(counted, labels)[:, None])
     if counted is not None:
         slope = xp.where(counted[:, None], slope, 0.0)
     if reduction == "mean":
-        g = g / _count(labels, counted, logp.dtype)
+        g = g / _count(labels, counted, u.dtype)
     return slope * (g[:, None] if reduction == "none" else g)
 
 
@@ -244,7 +249,7 @@ def _label_loss(values, target, weight, ignore_index, reduction, nll, smoothing=
     if nll is _categorical_nll and weight is None and values.size:
         losses = nll(rows, labels, ignore_index, reduction)
         return reshape(losses, target.shape) if reduction == "none" else losses
-    run(counted_labels, labels, classes, ignore_index)
+    seam.interpreter.call(_check_classes, labels, classes, ignore_index)
     counted = labels != ignore_index
     labels = xp.where(counted, labels, xp.zeros_like(labels))
     weights = xp.astype(counted, values.dtype)

@@ -1,15 +1,15 @@
 r"""Normalisation: numbers brought to mean 0 and variance 1, so that a layer's input keeps its scale while others learn.
 
-Over which axes is what tells the kinds apart; one record serves them all. Its gradient takes from the incoming one what
-would change the mean and the variance, because those cannot change.
+The kinds differ in the axes along which the mean is taken; `normalise` serves them all.
 """
 
 import math
 
-from ..arrays import Once, default_float, is_floating, namespace, sum_to
-from ..autodiff import asarray, composed, op, raw
+from ..arrays import default_float, is_floating, namespace
+from ..autodiff import asarray, composed, raw
 from ..errors import UserError
-from .activation import leaky_relu, relu
+from .elementwise import sqrt
+from .reduce import mean
 from .shape import reshape
 from .window import sizes
 
@@ -19,150 +19,82 @@ __all__ = [
     "instance_norm",
     "layer_norm",
     "normalise",
+    "normalise_batch",
+    "normalise_positions",
     "rms_norm",
     "rms_normalise",
 ]
 
 
-@op(
-    r"y = a(w\,\hat x + b), \quad \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}},"
-    r" \quad a(u) = u \text{ or } \lambda u \text{ below } 0",
-    floating=True,
-    keeps=("mean", "slope", "back"),
-)
-def normalise(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5, into=None, leak=1.0):
-    r"""Mean 0 and variance 1 along axes, then scaled and shifted; and an activation, for which the numbers are at hand.
+@composed(r"y = w\,\hat x + b, \quad \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}", returns=("mean", "var"))
+def normalise(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5):
+    r"""Mean 0 and variance 1 along axes, then scaled and shifted; and the mean and the variance, as constants.
 
     .. math:: \mu = \frac1n \sum_i x_i, \qquad \sigma^2 = \frac1n \sum_i (x_i - \mu)^2
 
-    Shapes: (\*), and a weight and a bias that broadcast to it -> (\*).
+    Shapes: (\*), and a weight and a bias that broadcast to it -> (\*), and twice (\*) with length 1 along the axes.
 
-    Arguments: ``axes``, along which mean and variance are taken; ``eps``, ε, which keeps the division from overflowing;
-    ``into``, a dictionary to put the ``mean`` and the ``var`` into, with length 1 along the axes; ``leak``, λ, what is
-    left of a negative result: 1 all of it, which is no activation, 0 nothing, which is ReLU.
+    Arguments: ``axes``, along which mean and variance are taken; ``eps``, ε, which keeps the division from overflowing.
 
     Source: S. Ioffe and C. Szegedy, "Batch Normalization" (2015).
     """
-    xp = namespace(x)
-    mean = xp.mean(x, axis=axes, keepdims=True)
-    y = x - mean
-    var = xp.mean(y * y, axis=axes, keepdims=True)
-    if into is not None:
-        into["mean"], into["var"] = mean, var
-    slope = 1 / xp.sqrt(var + eps)
-    y *= slope
-    if weight is not None:
-        y *= weight
-    if bias is not None:
-        y += bias
-    above = None if leak == 1 else y > 0
-    if above is not None:
-        y = xp.where(above, y, leak * y)
-
-    def back(g):
-        """The gradients of x, the weight and the bias; they share x̂ and the product with the weight."""
-        xp = namespace(g, x)
-        if above is not None:
-            g = xp.where(above, g, leak * g)
-        normal = (x - mean) * slope
-        weight_bar = g * normal
-        gw = g if weight is None else g * weight
-        x_bar = normal * -xp.mean(gw * normal, axis=axes, keepdims=True)
-        x_bar += gw
-        x_bar -= xp.mean(gw, axis=axes, keepdims=True)
-        x_bar *= slope
-        return x_bar, weight_bar, g
-
-    return y, mean, slope, Once(back)
+    mu = mean(x, axis=axes, keepdims=True)
+    centred = x - mu
+    var = mean(centred * centred, axis=axes, keepdims=True)
+    return _scaled(centred / sqrt(var + eps), weight, bias), mu.detach(), var.detach()
 
 
-normalise.gradient(
-    x=(
-        r"\bar x = \frac{1}{\sqrt{\sigma^2 + \varepsilon}}"
-        r" \bigl(w \bar u - \tfrac1n \textstyle\sum w \bar u - \hat x\,\tfrac1n \sum w \bar u \hat x\bigr),"
-        r" \quad \bar u = \bar y\,a'(u)",
-        lambda g, back: back(g)[0],
-    ),
-    weight=(r"\bar w = \sum \bar u\,\hat x", lambda g, back, weight_shape: sum_to(back(g)[1], weight_shape)),
-    bias=(r"\bar b = \sum \bar u", lambda g, back, bias_shape: sum_to(back(g)[2], bias_shape)),
-)
-
-
-@op(
-    r"y = w\,\frac{x}{r}, \quad r = \sqrt{\tfrac1n \textstyle\sum_i x_i^2 + \varepsilon}",
-    floating=True,
-    keeps=("slope",),
-)
+@composed(r"y = w\,\frac{x}{r}, \quad r = \sqrt{\tfrac1n \textstyle\sum_i x_i^2 + \varepsilon}")
 def rms_normalise(x, weight=None, /, axes=(-1,), eps=1e-5):
     r"""Root mean square 1 along axes, then scaled: `normalise` without the mean.
 
     Shapes: (\*), and a weight that broadcasts to it -> (\*).
     """
-    xp = namespace(x)
-    slope = 1 / xp.sqrt(xp.mean(x * x, axis=axes, keepdims=True) + eps)
-    y = x * slope
-    if weight is not None:
-        y *= weight
-    return y, slope
+    return _scaled(x / sqrt(mean(x * x, axis=axes, keepdims=True) + eps), weight, None)
 
 
-def _through_square(g, x, weight, slope, axes):
-    g = g if weight is None else g * weight
-    normal = x * slope
-    normal *= -namespace(g, x).mean(g * normal, axis=axes, keepdims=True)
-    normal += g
-    normal *= slope
-    return normal
-
-
-rms_normalise.gradient(
-    x=(
-        r"\bar x = \tfrac1r \bigl(w \bar y - \tfrac{x}{r}\,\tfrac1n \textstyle\sum w \bar y \tfrac{x}{r}\bigr)",
-        _through_square,
-    ),
-    weight=(
-        r"\bar w = \sum \bar y\,\tfrac{x}{r}",
-        lambda g, x, slope, weight_shape: sum_to(g * (x * slope), weight_shape),
-    ),
-)
+def _scaled(x, weight, bias):
+    y = x if weight is None else x * weight
+    return y if bias is None else y + bias
 
 
 # --- which axes -------------------------------------------------------------------------------------------------------
 
 
 @composed(r"y_{n c i} = w_c\,\frac{x_{n c i} - \mu_c}{\sqrt{\sigma_c^2 + \varepsilon}} + b_c")
-def batch_norm(
-    x, running_mean=None, running_var=None, weight=None, bias=None, /, training=False, eps=1e-5, into=None, leak=1.0
-):
+def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, /, training=False, eps=1e-5):
     """Each channel normalised over the batch and its positions; in evaluation with the mean and variance given.
 
     Shapes: (n, c, \\*), and four times (c) or None -> (n, c, \\*).
 
     Arguments: ``running_mean`` and ``running_var``, used unless ``training``, or taken from the batch if they are None;
-    ``eps``, ε; ``into``, a dictionary to put the batch's ``mean`` and ``var`` into, of shape (1, c, 1, ...); ``leak``,
-    what an activation leaves of a negative result, 1 for none, 0 for ReLU. Nothing is changed: to keep running
-    statistics up to date is the layer's work.
+    ``eps``, ε. Nothing is changed: the layer keeps the running statistics up to date, and calls `normalise_batch`.
 
     Raises UserError where a batch has a single value for each channel, which has no variance.
 
     Source: S. Ioffe and C. Szegedy, "Batch Normalization" (2015).
     """
     _need_channels("batch_norm", x, 2)
-    weight, bias = _of_channels("batch_norm", x, weight), _of_channels("batch_norm", x, bias)
     if training or running_mean is None or running_var is None:
-        values = math.prod(x.shape) // max(x.shape[1], 1)
-        if values < 2:
-            raise UserError(
-                f"batch_norm of an input of shape {x.shape} has {values} value for each channel, and a variance is of "
-                "two or more; use a larger batch, leave out a last one that is short (drop_last), or call eval()"
-            )
-        return normalise(x, weight, bias, (0, *range(2, x.ndim)), eps, into, leak)
+        return normalise_batch(x, weight, bias, eps)[0]
+    weight, bias = _of_channels("batch_norm", x, weight), _of_channels("batch_norm", x, bias)
     mean, var = (raw(_of_channels("batch_norm", x, given)) for given in (running_mean, running_var))
-    slope = 1 / namespace(var).sqrt(var + eps)
-    scale = slope if weight is None else weight * slope
+    scale = 1 / namespace(var).sqrt(var + eps)
+    scale = scale if weight is None else weight * scale
     shift = -(mean * scale) if bias is None else bias - mean * scale
-    y = x * scale + shift
-    return y if leak == 1 else leaky_relu(y, leak) if leak else relu(y)
+    return x * scale + shift
+
+
+def normalise_batch(x, weight, bias, eps):
+    """`batch_norm` by the batch's own statistics, and these, of shape (1, c, 1, ...): the result, mean and variance."""
+    values = math.prod(x.shape) // max(x.shape[1], 1)
+    if values < 2:
+        raise UserError(
+            f"batch_norm of an input of shape {x.shape} has {values} value for each channel, and a variance is of "
+            "two or more; use a larger batch, leave out a last one that is short (drop_last), or call eval()"
+        )
+    weight, bias = _of_channels("batch_norm", x, weight), _of_channels("batch_norm", x, bias)
+    return normalise(x, weight, bias, (0, *range(2, x.ndim)), eps)
 
 
 def _of_channels(name, x, given):
@@ -193,7 +125,7 @@ def layer_norm(x, /, normalized_shape, weight=None, bias=None, eps=1e-5):
     Source: J. Ba, J. Kiros and G. Hinton, "Layer Normalization" (2016).
     """
     axes = _last_axes("layer_norm", x, normalized_shape, weight, bias)
-    return normalise(x, weight, bias, axes, eps)
+    return normalise(x, weight, bias, axes, eps)[0]
 
 
 def _last_axes(name, x, normalized_shape, *parameters):
@@ -231,14 +163,12 @@ def group_norm(x, /, num_groups, weight=None, bias=None, eps=1e-5):
         given = _of_channels("group_norm", x, given)
         return None if given is None else reshape(given, (1, *grouped[1:3], *(1,) * len(rest)))
 
-    y = normalise(reshape(x, grouped), of_channels(weight), of_channels(bias), tuple(range(2, len(grouped))), eps)
+    y, _, _ = normalise(reshape(x, grouped), of_channels(weight), of_channels(bias), (*range(2, len(grouped)),), eps)
     return reshape(y, x.shape)
 
 
 @composed(r"y_{n c i} = w_c\,\frac{x_{n c i} - \mu_{n c}}{\sqrt{\sigma_{n c}^2 + \varepsilon}} + b_c")
-def instance_norm(
-    x, running_mean=None, running_var=None, weight=None, bias=None, /, use_input_stats=True, eps=1e-5, into=None
-):
+def instance_norm(x, running_mean=None, running_var=None, weight=None, bias=None, /, use_input_stats=True, eps=1e-5):
     """Each channel of each example normalised by itself, over its positions.
 
     Shapes: (n, c, \\*), and four times (c) or None -> (n, c, \\*).
@@ -252,13 +182,18 @@ def instance_norm(
     _need_channels("instance_norm", x, 3)
     if not use_input_stats and running_mean is not None and running_var is not None:
         return batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
+    return normalise_positions(x, weight, bias, eps)[0]
+
+
+def normalise_positions(x, weight, bias, eps):
+    """`instance_norm` by the input's own statistics, and these, of shape (n, c, 1, ...)."""
     if math.prod(x.shape[2:]) < 2:
         raise UserError(
             f"instance_norm of an input of shape {x.shape} has {math.prod(x.shape[2:])} position for each channel, "
             "and a variance is of two or more"
         )
     weight, bias = _of_channels("instance_norm", x, weight), _of_channels("instance_norm", x, bias)
-    return normalise(x, weight, bias, tuple(range(2, x.ndim)), eps, into)
+    return normalise(x, weight, bias, (*range(2, x.ndim),), eps)
 
 
 @composed(r"y = w\,\frac{x}{\sqrt{\tfrac1n \sum_i x_i^2 + \varepsilon}}")

@@ -13,7 +13,7 @@ from .indexing import take
 from .linalg import matmul
 from .reduce import mean
 from .shape import repeat, reshape
-from .window import as_given, as_images, as_plane, count_positions, make_window, sizes
+from .window import as_given, as_images, as_plane, count_positions, make_window, padded, sizes
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -40,10 +40,10 @@ def max_pooling(x, /, kernel=(), window=None):
 
     Shapes: (n, c, h, w) -> (n, c, oh, ow).
 
-    Arguments: ``kernel``, height and width; ``window``, an ``arrays.Window``. The winners are numbered row by row.
+    Arguments: ``kernel``, height and width; ``window``, a `Window`. The winners are numbered row by row.
     """
     xp = namespace(x)
-    image = _padded(x, window, -math.inf)
+    image = padded(x, window, -math.inf)
     y, *others = [image[place] for place in window.places(kernel, window.positions(x.shape[2:], kernel))]
     winners = xp.zeros(y.shape, dtype=uint8 if len(others) < 256 else "int32")
     for number, other in enumerate(others, 1):
@@ -68,7 +68,7 @@ def max_unpooling(out, winners, /, size=(), kernel=(), window=None):
 
 def _at_winners(g, winners, kernel, window):
     """Of each window the element that was its winner."""
-    image = _padded(g, window, 0.0)
+    image = padded(g, window, 0.0)
     places = window.places(kernel, winners.shape[2:])
     y, *others = (image[place] * (winners == number) for number, place in enumerate(places))
     for other in others:
@@ -83,12 +83,6 @@ max_pooling.gradient(
     )
 )
 max_unpooling.gradient(out=(r"\bar y_{n c i} = \bar x_{n c (s i + d k_i - p)}", _at_winners), winners=None)
-
-
-def _padded(x, window, value):
-    if not any(map(any, window.padding)):
-        return x
-    return namespace(x).pad(x, ((0, 0), (0, 0), *window.padding), constant_values=value)
 
 
 @composed(r"y_{n c i} = \max_k x_{n c (s i + d k - p)}")

@@ -2,19 +2,14 @@
 
 import math
 
-from ..arrays import namespace, normalise_axes, size_along, stretched, unreduce
+from ..arrays import namespace, normalise_axes, size_along, unreduce
 from ..autodiff import composed, op
 from .shape import concat, flip, permute_dims, reshape
 
 
-def _spread(g, x_shape, axis, keepdims):
-    """A reduction's gradient, given to each of the elements that it took together."""
-    return stretched(unreduce(g, x_shape, axis, keepdims), x_shape)
-
-
-def _share(g, x_shape, axis, keepdims):
-    """The same for a mean: an equal part of it."""
-    return stretched(unreduce(g, x_shape, axis, keepdims), x_shape, size_along(x_shape, axis) or 1)
+def _to_each(g, x_shape, axis, keepdims):
+    """The gradient of a sum, for each of its terms."""
+    return namespace(g).broadcast_to(unreduce(g, x_shape, axis, keepdims), x_shape)
 
 
 @op(r"y = \sum_i x_i", binds="sum")
@@ -23,7 +18,7 @@ def sum(x, /, axis=None, keepdims=False):
     return namespace(x).sum(x, axis=axis, keepdims=keepdims)
 
 
-sum.gradient(x=(r"\bar x_i = \bar y", _spread))
+sum.gradient(x=(r"\bar x_i = \bar y", _to_each))
 
 
 @op(r"y = \frac{1}{n} \sum_{i=1}^n x_i", binds="mean", floating=True)
@@ -32,7 +27,12 @@ def mean(x, /, axis=None, keepdims=False):
     return namespace(x).mean(x, axis=axis, keepdims=keepdims)
 
 
-mean.gradient(x=(r"\bar x_i = \bar y / n", _share))
+mean.gradient(
+    x=(
+        r"\bar x_i = \bar y / n",
+        lambda g, x_shape, axis, keepdims: _to_each(g / (size_along(x_shape, axis) or 1), x_shape, axis, keepdims),
+    )
+)
 
 
 def _to_the_extreme(g, y, x, axis, keepdims):

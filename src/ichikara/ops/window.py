@@ -1,13 +1,63 @@
 """The arguments of what moves a window over an image (convolution, pooling), checked and in one form."""
 
 import operator
-from typing import Any
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from ..arrays import Window
+from ..arrays import namespace
 from ..errors import UserError
 from .shape import expand_dims, squeeze
 
-__all__ = ["as_given", "as_images", "as_plane", "count_positions", "make_window", "sizes"]
+__all__ = ["Window", "as_given", "as_images", "as_plane", "count_positions", "make_window", "padded", "sizes"]
+
+Pair = tuple[int, int]
+
+
+class Window(NamedTuple):
+    """How a window moves over an image: steps between positions, zeros around the image, steps between its elements.
+
+    ``padding`` is (top, bottom), (left, right).
+    """
+
+    stride: Pair = (1, 1)
+    padding: tuple[Pair, Pair] = ((0, 0), (0, 0))
+    dilation: Pair = (1, 1)
+
+    def padded(self, size: Pair) -> Pair:
+        """The size of an image with its padding."""
+        return size[0] + sum(self.padding[0]), size[1] + sum(self.padding[1])
+
+    def inside(self, size: Pair) -> tuple:
+        """Where an image of this size lies in its padded one."""
+        (top, _), (left, _) = self.padding
+        return ..., slice(top, top + size[0]), slice(left, left + size[1])
+
+    def positions(self, size: Pair, kernel: Pair) -> Pair:
+        """How many positions a kernel has in an image of this size, down and across."""
+        return _positions(self, size, kernel)
+
+    def places(self, kernel: Pair, positions: Pair) -> Iterator[tuple]:
+        """For each element of the kernel, what it sees of the padded image from all positions: one shifted slice."""
+        for i in range(kernel[0]):
+            for j in range(kernel[1]):
+                top, left = i * self.dilation[0], j * self.dilation[1]
+                yield (
+                    ...,
+                    slice(top, top + self.stride[0] * (positions[0] - 1) + 1, self.stride[0]),
+                    slice(left, left + self.stride[1] * (positions[1] - 1) + 1, self.stride[1]),
+                )
+
+
+@lru_cache(256)
+def _positions(window, size, kernel):
+    height, width = (
+        (padded - dilation * (length - 1) - 1) // stride + 1
+        for padded, length, stride, dilation in zip(
+            window.padded(size), kernel, window.stride, window.dilation, strict=True
+        )
+    )
+    return height, width
 
 
 def sizes(name: str, value: Any, axes: int, at_least: int = 1) -> tuple[int, ...]:
@@ -76,3 +126,10 @@ def as_given(axes, x, y):
     """The output in the form that the input had."""
     y = squeeze(y, axis=2) if axes == 1 else y
     return squeeze(y, axis=0) if x.ndim == axes + 1 else y
+
+
+def padded(x: Any, window: Window, value: float) -> Any:
+    """Images with a value around them. Shapes: (n, c, h, w) -> (n, c, h + padding, w + padding)."""
+    if not any(map(any, window.padding)):
+        return x
+    return namespace(x).pad(x, ((0, 0), (0, 0), *window.padding), constant_values=value)

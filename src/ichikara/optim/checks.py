@@ -1,11 +1,12 @@
-"""What an option of an optimiser may be: each check answers with the value, or says what is wrong with it."""
+"""Checks of an optimiser's options: each returns the value, or raises an error that says what is wrong."""
 
 from math import isfinite, isnan
-from typing import Any
+from typing import Annotated, Any
 
+from ..checks import yes_or_no
 from ..errors import UserError
 
-__all__ = ["at_least_0", "decays", "from_0_to_1", "number", "positive"]
+__all__ = ["AtLeast0", "Decays", "Number", "YesOrNo", "at_least_0", "decays", "from_0_to_1", "number", "positive"]
 
 
 def number(name: str, value: Any) -> float | int:
@@ -49,10 +50,17 @@ def from_0_to_1(name: str, value: Any) -> float | int:
 
 
 def decays(name: str, value: Any) -> tuple:
-    """Two numbers from 0 to below 1: how much of the two running means is kept at each step."""
+    """Two numbers from 0 to below 1: the decays of the two running means."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise UserError(f"{name} are two numbers, such as (0.9, 0.999), not {value!r}")
     for i, beta in enumerate(value):
         if not 0 <= number(f"{name}[{i}]", beta) < 1:
-            raise UserError(f"{name}[{i}] is the part of a running mean that is kept, from 0 to below 1, not {beta!r}")
+            raise UserError(f"{name}[{i}] is the decay of a running mean, from 0 to below 1, not {beta!r}")
     return tuple(number(name, beta) for beta in value)
+
+
+# The types of options, each with its check.
+Number = Annotated[float, number]
+AtLeast0 = Annotated[float, at_least_0]
+Decays = Annotated[tuple[float, float], decays]
+YesOrNo = Annotated[bool, yes_or_no]

@@ -1,9 +1,9 @@
-"""Clipping: gradients that are too long are made shorter before a step."""
+"""Clipping: gradients that are too large are scaled down before a step."""
 
 import math
 from collections.abc import Iterable
 
-from ..arrays import namespace, run
+from ..arrays import namespace, seam
 from ..autodiff import Tensor, raw, wrap
 from ..errors import UserError
 from .checks import at_least_0, number
@@ -27,18 +27,18 @@ def _with_gradient(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:
-    r"""Shorten all gradients together, if the one vector that they make is longer than allowed; return its length.
+    r"""Scale all gradients down if their total norm is above a maximum; return the norm before.
 
     .. math:: g \leftarrow g \cdot \min\left(1, \frac{c}{\lVert g \rVert_p + 10^{-6}}\right)
 
-    Shapes: -> (), the length before.
+    Shapes: -> (), the norm before.
 
     Arguments: ``parameters``, a tensor or several, those without a gradient left out; ``max_norm`` c, in the gradient's
-    unit; ``norm_type`` p, ``math.inf`` for the largest component; ``error_if_nonfinite``, whether a length that is no
-    finite number is an error. Otherwise it makes the gradients so too, and they show up.
+    unit; ``norm_type`` p, ``math.inf`` for the largest component; ``error_if_nonfinite``, whether a norm that is not
+    finite is an error. Otherwise the gradients become not finite too.
 
-    Errors: `UserError` for a negative ``max_norm`` or a ``norm_type`` of 0 or less; RuntimeError as said above, nothing
-    being changed then.
+    Errors: `UserError` for a negative ``max_norm`` or a ``norm_type`` of 0 or less; RuntimeError as said above; nothing
+    is changed then.
 
     >>> import ichikara
     >>> w = ichikara.asarray([0.0, 0.0], requires_grad=True)
@@ -54,27 +54,27 @@ def clip_grad_norm_(
     if not math.isinf(number("max_norm", max_norm)):
         at_least_0("max_norm", max_norm)
     elif max_norm < 0:
-        raise UserError(f"max_norm is a length of at least 0, not {max_norm}")
+        raise UserError(f"max_norm is a number of at least 0, not {max_norm}")
     if number("norm_type", norm_type) <= 0:
         raise UserError(f"norm_type is a number above 0, such as 2.0 or math.inf, not {norm_type}")
     tensors = _with_gradient(parameters)
     if not tensors:
         return Tensor(0.0)
     gradients = [raw(parameter.grad) for parameter in tensors]
-    total, *shortened = run(_shortened, gradients, max_norm, norm_type, error_if_nonfinite)
+    total, *shortened = seam.interpreter.call(_shortened, gradients, max_norm, norm_type, error_if_nonfinite)
     for parameter, gradient in zip(tensors, shortened, strict=True):
         parameter.grad = wrap(gradient, None)
     return wrap(total, None)
 
 
 def _shortened(gradients, max_norm, norm_type, error_if_nonfinite):
-    """The length of these arrays together, and after it the arrays, shortened."""
+    """The total norm of these arrays, and after it the arrays, scaled."""
     xp = namespace(*gradients)
     norms = xp.stack([_norm(xp, gradient, norm_type) for gradient in gradients])
     total = xp.asarray(_norm(xp, norms, norm_type))
     if error_if_nonfinite and not bool(xp.isfinite(total)):
         raise RuntimeError(
-            f"the gradients together have a length of {float(total)}, which cannot be clipped: one of them is not "
+            f"the gradients have a total norm of {float(total)}, which cannot be clipped: one of them is not "
             "finite. Look for the operation that made it (a logarithm of 0, a division by 0, a learning rate too large)"
         )
     scale = xp.minimum(xp.asarray(max_norm, dtype=total.dtype) / (total + 1e-6), 1.0)
@@ -95,7 +95,7 @@ def _norm(xp, x, p):
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    r"""Cut each component of each gradient off at a size. It changes the direction; `clip_grad_norm_` does not.
+    r"""Clip each component of each gradient. This changes the direction; `clip_grad_norm_` does not.
 
     .. math:: g_i \leftarrow \min(\max(g_i, -c), c)
 
@@ -116,7 +116,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     at_least_0("clip_value", clip_value)
     for parameter in _with_gradient(parameters):
         gradient = raw(parameter.grad)
-        parameter.grad = wrap(run(_cut, gradient, clip_value), None)
+        parameter.grad = wrap(seam.interpreter.call(_cut, gradient, clip_value), None)
 
 
 def _cut(gradient, size):

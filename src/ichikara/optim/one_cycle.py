@@ -1,4 +1,4 @@
-"""The one-cycle schedule: up to a rate that is too large to stay at, and down to next to nothing."""
+"""The one-cycle schedule: up to a high rate, and down to nearly 0."""
 
 import math
 from typing import Any
@@ -24,7 +24,7 @@ _WAYS = {"cos": _along_a_cosine, "linear": _along_a_line}
 
 
 class OneCycleLR(LRScheduler):
-    r"""The rate rises to its top, falls to far below its start; the momentum goes the other way. Step it once a batch.
+    r"""The rate rises to a maximum, then falls far below its start; the momentum does the opposite. Step once a batch.
 
     .. math::
         \eta_t = \eta_a + (\eta_b - \eta_a)\,\tfrac12 \left(1 - \cos \pi p\right),
@@ -32,12 +32,12 @@ class OneCycleLR(LRScheduler):
 
     with η going from η_max / 25 to η_max, and from there to η_max / 250,000.
 
-    Arguments: ``max_lr``, the top, one number or one for each group; ``total_steps``, the length in steps, or else
-    ``epochs`` and ``steps_per_epoch``; ``pct_start``, the part of the steps that go up, 0 to 1;
-    ``anneal_strategy``, ``"cos"`` or ``"linear"``; ``cycle_momentum``, whether to move the momentum (or Adam's
-    first beta) from ``max_momentum`` to ``base_momentum`` and back; ``div_factor``, how many times smaller than the
-    top the first rate is, ``final_div_factor`` the last one than the first; ``three_phase``, whether to come back
-    to the first rate before the last part.
+    Arguments: ``max_lr``, the maximum, one number or one for each group; ``total_steps``, the length in steps, or else
+    ``epochs`` and ``steps_per_epoch``; ``pct_start``, the fraction of the steps in which the rate rises;
+    ``anneal_strategy``, ``"cos"`` or ``"linear"``; ``cycle_momentum``, whether to move the momentum (or Adam's first
+    beta) from ``max_momentum`` to ``base_momentum`` and back; ``div_factor``, how many times smaller than the maximum
+    the first rate is, ``final_div_factor`` the last one than the first; ``three_phase``, whether to come back to the
+    first rate before the last part.
 
     Errors: `UserError` for no length, a part outside of [0, 1], an optimiser without momentum, and a step beyond
     the last.
@@ -104,7 +104,7 @@ class OneCycleLR(LRScheduler):
         return [number(name, value) for value in values]
 
     def _at(self, step: int, first: float, top: float, last: float) -> float:
-        """What goes from its first to its top value and on to its last, at a step."""
+        """The value at a step of what goes from its first to its top value and on to its last."""
         step = whole_number("step", step, at_least=0)
         if step > self.total_steps:
             raise UserError(

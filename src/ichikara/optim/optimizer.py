@@ -1,16 +1,11 @@
 """The loop over the parameters: what all optimisers share. What sets them apart is in `rules`."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import repeat
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from ..arrays import as_array, int32, namespace, read_only, recording, run
+from ..arrays import as_array, int32, namespace, read_only, seam
 from ..autodiff import Tensor, enable_grad, raw
 from ..errors import UserError, choose
-from ..fast.optim import row
-from ..fast.optim.applied import Applied
-from ..fast.optim.repeated import Repeated
 
 __all__ = ["Optimizer"]
 
@@ -73,8 +68,6 @@ class Optimizer:
         self.defaults = self._checked(defaults)
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
-        self._rows: dict[int, row.Row] = {}  # by the number of the group
-        self._applied: dict[int, Applied] = {}
         given = self._as_list(params)
         if not given:
             raise UserError(
@@ -97,55 +90,21 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        recorder = recording.recorder
-        gradients = [raw(parameter.grad) for parameter in self._parameters()]
-        run(partial(self._update, recorder is not None), *gradients, again=self._update_again)
-        if recorder is not None:
-            recorder.updated(self)
+        seam.interpreter.update(self, [raw(parameter.grad) for parameter in self._parameters()])
         return loss
 
-    def _update(self, often: bool, *gradients: Any) -> None:
-        """Change the parameters by these gradients, None for those that have none; ``often``, if this is recorded."""
-        for rule, held, parameters, given in self._groups(often, gradients):
-            for k in held.others:
-                parameter = parameters[k]
-                state = self.state.get(parameter, {})
-                parameter._data, state = rule(row.alone(parameter), parameter._data, given[k], state)
-                parameter.touch()
-                if state:
-                    self.state[parameter] = state
-            held.update(rule, given, self.state)
-
-    def _update_again(self, *gradients: Any) -> Callable[[], bool] | None:
-        """Do the same in words that can be repeated (`arrays.tape`); None, and nothing is changed, if there are none.
-
-        What it returns says, before each repetition, whether that would be the update.
-        """
-        parts, given = [], []
-        for rule, held, parameters, some in self._groups(True, gradients):
-            parts.append(Repeated(rule, held, parameters, self.state))
-            given.append(some)
-        if not all(map(Repeated.is_possible, parts, given)):
-            return None
-        for part, some in zip(parts, given, strict=True):
-            part.do(some)
-        return lambda: all(map(Repeated.is_ready, parts, self.param_groups, repeat(self.state)))
-
-    def _groups(self, often: bool, gradients: Sequence) -> Iterator[tuple[Applied, row.Row, Sequence, Sequence]]:
-        """For each group its rule, its row, its parameters and their gradients."""
-        begin = 0
-        for number, group in enumerate(self.param_groups):
-            parameters = group["params"]
-            given = gradients[begin : begin + len(parameters)]
-            begin += len(parameters)
-            rule = self._applied.get(number)
-            if rule is None or rule.often is not often:
-                rule = self._applied[number] = Applied(type(self).rule, [*self.defaults], often)
-            rule.follow(group)
-            held = self._rows.get(number)
-            if held is None or not held.holds(parameters, given, self.state):
-                held = self._rows[number] = row.Row(parameters, given, self.state)
-            yield rule, held, parameters, given
+    def update(self, gradients: Sequence) -> None:
+        """Change the parameters by these gradients, arrays in the order of the groups, None for those without one."""
+        given = iter(gradients)
+        for group in self.param_groups:
+            options = {name: group[name] for name in self.defaults}
+            for parameter, g in zip(group["params"], given, strict=False):
+                if g is not None:
+                    p, state = type(self).rule(parameter._data, g, self.state.get(parameter, {}), **options)
+                    parameter._data = p
+                    parameter.touch()
+                    if state:
+                        self.state[parameter] = state
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, so that the next `backward` starts from nothing.
@@ -158,6 +117,7 @@ class Optimizer:
                     parameter.grad = None
                 elif parameter.grad is not None:
                     parameter.grad = namespace(parameter).zeros_like(parameter.detach())
+        seam.interpreter.cleared(self._parameters())
 
     def initial_state(self, parameter: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         """What the rule remembers of a parameter before its first step, every array there, to be staged with.
@@ -347,9 +307,6 @@ class Optimizer:
                 )
             loaded[name] = xp.asarray(value, dtype=int32 if name == "step" else array.dtype, copy=True)
         return loaded
-
-    def __getstate__(self):
-        return {**vars(self), "_rows": {}, "_applied": {}}  # the parts of a copied row would be no views of it
 
     def _parameters(self) -> list[Tensor]:
         return [parameter for group in self.param_groups for parameter in group["params"]]

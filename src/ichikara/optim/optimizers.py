@@ -1,22 +1,41 @@
-"""The optimisers by their names: their options, their formulas, and what they remember. The updates are in `rules`."""
+"""The optimisers by their names: their options, formulas and states. The updates are in `rules`."""
 
-from typing import Any, ClassVar
+import functools
+import inspect
+from typing import Any, get_type_hints
 
 from ..arrays import namespace
 from ..autodiff import raw
-from ..checks import yes_or_no
 from ..errors import UserError
 from . import rules
-from .checks import at_least_0, decays, number
+from .checks import AtLeast0, Decays, Number, YesOrNo
 from .optimizer import Optimizer
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
 
-_COMMON = {"lr": at_least_0, "weight_decay": at_least_0, "maximize": yes_or_no, "l1": at_least_0}
+
+def _options_in_signature(cls):
+    """Make each argument of the constructor after ``params`` an option, with the check that its annotation names."""
+    constructor = cls.__init__
+    signature = inspect.signature(constructor)
+    options = {name: p for name, p in signature.parameters.items() if name not in ("self", "params")}
+    cls.checks = {name: p.annotation.__metadata__[0] for name, p in options.items()}
+    constructor.__annotations__ = get_type_hints(constructor)  # help() then shows the types without their checks
+
+    @functools.wraps(constructor)
+    def __init__(self, *args, **kwargs):
+        constructor(self, *args, **kwargs)  # arguments that do not fit raise Python's own error
+        given = signature.bind(self, *args, **kwargs)
+        given.apply_defaults()
+        Optimizer.__init__(self, given.arguments["params"], {name: given.arguments[name] for name in options})
+
+    cls.__init__ = __init__
+    return cls
 
 
+@_options_in_signature
 class SGD(Optimizer):
-    r"""Stochastic gradient descent, with momentum if wanted.
+    r"""Stochastic gradient descent, with optional momentum.
 
     .. math::
         g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
@@ -26,10 +45,10 @@ class SGD(Optimizer):
 
     Shapes: ``momentum_buffer`` v has the parameter's.
 
-    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the step per unit of gradient; ``momentum`` μ, the part of
-    the velocity that is kept; ``dampening`` τ, the part of a new gradient that is left out of the velocity;
-    ``weight_decay`` λ and ``l1`` λ₁, the strengths of the penalties, coupled: they are part of the gradient;
-    ``nesterov``, whether to look ahead by one more step of the velocity; ``maximize``, whether to climb.
+    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the step per unit of gradient; ``momentum`` μ, the decay of the
+    velocity; ``dampening`` τ, by how much a new gradient is reduced in the velocity; ``weight_decay`` λ and ``l1`` λ₁,
+    the strengths of the penalties, coupled: they are part of the gradient; ``nesterov``, for Nesterov's momentum;
+    ``maximize``, whether to maximise.
 
     Errors: `UserError` for a negative ``lr``, ``momentum``, ``weight_decay`` or ``l1``, and for ``nesterov`` without
     momentum or with dampening.
@@ -50,28 +69,19 @@ class SGD(Optimizer):
 
     rule = rules.sgd
     memory = ("momentum_buffer",)
-    checks: ClassVar = {**_COMMON, "momentum": at_least_0, "dampening": number, "nesterov": yes_or_no}
 
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-3,
-        momentum: float = 0.0,
-        dampening: float = 0.0,
-        weight_decay: float = 0.0,
-        nesterov: bool = False,
+        lr: AtLeast0 = 1e-3,
+        momentum: AtLeast0 = 0.0,
+        dampening: Number = 0.0,
+        weight_decay: AtLeast0 = 0.0,
+        nesterov: YesOrNo = False,
         *,
-        maximize: bool = False,
-        l1: float = 0.0,
-    ):
-        options = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-        }
-        super().__init__(params, {**options, "maximize": maximize, "l1": l1})
+        maximize: YesOrNo = False,
+        l1: AtLeast0 = 0.0,
+    ): ...
 
     def _check_together(self, options):
         if options["nesterov"] and (not options["momentum"] or options["dampening"]):
@@ -81,12 +91,13 @@ class SGD(Optimizer):
             )
 
     def _needed(self, options):
-        # With dampening the first velocity is no running mean of zeros, so it appears with the first gradient.
+        # With dampening the first velocity is the first gradient, and no running mean that starts at 0.
         return self.memory if options["momentum"] and not options["dampening"] else ()
 
 
+@_options_in_signature
 class Adagrad(Optimizer):
-    r"""Each component's step shrinks with the gradients that it has seen: rare ones keep their long steps.
+    r"""Each component's step shrinks with the sum of its squared gradients: rare components keep long steps.
 
     .. math::
         g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
@@ -95,10 +106,9 @@ class Adagrad(Optimizer):
 
     Shapes: ``sum`` s has the parameter's, ``step`` t has ().
 
-    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of the first step; ``lr_decay`` γ, by how much of
-    itself the rate is divided further at each step; ``weight_decay`` λ and ``l1`` λ₁, the strengths of the
-    penalties, coupled; ``initial_accumulator_value`` s₀; ``eps`` ε, which keeps the quotient finite; ``maximize``,
-    whether to climb.
+    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of the first step; ``lr_decay`` γ, the decay of the
+    rate at each step; ``weight_decay`` λ and ``l1`` λ₁, the strengths of the penalties, coupled;
+    ``initial_accumulator_value`` s₀; ``eps`` ε, which avoids a division by 0; ``maximize``, whether to maximise.
 
     Errors: `UserError` for any of them below 0.
 
@@ -106,7 +116,7 @@ class Adagrad(Optimizer):
     >>> w = ichikara.asarray([1.0, 1.0], requires_grad=True)
     >>> (w * ichikara.asarray([100.0, 0.01])).sum().backward()
     >>> Adagrad([w], lr=0.5).step()
-    >>> w  # both go as far, however steep their slopes
+    >>> w  # equal steps, however large the gradients
     Tensor([0.5, 0.5], requires_grad=True)
 
     Source: J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
@@ -115,29 +125,19 @@ class Adagrad(Optimizer):
 
     rule = rules.adagrad
     memory = ("step", "sum")
-    checks: ClassVar = {**_COMMON, "lr_decay": at_least_0, "initial_accumulator_value": at_least_0, "eps": at_least_0}
 
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-2,
-        lr_decay: float = 0.0,
-        weight_decay: float = 0.0,
-        initial_accumulator_value: float = 0.0,
-        eps: float = 1e-10,
+        lr: AtLeast0 = 1e-2,
+        lr_decay: AtLeast0 = 0.0,
+        weight_decay: AtLeast0 = 0.0,
+        initial_accumulator_value: AtLeast0 = 0.0,
+        eps: AtLeast0 = 1e-10,
         *,
-        maximize: bool = False,
-        l1: float = 0.0,
-    ):
-        options = {
-            "lr": lr,
-            "lr_decay": lr_decay,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "l1": l1,
-        }
-        super().__init__(params, {**options, "initial_accumulator_value": initial_accumulator_value})
+        maximize: YesOrNo = False,
+        l1: AtLeast0 = 0.0,
+    ): ...
 
     def initial_state(self, parameter, options):
         array = raw(parameter)
@@ -145,8 +145,9 @@ class Adagrad(Optimizer):
         return {**super().initial_state(parameter, options), "sum": full}
 
 
+@_options_in_signature
 class RMSprop(Optimizer):
-    r"""The gradient divided by the root of the running mean of its square, so that all components go about as far.
+    r"""The gradient divided by the root of the running mean of its square, so that all steps are about as long.
 
     .. math::
         g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
@@ -158,10 +159,10 @@ class RMSprop(Optimizer):
 
     Shapes: ``square_avg`` v, ``grad_avg`` m and ``momentum_buffer`` b have the parameter's, ``step`` has ().
 
-    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of a step; ``alpha`` α, the part of the running
-    means that is kept; ``eps`` ε, which keeps the quotient finite; ``weight_decay`` λ and ``l1`` λ₁, the strengths
-    of the penalties, coupled; ``momentum`` μ; ``centered``, whether to divide by the deviation instead;
-    ``maximize``, whether to climb.
+    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of a step; ``alpha`` α, the decay of the running
+    means; ``eps`` ε, which avoids a division by 0; ``weight_decay`` λ and ``l1`` λ₁, the strengths of the penalties,
+    coupled; ``momentum`` μ; ``centered``, whether to divide by the standard deviation; ``maximize``, whether to
+    maximise.
 
     Errors: `UserError` for any of them below 0.
 
@@ -177,44 +178,29 @@ class RMSprop(Optimizer):
 
     rule = rules.rmsprop
     memory = ("step", "square_avg", "grad_avg", "momentum_buffer")
-    checks: ClassVar = {
-        **_COMMON,
-        "alpha": at_least_0,
-        "eps": at_least_0,
-        "momentum": at_least_0,
-        "centered": yes_or_no,
-    }
 
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-2,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        momentum: float = 0.0,
-        centered: bool = False,
+        lr: AtLeast0 = 1e-2,
+        alpha: AtLeast0 = 0.99,
+        eps: AtLeast0 = 1e-8,
+        weight_decay: AtLeast0 = 0.0,
+        momentum: AtLeast0 = 0.0,
+        centered: YesOrNo = False,
         *,
-        maximize: bool = False,
-        l1: float = 0.0,
-    ):
-        options = {
-            "lr": lr,
-            "alpha": alpha,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum": momentum,
-            "centered": centered,
-        }
-        super().__init__(params, {**options, "maximize": maximize, "l1": l1})
+        maximize: YesOrNo = False,
+        l1: AtLeast0 = 0.0,
+    ): ...
 
     def _needed(self, options):
         wanted = {"grad_avg": options["centered"], "momentum_buffer": options["momentum"]}
         return tuple(name for name in self.memory if wanted.get(name, True))
 
 
+@_options_in_signature
 class Adam(Optimizer):
-    r"""Momentum and a step of its own length for each component at once.
+    r"""Momentum, and a separate step size for each component.
 
     .. math::
         g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
@@ -224,15 +210,15 @@ class Adam(Optimizer):
         \hat m_t &= m_t / (1 - \beta_1^t), \qquad \hat v_t = \tilde v_t / (1 - \beta_2^t) \\
         \theta_t &= \theta_{t-1} - \eta\,\hat m_t / (\sqrt{\hat v_t} + \varepsilon)
 
-    The hats make up for running means that begin at 0. The penalties are coupled: divided by the gradient's size
-    like all of g, they hardly hold a parameter with large gradients; see `AdamW`.
+    The hats correct the bias of running means that start at 0. The penalties are coupled: they are divided by the
+    gradient's size like all of g, and hardly shrink a parameter with large gradients; see `AdamW`.
 
     Shapes: ``exp_avg`` m, ``exp_avg_sq`` v and ``max_exp_avg_sq`` ṽ have the parameter's, ``step`` t has ().
 
-    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of a step; ``betas`` β₁ and β₂, the parts of the two
-    running means that are kept; ``eps`` ε, which keeps the quotient finite; ``weight_decay`` λ and ``l1`` λ₁, the
-    strengths of the penalties; ``amsgrad``, whether v may only grow, so that a rare large gradient is not forgotten;
-    ``maximize``, whether to climb.
+    Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of a step; ``betas`` β₁ and β₂, the decays of the two
+    running means; ``eps`` ε, which avoids a division by 0; ``weight_decay`` λ and ``l1`` λ₁, the strengths of the
+    penalties; ``amsgrad``, whether v never decreases, so that a rare large gradient has a lasting effect; ``maximize``,
+    whether to maximise.
 
     Errors: `UserError` for ``betas`` outside of [0, 1), for the others below 0.
 
@@ -252,29 +238,27 @@ class Adam(Optimizer):
 
     rule = rules.adam
     memory = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-    checks: ClassVar = {**_COMMON, "betas": decays, "eps": at_least_0, "amsgrad": yes_or_no}
 
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        amsgrad: bool = False,
+        lr: AtLeast0 = 1e-3,
+        betas: Decays = (0.9, 0.999),
+        eps: AtLeast0 = 1e-8,
+        weight_decay: AtLeast0 = 0.0,
+        amsgrad: YesOrNo = False,
         *,
-        maximize: bool = False,
-        l1: float = 0.0,
-    ):
-        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
-        super().__init__(params, {**options, "maximize": maximize, "l1": l1})
+        maximize: YesOrNo = False,
+        l1: AtLeast0 = 0.0,
+    ): ...
 
     def _needed(self, options):
         return self.memory if options["amsgrad"] else self.memory[:3]
 
 
+@_options_in_signature
 class AdamW(Adam):
-    r"""Adam whose penalties pull at the parameters themselves, all equally, whatever their gradients.
+    r"""Adam with decoupled penalties: they shrink all parameters equally, whatever their gradients.
 
     .. math::
         \theta'_t &= \theta_{t-1} - \eta\,(\lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1}) \\
@@ -303,13 +287,12 @@ class AdamW(Adam):
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
+        lr: AtLeast0 = 1e-3,
+        betas: Decays = (0.9, 0.999),
+        eps: AtLeast0 = 1e-8,
+        weight_decay: AtLeast0 = 1e-2,
+        amsgrad: YesOrNo = False,
         *,
-        maximize: bool = False,
-        l1: float = 0.0,
-    ):
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, l1=l1)
+        maximize: YesOrNo = False,
+        l1: AtLeast0 = 0.0,
+    ): ...

@@ -1,9 +1,9 @@
-"""The schedule that goes by the loss: the rate falls when the loss no longer does."""
+"""A schedule by the loss: the rate falls when the loss no longer does."""
 
 import math
 from typing import Any
 
-from ..arrays import effect
+from ..arrays import effectful
 from ..checks import whole_number
 from ..errors import UserError, choose
 from .checks import at_least_0, number
@@ -21,14 +21,14 @@ _IS_BETTER = {
 
 
 class ReduceLROnPlateau(LRScheduler):
-    r"""The rate times a factor when a loss (or score) has not become better for so many steps.
+    r"""The rate times a factor when a loss (or score) has not improved for some steps.
 
     .. math:: \eta \leftarrow \max(\eta \cdot \text{factor}, \eta_{\min}) \text{ after patience} + 1 \text{ bad steps}
 
-    Arguments: ``mode``, ``"min"`` for a loss, ``"max"`` for a score; ``factor``, below 1; ``patience``, the bad
-    steps in a row that are borne; ``threshold``, how much better counts as better, a part of the best
-    (``threshold_mode="rel"``) or in its own unit (``"abs"``); ``cooldown``, the steps after a cut in which none is
-    counted; ``min_lr``, one number or one for each group; ``eps``, the least change of the rate that is made.
+    Arguments: ``mode``, ``"min"`` for a loss, ``"max"`` for a score; ``factor``, below 1; ``patience``, the number of
+    bad steps that are tolerated; ``threshold``, the least improvement that counts, a part of the best
+    (``threshold_mode="rel"``) or in its own unit (``"abs"``); ``cooldown``, the steps after a reduction in which none
+    is counted; ``min_lr``, one number or one for each group; ``eps``, the least change of the rate that is made.
 
     Errors: `UserError` for a factor of 1 or more, and for a mode that is none.
 
@@ -75,12 +75,12 @@ class ReduceLROnPlateau(LRScheduler):
         self._last_lr = [group["lr"] for group in optimizer.param_groups]
 
     def lr(self, step):
-        """Refused: the rate depends on losses to come."""
-        raise UserError("ReduceLROnPlateau goes by the losses that it is shown, so no step's rate is known beforehand")
+        """Raises UserError: the rate depends on losses to come."""
+        raise UserError("ReduceLROnPlateau depends on the losses of the steps, so no step's rate is known beforehand")
 
-    @effect
+    @effectful
     def step(self, metrics: Any) -> None:
-        """Take a loss (or score) into account, and cut the rate if it has stood still for too long.
+        """Take a loss (or score) into account, and reduce the rate if it has not improved for too long.
 
         Arguments: ``metrics``, a single number; one that is not a number counts as no better.
         """

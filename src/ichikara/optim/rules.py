@@ -23,7 +23,6 @@ import math
 from functools import wraps
 
 from ..arrays import PYTHON_NUMBERS, int32, namespace
-from ..fast.registry import fitting
 
 __all__ = ["adagrad", "adam", "adamw", "rmsprop", "sgd"]
 
@@ -31,17 +30,13 @@ __all__ = ["adagrad", "adam", "adamw", "rmsprop", "sgd"]
 def _rule(update):
     """What every rule promises, done once: numbers take the parameter's type, and what comes out are arrays of it."""
 
-    name = f"rules.{update.__name__}"
-
     @wraps(update)
     def updated(parameter, gradient, state, **options):
         xp, dtype = namespace(parameter, gradient, *state.values()), parameter.dtype
         if not PYTHON_NUMBERS.issuperset(map(type, options.values())):
             options = {name: _number(value, dtype) for name, value in options.items()}
         gradient = xp.asarray(gradient, dtype=dtype)
-        fast = fitting(name, [parameter, gradient], (1,)).get("")
-        found = fast(parameter, gradient, state, **{**update.__kwdefaults__, **options}) if fast else NotImplemented
-        parameter, new = update(parameter, gradient, state, **options) if found is NotImplemented else found
+        parameter, new = update(parameter, gradient, state, **options)
         new = {name: xp.asarray(value, dtype=int32 if name == "step" else dtype) for name, value in new.items()}
         return xp.asarray(parameter), {**state, **new}
 

@@ -1,7 +1,7 @@
 """Schedules: how the learning rate changes from step to step, each a formula of the count of steps alone.
 
-A schedule is made on an optimiser and its ``step()`` called after the optimiser's, once an epoch or once a batch as you
-mean its counts. ``lr(step)`` says what the rate is at any step, without changing anything.
+A schedule is made on an optimiser and its ``step()`` called after the optimiser's, once an epoch or once a batch, in
+which its counts are then meant. ``lr(step)`` says what the rate is at any step, without changing anything.
 """
 
 import math
@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..arrays import effect
+from ..arrays import effectful
 from ..checks import whole_number
 from ..errors import UserError
 from .checks import at_least_0, number
@@ -68,16 +68,16 @@ class LRScheduler:
         self.optimizer = optimizer
 
     def rate(self, step: int, base_lr: float) -> float:
-        """The learning rate at this step of a group whose own is ``base_lr``."""
+        """The learning rate at this step of a group with this ``base_lr``."""
         raise NotImplementedError(f"{type(self).__name__} has no rate(step, base_lr)")
 
     def lr(self, step: int) -> list[float]:
         """The learning rate of each group at this step; changes nothing."""
         return [self.rate(whole_number("step", step, at_least=0), base) for base in self.base_lrs]
 
-    @effect
+    @effectful
     def step(self) -> None:
-        """Go on by one step and set the groups' rates."""
+        """Advance by one step and set the groups' rates."""
         self._check_groups(len(self.base_lrs))
         self.last_epoch += 1
         self._set()
@@ -104,7 +104,7 @@ class LRScheduler:
         return list(self._last_lr)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the schedule stands and how it was set up, in numbers, words and lists that JSON can hold."""
+        """The step and the settings of the schedule, in numbers, words and lists that JSON can hold."""
         return {
             name: list(value) if isinstance(value, list) else value
             for name, value in vars(self).items()
@@ -143,7 +143,7 @@ class LRScheduler:
 
 
 class LambdaLR(LRScheduler):
-    r"""The rate times a function of the step of your own.
+    r"""The rate times any function of the step.
 
     .. math:: \eta_t = \eta_0\,f(t)
 
@@ -265,7 +265,7 @@ class ExponentialLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    r"""The rate falls along half a cosine, slowly at both ends, and would rise again after it.
+    r"""The rate follows half a cosine down, slowly at both ends, and rises again after it.
 
     .. math:: \eta_t = \eta_{\min} + \tfrac12 (\eta_0 - \eta_{\min}) \left(1 + \cos \frac{\pi t}{T}\right)
 
@@ -293,7 +293,7 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    r"""The rate goes in a straight line from one part of itself to another and stays there: a warm-up.
+    r"""The rate changes linearly from one fraction of itself to another and stays there: a warm-up.
 
     .. math:: \eta_t = \eta_0 \left(a + (b - a) \min(t, n) / n\right)
 

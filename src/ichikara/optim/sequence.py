@@ -12,7 +12,7 @@ __all__ = ["SequentialLR"]
 
 
 class SequentialLR(LRScheduler):
-    r"""One schedule after another, each counting from 0 when its turn comes: a warm-up and what follows it.
+    r"""One schedule after another, each counting from 0 at its start: a warm-up and what follows it.
 
     .. math:: \eta_t = \eta^{(i)}_{t - m_i}, \qquad m_i \le t < m_{i+1}, \quad m_0 = 0
 
@@ -46,7 +46,7 @@ class SequentialLR(LRScheduler):
                 raise TypeError(f"schedule {i} is of type {type(schedule).__name__}, and none of ichikara.optim's")
             if not hasattr(schedule, "base_lrs"):
                 raise UserError(
-                    f"schedule {i} is a {type(schedule).__name__}, which goes by the loss and not by the step; "
+                    f"schedule {i} is a {type(schedule).__name__}, which depends on the loss and not on the step; "
                     "step it beside the others"
                 )
             if schedule.optimizer is not optimizer:
@@ -56,22 +56,22 @@ class SequentialLR(LRScheduler):
             raise UserError(f"milestones rise from one to the next, and these are {self.milestones}")
         if len(self.schedulers) != len(self.milestones) + 1:
             raise UserError(
-                f"{len(self.schedulers)} schedules meet at {max(len(self.schedulers) - 1, 0)} milestones, and "
+                f"{len(self.schedulers)} schedules need {max(len(self.schedulers) - 1, 0)} milestones, and "
                 f"{len(self.milestones)} were given"
             )
         super().__init__(optimizer, last_epoch)
 
-    def _turn(self, step):
-        """Whose turn it is, and the count of its own steps."""
+    def _active(self, step):
+        """The active schedule at this step, and the step counted from its start."""
         i = bisect_right(self.milestones, step)
         return self.schedulers[i], step - (self.milestones[i - 1] if i else 0)
 
     def lr(self, step):
-        schedule, own_step = self._turn(whole_number("step", step, at_least=0))
+        schedule, own_step = self._active(whole_number("step", step, at_least=0))
         return schedule.lr(own_step)
 
     def _set(self):
-        schedule, schedule.last_epoch = self._turn(self.last_epoch)
+        schedule, schedule.last_epoch = self._active(self.last_epoch)
         schedule._set()
         self._last_lr = schedule.get_last_lr()
 

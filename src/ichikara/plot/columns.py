@@ -1,9 +1,9 @@
-"""Columns of a history against epochs, whichever they are."""
+"""Any columns of a history against epochs."""
 
 from typing import Any
 
 from ..train import History
-from .curves import new_figure
+from .curves import finish, new_figure
 
 __all__ = ["history_columns"]
 
@@ -13,15 +13,15 @@ _COLOURS = ("#4269d0", "#ff725c", "#3ca951", "#efb118")
 def history_columns(
     history: History, columns: dict[str, str], label: str, limits: tuple[float, float] | None = None, title: str = ""
 ) -> Any:
-    """Draw some columns of a history, such as the two losses of a forger and a detector; returns a Matplotlib figure.
+    """Draw columns of a history, such as the losses of a generator and a discriminator; returns a Matplotlib figure.
 
     Arguments: ``columns``, from a column to its name in words; ``label``, what they measure; ``limits``, of the
     vertical axis; ``title``.
 
     >>> history = History([{"epoch": 1, "train_real": 0.6, "train_forged": 0.4}])
-    >>> figure = history_columns(history, {"train_real": "real", "train_forged": "forged"}, "says")
+    >>> figure = history_columns(history, {"train_real": "real", "train_forged": "generated"}, "probability")
     >>> figure.axes[0].get_ylabel()
-    'says'
+    'probability'
     """
     figure, (ax,) = new_figure()
     for (column, words), colour in zip(columns.items(), _COLOURS, strict=False):
@@ -33,9 +33,5 @@ def history_columns(
     ax.set_xlabel("epoch")
     ax.set_ylabel(label)
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
-    ax.legend(frameon=False)
-    if title:
-        figure.suptitle(title)
+    finish(figure, title)
     return figure

@@ -1,4 +1,4 @@
-"""The confusion matrix: of each class, what the network said."""
+"""The confusion matrix."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ _NUMBERS, _NAMES = 15, 40  # up to so many classes the counts, and the names, ca
 
 
 def confusion_matrix(counts: numpy.ndarray, classes: tuple[str, ...], title: str = "") -> Any:
-    """Draw how often each class was taken for which; returns a Matplotlib figure.
+    """Draw how often each class was predicted as which; returns a Matplotlib figure.
 
-    Shapes: counts (classes, classes), true classes in rows, those that were said in columns.
+    Shapes: counts (classes, classes), true classes in rows, predicted ones in columns.
 
-    Arguments: ``classes``, their names; ``title``. Colours are parts of the row; up to 15 classes have their counts
+    Arguments: ``classes``, their names; ``title``. Colours are fractions of the row; up to 15 classes have their counts
     written in.
 
     >>> figure = confusion_matrix(numpy.array([[9, 1], [0, 10]]), ("cat", "dog"))
@@ -28,7 +28,7 @@ def confusion_matrix(counts: numpy.ndarray, classes: tuple[str, ...], title: str
     figure, (ax,) = new_figure(1, side + 0.4, side)
     shares = counts / numpy.maximum(counts.sum(axis=1, keepdims=True), 1)
     picture = numpy.zeros((n, n, 4))
-    picture[..., :3] = numpy.array([66, 105, 208]) / 255  # and as deep as its part of the row
+    picture[..., :3] = numpy.array([66, 105, 208]) / 255  # and as deep as its fraction of the row
     picture[..., 3] = 0.9 * numpy.sqrt(shares)
     ax.imshow(picture, interpolation="none")
     if n <= _NUMBERS:
@@ -42,7 +42,7 @@ def confusion_matrix(counts: numpy.ndarray, classes: tuple[str, ...], title: str
         ax.set_xticks(range(n), names, parse_math=False, fontsize=size, rotation=turn)
         ax.set_yticks(range(n), names, parse_math=False, fontsize=size)
     ax.tick_params(length=0)
-    ax.set_xlabel("class that was said")
+    ax.set_xlabel("predicted class")
     ax.set_ylabel("true class")
     if title:
         figure.suptitle(title)

@@ -4,7 +4,7 @@ from typing import Any
 
 from ..train import History
 
-__all__ = ["learning_curves", "new_figure"]
+__all__ = ["finish", "learning_curves", "new_figure"]
 
 _COLOURS = {"train": "#4269d0", "val": "#ff725c"}
 _CJK = ("Noto Sans CJK JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "Meiryo", "MS Gothic")
@@ -19,6 +19,16 @@ def new_figure(columns: int = 1, width: float = 5.0, height: float = 3.6):
     figure = Figure(figsize=(width * columns, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(1, columns, squeeze=False)[0]
+
+
+def finish(figure: Any, title: str, **legend: Any) -> None:
+    """Two sides of the frame away, a faint grid, a legend and a title."""
+    for ax in figure.axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.25)
+        ax.legend(frameon=False, **legend)
+    if title:
+        figure.suptitle(title)
 
 
 def families(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Cross-validation: each measure by fold, with mean and spread."""
+"""Cross-validation: each measure by fold, with mean and standard deviation."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def fold_scores(result: CrossValidation, title: str = "") -> Any:
         ax.set_xticks(result["fold"])
         if percent:
             ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g}%")
-        ax.set_xlabel("fold that was held back")
+        ax.set_xlabel("validation fold")
         ax.set_ylabel(measure)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.25, axis="y")

@@ -1,4 +1,4 @@
-"""Images in rows as one image, and the patterns that a first layer looks for."""
+"""Images in rows as one image, and the filters of a first layer."""
 
 from typing import Any
 

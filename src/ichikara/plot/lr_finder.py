@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..train import LearningRates
-from .curves import new_figure
+from .curves import finish, new_figure
 
 __all__ = ["learning_rate_curve"]
 
@@ -25,15 +25,11 @@ def learning_rate_curve(found: LearningRates, title: str = "") -> Any:
     if found.suggestion is not None:
         at = found.smoothed[list(found.rates).index(found.suggestion)]
         ax.plot([found.suggestion], [at], "o", color="#ff725c", label=f"steepest at {found.suggestion:.2g}")
-    # What came when it had diverged would squeeze all the rest.
+    # The losses after divergence would hide the rest.
     low, high = found.losses.min(), max(found.smoothed[0], found.losses[: len(found.losses) // 2 + 1].max())
     ax.set_ylim(low - 0.1 * (high - low), high + 0.4 * (high - low) or None)
     ax.set_xscale("log")
     ax.set_xlabel("learning rate")
     ax.set_ylabel("loss")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
-    ax.legend(frameon=False)
-    if title:
-        figure.suptitle(title)
+    finish(figure, title)
     return figure

@@ -26,8 +26,8 @@ _VARIABLES = {
 def inline_svg(figure: Any, name: str, alt: str) -> str:
     """A figure as the text of an ``<svg>`` element, its words kept as words, for the body of an HTML page.
 
-    Arguments: ``figure``, of Matplotlib; ``name``, a word that no other figure of the page has; ``alt``, what is to be
-    seen, for those who cannot see it.
+    Arguments: ``figure``, of Matplotlib; ``name``, a word that no other figure of the page has; ``alt``, a description
+    for screen readers.
 
     >>> from ichikara.plot import new_figure
     >>> text = inline_svg(new_figure()[0], "empty", "a figure without lines")

@@ -1,4 +1,4 @@
-"""What a network of two inputs says everywhere in the plane, with the data upon it."""
+"""Decision regions and surfaces of networks with two inputs, with the data."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,12 +22,12 @@ def decision_regions(
     title: str = "",
     grid: int = 120,
 ) -> Any:
-    """Colour the plane by what a network says of each point, and draw the data; returns a Matplotlib figure.
+    """Colour the plane by a network's class for each point, and draw the data; returns a Matplotlib figure.
 
     Shapes: inputs (n, 2), targets (n).
 
     Arguments: ``decide``, a function of points (n, 2) to their classes (n), and to their probabilities (n) or None: the
-    surer, the deeper the colour; ``classes``, their names; ``names``, of the two inputs; ``grid``, points in each
+    higher, the deeper the colour; ``classes``, their names; ``names``, of the two inputs; ``grid``, points in each
     direction. Points that are coloured wrongly have a ring around them.
 
     >>> points = numpy.array([[0.0, 0.0], [1.0, 1.0]])

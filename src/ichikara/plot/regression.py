@@ -1,17 +1,17 @@
-"""Numbers that a network predicts: against the true ones, and as a curve over the data."""
+"""Regressions: predictions against targets, and fitted curves."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy
 
-from .curves import new_figure
+from .curves import finish, new_figure
 
 __all__ = ["fitted_curve", "predicted_against_true"]
 
 
 def predicted_against_true(true: numpy.ndarray, predicted: numpy.ndarray, title: str = "") -> Any:
-    """Draw each prediction against the number that was right; returns a Matplotlib figure.
+    """Draw each prediction against its target; returns a Matplotlib figure.
 
     Shapes: (n), (n).
 
@@ -30,11 +30,7 @@ def predicted_against_true(true: numpy.ndarray, predicted: numpy.ndarray, title:
     ax.set_xlim(*ends)
     ax.set_xlabel("true")
     ax.set_ylabel("predicted")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
-    ax.legend(frameon=False)
-    if title:
-        figure.suptitle(title)
+    finish(figure, title)
     return figure
 
 
@@ -69,12 +65,8 @@ def fitted_curve(
     line = numpy.linspace(x.min() - margin, x.max() + margin, 500).astype("float32")
     ax.plot(line, function(line), color="black", linewidth=1.4, label="the network")
     room = 0.15 * float(y.max() - y.min()) or 1.0
-    ax.set_ylim(y.min() - room, y.max() + room)  # where it goes astray between the points, it leaves the picture
+    ax.set_ylim(y.min() - room, y.max() + room)  # a curve that diverges between the points is cropped
     ax.set_xlabel(name if len(name) <= 40 else name[:39] + "…", parse_math=False)
     ax.set_ylabel("target")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
-    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3)
-    if title:
-        figure.suptitle(title)
+    finish(figure, title, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3)
     return figure

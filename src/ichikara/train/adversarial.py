@@ -1,4 +1,4 @@
-"""Two networks against each other: a forger that makes images of noise, a detector that tells them from real ones."""
+"""Generative adversarial networks: a generator makes images of noise, a discriminator tells them from real ones."""
 
 import math
 from collections.abc import Callable
@@ -17,11 +17,11 @@ __all__ = ["Adversaries", "AdversarialTrainer", "Optimizers", "judge"]
 
 
 class Adversaries(nn.Module):
-    """A forger and its detector, as one module whose output is the forger's.
+    """A generator and its discriminator, as one module whose output is the generator's.
 
     Shapes: (n, latent) -> (n, channels, height, width), from -1 to 1.
 
-    Arguments: ``forger`` and ``detector``, modules; ``latent``, how many numbers of noise the forger is given.
+    Arguments: ``forger``, the generator; ``detector``, the discriminator; ``latent``, the size of the noise.
     """
 
     def __init__(self, forger: nn.Module, detector: nn.Module, latent: int):
@@ -32,12 +32,12 @@ class Adversaries(nn.Module):
         return self.forger(noise)
 
     def sample(self, count: int, generator: Generator) -> numpy.ndarray:
-        """Images made of noise, from 0 to 1. Shapes: -> (count, channels, height, width)."""
+        """Generated images, from 0 to 1. Shapes: -> (count, channels, height, width)."""
         return (predict(self, generator.normal((count, self.latent))) + 1) / 2
 
 
 class Optimizers:
-    """Several optimisers that save and load as one, the first one's groups first. A trainer steps each by itself."""
+    """Several optimisers with one state and one list of groups. A trainer steps each separately."""
 
     def __init__(self, *optimizers):
         self.optimizers = optimizers
@@ -52,22 +52,23 @@ class Optimizers:
         return {"optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the states of `state_dict` up."""
+        """Load the states of `state_dict`."""
         for optimizer, part in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(part)
 
 
 class AdversarialTrainer(Trainer):
-    r"""Trains a detector to tell forgeries from real images, and a forger to make it fail; a step of each per batch.
+    r"""Trains a discriminator to tell generated from real images, and a generator to fool it; one step each per batch.
 
     .. math:: L_D = -\ln \sigma(D(x)) - \ln\bigl(1 - \sigma(D(G(z)))\bigr), \qquad L_G = -\ln \sigma(D(G(z)))
 
-    The history has both losses, and what the detector says on the mean of real images and of forgeries: 1 and 0 when
-    it wins everything, and the forger learns nothing more; both near 1/2 when neither does. ``spread`` is how far
-    forgeries are apart, measured by how far real images are: near 0 the forger makes one image only.
+    The history has both losses, and the mean probability that the discriminator gives to real images and to generated
+    ones (``forged``): 1 and 0 when it is always right, and the generator learns nothing more; both near 1/2 in balance.
+    ``spread`` is the deviation of generated images relative to real ones: near 0 the generator has collapsed to a
+    single image.
 
-    Arguments: ``model``, `Adversaries`; ``optimizer``, an `Optimizers` of the forger's and the detector's; ``smooth``,
-    what the detector is to say of real images, a little below 1 so that it never becomes sure. Others as `Trainer`.
+    Arguments: ``model``, `Adversaries`; ``optimizer``, an `Optimizers` of the generator's and the discriminator's;
+    ``smooth``, the target for real images, a little below 1 (one-sided label smoothing). Others as `Trainer`.
 
     Raises UserError for a ``smooth`` that is no probability; DivergedError when a loss is no longer finite.
 
@@ -127,12 +128,12 @@ class AdversarialTrainer(Trainer):
         return asarray(self.generator.normal((n, self.model.latent)))
 
     def evaluate(self, data, **_) -> dict[str, float]:
-        """There is no loss to be had on held-back data: a forger is judged by its samples, see `judge`."""
+        """There is no validation loss: a generator is evaluated by its samples, see `judge`."""
         return {}
 
 
 def judge(samples: numpy.ndarray, classify: Callable[[numpy.ndarray], numpy.ndarray]) -> dict[str, Any]:
-    """What a classifier says of forged images: how sure it is on the mean, and how many it finds of each class.
+    """Evaluate generated images by a classifier: its mean confidence, and how many it assigns to each class.
 
     Shapes: (n, channels, height, width), and a function of that to (n, classes) scores.
 

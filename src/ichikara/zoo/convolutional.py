@@ -9,15 +9,15 @@ __all__ = ["LeNet", "ResNet"]
 
 
 class LeNet(nn.Sequential):
-    r"""Two rounds of convolution and pooling, then a fully connected network: what reads the digits on cheques.
+    r"""Two convolutions with pooling, then a fully connected network, for handwritten digits.
 
     Shapes: (n, channels, height, width) -> (n, out_features).
 
     Arguments: ``channels``, of the images; ``size``, their height and width in pixels; ``out_features``; ``filters``,
-    of the convolutions, usually two; ``hidden``, neurons of the layer before the last; ``dropout``, the part of the
-    features that is disabled while training; ``batch_norm``, whether the convolutions are normalised.
+    of the convolutions, usually two; ``hidden``, neurons of the layer before the last; ``dropout``, the probability by
+    which features are zeroed while training; ``batch_norm``, whether the convolutions are normalised.
 
-    Raises UserError for images too small to be halved so often.
+    Raises UserError for images that are too small for the pooling.
 
     >>> model = LeNet(1, (28, 28), 10)
     >>> sum(p.size for p in model.parameters())
@@ -39,7 +39,7 @@ class LeNet(nn.Sequential):
     ):
         height, width = size
         if not filters:
-            raise UserError("a LeNet has at least one convolution; filters is how many patterns each looks for")
+            raise UserError("a LeNet has at least one convolution; filters is the number of output channels of each")
         if min(height, width) < 2 ** len(filters):
             times = f"after each of {len(filters)} convolutions"
             raise UserError(f"a LeNet halves its images {times}, and {width}×{height} pixels are too few for that")
@@ -55,7 +55,7 @@ class LeNet(nn.Sequential):
 
 
 class ResNet(nn.Sequential):
-    r"""A deep convolutional network whose blocks add their input back, so that the gradient flows past them.
+    r"""A deep convolutional network of residual blocks, so that the gradient bypasses them.
 
     .. math:: y = f\bigl(F(x) + x\bigr), \qquad
         \frac{\partial L}{\partial x} = \frac{\partial L}{\partial y} f' \Bigl(\frac{\partial F}{\partial x} + 1\Bigr)
@@ -65,7 +65,7 @@ class ResNet(nn.Sequential):
     Arguments: ``channels``, of the images; ``out_features``; ``widths``, the channels of each stage, the image being
     halved between stages; ``blocks``, in each stage; ``shortcut``, False for the same layers without the addition;
     ``pool``, whether the image is halved before the first stage, which makes a step about four times as fast;
-    ``dropout``, the part of the last features that is disabled while training.
+    ``dropout``, the probability by which the last features are zeroed while training.
 
     >>> ResNet(1, 10, widths=(8, 16), blocks=1).depth
     6

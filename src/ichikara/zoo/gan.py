@@ -1,4 +1,4 @@
-"""A forger and a detector: generators that make images of noise, discriminators that tell them from real ones."""
+"""Generative adversarial networks: generators and discriminators of images."""
 
 from .. import nn
 from ..errors import UserError
@@ -7,7 +7,7 @@ __all__ = ["Discriminator", "Generator", "dcgan"]
 
 
 class Generator(nn.Sequential):
-    """A fully connected forger: noise in, an image of numbers from -1 to 1 out.
+    """A fully connected generator: from noise to an image of numbers from -1 to 1.
 
     Shapes: (n, latent) -> (n, channels, height, width).
 
@@ -29,11 +29,12 @@ class Generator(nn.Sequential):
 
 
 class Discriminator(nn.Sequential):
-    """A fully connected detector: an image in, the weighted sum of 'it is real' out.
+    """A fully connected discriminator: from an image to the logit of its being real.
 
     Shapes: (n, channels, height, width) -> (n, 1).
 
-    Arguments: ``shape``, of an image; ``hidden``, neurons of its layers; ``dropout``, the part of them disabled.
+    Arguments: ``shape``, of an image; ``hidden``, neurons of its layers; ``dropout``, the probability by which these
+    are zeroed.
 
     Source: as `Generator`.
     """
@@ -48,7 +49,7 @@ class Discriminator(nn.Sequential):
 
 
 def dcgan(latent: int, shape: tuple[int, int, int], width: int = 32) -> tuple[nn.Sequential, nn.Sequential]:
-    """A forger and a detector of convolutions, for images whose sides are multiples of 4.
+    """A convolutional generator and discriminator, for images whose sides are multiples of 4.
 
     Shapes: (n, latent) -> (n, channels, height, width), and that -> (n, 1).
 
@@ -63,7 +64,7 @@ def dcgan(latent: int, shape: tuple[int, int, int], width: int = 32) -> tuple[nn
     if height % 4 or breadth % 4:
         raise UserError(f"a DCGAN doubles its image twice, so sides are multiples of 4, not {breadth}×{height}")
     small = (2 * width, height // 4, breadth // 4)
-    forger = nn.Sequential(
+    generator = nn.Sequential(
         nn.Linear(latent, small[0] * small[1] * small[2]),
         nn.Unflatten(1, small),
         nn.BatchNorm2d(2 * width),
@@ -74,7 +75,7 @@ def dcgan(latent: int, shape: tuple[int, int, int], width: int = 32) -> tuple[nn
         nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1),
         nn.Tanh(),
     )
-    detector = nn.Sequential(
+    discriminator = nn.Sequential(
         nn.Conv2d(channels, width, 4, stride=2, padding=1),
         nn.LeakyReLU(0.2),
         nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=False),
@@ -83,10 +84,10 @@ def dcgan(latent: int, shape: tuple[int, int, int], width: int = 32) -> tuple[nn
         nn.Flatten(),
         nn.Linear(small[0] * small[1] * small[2], 1),
     )
-    forger.latent = latent
-    for module in [*forger.modules(), *detector.modules()]:
+    generator.latent = latent
+    for module in [*generator.modules(), *discriminator.modules()]:
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(module.weight, std=0.02)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, mean=1.0, std=0.02)
-    return forger, detector
+    return generator, discriminator

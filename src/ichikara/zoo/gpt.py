@@ -1,4 +1,4 @@
-"""GPT: a Transformer that reads a text from left to right and says at each place what comes next."""
+"""GPT: a causal Transformer that predicts the next character at each position."""
 
 from .. import nn, ops
 from ..checks import whole_number
@@ -8,7 +8,7 @@ __all__ = ["GPT"]
 
 
 class _Block(nn.Module):
-    """Attention to what came before, then a small network for each place; both added to their input."""
+    """Causal self-attention, then a feed-forward network, both with residual connections."""
 
     def __init__(self, width, heads, dropout):
         super().__init__()
@@ -27,7 +27,7 @@ class _Block(nn.Module):
     def _attend(self, x):
         n, t, width = x.shape
         split = lambda y: ops.permute_dims(ops.reshape(y, (n, t, self.heads, width // self.heads)), (0, 2, 1, 3))
-        weight, bias = self.qkv.weight, self.qkv.bias  # three layers in one, cut before the product and not after
+        weight, bias = self.qkv.weight, self.qkv.bias  # three layers in one, sliced before the product
         q, k, v = (
             split(ops.linear(x, weight[rows], bias[rows]))  # (n, heads, t, width / heads)
             for rows in (slice(i * width, (i + 1) * width) for i in range(3))
@@ -37,16 +37,16 @@ class _Block(nn.Module):
 
 
 class GPT(nn.Module):
-    r"""A stack of attention blocks over characters and their places.
+    r"""A stack of Transformer blocks over embeddings of characters and positions.
 
     .. math:: h^0 = E_{x} + P, \qquad h^{l+1} = \mathrm{block}(h^l), \qquad P(x_{t+1}) = \mathrm{softmax}(E\,h^L_t)
 
-    The table of characters serves twice, for reading and for writing.
+    Input and output layer share their weights (the embedding of characters).
 
     Shapes: (n, t) of whole numbers, t up to ``context`` -> (n, t, vocabulary).
 
-    Arguments: ``vocabulary``, how many characters there are; ``context``, how many the network looks back on;
-    ``width``, numbers for each place; ``layers``; ``heads``, of attention, which divide the width; ``dropout``.
+    Arguments: ``vocabulary``, how many characters there are; ``context``, the length of the context in characters;
+    ``width``, features of each position; ``layers``; ``heads``, of attention, which divide the width; ``dropout``.
 
     Raises UserError for heads that do not divide the width, and for a text longer than the context.
 
@@ -70,17 +70,17 @@ class GPT(nn.Module):
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
             elif "norm" not in name:
-                # What a block adds to the stream is made smaller the more blocks add to it.
+                # The residual branches start smaller the more blocks there are.
                 last = name.endswith(("proj.weight", "mlp.2.weight"))
                 nn.init.normal_(parameter, std=0.02 / (2 * layers) ** 0.5 if last else 0.02)
 
     def forward(self, x):
         t = x.shape[1]
         if t > self.context:
-            raise UserError(f"this network looks back on {self.context} characters, and was given {t}")
+            raise UserError(f"this network has a context of {self.context} characters, and was given {t}")
         h = self.dropout(self.characters(x) + self.places.weight[:t])
         return ops.linear(self.norm(self.blocks(h)), self.characters.weight)
 
     def next_of(self, x, state=None):
-        """What comes after the last character given; only the context is looked at. Shapes: (n, t) -> (n, v), None."""
+        """The scores of the next character, by the last ``context`` ones. Shapes: (n, t) -> (n, v), None."""
         return self(x[:, -self.context :])[:, -1], None

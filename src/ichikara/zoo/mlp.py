@@ -1,4 +1,4 @@
-"""The multilayer perceptron: every neuron of a layer sees every neuron of the layer before."""
+"""The multilayer perceptron: fully connected layers with activations between them."""
 
 from collections.abc import Sequence
 
@@ -28,8 +28,8 @@ class MLP(nn.Sequential):
     Shapes: (n, \*in) with ``in_features`` numbers in each example -> (n, out_features).
 
     Arguments: ``in_features``; ``out_features``; ``hidden``, the neurons of each hidden layer; ``activation``, by its
-    name; ``dropout``, the part of each hidden layer that is disabled while training; ``output``, the activation of the
-    last layer, by default none, as the losses want it.
+    name; ``dropout``, the probability by which hidden neurons are zeroed while training; ``output``, the activation of
+    the last layer, by default none, as the losses expect.
 
     Raises UserError for an unknown activation, with the nearest name.
 

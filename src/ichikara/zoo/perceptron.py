@@ -1,4 +1,4 @@
-"""The perceptron: one neuron, one straight line."""
+"""The perceptron: a single neuron with a step."""
 
 from .. import nn, ops
 from ..arrays import Generator
@@ -8,7 +8,7 @@ __all__ = ["Perceptron"]
 
 
 class Perceptron(nn.Module):
-    r"""A neuron with a step: it fires when the weighted sum of its inputs is above zero.
+    r"""A neuron with a step: its output is 1 when the weighted sum of its inputs is above zero.
 
     .. math:: u = \sum_{i=0}^{n} w_i x_i, \quad x_0 = 1, \qquad o = [u > 0]
 
@@ -46,7 +46,7 @@ class Perceptron(nn.Module):
             return (self(asarray(x, dtype=self.weight.dtype)) > 0).astype("int64")[..., 0]
 
     def learn(self, inputs, targets, lr: float = 1.0, epochs: int = 100) -> int:
-        r"""Rosenblatt's rule: after each wrong answer turn the weights towards the input, or away from it.
+        r"""Rosenblatt's rule: after each wrong answer add the input to the weights, or subtract it.
 
         .. math:: w_i \leftarrow w_i + \eta\,(y - o)\,x_i
 

@@ -1,4 +1,4 @@
-"""Networks with a memory: one that reads a sequence and answers, one that reads characters and goes on writing."""
+"""Recurrent networks: one for a whole sequence, and a language model of characters."""
 
 from .. import nn
 from ..errors import UserError, choose
@@ -9,14 +9,14 @@ CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class SequenceReader(nn.Module):
-    r"""Reads a sequence of numbers and answers from its last hidden state.
+    r"""A recurrent network whose output is a linear layer of the last hidden state.
 
     .. math:: h_t = \mathrm{cell}(x_t, h_{t-1}), \qquad y = W h_T + b
 
     Shapes: (n, t, in_features) -> (n, out_features).
 
     Arguments: ``in_features``, of each step; ``out_features``; ``cell``, 'rnn', 'lstm' or 'gru'; ``hidden``, the size
-    of its state; ``layers``, one upon the other.
+    of its state; ``layers``, how many are stacked.
 
     Source: S. Hochreiter and J. Schmidhuber, "Long Short-Term Memory" (1997); the lecture's E3.
     """
@@ -33,19 +33,19 @@ class SequenceReader(nn.Module):
 
 
 class CharRNN(nn.Module):
-    r"""Reads characters and says at each place what comes next.
+    r"""A recurrent language model: predicts the next character at each position.
 
     .. math:: h_t = \mathrm{cell}(E_{x_t}, h_{t-1}), \qquad P(x_{t+1}) = \mathrm{softmax}(W h_t + b)
 
     Shapes: (n, t) of whole numbers -> (n, t, vocabulary).
 
     Arguments: ``vocabulary``, how many characters there are; ``cell``, 'rnn', 'lstm' or 'gru'; ``embedding``, numbers
-    for each character; ``hidden``, the size of the state; ``layers``, one upon the other; ``dropout``, between them.
+    for each character; ``hidden``, the size of the state; ``layers``, how many are stacked; ``dropout``, between them.
 
     Source: A. Karpathy, "The Unreasonable Effectiveness of Recurrent Neural Networks" (2015); the lecture's E3.
     """
 
-    context = None  # it reads texts of any length
+    context = None  # a text may have any length
 
     def __init__(
         self,
@@ -67,17 +67,17 @@ class CharRNN(nn.Module):
         return self.read(x, None)[0]
 
     def read(self, x, state):
-        """What comes next at each place, and the state to go on from. Shapes: (n, t), state -> (n, t, v), state."""
+        """The scores of the next characters, and the last state. Shapes: (n, t), state -> (n, t, v), state."""
         states, state = self.cell(self.embedding(x), state)
         return self.head(self.dropout(states)), state
 
     def next_of(self, x, state):
-        """What comes after the last character given, and the state: for writing. Shapes: (n, t), state -> (n, v)."""
+        """The scores of the next character, and the last state. Shapes: (n, t), state -> (n, v)."""
         scores, state = self.read(x, state)
         return scores[:, -1], state
 
 
 def check_context(length: int, context: int | None) -> None:
-    """Raise UserError for a text that is longer than what a network can look back on."""
+    """Raise UserError for a text that is longer than the context of a network."""
     if context is not None and length > context:
-        raise UserError(f"the network looks back on {context} characters at most, and was given {length}")
+        raise UserError(f"the network has a context of {context} characters, and was given {length}")

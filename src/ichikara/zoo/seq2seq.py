@@ -1,4 +1,4 @@
-"""An encoder and a decoder: one reads a sequence, the other writes another while looking at it."""
+"""A sequence-to-sequence Transformer."""
 
 from .. import nn, ops
 from ..autodiff import asarray, no_grad
@@ -7,9 +7,9 @@ __all__ = ["Seq2Seq"]
 
 
 class Seq2Seq(nn.Module):
-    r"""A Transformer that turns one sequence of symbols into another of a given length.
+    r"""A Transformer from one sequence of symbols to another of a given length.
 
-    Training is by the right answer: the decoder is given the answer up to each place and names the next symbol. An
+    Training is by teacher forcing: the decoder is given the answer up to each position and predicts the next symbol. An
     input holds both, the question's ``length`` symbols and then the answer shifted by one behind a start symbol.
 
     Shapes: (n, length + answer) of whole numbers -> (n, answer, symbols).
@@ -41,9 +41,9 @@ class Seq2Seq(nn.Module):
         self.head = nn.Linear(width, symbols)
 
     def forward(self, x):
-        return self._write(x[:, : self.length], x[:, self.length :])
+        return self._decode(x[:, : self.length], x[:, self.length :])
 
-    def _write(self, question, given):
+    def _decode(self, question, given):
         t = given.shape[1]
         source = self.embedding(question) + self.source_places.weight
         target = self.embedding(given) + self.target_places.weight[:t]
@@ -51,19 +51,19 @@ class Seq2Seq(nn.Module):
         return self.head(self.transformer(source, target, tgt_mask=mask))
 
     def solve(self, question):
-        """Write the answer symbol by symbol, each the likeliest. Shapes: (n, length) -> (n, answer)."""
+        """Greedy decoding: the likeliest symbol at each step. Shapes: (n, length) -> (n, answer)."""
         question = asarray(question)
         was = self.training
         self.eval()
         with no_grad():
             given = ops.full((len(question), 1), self.symbols - 1)
             for _ in range(self.answer):
-                likeliest = ops.argmax(self._write(question, given)[:, -1:], axis=-1)
+                likeliest = ops.argmax(self._decode(question, given)[:, -1:], axis=-1)
                 given = ops.concat([given, likeliest], axis=1)
         self.train(was)
         return given[:, 1:]
 
     def exact(self, inputs, targets) -> float:
-        """The part of the questions whose whole answer is right. Shapes: as the training data's -> a number."""
+        """The fraction of questions whose whole answer is right. Shapes: as the training data's -> a number."""
         solved = self.solve(asarray(inputs)[:, : self.length])
         return (solved == asarray(targets)).all(axis=1).astype("float64").mean().item()

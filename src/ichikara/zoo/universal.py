@@ -1,4 +1,4 @@
-"""Universal approximation, by hand: steps make bumps, and bumps make any function."""
+"""Universal approximation, by hand: sums of steps approximate any continuous function."""
 
 from collections.abc import Callable
 

@@ -1,190 +1,190 @@
-r"""What a neuron does with its weighted sum, number by number.
+"""Activation functions, computed elementwise, and sums before them.
 
-Each kernel is one pass over the memory; written with NumPy, GELU's slope takes eighteen.
+Each kernel is one pass over the memory; the gradient of GELU, written with NumPy, takes eighteen.
 """
 
-from ..tape import contiguous, room
-from ..workers import together
+from ..jit.elementary import sigmoid, tanh
+from ..jit.lazy import inner
 from ..registry import fused, kernel, small
-from .deferred import inner
-from .elementary import sigmoid, tanh
-from .mapped import mapped, of_one, of_three, of_two
-from .team import shared
+from ..threads.fork_join import parallel
+from ..threads.team import parallel_for
+from ..workspace import contiguous, empty
+from .elementwise import binary, elementwise, ternary, unary
 
 _SQRT_TWO_OVER_PI = 0.7978845608028654
 
 
 @kernel("relu")
 def relu(x):
-    return mapped(_relu, x, cost=1)
+    return elementwise(_relu, x, cost=1)
 
 
 @inner
-def _relu_of(x):
-    return x if x > 0 or x != x else type(x)(0)  # with max alone nan would be lost
+def _relu_number(x):
+    return x if x > 0 or x != x else type(x)(0)  # max alone would lose nan
 
 
 @small("relu")
-@of_one
+@unary
 def _relu(x):
-    return _relu_of(x)
+    return _relu_number(x)
 
 
 @kernel("relu", of="x")
 def relu_x(g, y):
-    return mapped(_relu_x, g, y, cost=1)
+    return elementwise(_relu_x, g, y, cost=1)
 
 
 @small("relu", of="x")
-@of_two
+@binary
 def _relu_x(g, y):
     return g * type(g)(y > 0)
 
 
-# --- a sum before it --------------------------------------------------------------------------------------------------
+# --- sums, and ReLU of a sum ------------------------------------------------------------------------------------------
 
 
 @kernel("add")
 def add(a, b):
-    if _alike(a, b):
-        return mapped(_add, a, b, cost=2)
+    if _same_shape(a, b):
+        return elementwise(_add, a, b, cost=2)
     if not hasattr(b, "shape") or b.size < 2 or b.shape != a.shape[a.ndim - b.ndim :]:
         return NotImplemented
-    out, rows = room(a.shape, a.dtype), a.size // b.size
-    parts = [array.reshape(-1, b.size) for array in (contiguous(a), out)]
-    together(_add_to_each, 2 * a.size, rows, *parts, contiguous(b).ravel())
+    out, rows = empty(a.shape, a.dtype), a.size // b.size
+    operands = [array.reshape(-1, b.size) for array in (contiguous(a), out)]
+    parallel_for(_add_to_rows, 2 * a.size, rows, *operands, contiguous(b).ravel())
     return out
 
 
-@shared
-def _add_to_each(first, last, a, out, b):
+@parallel
+def _add_to_rows(first, last, a, out, b):
     for r in range(first, last):
         row, to = a[r], out[r]
         for j in range(row.size):
             to[j] = row[j] + b[j]
 
 
-@of_two
+@binary
 def _add(a, b):
     return a + b
 
 
 @fused("add", then="relu")
 def add_relu(a, b):
-    return mapped(_add_relu, a, b, cost=2) if _alike(a, b) else NotImplemented
+    return elementwise(_add_relu, a, b, cost=2) if _same_shape(a, b) else NotImplemented
 
 
-@of_two
+@binary
 def _add_relu(a, b):
-    return _relu_of(a + b)
+    return _relu_number(a + b)
 
 
 @fused("add", then="relu", then_of="x")
 def add_relu_x(a, b, y):
-    return mapped(_add_relu_x, a, b, y, cost=3) if _alike(a, b) else NotImplemented
+    return elementwise(_add_relu_x, a, b, y, cost=3) if _same_shape(a, b) else NotImplemented
 
 
-@of_three
+@ternary
 def _add_relu_x(a, b, y):
     return (a + b) * type(a)(y > 0)
 
 
-def _alike(a, b):
+def _same_shape(a, b):
     return hasattr(a, "shape") and hasattr(b, "shape") and a.shape == b.shape
 
 
-# --- the others -------------------------------------------------------------------------------------------------------
+# --- the other activations --------------------------------------------------------------------------------------------
 
 
 @kernel("leaky_relu")
 def leaky_relu(x, negative_slope):
-    return mapped(_leaky_relu, x, cost=1, options=(x.dtype.type(negative_slope),))
+    return elementwise(_leaky_relu, x, cost=1, options=(x.dtype.type(negative_slope),))
 
 
-@of_one
+@unary
 def _leaky_relu(x, slope):
     return x if x > 0 else x * slope
 
 
 @kernel("leaky_relu", of="x")
 def leaky_relu_x(g, x, negative_slope):
-    return mapped(_leaky_relu_x, g, x, cost=1, options=(x.dtype.type(negative_slope),))
+    return elementwise(_leaky_relu_x, g, x, cost=1, options=(x.dtype.type(negative_slope),))
 
 
-@of_two
+@binary
 def _leaky_relu_x(g, x, slope):
     return g if x > 0 else g * slope
 
 
 @kernel("tanh")
 def tanh_(x):
-    return mapped(_tanh, x)
+    return elementwise(_tanh, x)
 
 
 @small("tanh")
-@of_one
+@unary
 def _tanh(x):
     return tanh(x)
 
 
 @kernel("tanh", of="x")
 def tanh_x(g, y):
-    return mapped(_tanh_x, g, y, cost=1)
+    return elementwise(_tanh_x, g, y, cost=1)
 
 
 @small("tanh", of="x")
-@of_two
+@binary
 def _tanh_x(g, y):
     return g * (type(g)(1) - y * y)
 
 
 @kernel("sigmoid")
 def sigmoid_(x):
-    return mapped(_sigmoid, x)
+    return elementwise(_sigmoid, x)
 
 
 @small("sigmoid")
-@of_one
+@unary
 def _sigmoid(x):
     return sigmoid(x)
 
 
 @kernel("sigmoid", of="x")
 def sigmoid_x(g, y):
-    return mapped(_sigmoid_x, g, y, cost=1)
+    return elementwise(_sigmoid_x, g, y, cost=1)
 
 
 @small("sigmoid", of="x")
-@of_two
+@binary
 def _sigmoid_x(g, y):
     return g * y * (type(g)(1) - y)
 
 
 @kernel("gelu")
 def gelu(x, approximate):
-    return mapped(_gelu, x, cost=10) if approximate == "tanh" else NotImplemented
+    return elementwise(_gelu, x, cost=10) if approximate == "tanh" else NotImplemented
 
 
 @small("gelu", approximate="tanh")
-@of_one
+@unary
 def _gelu(x):
     # y = x/2 (1 + tanh u),  u = sqrt(2/pi) (x + 0.044715 x^3)
-    number = type(x)
-    half, one, a, b = number(0.5), number(1), number(_SQRT_TWO_OVER_PI), number(0.044715)
+    dtype = type(x)
+    half, one, a, b = dtype(0.5), dtype(1), dtype(_SQRT_TWO_OVER_PI), dtype(0.044715)
     return half * x * (one + tanh(a * x * (one + b * x * x)))
 
 
 @kernel("gelu", of="x")
 def gelu_x(g, x):
-    return mapped(_gelu_x, g, x, cost=12)
+    return elementwise(_gelu_x, g, x, cost=12)
 
 
 @small("gelu", of="x", approximate="tanh")
-@of_two
+@binary
 def _gelu_x(g, x):
     # dy/dx = (1 + t)/2 + x/2 (1 - t^2) du/dx,  du/dx = sqrt(2/pi) (1 + 3 * 0.044715 x^2)
-    number = type(x)
-    half, one, a, b, three = number(0.5), number(1), number(_SQRT_TWO_OVER_PI), number(0.044715), number(3)
+    dtype = type(x)
+    half, one, a, b, three = dtype(0.5), dtype(1), dtype(_SQRT_TWO_OVER_PI), dtype(0.044715), dtype(3)
     square = b * x * x
     t = tanh(a * x * (one + square))
     return g * half * (one + t + x * (one - t * t) * a * (one + three * square))

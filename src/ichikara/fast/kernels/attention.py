@@ -1,49 +1,50 @@
-r"""Attention, some queries at a time, so that their scores stay in the processor's cache.
+r"""Attention for a block of queries at a time, so that their scores stay in the processor's cache.
 
 .. math:: P = \operatorname{softmax}(s\,Q K^\top + M), \quad Y = (P \circ D)\,V, \qquad
     \bar P = D \circ (\bar Y V^\top), \quad \bar S = P \circ (\bar P - \textstyle\sum_j \bar P_j P_j)
 
-The examples and the heads are two axes, and matrices lie in them as they lie: what a layer has cut a product into is
-not copied, and the results lie like what they belong to, so that they are put together again without a copy too. A
-causal query does not look at what comes after it: its block's products leave most of that out.
+The examples and the heads are two axes, and the matrices may be strided. So the heads into which a layer has divided a
+product are not copied. The results have the layout of what they belong to, so that the heads are joined again without a
+copy too. A causal query does not look at what comes after it: the products of its block leave most of that out.
 """
 
 from functools import lru_cache
 
 import numpy
 
+from ..jit.elementary import copy_row, exp
+from ..jit.lazy import inner
 from ..once import Once
-from ..tape import constant, contiguous, do, room, room_like
-from ..workers import held, together
 from ..registry import kernel
-from .blas import multiply_add
-from .deferred import inner
-from .elementary import copy, exp
-from .panel import pack, panels_for, rows_for, times_all, width_of
-from .softmax import largest_of
-from .team import shared
+from ..threads.blas_threads import single_threaded_blas
+from ..threads.fork_join import parallel
+from ..threads.team import parallel_for
+from ..workspace import constant, contiguous, empty, empty_like, launch
+from .gemm.blas import gemm
+from .gemm.panels import empty_panels, pack_into, packed_gemm, panel_width, zero_rows
+from .softmax import row_maximum
 
 _BLOCK = 32  # queries at a time
 
 
 @kernel("attention")
-def attention(q, k, v, mask, kept, is_causal, scale):
-    return _attention(q, k, v, mask, kept, is_causal, scale, True)
+def attention(q, k, v, mask, dropout, is_causal, scale):
+    return _attention(q, k, v, mask, dropout, is_causal, scale, True)
 
 
 @kernel("attention", alone=True)
-def attention_alone(q, k, v, mask, kept, is_causal, scale):
-    return _attention(q, k, v, mask, kept, is_causal, scale, False)
+def attention_alone(q, k, v, mask, dropout, is_causal, scale):
+    return _attention(q, k, v, mask, dropout, is_causal, scale, False)
 
 
 @kernel("self_attention")
-def self_attention(qkv, mask, kept, is_causal, scale):
-    return _self_attention(qkv, mask, kept, is_causal, scale, True)
+def self_attention(qkv, mask, dropout, is_causal, scale):
+    return _self_attention(qkv, mask, dropout, is_causal, scale, True)
 
 
 @kernel("self_attention", alone=True)
-def self_attention_alone(qkv, mask, kept, is_causal, scale):
-    return _self_attention(qkv, mask, kept, is_causal, scale, False)
+def self_attention_alone(qkv, mask, dropout, is_causal, scale):
+    return _self_attention(qkv, mask, dropout, is_causal, scale, False)
 
 
 @kernel("self_attention", of="qkv")
@@ -51,51 +52,56 @@ def self_attention_qkv(g, of_scores):
     return of_scores(g)
 
 
-def _self_attention(qkv, mask, kept, is_causal, scale, with_weights):
+def _self_attention(qkv, mask, dropout, is_causal, scale, with_weights):
     shape = qkv.shape
-    if qkv.ndim != 5 or not (_has_no_gaps(qkv.shape, qkv.strides, qkv.itemsize) and qkv.flags.writeable):
+    if qkv.ndim != 5 or not (_is_dense(qkv.shape, qkv.strides, qkv.itemsize) and qkv.flags.writeable):
         qkv = contiguous(qkv.reshape(3, *_with_heads(qkv[0]).shape))
-    as_given = lambda found: found.reshape(shape)
-    return _attend_all(qkv, [shape[1:]] * 3, mask, kept, is_causal, scale, with_weights, as_given)
+    restore = lambda gradient: gradient.reshape(shape)
+    return _attend_all(qkv, [shape[1:]] * 3, mask, dropout, is_causal, scale, with_weights, restore)
 
 
-def _attention(q, k, v, mask, kept, is_causal, scale, with_weights):
+def _attention(q, k, v, mask, dropout, is_causal, scale, with_weights):
     if v is None or q.shape[:-2] != k.shape[:-2] or v.shape[:-2] != q.shape[:-2]:
         return NotImplemented
     shapes = [x.shape for x in (q, k, v)]
-    given = _alike(*[_with_heads(x) for x in (q, k, v)])
-    as_given = lambda found: [x.reshape(shape) for x, shape in zip(found, shapes, strict=True)]
-    return _attend_all(given, shapes, mask, kept, is_causal, scale, with_weights, as_given)
+    qkv = _in_one_layout(*[_with_heads(x) for x in (q, k, v)])
+    restore = lambda gradients: [x.reshape(shape) for x, shape in zip(gradients, shapes, strict=True)]
+    return _attend_all(qkv, shapes, mask, dropout, is_causal, scale, with_weights, restore)
 
 
-def _attend_all(given, shapes, mask, kept, is_causal, scale, with_weights, as_given):
-    """What all queries find, and with the weights also these, and the function that gives the gradients.
+def _attend_all(qkv, shapes, mask, dropout, is_causal, scale, with_weights, restore):
+    """The attention of all queries; with the weights, also these and the function of the gradients.
 
-    Arguments: ``given``, queries, keys and values in one array, or three that are alike, of four axes; ``shapes``,
-    which they had before; ``as_given``, what makes gradients like ``given`` those of what was given before.
+    Arguments: ``qkv``, queries, keys and values in one array, or three arrays in one kind of layout, of four axes;
+    ``shapes``, their original ones; ``restore``, a function that gives gradients of ``qkv`` their original shapes.
     """
-    q, k, v = given
+    q, k, v = qkv
     if 0 in (*k.shape, *v.shape) or scale <= 0 or not (mask is None or mask.dtype == bool):
-        return NotImplemented  # a mask of floats may want its gradient
-    weights, everywhere = (*shapes[0][:-1], k.shape[-2]), (*q.shape[:-1], k.shape[-2])
-    y = room_like(q) if q.shape == v.shape else room((*q.shape[:-1], v.shape[-1]), q.dtype)
-    p = room(everywhere if with_weights else (*q.shape[:-1], 0), q.dtype)
-    places = _ones(everywhere, bool) if mask is None else _with_heads(numpy.broadcast_to(mask, weights))
-    drops = _ones(everywhere, q.dtype.type) if kept is None else _with_heads(numpy.broadcast_to(kept, weights))
-    masks = (places, drops, mask is not None, kept is not None)
+        return NotImplemented  # a mask of floats may need its gradient
+    original, shape = (*shapes[0][:-1], k.shape[-2]), (*q.shape[:-1], k.shape[-2])
+    y = empty_like(q) if q.shape == v.shape else empty((*q.shape[:-1], v.shape[-1]), q.dtype)
+    p = empty(shape if with_weights else (*q.shape[:-1], 0), q.dtype)
+    masks = _broadcast_one(shape, bool) if mask is None else _with_heads(numpy.broadcast_to(mask, original))
+    if dropout is None:
+        dropouts = _broadcast_one(shape, q.dtype.type)
+    else:
+        dropouts = _with_heads(numpy.broadcast_to(dropout, original))
+    masked, dropped = mask is not None, dropout is not None
     options = (is_causal, q.dtype.type(scale))
     cost = q.size * 2 * k.shape[-2]
-    together(_attend, cost, q.shape[0] * q.shape[1], q, k, v, y, p, *masks, *options)
+    count = q.shape[0] * q.shape[1]
+    parallel_for(_attend, cost, count, q, k, v, y, p, masks, dropouts, masked, dropped, *options)
 
-    def back(g):
-        g = _like(y, _with_heads(g))
-        found = room_like(given) if isinstance(given, numpy.ndarray) else [*map(room_like, given)]
-        with held:
-            together(_attend_back, 2 * cost, q.shape[0] * q.shape[1], q, k, v, g, *found, p, *masks[1::2], *options)
-        return as_given(found)
+    def backward(g):
+        g = _in_layout_of(y, _with_heads(g))
+        gradients = empty_like(qkv) if isinstance(qkv, numpy.ndarray) else [*map(empty_like, qkv)]
+        with single_threaded_blas:
+            operands = (q, k, v, g, *gradients, p, dropouts, dropped)
+            parallel_for(_attend_backward, 2 * cost, count, *operands, *options)
+        return restore(gradients)
 
     y = y.reshape(*shapes[0][:-1], shapes[2][-1])
-    return (y, p.reshape(weights), Once(back)) if with_weights else y
+    return (y, p.reshape(original), Once(backward)) if with_weights else y
 
 
 @kernel("attention", of="q")
@@ -114,8 +120,8 @@ def attention_v(g, of_scores):
 
 
 @lru_cache(64)
-def _has_no_gaps(shape, strides, size):
-    """Whether numbers fill the memory from the first to the last, in whatever order of the axes."""
+def _is_dense(shape, strides, size):
+    """Whether an array fills its memory without gaps, whatever the order of its axes."""
     for length, stride in sorted(zip(shape, strides, strict=True), key=lambda axis: axis[::-1]):
         if length > 1:
             if stride != size:
@@ -125,99 +131,100 @@ def _has_no_gaps(shape, strides, size):
 
 
 @lru_cache(64)
-def _ones(shape, dtype):
-    """An array of one number, for what is not looked at."""
+def _broadcast_one(shape, dtype):
+    """The number 1 broadcast to a shape, which stands for a mask that there is not."""
     return numpy.broadcast_to(constant(numpy.asarray(dtype(1))), shape)
 
 
 def _with_heads(x):
-    """Matrices with two axes before them, an array of one layout or the other. Shapes: (*, l, e) -> (n, h, l, e)."""
+    """Matrices with two axes before them; the array may have any layout. Shapes: (*, l, e) -> (n, h, l, e)."""
     return x.reshape(-1, *x.shape[-3:]) if x.ndim > 3 else x.reshape((1,) * (4 - x.ndim) + x.shape)
 
 
-def _fits(x):
-    """Whether the rows of matrices are there as the library wants them, though there are gaps between them."""
-    by_size = x.strides[-1] == x.itemsize and x.strides[-2] >= x.shape[-1] * x.itemsize
-    return by_size and min(x.strides) > 0 and x.flags.writeable and not x.flags.c_contiguous
+def _is_strided(x):
+    """Whether matrices have contiguous rows, as the library needs them, with gaps between the rows."""
+    contiguous_rows = x.strides[-1] == x.itemsize and x.strides[-2] >= x.shape[-1] * x.itemsize
+    return contiguous_rows and min(x.strides) > 0 and x.flags.writeable and not x.flags.c_contiguous
 
 
-def _alike(*arrays):
-    """Arrays of one kind of layout, for which one function is compiled: all with gaps, or all without."""
-    return arrays if all(map(_fits, arrays)) else [contiguous(x) for x in arrays]
+def _in_one_layout(*arrays):
+    """Arrays in one kind of layout, for which one function is compiled: all strided, or all contiguous."""
+    return arrays if all(map(_is_strided, arrays)) else [contiguous(x) for x in arrays]
 
 
-def _like(y, x):
+def _in_layout_of(y, x):
     """An array in the kind of layout of another."""
-    if _fits(x) if _fits(y) else x.flags.carray:
+    if _is_strided(x) if _is_strided(y) else x.flags.carray:
         return x
-    copy = room_like(y)
-    do(numpy.copyto, copy, x)
-    return copy
+    out = empty_like(y)
+    launch(numpy.copyto, out, x)
+    return out
 
 
 # --- forward ----------------------------------------------------------------------------------------------------------
 
 
-@shared(makes_arrays=True)
-def _attend(first, last, q, k, v, y, p, places, drops, masked, dropped, is_causal, scale):
-    of_k, of_v = panels_for(k[0, 0].T), panels_for(v[0, 0])
-    scores, found = rows_for(_BLOCK, of_k).reshape(-1), rows_for(_BLOCK, of_v)
-    nothing = rows_for(1, of_k if len(of_k) > len(of_v) else of_v)
+@parallel(makes_arrays=True)
+def _attend(first, last, q, k, v, y, p, masks, dropouts, masked, dropped, is_causal, scale):
+    k_panels, v_panels = empty_panels(k[0, 0].T), empty_panels(v[0, 0])
+    scores, out = zero_rows(_BLOCK, k_panels).reshape(-1), zero_rows(_BLOCK, v_panels)
+    zeros = zero_rows(1, k_panels if len(k_panels) > len(v_panels) else v_panels)
     for n in range(first, last):
         i, h = n // q.shape[1], n % q.shape[1]
-        matrices = (q[i, h], k[i, h], v[i, h], y[i, h], p[i, h], places[i, h], drops[i, h])
-        _attend_one(*matrices, masked, dropped, is_causal, scale, of_k, of_v, scores, found, nothing)
+        matrices = (q[i, h], k[i, h], v[i, h], y[i, h], p[i, h], masks[i, h], dropouts[i, h])
+        _attend_head(*matrices, masked, dropped, is_causal, scale, k_panels, v_panels, scores, out, zeros)
 
 
 @inner
-def _attend_one(q, k, v, y, p, places, drops, masked, dropped, is_causal, scale, of_k, of_v, scores, found, nothing):
-    queries, keys, width = len(q), len(k), width_of(k)
-    pack(k.T, of_k)
-    pack(v, of_v)
+def _attend_head(
+    q, k, v, y, p, mask, dropout, masked, dropped, is_causal, scale, k_panels, v_panels, scores, out, zeros
+):
+    queries, keys, width = len(q), len(k), panel_width(k)
+    pack_into(k.T, k_panels)
+    pack_into(v, v_panels)
     for start in range(0, queries, _BLOCK):
         stop = min(start + _BLOCK, queries)
-        seen = min(stop, keys) if is_causal else keys
-        panels = of_k[: (seen + width - 1) // width]
+        visible = min(stop, keys) if is_causal else keys
+        panels = k_panels[: (visible + width - 1) // width]
         block = scores[: (stop - start) * len(panels) * width].reshape(stop - start, len(panels) * width)
-        times_all(q[start:stop], panels, nothing, block)
+        packed_gemm(q[start:stop], panels, zeros, block)
         for r in range(start, stop):
             row = block[r - start]
             if masked:
-                _hide(row[:seen], places[r])
-            # To the end of the panels, so that the rows are as long as vectors are wide.
-            row[min(r + 1, seen) if is_causal else seen :] = -numpy.inf
+                _mask_row(row[:visible], mask[r])
+            # To the end of the panels, so that the length of a row is a multiple of a vector's.
+            row[min(r + 1, visible) if is_causal else visible :] = -numpy.inf
         _softmax(block, scale)
         for r in range(start, stop):
-            row = block[r - start, :seen]
-            if p.shape[1]:  # its gradient is wanted
-                copy(p[r], row)
-                p[r, seen:] = 0
+            row = block[r - start, :visible]
+            if p.shape[1]:  # a gradient is wanted
+                copy_row(p[r], row)
+                p[r, visible:] = 0
             if dropped:
-                _times(row, row, drops[r])
-        times_all(block[:, :seen], of_v, nothing, found[: stop - start])
+                _multiply(row, row, dropout[r])
+        packed_gemm(block[:, :visible], v_panels, zeros, out[: stop - start])
         for r in range(start, stop):
-            copy(y[r], found[r - start, : y.shape[1]])
+            copy_row(y[r], out[r - start, : y.shape[1]])
 
 
-# Each of these is given rows, of which the compiler knows that their elements lie side by side: it does not of a matrix
-# that was cut out of another.
+# Each of these takes rows, which the compiler knows to be contiguous. It does not know that of a part of a matrix.
 
 
 @inner
-def _hide(scores, places):
+def _mask_row(scores, mask):
     for j in range(scores.size):
-        scores[j] = scores[j] if places[j] else -numpy.inf
+        scores[j] = scores[j] if mask[j] else -numpy.inf
 
 
 @inner
 def _softmax(scores, scale):
-    """The softmax of rows of scores, in place: of one that may look nowhere it is 0.
+    """The softmax of rows of scores, in place; a row that is masked everywhere becomes 0.
 
-    The exponentials are taken of all rows in one loop. Row by row each would wait for the largest and for the sum.
+    The exponentials of all rows are computed in one loop. Row by row each would wait for its maximum and its sum.
     """
     for r in range(len(scores)):
-        largest = largest_of(scores[r])
-        _move(scores[r], scores.dtype.type(0) if largest == -numpy.inf else largest, scale)
+        largest = row_maximum(scores[r])
+        _shift_and_scale(scores[r], scores.dtype.type(0) if largest == -numpy.inf else largest, scale)
     _exponentials(scores.reshape(-1))
     for r in range(len(scores)):
         total = _sum(scores[r])
@@ -225,7 +232,7 @@ def _softmax(scores, scale):
 
 
 @inner
-def _move(row, origin, scale):
+def _shift_and_scale(row, origin, scale):
     for j in range(row.size):
         row[j] = (row[j] - origin) * scale
 
@@ -245,55 +252,55 @@ def _sum(row):
 
 
 @inner
-def _scale(row, by):
+def _scale(row, factor):
     for j in range(row.size):
-        row[j] *= by
+        row[j] *= factor
 
 
 @inner
-def _times(out, a, b):
+def _multiply(out, a, b):
     for j in range(a.size):
         out[j] = a[j] * b[j]
 
 
-# --- back -------------------------------------------------------------------------------------------------------------
+# --- backward ---------------------------------------------------------------------------------------------------------
 
 
-@shared(makes_arrays=True)
-def _attend_back(first, last, q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, scale):
-    room, kept = numpy.empty((_BLOCK, k.shape[2]), p.dtype), numpy.empty((_BLOCK, k.shape[2]), p.dtype)
+@parallel(makes_arrays=True)
+def _attend_backward(first, last, q, k, v, g, g_q, g_k, g_v, p, dropouts, dropped, is_causal, scale):
+    g_scores, dropped_p = numpy.empty((_BLOCK, k.shape[2]), p.dtype), numpy.empty((_BLOCK, k.shape[2]), p.dtype)
     for n in range(first, last):
         i, h = n // q.shape[1], n % q.shape[1]
-        matrices = (q[i, h], k[i, h], v[i, h], g[i, h], g_q[i, h], g_k[i, h], g_v[i, h], p[i, h], drops[i, h])
-        _attend_one_back(*matrices, dropped, is_causal, scale, room, kept)
+        matrices = (q[i, h], k[i, h], v[i, h], g[i, h], g_q[i, h], g_k[i, h], g_v[i, h], p[i, h], dropouts[i, h])
+        _attend_head_backward(*matrices, dropped, is_causal, scale, g_scores, dropped_p)
 
 
 @inner
-def _attend_one_back(q, k, v, g, g_q, g_k, g_v, p, drops, dropped, is_causal, scale, room, kept):
+def _attend_head_backward(q, k, v, g, g_q, g_k, g_v, p, dropout, dropped, is_causal, scale, g_scores, dropped_p):
     queries, keys = p.shape
     g_k[:], g_v[:] = 0, 0
     for start in range(0, queries, _BLOCK):
         stop = min(start + _BLOCK, queries)
-        seen = min(stop, keys) if is_causal else keys
-        weights, s = p[start:stop, :seen], room[: stop - start, :seen]
-        kept_now = weights
-        multiply_add(g[start:stop], v[:seen].T, 0, s)
+        visible = min(stop, keys) if is_causal else keys
+        weights, s = p[start:stop, :visible], g_scores[: stop - start, :visible]
+        used_weights = weights
+        gemm(g[start:stop], v[:visible].T, 0, s)
         if dropped:
-            kept_now = kept[: stop - start, :seen]
+            used_weights = dropped_p[: stop - start, :visible]
         for r in range(start, stop):
-            slope, weight = room[r - start, :seen], p[r, :seen]
+            gradient, weight = g_scores[r - start, :visible], p[r, :visible]
             if dropped:
-                _times(slope, slope, drops[r])
-                _times(kept[r - start], weight, drops[r])
-            _of_scores(slope, weight, scale)
-        multiply_add(s, k[:seen], 0, g_q[start:stop])
-        multiply_add(s.T, q[start:stop], 1, g_k[:seen])
-        multiply_add(kept_now.T, g[start:stop], 1, g_v[:seen])
+                _multiply(gradient, gradient, dropout[r])
+                _multiply(dropped_p[r - start], weight, dropout[r])
+            _softmax_gradient(gradient, weight, scale)
+        gemm(s, k[:visible], 0, g_q[start:stop])
+        gemm(s.T, q[start:stop], 1, g_k[:visible])
+        gemm(used_weights.T, g[start:stop], 1, g_v[:visible])
 
 
 @inner
-def _of_scores(s, p, scale):
-    """What the gradient of a row of weights becomes as that of the products of queries and keys, in place."""
+def _softmax_gradient(s, p, scale):
+    """The gradient of a row of scores from that of the row of weights, in place."""
     total = s.dtype.type(0)
     for j in range(s.size):
         total += s[j] * p[j]

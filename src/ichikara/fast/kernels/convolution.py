@@ -11,9 +11,9 @@ among threads; where there are few, so are the positions.
 
 import numpy
 
+from ..registry import ALONE, fused, kernel
 from ..tape import contiguous, do, room, zeros
 from ..workers import parts_for, together
-from ..registry import ALONE, fused, kernel
 from . import winograd
 from .cut import BY_ITSELF, ITSELF, WHERE, cut, cut_where, how_to_cut
 from .deferred import inner

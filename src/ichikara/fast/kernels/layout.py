@@ -1,6 +1,7 @@
-"""Numbers that are put elsewhere: arrays joined, given to each of many, or put among zeros.
+"""Kernels that move data: copies, concatenation, broadcasting, and the gradient of indexing.
 
-Who has made the numbers of an example, in a row of a page, has them in a cache of his own, and puts them there.
+Arrays are divided by rows of their pages, as other kernels divide them. So a thread copies what it has computed itself
+and still has in its own cache.
 """
 
 import math
@@ -8,61 +9,61 @@ import math
 import numpy
 
 from ...arrays.axes import is_basic_index
-from ..tape import contiguous, do, room, zeros
-from ..workers import together
+from ..jit.elementary import copy_row
 from ..registry import LARGE, fused, kernel
-from .elementary import copy
-from .team import shared
+from ..threads.fork_join import parallel
+from ..threads.team import parallel_for
+from ..workspace import contiguous, empty, launch, zeros
 
-# --- copied -----------------------------------------------------------------------------------------------------------
+# --- copies -----------------------------------------------------------------------------------------------------------
 
 
 def in_order(x):
-    """An array in C order: this one, or a copy."""
+    """An array in C order: the given one, or a copy."""
     if x.flags.carray:
         return x
-    out = room(x.shape, x.dtype)
+    out = empty(x.shape, x.dtype)
     put(out, x)
     return out
 
 
 @kernel("arrays.put")
 def put(out, x):
-    """Copy an array to another one in C order; of pages whoever has to do with a row of theirs."""
+    """Copy an array to another one in C order. Of several pages each thread copies the same rows of all."""
     if x.ndim == 3 and x.size >= LARGE and x.strides[2] == x.itemsize and x.dtype == out.dtype:
-        together(_copy, 4 * x.size, x.shape[1], x, out, 0)
+        parallel_for(_copy_rows, 4 * x.size, x.shape[1], x, out, 0)
     else:
-        do(numpy.copyto, out, x)
+        launch(numpy.copyto, out, x)
 
 
-@shared
-def _copy(first, last, x, out, begin):
-    """Copy rows of all pages, to those of another array from a column on."""
+@parallel
+def _copy_rows(first, last, x, out, offset):
+    """Copy rows of all pages into another array, from a column on."""
     for page in range(len(x)):
         for r in range(first, last):
-            copy(out[page, r, begin:], x[page, r])
+            copy_row(out[page, r, offset:], x[page, r])
 
 
-# --- joined -----------------------------------------------------------------------------------------------------------
+# --- concatenation ----------------------------------------------------------------------------------------------------
 
 
 @kernel("arrays.joined")
 def joined(arrays, axis):
-    """Joined along an axis that is not the first, of arrays that are alike but for their length there."""
+    """The concatenation along an axis other than the first, of arrays of the same shape but for their length there."""
     if axis == 0:
         return NotImplemented
     shape = arrays[0].shape
-    length, begin = sum(array.shape[axis] for array in arrays), 0
-    out = room((*shape[:axis], length, *shape[axis + 1 :]), arrays[0].dtype)
+    total, offset = sum(array.shape[axis] for array in arrays), 0
+    out = empty((*shape[:axis], total, *shape[axis + 1 :]), arrays[0].dtype)
     pages, rows = math.prod(shape[: axis - 1]), shape[axis - 1]
     for array in arrays:
         part = contiguous(array).reshape(pages, rows, -1)
-        together(_copy, 4 * array.size, rows, part, out.reshape(pages, rows, -1), begin)
-        begin += part.shape[2]
+        parallel_for(_copy_rows, 4 * array.size, rows, part, out.reshape(pages, rows, -1), offset)
+        offset += part.shape[2]
     return out
 
 
-# --- given to each ----------------------------------------------------------------------------------------------------
+# --- broadcasting -----------------------------------------------------------------------------------------------------
 
 
 @kernel("arrays.stretched")
@@ -70,62 +71,62 @@ def stretched(x, shape):
     """An array broadcast along its last axes."""
     if x.dtype.char not in "fd" or x.ndim != len(shape):
         return NotImplemented
-    kept = [k for k, n in enumerate(shape) if n > 1 and x.shape[k] == n]
+    remaining = [k for k, n in enumerate(shape) if n > 1 and x.shape[k] == n]
     rows = x.size
-    if math.prod(shape[: kept[-1] + 1] if kept else ()) != rows:
+    if math.prod(shape[: remaining[-1] + 1] if remaining else ()) != rows:
         return NotImplemented
-    out = room(shape, x.dtype)
-    together(_stretch, out.size, rows, contiguous(x).reshape(rows), out.reshape(rows, -1))
+    out = empty(shape, x.dtype)
+    parallel_for(_broadcast_rows, out.size, rows, contiguous(x).reshape(rows), out.reshape(rows, -1))
     return out
 
 
-@shared
-def _stretch(first, last, x, out):
+@parallel
+def _broadcast_rows(first, last, x, out):
     for r in range(first, last):
         out[r, :] = x[r]
 
 
-# --- among zeros ------------------------------------------------------------------------------------------------------
+# --- the gradient of indexing -----------------------------------------------------------------------------------------
 
 
 @fused("getitem", of="x", then="permute_dims")
 def getitem_x_permuted(g, x_shape, index, axes):
-    """The gradient of an array whose axes were put in another order before a part of it was taken."""
+    """The gradient of an array that was permuted and then indexed."""
     order = numpy.argsort([axis % len(axes) for axis in axes])
-    return _among_zeros(g, [x_shape[k] for k in order], (), axes, index)
+    return _zero_padded(g, [x_shape[k] for k in order], (), axes, index)
 
 
 @fused("getitem then permute_dims", of="x", then="getitem")
 def getitem_x_permuted_getitem(g, x_shape, index, axes, whole_shape, index_before):
-    """The same, where this was itself a part of another array."""
-    return _among_zeros(g, whole_shape, index_before, axes, index)
+    """The same for an array that was itself a part of another one."""
+    return _zero_padded(g, whole_shape, index_before, axes, index)
 
 
-def _among_zeros(g, shape, index_before, axes, index):
+def _zero_padded(g, shape, index_before, axes, index):
     if not (is_basic_index(index_before) and is_basic_index(index)):
         return NotImplemented
-    out = _zeros(shape, g.dtype)
-    do(numpy.copyto, _part(_part(out, index_before).transpose(axes), index), g)
+    out = _parallel_zeros(shape, g.dtype)
+    launch(numpy.copyto, _view_at(_view_at(out, index_before).transpose(axes), index), g)
     return out
 
 
-def _part(array, index):
-    """What lies at an index, as an array also where it is one number."""
+def _view_at(array, index):
+    """The part of an array at an index, as an array also where it is one number."""
     index = index if isinstance(index, tuple) else (index,)
     return array[index if Ellipsis in index else (*index, ...)]
 
 
-def _zeros(shape, dtype):
-    """Zeros; of many pages whoever has to do with a row of theirs writes that."""
+def _parallel_zeros(shape, dtype):
+    """Zeros. Of several pages each thread clears the same rows of all."""
     if len(shape) < 3 or math.prod(shape) < LARGE:
         return zeros(shape, dtype)
-    out = room(shape, dtype)
-    together(_clear, out.size, shape[1], out.reshape(shape[0], shape[1], -1))
+    out = empty(shape, dtype)
+    parallel_for(_clear_rows, out.size, shape[1], out.reshape(shape[0], shape[1], -1))
     return out
 
 
-@shared
-def _clear(first, last, x):
+@parallel
+def _clear_rows(first, last, x):
     for page in range(len(x)):
         for r in range(first, last):
             x[page, r, :] = 0

@@ -1,4 +1,4 @@
-r"""The mean cross entropy of weighted sums with labels, and its gradient, in one pass each; that of yes and no.
+r"""The mean cross entropy of logits and labels, and its gradient, in one pass each; and the binary cross entropy.
 
 .. math:: L = \frac1n \sum_i \Bigl(\ln \sum_k e^{u_{ik}} - u_{i y_i}\Bigr), \qquad
     \bar u_{ik} = \frac{\bar L}{n}\,(p_{ik} - [k = y_i])
@@ -8,25 +8,25 @@ import math
 
 import numpy
 
-from ...arrays.labels import counted
-from ..tape import do, room
-from ..workers import together
+from ...ops.labels import counted
+from ..jit.dispatcher import compiled
+from ..jit.elementary import exp, sigmoid
+from ..jit.lazy import inner
 from ..registry import kernel, small
-from .compiled import compiled
-from .deferred import inner
-from .elementary import exp, sigmoid
-from .mapped import mapped, of_three, of_two
+from ..threads.fork_join import parallel
+from ..threads.team import parallel_for
+from ..workspace import empty, launch
+from .elementwise import binary, elementwise, ternary
 from .softmax import log_softmax, log_softmax_of_rows
-from .team import shared
 
 
-def _say_what_is_wrong(u, labels, ignore_index, *results):
+def _raise_error(u, labels, ignore_index, *results):
     counted(labels, u.shape[1], ignore_index)
 
 
-@small("categorical_nll", refused=_say_what_is_wrong, reduction="mean")
+@small("categorical_nll", refused=_raise_error, reduction="mean")
 def _categorical_nll(u, labels, ignore_index, loss, logp):
-    """The loss and the logarithms of the softmax; whether all labels are classes."""
+    """Compute the loss and the logarithms of the softmax; returns whether all labels are classes."""
     log_softmax_of_rows(u, logp)
     return _mean(logp, labels, ignore_index, loss)
 
@@ -35,18 +35,18 @@ def _categorical_nll(u, labels, ignore_index, loss, logp):
 def categorical_nll(u, labels, ignore_index, reduction):
     if reduction != "mean":
         return NotImplemented
-    loss, logp = room((), u.dtype), log_softmax(u, 1)
-    do(_mean_of_all, u, logp, labels, ignore_index, loss)
+    loss, logp = empty((), u.dtype), log_softmax(u, 1)
+    launch(_mean_or_error, u, logp, labels, ignore_index, loss)
     return loss, logp
 
 
-def _mean_of_all(u, logp, labels, ignore_index, loss):
-    if not _mean_of_rows(logp, labels, ignore_index, loss):
-        _say_what_is_wrong(u, labels, ignore_index)
+def _mean_or_error(u, logp, labels, ignore_index, loss):
+    if not _compiled_mean(logp, labels, ignore_index, loss):
+        _raise_error(u, labels, ignore_index)
 
 
 @compiled
-def _mean_of_rows(logp, labels, ignore_index, loss):
+def _compiled_mean(logp, labels, ignore_index, loss):
     return _mean(logp, labels, ignore_index, loss)
 
 
@@ -55,7 +55,7 @@ def _mean(logp, labels, ignore_index, loss):
     count, total = 0, 0.0
     for r in range(logp.shape[0]):
         label = labels[r]
-        if not _is(label, ignore_index):
+        if not _is_ignored(label, ignore_index):
             if not 0 <= label < logp.shape[1]:
                 return False
             total -= logp[r, label]
@@ -65,63 +65,63 @@ def _mean(logp, labels, ignore_index, loss):
 
 
 @inner
-def _is(label, ignore_index):
-    """Whether a label is the one that does not count, if there is one."""
+def _is_ignored(label, ignore_index):
+    """Whether a label is the ignored one, if there is one."""
     return False if ignore_index is None else label == ignore_index
 
 
 @small("categorical_nll", of="u", reduction="mean")
 def _nll_u(g, logp, labels, ignore_index, gu):
-    _some_nll_u(0, logp.shape[0], g, logp, labels, ignore_index, gu)
+    _nll_u_of_rows(0, logp.shape[0], g, logp, labels, ignore_index, gu)
 
 
 @kernel("categorical_nll", of="u")
 def categorical_nll_u(g, logp, labels, ignore_index, reduction):
     if reduction != "mean":
         return NotImplemented
-    gu = room(logp.shape, logp.dtype)
-    together(_rows_of_nll_u, 8 * gu.size, len(gu), numpy.asarray(g), logp, labels, ignore_index, gu)
+    gu = empty(logp.shape, logp.dtype)
+    parallel_for(_large_nll_u, 8 * gu.size, len(gu), numpy.asarray(g), logp, labels, ignore_index, gu)
     return gu
 
 
-@shared
-def _rows_of_nll_u(first, last, g, logp, labels, ignore_index, gu):
-    _some_nll_u(first, last, g, logp, labels, ignore_index, gu)
+@parallel
+def _large_nll_u(first, last, g, logp, labels, ignore_index, gu):
+    _nll_u_of_rows(first, last, g, logp, labels, ignore_index, gu)
 
 
 @inner
-def _some_nll_u(first, last, g, logp, labels, ignore_index, gu):
+def _nll_u_of_rows(first, last, g, logp, labels, ignore_index, gu):
     number, count = logp.dtype.type, 0
     for label in labels:
-        count += not _is(label, ignore_index)
-    share = number(g[()] / count)
+        count += not _is_ignored(label, ignore_index)
+    scale = number(g[()] / count)
     for r in range(first, last):
         label = labels[r]
-        size = number(0) if _is(label, ignore_index) else share
+        factor = number(0) if _is_ignored(label, ignore_index) else scale
         for i in range(logp.shape[1]):
-            gu[r, i] = size * (exp(logp[r, i]) - (i == label))
+            gu[r, i] = factor * (exp(logp[r, i]) - (i == label))
 
 
-# --- of one number each -----------------------------------------------------------------------------------------------
+# --- binary cross entropy ---------------------------------------------------------------------------------------------
 
 
 @kernel("logistic_nll")
 def logistic_nll(u, target):
-    return mapped(_logistic_nll, u, target, cost=20) if u.shape == target.shape else NotImplemented
+    return elementwise(_logistic_nll, u, target, cost=20) if u.shape == target.shape else NotImplemented
 
 
 @small("logistic_nll")
-@of_two
+@binary
 def _logistic_nll(u, target):
     return max(u, type(u)(0)) - u * type(u)(target) + type(u)(math.log1p(exp(-abs(u))))
 
 
 @kernel("logistic_nll", of="u")
 def logistic_nll_u(g, u, target):
-    return mapped(_logistic_nll_u, g, u, target, cost=10) if u.shape == target.shape else NotImplemented
+    return elementwise(_logistic_nll_u, g, u, target, cost=10) if u.shape == target.shape else NotImplemented
 
 
 @small("logistic_nll", of="u")
-@of_three
+@ternary
 def _logistic_nll_u(g, u, target):
     return g * (sigmoid(u) - type(u)(target))

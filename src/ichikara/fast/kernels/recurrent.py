@@ -1,27 +1,28 @@
-r"""The LSTM and the GRU: all steps of some sequences in one loop, which never goes back to Python.
+r"""The LSTM and the GRU: all steps of some sequences in one loop of compiled code.
 
 .. math::
     c_t = f_t c_{t-1} + i_t g_t, \quad h_t = o_t \tanh c_t \qquad
     h_t = (1 - z_t) n_t + z_t h_{t-1}
 
-Sequences do not depend on each other, so the batch is shared out among threads and they meet once, after the last
-step. The weights are laid out once, for all steps (`panel`). Their gradients are products of matrices for all steps at
-once, as in the operations. Gates lie side by side: (steps, n, gate, size).
+Sequences do not depend on each other, so the batch is divided among the threads, which synchronise once, after the last
+step. The weights are packed once, for all steps (`gemm.panels`). Their gradients are products of matrices for all steps
+at once, as in the operations. Gates lie side by side: (steps, n, gate, size).
 """
 
 import numpy
 
+from ...ops.recurrent import check_shapes
+from ..jit.elementary import sigmoid, tanh
+from ..jit.lazy import inner
 from ..once import Once
-from ..steps import Back, check
-from ..tape import contiguous, copied, do, room, room_like, zeros
-from ..workers import together
 from ..registry import kernel
-from .deferred import inner
-from .elementary import sigmoid, tanh
+from ..steps import Back
+from ..threads.fork_join import parallel
+from ..threads.team import parallel_for
+from ..workspace import contiguous, copy, empty, empty_like, launch, zeros
+from .gemm.panels import pack, packed_gemm, zero_rows
 from .layout import in_order
-from .panel import pack_all, rows_for, times_all
-from .product import sum_of_rows
-from .team import shared
+from .reduce import sum_of_rows
 
 # --- long short-term memory -------------------------------------------------------------------------------------------
 
@@ -30,51 +31,51 @@ from .team import shared
 def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
-    check("lstm", x, w_ih, w_hh, 4, lengths)
+    check_shapes("lstm", x, w_ih, w_hh, 4, lengths)
     x, w_ih, w = in_order(x), contiguous(w_ih), contiguous(w_hh)
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
-    bias = _bias(b_ih if b_hh is None else b_hh if b_ih is None else _added(b_ih, b_hh), x.dtype)
-    gates = room((steps, n, 4, size), x.dtype)  # weighted sums, then the gates
-    y = room((steps + 2, n, size), x.dtype)
-    before, c_before = (room((steps, n, size), x.dtype) for _ in range(2))
-    _begin(y[steps], h0)
-    _begin(y[steps + 1], c0)
+    bias = _contiguous_bias(b_ih if b_hh is None else b_hh if b_ih is None else _sum(b_ih, b_hh), x.dtype)
+    gates = empty((steps, n, 4, size), x.dtype)
+    y = empty((steps + 2, n, size), x.dtype)  # the outputs, and the last states
+    h_before, c_before = (empty((steps, n, size), x.dtype) for _ in range(2))
+    _set_initial_state(y[steps], h0)
+    _set_initial_state(y[steps + 1], c0)
     cost = steps * n * w.size
-    together(_lstm, cost, n, x, w_ih, w, bias, gates, y, before, c_before, reverse)
+    parallel_for(_lstm, cost, n, x, w_ih, w, bias, gates, y, h_before, c_before, reverse)
 
-    def back(g):
+    def backward(g):
         g = contiguous(g)
-        sums = room_like(gates)
-        dh, dc = copied(g[steps]), copied(g[steps + 1])
+        sums = empty_like(gates)  # the gradients of the weighted sums
+        dh, dc = copy(g[steps]), copy(g[steps + 1])
         flat, total = sums.reshape(steps, n, 4 * size), zeros((n, 4, size), x.dtype)
-        together(_lstm_back, cost, n, g, gates, w, c_before, sums, flat, total, dh, dc, reverse)
-        return Back(flat, flat, dh, dc, biases=(_summed(total),) * 2)
+        parallel_for(_lstm_backward, cost, n, g, gates, w, c_before, sums, flat, total, dh, dc, reverse)
+        return Back(flat, flat, dh, dc, biases=(_sum_of_sequences(total),) * 2)
 
-    return y, before, x, Once(back)
+    return y, h_before, x, Once(backward)
 
 
-@shared(makes_arrays=True)
-def _lstm(first, last, x, w_ih, w_hh, bias, gates, y, before, c_before, reverse):
-    steps, of_x, of_h = len(x), pack_all(w_ih.T), pack_all(w_hh.T)
-    h, c = y[steps, first:last], y[steps + 1, first:last]  # the states so far, in the end the last ones
-    sums, bias_row, now = rows_for(last - first, of_h), _row(bias, of_h), slice(first, last)
+@parallel(makes_arrays=True)
+def _lstm(first, last, x, w_ih, w_hh, bias, gates, y, h_before, c_before, reverse):
+    steps, x_panels, h_panels = len(x), pack(w_ih.T), pack(w_hh.T)
+    h, c = y[steps, first:last], y[steps + 1, first:last]  # the current states, in the end the last ones
+    sums, bias_row, own = zero_rows(last - first, h_panels), _bias_row(bias, h_panels), slice(first, last)
     for k in range(steps):
         t = steps - 1 - k if reverse else k
-        for seen, panels, begin in ((x[t, now], of_x, bias_row), (h, of_h, sums)):
-            times_all(seen, panels, begin, sums)
-        _lstm_gates(sums, gates[t, now], before[t, now], c_before[t, now], y[t, now], h, c)
+        for inputs, panels, start in ((x[t, own], x_panels, bias_row), (h, h_panels, sums)):
+            packed_gemm(inputs, panels, start, sums)
+        _lstm_gates(sums, gates[t, own], h_before[t, own], c_before[t, own], y[t, own], h, c)
 
 
 @inner
-def _lstm_gates(sums, gates, before, c_before, y, h, c):
-    """One step of some sequences: the gates of their weighted sums, and the states after it.
+def _lstm_gates(sums, gates, h_before, c_before, y, h, c):
+    """One step of some sequences: the gates from their weighted sums, and the states after it.
 
-    In short loops of few arrays each: those the compiler does many numbers at a time.
+    In short loops of few arrays each: those the compiler vectorises.
     """
     for r in range(len(gates)):
-        row, seen, kept, out = gates[r], before[r], c_before[r], y[r]
+        row, h_row, c_row, out = gates[r], h_before[r], c_before[r], y[r]
         for j in range(out.size):
-            seen[j], kept[j] = h[r, j], c[r, j]
+            h_row[j], c_row[j] = h[r, j], c[r, j]
         for q in range(4):
             part = sums[r, q * out.size :]
             if q == 2:
@@ -91,31 +92,34 @@ def _lstm_gates(sums, gates, before, c_before, y, h, c):
             out[j] = h[r, j]
 
 
-@shared(makes_arrays=True)
-def _lstm_back(first, last, g_y, gates, weight, c_before, sums, flat, total, dh, dc, reverse):
-    steps, back, now = len(c_before), pack_all(weight), slice(first, last)
-    of_h, nothing, rows = rows_for(last - first, back), rows_for(1, back), rows_for(2, back)
-    _copy(of_h, dh[now])
+@parallel(makes_arrays=True)
+def _lstm_backward(first, last, g_y, gates, weight, c_before, sums, flat, total, dh, dc, reverse):
+    steps, panels, own = len(c_before), pack(weight), slice(first, last)
+    dh_own, zero_row, buffers = zero_rows(last - first, panels), zero_rows(1, panels), zero_rows(2, panels)
+    _copy_rows(dh_own, dh[own])
     for k in range(steps):
         t = k if reverse else steps - 1 - k
-        _lstm_gates_back(gates[t, now], sums[t, now], c_before[t, now], g_y[t, now], of_h, dc[now], rows)
-        _add_to(total[now], sums[t, now])  # which are in the cache
-        times_all(flat[t, now], back, nothing, of_h)
-    _copy(dh[now], of_h)
+        _lstm_gates_backward(gates[t, own], sums[t, own], c_before[t, own], g_y[t, own], dh_own, dc[own], buffers)
+        _add_to(total[own], sums[t, own])  # while they are in the cache
+        packed_gemm(flat[t, own], panels, zero_row, dh_own)
+    _copy_rows(dh[own], dh_own)
 
 
 @inner
-def _lstm_gates_back(gates, sums, c_before, g_y, dh_all, dc_all, rows):
-    """The gradients of the four weighted sums of some sequences at one step; ``dc`` becomes that of the step before."""
-    one, shown, c_bar = gates.dtype.type(1), rows[0], rows[1]
+def _lstm_gates_backward(gates, sums, c_before, g_y, dh_all, dc_all, buffers):
+    """The gradients of the four weighted sums of some sequences at one step.
+
+    ``dc_all`` becomes that of the step before.
+    """
+    one, tanh_c, c_bar = gates.dtype.type(1), buffers[0], buffers[1]
     for r in range(len(gates)):
         row, part, c, g, dh, dc = gates[r], sums[r], c_before[r], g_y[r], dh_all[r], dc_all[r]
         for j in range(c.size):
-            shown[j] = tanh(row[1, j] * c[j] + row[0, j] * row[2, j])
+            tanh_c[j] = tanh(row[1, j] * c[j] + row[0, j] * row[2, j])
         for j in range(c.size):
             dh[j] += g[j]  # from this step's output, and from the step after it
         for j in range(c.size):
-            c_bar[j] = dc[j] + dh[j] * row[3, j] * (one - shown[j] * shown[j])
+            c_bar[j] = dc[j] + dh[j] * row[3, j] * (one - tanh_c[j] * tanh_c[j])
         for j in range(c.size):
             part[0, j] = c_bar[j] * row[2, j] * row[0, j] * (one - row[0, j])
         for j in range(c.size):
@@ -123,7 +127,7 @@ def _lstm_gates_back(gates, sums, c_before, g_y, dh_all, dc_all, rows):
         for j in range(c.size):
             part[2, j] = c_bar[j] * row[0, j] * (one - row[2, j] * row[2, j])
         for j in range(c.size):
-            part[3, j] = dh[j] * shown[j] * row[3, j] * (one - row[3, j])
+            part[3, j] = dh[j] * tanh_c[j] * row[3, j] * (one - row[3, j])
         for j in range(c.size):
             dc[j] = c_bar[j] * row[1, j]
 
@@ -135,97 +139,101 @@ def _lstm_gates_back(gates, sums, c_before, g_y, dh_all, dc_all, rows):
 def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     if lengths is not None:
         return NotImplemented
-    check("gru", x, w_ih, w_hh, 3, lengths)
+    check_shapes("gru", x, w_ih, w_hh, 3, lengths)
     x, w_ih, w = in_order(x), contiguous(w_ih), contiguous(w_hh)
     steps, n, size = x.shape[0], x.shape[1], w_hh.shape[1]
-    gates = room((steps, n, 3, size), x.dtype)  # weighted sums, then the gates
-    y = room((steps + 1, n, size), x.dtype)
-    before, recalled = (room((steps, n, size), x.dtype) for _ in range(2))
-    _begin(y[steps], h0)
-    biases = _bias(b_ih, x.dtype), _bias(b_hh, x.dtype)
+    gates = empty((steps, n, 3, size), x.dtype)
+    y = empty((steps + 1, n, size), x.dtype)  # the outputs, and the last state
+    h_before, candidates = (empty((steps, n, size), x.dtype) for _ in range(2))  # of the candidates, the recurrent part
+    _set_initial_state(y[steps], h0)
+    biases = _contiguous_bias(b_ih, x.dtype), _contiguous_bias(b_hh, x.dtype)
     cost = steps * n * w.size
-    together(_gru, cost, n, x, w_ih, w, *biases, gates, y, before, recalled, reverse)
+    parallel_for(_gru, cost, n, x, w_ih, w, *biases, gates, y, h_before, candidates, reverse)
 
-    def back(g):
+    def backward(g):
         g = contiguous(g)
-        of_x, of_h = room_like(gates), room_like(gates)
-        x_total, h_total = zeros((n, 3, size), x.dtype), zeros((n, 3, size), x.dtype)
-        dh, flat = copied(g[steps]), of_h.reshape(steps, n, -1)
-        together(_gru_back, cost, n, g, gates, w, before, recalled, of_x, of_h, flat, x_total, h_total, dh, reverse)
-        biases = _summed(x_total), _summed(h_total)
-        return Back(of_x.reshape(steps, n, -1), flat, dh, biases=biases)
+        x_sums, h_sums = empty_like(gates), empty_like(gates)  # the gradients of the weighted sums
+        totals = zeros((n, 3, size), x.dtype), zeros((n, 3, size), x.dtype)
+        dh, flat = copy(g[steps]), h_sums.reshape(steps, n, -1)
+        operands = (g, gates, w, h_before, candidates, x_sums, h_sums, flat, *totals, dh)
+        parallel_for(_gru_backward, cost, n, *operands, reverse)
+        biases = _sum_of_sequences(totals[0]), _sum_of_sequences(totals[1])
+        return Back(x_sums.reshape(steps, n, -1), flat, dh, biases=biases)
 
-    return y, before, x, Once(back)
+    return y, h_before, x, Once(backward)
 
 
-@shared(makes_arrays=True)
-def _gru(first, last, x, w_ih, w_hh, b_ih, b_hh, gates, y, before, recalled, reverse):
-    steps, of_x, of_h = len(x), pack_all(w_ih.T), pack_all(w_hh.T)
-    h = y[steps, first:last]  # the states so far, in the end the last ones
-    x_sums, h_sums, now = rows_for(last - first, of_x), rows_for(last - first, of_h), slice(first, last)
-    x_row, h_row = _row(b_ih, of_x), _row(b_hh, of_h)
+@parallel(makes_arrays=True)
+def _gru(first, last, x, w_ih, w_hh, b_ih, b_hh, gates, y, h_before, candidates, reverse):
+    steps, x_panels, h_panels = len(x), pack(w_ih.T), pack(w_hh.T)
+    h = y[steps, first:last]  # the current states, in the end the last ones
+    x_sums, h_sums, own = zero_rows(last - first, x_panels), zero_rows(last - first, h_panels), slice(first, last)
+    x_bias, h_bias = _bias_row(b_ih, x_panels), _bias_row(b_hh, h_panels)
     for k in range(steps):
         t = steps - 1 - k if reverse else k
-        for seen, panels, begin, sums in ((x[t, now], of_x, x_row, x_sums), (h, of_h, h_row, h_sums)):
-            times_all(seen, panels, begin, sums)
-        _gru_gates(x_sums, h_sums, gates[t, now], before[t, now], recalled[t, now], y[t, now], h)
+        for inputs, panels, start, sums in ((x[t, own], x_panels, x_bias, x_sums), (h, h_panels, h_bias, h_sums)):
+            packed_gemm(inputs, panels, start, sums)
+        _gru_gates(x_sums, h_sums, gates[t, own], h_before[t, own], candidates[t, own], y[t, own], h)
 
 
 @inner
-def _gru_gates(x_sums, h_sums, gates, before, recalled, y, h):
-    """One step of some sequences: the gates of the weighted sums of inputs and states, and the states after it."""
+def _gru_gates(x_sums, h_sums, gates, h_before, candidates, y, h):
+    """One step of some sequences: the gates from the weighted sums of inputs and states, and the states after it."""
     for r in range(len(gates)):
-        row, kept, recall, out = gates[r], before[r], recalled[r], y[r]
+        row, h_row, candidate, out = gates[r], h_before[r], candidates[r], y[r]
         size = out.size
         for q in range(2):
-            of_x, of_h = x_sums[r, q * size :], h_sums[r, q * size :]
+            x_part, h_part = x_sums[r, q * size :], h_sums[r, q * size :]
             for j in range(size):
-                row[q, j] = sigmoid(of_x[j] + of_h[j])
-        of_x, of_h = x_sums[r, 2 * size :], h_sums[r, 2 * size :]
+                row[q, j] = sigmoid(x_part[j] + h_part[j])
+        x_part, h_part = x_sums[r, 2 * size :], h_sums[r, 2 * size :]
         for j in range(size):
-            kept[j], recall[j] = h[r, j], of_h[j]
+            h_row[j], candidate[j] = h[r, j], h_part[j]
         for j in range(size):
-            row[2, j] = tanh(of_x[j] + row[0, j] * of_h[j])
+            row[2, j] = tanh(x_part[j] + row[0, j] * h_part[j])
         for j in range(size):
             h[r, j] = row[2, j] + row[1, j] * (h[r, j] - row[2, j])
         for j in range(size):
             out[j] = h[r, j]
 
 
-@shared(makes_arrays=True)
-def _gru_back(first, last, g_y, gates, weight, before, recalled, of_x, of_h, flat, x_total, h_total, dh, reverse):
-    steps, back, now = len(before), pack_all(weight), slice(first, last)
-    sums = rows_for(last - first, back)
-    _copy(sums, dh[now])
+@parallel(makes_arrays=True)
+def _gru_backward(
+    first, last, g_y, gates, weight, h_before, candidates, x_sums, h_sums, flat, x_total, h_total, dh, reverse
+):
+    steps, panels, own = len(h_before), pack(weight), slice(first, last)
+    dh_own = zero_rows(last - first, panels)
+    _copy_rows(dh_own, dh[own])
     for k in range(steps):
         t = k if reverse else steps - 1 - k
-        _gru_gates_back(gates[t, now], of_h[t, now], recalled[t, now], before[t, now], g_y[t, now], sums, of_x[t, now])
-        _add_to(x_total[now], of_x[t, now])  # which are in the cache
-        _add_to(h_total[now], of_h[t, now])
-        times_all(flat[t, now], back, sums, sums)
-    _copy(dh[now], sums)
+        states = (candidates[t, own], h_before[t, own], g_y[t, own])
+        _gru_gates_backward(gates[t, own], h_sums[t, own], *states, dh_own, x_sums[t, own])
+        _add_to(x_total[own], x_sums[t, own])  # while they are in the cache
+        _add_to(h_total[own], h_sums[t, own])
+        packed_gemm(flat[t, own], panels, dh_own, dh_own)
+    _copy_rows(dh[own], dh_own)
 
 
 @inner
-def _gru_gates_back(gates, of_h, recalled, before_all, g_y, dh_all, of_x_all):
+def _gru_gates_backward(gates, h_sums, candidates, h_before, g_y, dh_all, x_sums):
     """The gradients of the three weighted sums of some sequences at one step, by the input's and the state's part."""
     one = gates.dtype.type(1)
     for r in range(len(gates)):
-        row, part, m, before, dh, of_x = gates[r], of_h[r], recalled[r], before_all[r], dh_all[r], of_x_all[r]
-        for j in range(m.size):
+        row, h_part, candidate, h, dh, x_part = gates[r], h_sums[r], candidates[r], h_before[r], dh_all[r], x_sums[r]
+        for j in range(candidate.size):
             dh[j] += g_y[r, j]  # from this step's output, and from the step after it
-        for j in range(m.size):
-            of_x[2, j] = dh[j] * (one - row[1, j]) * (one - row[2, j] * row[2, j])
-        for j in range(m.size):
-            part[0, j] = of_x[2, j] * m[j] * row[0, j] * (one - row[0, j])
-        for j in range(m.size):
-            part[1, j] = dh[j] * (before[j] - row[2, j]) * row[1, j] * (one - row[1, j])
-        for j in range(m.size):
-            part[2, j] = of_x[2, j] * row[0, j]
+        for j in range(candidate.size):
+            x_part[2, j] = dh[j] * (one - row[1, j]) * (one - row[2, j] * row[2, j])
+        for j in range(candidate.size):
+            h_part[0, j] = x_part[2, j] * candidate[j] * row[0, j] * (one - row[0, j])
+        for j in range(candidate.size):
+            h_part[1, j] = dh[j] * (h[j] - row[2, j]) * row[1, j] * (one - row[1, j])
+        for j in range(candidate.size):
+            h_part[2, j] = x_part[2, j] * row[0, j]
         for q in range(2):
-            for j in range(m.size):
-                of_x[q, j] = part[q, j]
-        for j in range(m.size):
+            for j in range(candidate.size):
+                x_part[q, j] = h_part[q, j]
+        for j in range(candidate.size):
             dh[j] *= row[1, j]
 
 
@@ -233,9 +241,9 @@ def _gru_gates_back(gates, of_h, recalled, before_all, g_y, dh_all, of_x_all):
 
 
 @inner(makes_arrays=True)
-def _row(bias, panels):
-    """A bias as a row as long as all panels are wide; one of no numbers stands for none."""
-    row = rows_for(1, panels)
+def _bias_row(bias, panels):
+    """A bias as a row as long as all panels are wide; an empty one stands for none."""
+    row = zero_rows(1, panels)
     for j in range(bias.size):
         row[0, j] = bias[j]
     return row
@@ -243,7 +251,7 @@ def _row(bias, panels):
 
 @inner
 def _add_to(total, gates):
-    """Add the gates of some sequences at one step to those of others. Shapes: twice (n, gates, size)."""
+    """Add the gates of some sequences at one step to a total. Shapes: twice (n, gates, size)."""
     for r in range(len(total)):
         for q in range(total.shape[1]):
             to, row = total[r, q], gates[r, q]
@@ -252,7 +260,7 @@ def _add_to(total, gates):
 
 
 @inner
-def _copy(out, x):
+def _copy_rows(out, x):
     """Copy as many numbers of each row as both have."""
     for r in range(len(out)):
         to, row = out[r], x[r]
@@ -260,22 +268,22 @@ def _copy(out, x):
             to[j] = row[j]
 
 
-def _bias(bias, dtype):
-    """A bias, of no numbers if there is none."""
-    return room(0, dtype) if bias is None else contiguous(bias)
+def _contiguous_bias(bias, dtype):
+    """A bias in C order, an empty one if there is none."""
+    return empty(0, dtype) if bias is None else contiguous(bias)
 
 
-def _added(a, b):
-    total = room(a.shape, a.dtype)
-    do(numpy.add, a, b, total)
+def _sum(a, b):
+    total = empty(a.shape, a.dtype)
+    launch(numpy.add, a, b, total)
     return total
 
 
-def _begin(state, given):
-    """Let the state before the first step be the one given, or zeros."""
-    do(numpy.copyto, state, 0 if given is None else given)
+def _set_initial_state(state, value):
+    """Set the state before the first step to the given one, or to zeros."""
+    launch(numpy.copyto, state, 0 if value is None else value)
 
 
-def _summed(sums):
-    """The sums of all sequences. Shapes: (n, gates, size) -> (gates * size)."""
+def _sum_of_sequences(sums):
+    """The sums over all sequences. Shapes: (n, gates, size) -> (gates * size)."""
     return sum_of_rows(sums.reshape(len(sums), -1))

@@ -1,20 +1,20 @@
-r"""Softmax along the last axis, and its logarithm.
+r"""Softmax along an axis, and its logarithm.
 
 .. math:: y_i = \frac{e^{x_i}}{\sum_j e^{x_j}}, \qquad \ln y_i = x_i - \ln \sum_j e^{x_j}
 
-The largest of a row is taken off first, so that nothing overflows.
+The maximum of a row is subtracted first, so that nothing overflows.
 """
 
 import math
 
 import numpy
 
-from ..tape import contiguous, room
-from ..workers import together
+from ..jit.elementary import exp, maximum
+from ..jit.lazy import inner
 from ..registry import kernel
-from .deferred import inner
-from .elementary import exp, larger
-from .team import shared
+from ..threads.fork_join import parallel
+from ..threads.team import parallel_for
+from ..workspace import contiguous, empty
 
 
 def _as_rows(x):
@@ -43,37 +43,37 @@ def log_softmax_x(g, y, axis):
 
 def _along_rows(function, axis, *arrays):
     if axis in (-1, arrays[0].ndim - 1):
-        out = room(arrays[0].shape, arrays[0].dtype)
+        out = empty(arrays[0].shape, arrays[0].dtype)
         rows = [_as_rows(array) for array in (*arrays, out)]
-        together(function, 8 * out.size, len(rows[0]), *rows)
+        parallel_for(function, 8 * out.size, len(rows[0]), *rows)
         return out
-    moved = _along_rows(function, -1, *[numpy.moveaxis(array, axis, -1) for array in arrays])
-    return numpy.moveaxis(moved, -1, axis)
+    y = _along_rows(function, -1, *[numpy.moveaxis(array, axis, -1) for array in arrays])
+    return numpy.moveaxis(y, -1, axis)
 
 
 @inner
-def largest_of(row):
-    """The largest number of a row, nan if one of them is."""
+def row_maximum(row):
+    """The maximum of a row, nan if one of its numbers is."""
     largest = row[0]
     for i in range(row.size):
-        largest = larger(largest, row[i])
+        largest = maximum(largest, row[i])
     return largest
 
 
-@shared
+@parallel
 def _softmax(first, last, x, y):
     for r in range(max(first, 0), last):
-        largest = largest_of(x[r])
+        largest = row_maximum(x[r])
         total = x.dtype.type(0)
         for i in range(x.shape[1]):
             y[r, i] = exp(x[r, i] - largest)
             total += y[r, i]
-        share = x.dtype.type(1) / total
+        scale = x.dtype.type(1) / total
         for i in range(x.shape[1]):
-            y[r, i] *= share
+            y[r, i] *= scale
 
 
-@shared
+@parallel
 def _softmax_x(first, last, g, y, gx):
     for r in range(max(first, 0), last):
         total = y.dtype.type(0)
@@ -83,7 +83,7 @@ def _softmax_x(first, last, g, y, gx):
             gx[r, i] = y[r, i] * (g[r, i] - total)
 
 
-@shared
+@parallel
 def _log_softmax(first, last, x, y):
     log_softmax_of_rows(x[first:last], y[first:last])
 
@@ -92,16 +92,16 @@ def _log_softmax(first, last, x, y):
 def log_softmax_of_rows(x, y):
     number = x.dtype.type
     for r in range(x.shape[0]):
-        largest = largest_of(x[r])
+        largest = row_maximum(x[r])
         total = number(0)
         for i in range(x.shape[1]):
             total += exp(x[r, i] - largest)
-        log = largest + number(math.log(total))
+        log_sum = largest + number(math.log(total))
         for i in range(x.shape[1]):
-            y[r, i] = x[r, i] - log
+            y[r, i] = x[r, i] - log_sum
 
 
-@shared
+@parallel
 def _log_softmax_x(first, last, g, y, gx):
     for r in range(max(first, 0), last):
         total = y.dtype.type(0)

@@ -5,7 +5,7 @@ from operator import itemgetter
 from typing import Any
 
 from ..registry import InPlace, fitting_in_place
-from ..tape import borrowed
+from ..workspace import external
 
 __all__ = ["Applied"]
 
@@ -56,8 +56,8 @@ class Applied:
 
     def repeat(self, kernel: InPlace, arrays: Sequence, gradients: Sequence, states: Sequence[dict]) -> None:
         """Change all these so."""
-        states = [{name: borrowed(array) for name, array in state.items()} for state in states]
-        kernel.again([*map(borrowed, arrays)], gradients, states, borrowed(self.numbers))
+        states = [{name: external(array) for name, array in state.items()} for state in states]
+        kernel.again([*map(external, arrays)], gradients, states, external(self.numbers))
 
     def _fitting(self, array, gradient):
         """The kernel for a parameter, if it can do what the options say."""

@@ -5,7 +5,6 @@ from operator import is_
 from typing import Any
 from weakref import ref
 
-from ...autodiff.tensor import Leaf
 from .applied import Applied
 from .row import Row, alone
 
@@ -26,7 +25,7 @@ class Repeated:
         self._numbers: Any = None
         self._lists: tuple = ()  # of the row: its arrays, and what is remembered of them
         self._memories: list[tuple] = []  # of the others: the same
-        self._leaves: list[Leaf] = []
+        self._leaves: list = []
 
     def is_possible(self, gradients: Sequence) -> bool:
         """Whether there are kernels for it, and nobody else has the arrays."""
@@ -46,7 +45,7 @@ class Repeated:
             self._rule.repeat(kernel, *part)
         self._numbers = self._rule.numbers
         parameters = [*held.parameters, *self._others]
-        self._leaves = [parameter._node for parameter in parameters if type(parameter._node) is Leaf]
+        self._leaves = [parameter._node for parameter in parameters if parameter._node is not None]
         for parameter in parameters:
             parameter.touch()
 

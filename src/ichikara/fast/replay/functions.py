@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy
 
-from ...arrays import Recorded
 from ...autodiff import wrap
+from .recorded import Recorded
 
 __all__ = [
     "as_array",

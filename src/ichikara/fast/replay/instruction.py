@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..tape import room
+from ..workspace import empty
 
 __all__ = ["Instruction", "Room"]
 
@@ -17,7 +17,7 @@ class Room(NamedTuple):
 
     def make(self) -> Any:
         """Such an array, whose numbers may be any."""
-        return room(self.shape, self.dtype)
+        return empty(self.shape, self.dtype)
 
 
 class Instruction(NamedTuple):

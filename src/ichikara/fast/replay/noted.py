@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from .. import workers
-from ..tape import listening
+from ..threads import team
+from ..workspace import capturing
 from .instruction import Instruction
 from .places import Memory, each_of
 
@@ -27,19 +27,19 @@ class _Tape:
         self.calls: list[tuple[Callable, tuple, bool]] = []
         self.made: set[int] = set()  # the rooms of this instruction, by number
         self.given: set[int] = set()  # those of what was called
-        self.strange, self.holds = False, False
+        self.strange, self.limits_blas = False, False
 
-    def room(self, shape: Any, dtype: Any) -> Any:
+    def empty(self, shape: Any, dtype: Any) -> Any:
         made = self._memory.room(shape, dtype)
         self.made.add(self._memory.place(made).number)
         return made
 
-    def borrowed(self, array: Any) -> Any:
+    def external(self, array: Any) -> Any:
         return self._memory.borrowed(array)
 
-    def note(self, function: Callable, arguments: tuple, shares: bool = False) -> None:
+    def add_call(self, function: Callable, arguments: tuple, shares: bool = False) -> None:
         """Arguments: ``shares``, whether it is a function of a team and these."""
-        compiled = _compiled(function, (workers.NOBODY, *arguments) if shares else arguments)
+        compiled = _compiled(function, (team.NO_TEAM, *arguments) if shares else arguments)
         self.calls.append((compiled, self._noted(arguments), shares))
 
     def _noted(self, argument):
@@ -59,7 +59,7 @@ def _compiled(function, arguments):
 
     Of a function of Python that is the function itself.
     """
-    search = getattr(function, "compiled_for", None)
+    search = getattr(function, "specialised_for", None)
     return search(arguments) if search else function
 
 
@@ -73,7 +73,7 @@ class Effect(NamedTuple):
 def effect(function: Callable, arguments: Sequence, memory: Memory) -> tuple[bool, Effect | None]:
     """Do an effect by its `Instruction.again`: whether it has been done, and by which calls it is done again."""
     tape = _Tape(memory)
-    with listening(tape):
+    with capturing(tape):
         may_be = function(*arguments)
     return may_be is not None, None if may_be is None or tape.strange else Effect(may_be, tape.calls)
 
@@ -100,10 +100,10 @@ def do(instruction: Instruction, values: list, memory: Memory, known: Mapping[in
     arguments, tape = [values[slot] for slot in instruction.takes], _Tape(memory)
     given = tuple(map(memory.noted, arguments)) if instruction.again else ()
     done, repeats = effect(instruction.again, given, memory) if instruction.again else (False, None)
-    with nullcontext() if instruction.effect else listening(tape):
+    with nullcontext() if instruction.effect else capturing(tape):
         output = None if done else instruction.function(*arguments)
     if instruction.rooms:
-        tape.note(instruction.function, tuple(arguments))
+        tape.add_call(instruction.function, tuple(arguments))
     looked = _Looked(memory, arguments, any(slot in known for slot in instruction.takes), tape)
     values[instruction.gives], results = looked.at(output)
     for empty in instruction.lets_go:

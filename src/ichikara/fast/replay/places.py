@@ -8,7 +8,7 @@ from weakref import finalize, ref
 
 import numpy
 
-from ..tape import Constant
+from ..workspace import Constant
 
 __all__ = ["Homes", "Memory", "each_of"]
 

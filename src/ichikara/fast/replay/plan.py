@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy
 
-from .. import workers
 from ...autodiff import wrap
+from ..threads import team
+from ..threads.blas_threads import single_threaded_blas
 from .functions import grad, taker
 from .noted import Done, do, effect, parts_of
 from .places import Homes, Memory
@@ -74,12 +75,12 @@ class _Effect(_Anew):
 
     def do(self, values: list, threads: int) -> None:
         if self._repeats and self._repeats.may_be():
-            workers.repeat(self._calls, threads)
+            team.run_calls(self._calls, threads)
             for empty in self._lets_go:
                 values[empty] = None
         else:
             if self._before:
-                workers.repeat(self._before, threads)
+                team.run_calls(self._before, threads)
             super().do(values, threads)
 
     def _called(self, arguments):
@@ -161,10 +162,10 @@ class Plan:
             needed = {k: self._tensors[k]._data for k in self._needed_later}
         try:
             with self._held:
-                threads = workers.held.threads() if self._shares else 1
+                threads = single_threaded_blas.threads() if self._shares else 1
                 for part in self._parts:
                     if isinstance(part, list):
-                        workers.repeat(part, threads)
+                        team.run_calls(part, threads)
                     else:
                         if needed and isinstance(part, _Effect):
                             needed = {k: needed[k] for k in part.needed_later}
@@ -221,7 +222,9 @@ class Plan:
         done = [each._replace(results=homes.moved(each.results)) for each in done]
         self._values = [homes.moved(x) if isinstance(x, numpy.ndarray) else x for x in self._values]
         repeated = [each for each, again in zip(done, anew, strict=True) if not again]
-        self._held: AbstractContextManager = workers.held if any(e.tape.holds for e in repeated) else nullcontext()
+        self._held: AbstractContextManager = (
+            single_threaded_blas if any(e.tape.limits_blas for e in repeated) else nullcontext()
+        )
         calls = [each.tape.calls for each in repeated] + [each.repeats.calls for each in done if each.repeats]
         self._shares = any(shares for some in calls for *_, shares in some)
         taken = {

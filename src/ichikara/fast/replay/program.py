@@ -10,9 +10,9 @@ from weakref import ref
 import numpy
 
 from ...arrays import generator_in_use
-from .. import workers
 from ...autodiff import wrap
 from ...autodiff.modes import mode
+from ..threads.blas_threads import single_threaded_blas
 from .functions import numbers, taker
 from .fusing import chained, fuse
 from .instruction import Instruction
@@ -98,7 +98,7 @@ class Program:
         self.code = chained([instruction for instruction in used if instruction not in reads])
         self._steps = [(each.function, taker(each.takes), each.gives, each.lets_go) for each in self.code]
         # Once, and not anew for each large product.
-        self._held: AbstractContextManager = workers.held if large else nullcontext()
+        self._held: AbstractContextManager = single_threaded_blas if large else nullcontext()
         self._calm, self.moves = 0, 0  # replays that have found the same arrays, and how often they have not
         self._own = _Own()
 

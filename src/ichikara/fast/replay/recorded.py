@@ -7,22 +7,15 @@ noted as well; what cannot be noted (a Python number made of it, a change in pla
 goes on with the numbers of another step.
 """
 
-import threading
-from collections.abc import Callable
-from functools import partial, wraps
 from typing import Any
 
 import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-__all__ = ["Recorded", "compute", "effect", "of_fixed_count", "plain", "recording", "refuse", "run"]
+from ...arrays import seam
 
+__all__ = ["Recorded", "of_fixed_count", "plain"]
 
-class _Recording(threading.local):
-    recorder: Any = None  # of `ichikara.stage`, while it records in this thread
-
-
-recording = _Recording()
 
 # What depends on shapes and types alone is the same in every replay.
 _OF_SHAPES = frozenset(
@@ -36,45 +29,6 @@ _OF_NUMBERS = frozenset(
         *("trim_zeros", "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values"),
     )
 )
-
-
-def run(function: Callable, *args: Any, again: Callable | None = None) -> Any:
-    """The function's value; in a step that is being recorded, the replays will call the function too.
-
-    Arguments: ``again``, does the same to the same arguments in words that can be repeated (`arrays.tape`) and returns
-    a function that says, each time, whether they may be; or does nothing and returns None. It is asked after the
-    recording's guards, by which parameters have the arrays that they had.
-    """
-    recorder = recording.recorder
-    return function(*args) if recorder is None else recorder.run(function, args, effect=True, again=again)
-
-
-def compute(function: Callable, args: Any, of: tuple[str, str] | None = None) -> Any:
-    """The function's value; in a step that is being recorded, the replays that need the value will call it too.
-
-    Arguments: ``of``, the operation that it is and the input whose gradient it gives, or an empty word; or None.
-    """
-    recorder = recording.recorder
-    return function(*args) if recorder is None else recorder.run(function, args, of=of)
-
-
-def effect(method: Callable) -> Callable:
-    """Decorator: a method that draws or changes something outside of the step; replays call it anew, in its place."""
-
-    @wraps(method)
-    def called(self, *args, **options):
-        recorder = recording.recorder
-        if recorder is None:
-            return method(self, *args, **options)
-        return recorder.run(partial(method, self), args, options, effect=True)
-
-    return called
-
-
-def refuse(what: str) -> None:
-    """Raise TypeError in a step that is being recorded: this cannot be replayed."""
-    if recording.recorder is not None:
-        raise TypeError(f"{what} cannot be replayed; do it outside of the staged function")
 
 
 def of_fixed_count(index: Any) -> Any:
@@ -92,8 +46,10 @@ def of_fixed_count(index: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """What a recorded value holds; anything else as it is."""
-    return value.value if value.__class__ is Recorded else value
+    """What a recorded value holds, also in lists; anything else as it is."""
+    if value.__class__ is Recorded:
+        return value.value
+    return [plain(part) for part in value] if value.__class__ is list else value
 
 
 class Recorded(NDArrayOperatorsMixin):
@@ -146,7 +102,7 @@ class Recorded(NDArrayOperatorsMixin):
         return self._noted(function, args, options)
 
     def _noted(self, function, args, options=None):
-        if recording.recorder is not self.recorder:
+        if seam.interpreter is not self.recorder:
             raise RuntimeError(
                 f"a value of shape {self.shape} comes from inside a staged function, which has returned; return it "
                 "from the function to use it outside"

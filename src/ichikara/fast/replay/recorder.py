@@ -8,18 +8,18 @@ by what, since it hands out `Recorded` ones; so whatever is not recorded was the
 import gc
 import time
 import weakref
-from collections.abc import Callable
-from operator import itemgetter
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import add, itemgetter
 from typing import Any
 
 import numpy
 
-from ...arrays import Recorded, recording
-from ..registry import fit_one_kernel
-from .small import small_for
-from ...autodiff import Tensor, wrap
-from ...autodiff.tensor import Leaf, Node
-from ...autodiff.tree import flatten
+from ...arrays import Interpreter, Observer, interpreting, seam
+from ...autodiff import Tensor, flatten, wrap
+from ...autodiff.engine import Node
+from ..dispatch import FUNCTIONS, Dispatcher
+from ..registry import ALONE, fit_one_kernel
 from .functions import (
     as_array,
     as_list,
@@ -35,6 +35,8 @@ from .functions import (
 )
 from .instruction import Instruction, Room
 from .program import Guards, Outcome, Program, layout_of, reference
+from .recorded import Recorded, of_fixed_count, plain
+from .small import small_for
 
 __all__ = ["Recorder"]
 
@@ -42,10 +44,12 @@ _LARGE = 1 << 14  # bytes
 _PAUSES = (0, 0.01, 0.05, 0.2)  # seconds, before what seems to have been kept is looked for again
 
 
-class Recorder:
+class Recorder(Observer):
     """Records one call of a function."""
 
-    def __init__(self):
+    def __init__(self, inner: Interpreter | None = None):
+        super().__init__(inner)
+        self._dispatcher = _dispatcher_in(self.inner)
         self._code: list[Instruction] = []
         self._values: list = []  # by slot: the constants, and None for what is computed
         self._constants: dict[int, int] = {}  # the slots of constants, by their identity
@@ -53,8 +57,8 @@ class Recorder:
         self._made: list[weakref.ref] = []
         self._seen: dict[int, tuple[Tensor, Recorded]] = {}  # tensors from outside, by identity
         self._found: dict[int, tuple[Tensor, Any, Callable]] = {}  # those that others give: who, and how
-        self._begin = Leaf((), None).order  # leaves of a lower order are made by the step
-        self._grads: dict[Leaf, None] = {}  # the others whose gradients were looked at or replaced
+        self._begin = Node(numpy.empty(0)).order  # leaves of a lower order are made by the step
+        self._grads: dict[Node, None] = {}  # the others whose gradients were looked at or replaced
         self._buffers: dict[tuple[int, str], dict] = {}  # where a buffer was assigned
         self._guards = Guards([], [], [], [], [], [])
         self._guarded: set = set()
@@ -63,50 +67,93 @@ class Recorder:
         """Do the step; what it returns, and the program. ``arrays`` are those among the arguments, in their order."""
         inputs = iter([self._give(self._slot(), array) for array in arrays])
         args, kwargs = _with_inputs((args, kwargs), inputs)
-        recording.recorder = self
         try:
-            result = step(*args, **kwargs)
-            del args, kwargs, inputs
-            result, outcome = self._finish(result)
+            with interpreting(self):
+                result = step(*args, **kwargs)
+                del args, kwargs, inputs
+                result, outcome = self._finish(result)
         except BaseException:
             self._make_plain()
             raise
         finally:
-            recording.recorder = None
             self._seen.clear()
         self._refuse_kept()
         program = Program(self._code, self._values, len(arrays), self._large, outcome, self._guards)
         return result, program
 
-    # --- what the floors below call -----------------------------------------------------------------------------------
+    # --- the events of the seam ---------------------------------------------------------------------------------------
+
+    def forward(self, operation: Any, arguments: Sequence, wanted: Sequence) -> tuple[Any, Any]:
+        if operation.slices:
+            for part in arguments[1] if isinstance(arguments[1], tuple) else (arguments[1],):
+                of_fixed_count(part)
+        known = [plain(value) for value in arguments]
+        for found in (*self._dispatcher.candidates(operation, known, wanted), operation):
+            of = operation.name, ALONE if getattr(found, "inference", False) else ""
+            output = self.run(found.function, arguments, of=of)
+            if output is not NotImplemented:
+                return output, found
+        raise AssertionError(f"{operation.name} has no implementation for these arguments")
+
+    def fuses(self, composition: Any, arguments: Sequence) -> bool:
+        return self._dispatcher.fuses(composition, [plain(getattr(value, "_data", value)) for value in arguments])
+
+    def backward(self, operation: Any, rule: Any, wanted: Sequence, arguments: Sequence) -> Any:
+        if not rule.joint:
+            return self.run(rule.function, arguments, of=(operation.name, wanted[0]))
+        found = self.run(partial(_in_order, rule.function, tuple(wanted)), arguments)
+        return dict(zip(wanted, found, strict=True))
+
+    def call(self, function: Callable, *arguments: Any) -> Any:
+        return self.run(FUNCTIONS.get(function, function), arguments, of=("add", "") if function is add else None)
+
+    def effect(self, method: Callable, *arguments: Any, **options: Any) -> Any:
+        owner, *rest = arguments
+        return self.run(partial(method, owner), rest, options, effect=True)
+
+    def update(self, optimizer: Any, gradients: Sequence) -> None:
+        self.run(*self._dispatcher.repeatable_update(optimizer, gradients))
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        for parameter in parameters:
+            self._guard_numbers(parameter)
+            self.replaced(parameter)
+        self._guard(self._guards.optimizers, optimizer, parameters)
+
+    def concrete(self, what: str) -> None:
+        raise TypeError(
+            f"{what} was asked for inside a staged function, and cannot be replayed: use where() instead of if, and "
+            "return the tensor to read it outside"
+        )
 
     def run(
         self,
         function: Callable,
         args: Any,
         options: dict | None = None,
-        effect: bool = False,
+        effect: bool | None = None,
         of: tuple[str, str] | None = None,
         again: Callable | None = None,
     ) -> Any:
         """The value of a function, which the replays will call too; NotImplemented is handed on and not recorded.
 
-        Arguments: ``of``, the operation that it is and the input whose rule it is, or an empty word: for these a small
-        kernel may be found, or one that does it together with another. None if it is no operation. ``again``, what does
-        an effect so that it can be repeated.
+        Arguments: ``effect``, whether it is called for what it changes, by default where it returns None; ``of``, the
+        operation that it is and the input whose rule it is, or an empty word: for these a small kernel may be found, or
+        one that does it together with another. None if it is no operation. ``again``, what does an effect so that it
+        can be repeated.
         """
         if options:
             function, args = positional(function, args, options)
         before = len(self._code)
-        recording.recorder = None
+        own, seam.interpreter = seam.interpreter, self.inner
         try:
             taken = [self._take(arg) for arg in args]
             output = function(*[value for value, _ in taken])
         finally:
-            recording.recorder = self
+            seam.interpreter = own
         if output is NotImplemented:
             del self._code[before:]
             return output
+        effect = output is None if effect is None else effect
         fits = of if of and fit_one_kernel([value for value, _ in taken]) else None
         found = self._small(function, of, taken, output, fits) if of else None
         if found is not None:
@@ -121,10 +168,6 @@ class Recorder:
                 return output
         return self._note(function, slots, output, effect, fits, again)
 
-    def rule(self, rule: Callable, of: tuple[str, str]) -> Callable:
-        """The rule of an operation's input, recorded when it is called; ``of`` as in `run`."""
-        return lambda *args: self.run(rule, args, of=of)
-
     def read(self, tensor: Tensor) -> Any:
         """The numbers of a tensor as they are in each replay."""
         array = tensor._data
@@ -136,7 +179,7 @@ class Recorder:
             return array
         seen = self._seen.get(id(tensor))
         if seen is None:
-            if type(tensor._node) is Node:
+            if not tensor.is_leaf:
                 raise RuntimeError(
                     f"a tensor of shape {tensor.shape} that requires a gradient was made outside of the staged "
                     "function; make it inside, or give it as detach()"
@@ -148,22 +191,16 @@ class Recorder:
             seen = self._seen[id(tensor)] = tensor, noted
         return seen[1]
 
-    def changed(self, tensor: Tensor) -> None:
+    def replaced(self, tensor: Tensor) -> None:
         """The numbers of a tensor from outside were replaced."""
         self._seen.pop(id(tensor), None)
 
-    def updated(self, optimizer: Any) -> None:
-        """An optimiser has changed its parameters."""
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        for parameter in parameters:
-            self._guard_numbers(parameter)
-            self.changed(parameter)
-        self._guard(self._guards.optimizers, optimizer, parameters)
-
-    def mode_of(self, module: Any) -> None:
-        """Whether a module is training is looked at."""
+    def attribute(self, module: Any, kind: str, name: str) -> None:
         held = vars(module)
-        self._guard(self._guards.modules, held, held["training"])
+        if kind == "training":
+            self._guard(self._guards.modules, held, held["training"])
+        elif kind != "_modules":
+            self.found(held[kind], name, kind == "_buffers")
 
     def found(self, held: dict, name: str, changing: bool) -> None:
         """A tensor was taken from where a module holds it; ``changing`` where steps put others there."""
@@ -176,13 +213,12 @@ class Recorder:
             self._guarded.add((id(held), name))
             self._guards.places.append((held, name, tensor))
 
-    def assigned(self, held: dict, name: str) -> None:
-        """A buffer was assigned."""
+    def assigned(self, module: Any, name: str) -> None:
+        held = vars(module)["_buffers"]
         self._buffers[id(held), name] = held
 
-    def grad_of(self, leaf: Any, replaced: bool = False) -> None:
-        """A leaf's gradient is looked at, or ``replaced`` without a look."""
-        if type(leaf) is not Leaf or leaf in self._grads or leaf.order < self._begin:
+    def gradient(self, leaf: Any, replaced: bool = False) -> None:
+        if leaf in self._grads or leaf.order < self._begin:
             return
         if not replaced:
             if leaf.grad is not None:
@@ -348,3 +384,16 @@ def _with_inputs(tree: Any, inputs: Any) -> Any:
         parts = [_with_inputs(value, inputs) for value in tree]
         return type(tree)._make(parts) if hasattr(tree, "_make") else type(tree)(parts)
     return tree
+
+
+def _dispatcher_in(interpreter: Any) -> Dispatcher:
+    """What dispatches beneath observers."""
+    while not isinstance(interpreter, Dispatcher):
+        interpreter = getattr(interpreter, "inner", None) or Dispatcher()
+    return interpreter
+
+
+def _in_order(rule, names, *arguments):
+    """What a rule of several inputs gives for these, in their order."""
+    found = rule(*arguments)
+    return tuple(found[name] for name in names)

@@ -31,7 +31,7 @@ def small_for(operation: str, of: str, given: dict[str, Any], results: Sequence)
         or any(result.size >= LARGE for result in results)
     ):
         return None
-    from ..kernels import chain
+    from ..jit import chain
 
     link = chain.link(function, [*(given[name] for name in names), *results], refused)
     return chain.Chain([link], [range(link.arrays)]), [name for name in names if given[name].__class__ is numpy.ndarray]

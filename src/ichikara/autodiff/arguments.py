@@ -1,0 +1,165 @@
+"""What an operation is called with: options by their names, numbers and lists as arrays, types that mix.
+
+`Signature` is the part of an operation that the chain rule does not need: `engine` sees arrays and nodes alone.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from ..arrays import PYTHON_NUMBERS, READY, as_array, harmonise, is_array, is_scalar, native
+from ..arrays.interpreter import seam
+from .base import TensorBase
+from .modes import mode
+
+__all__ = ["Signature", "names_of"]
+
+
+class Signature:
+    """The parameters of an operation, and how what it is called with becomes arrays.
+
+    Inputs are the positional-only parameters; what follows the ``/`` are options.
+    """
+
+    rules: dict  # by input, and what they keep; see `engine`
+    keeps: tuple[str, ...]
+    stated = False  # whether the gradient of every input was stated
+
+    def __init__(
+        self, function, formula, *, name=None, broadcasts=False, floating=False, promotes=None, sequence=False
+    ):
+        update_wrapper(self, function)
+        self.function: Callable = function
+        self.formula: str = formula
+        self.name: str = name or function.__name__
+        self.broadcasts: bool = broadcasts
+        self.floating: bool = floating
+        self.sequence: bool = sequence
+        self.parameters = names_of(function)
+        self.inputs = self.parameters[: function.__code__.co_posonlyargcount]
+        self._count = len(self.parameters)
+        self._inputs = tuple(enumerate(self.inputs))
+        self._options = range(len(self.inputs), self._count)
+        defaults = function.__defaults__ or ()
+        self._defaults = dict(zip(self.parameters[self._count - len(defaults) :], defaults, strict=True))
+        if promotes is None:
+            promotes = broadcasts or floating
+        self.promotes = (range(len(self.inputs)) if promotes is True else promotes or ()) if not sequence else ()
+
+    def check_stated(self, rules: dict) -> None:
+        """Raise TypeError if the gradient of an input is left out, or a rule names what the operation does not have."""
+        if set(rules) != set(self.inputs):
+            raise TypeError(
+                f"{self.name} has the inputs {', '.join(self.inputs)}, and gradients were stated for "
+                f"{', '.join(rules) or 'none'}; an input without a gradient says so: name=None"
+            )
+        shapes = [f"{name}_shape" for name in self.inputs]
+        for name, stated in rules.items():
+            unknown = set(names_of(stated[1]) if stated else ()) - {"g", "y", *self.parameters, *shapes, *self.keeps}
+            if unknown:
+                raise TypeError(f"{self.name}: the gradient of {name} names {', '.join(sorted(unknown))}")
+        self.stated = True
+
+    @staticmethod
+    def shape_of(value: Any) -> Any:
+        """What a rule calls ``x_shape``, of an input x; a list of shapes for a sequence."""
+        return [item.shape for item in value] if value.__class__ is list else value.shape
+
+    def arrays_of(self, args: tuple, options: dict) -> tuple[list, dict, bool]:
+        """The arguments as arrays, the nodes of those that require a gradient, and whether any is a tensor.
+
+        Inside a rule, which computes with arrays, no argument is a tensor, and the result will be none either.
+        """
+        if options or len(args) != self._count:
+            args = self.complete(args, options)
+        if self.sequence:
+            return self._arrays_of_sequence(args)
+        values, nodes, tensors = list(args), {}, False
+        in_rule, grad_enabled, read = mode.in_rule, mode.grad_enabled, seam.interpreter.read
+        for i, name in self._inputs:
+            value = values[i]
+            if isinstance(value, TensorBase):
+                tensors = True
+                values[i] = read(value)
+                if grad_enabled and value._node is not None and (name in self.rules or None in self.rules):
+                    nodes[name] = value._node
+            elif value.__class__ not in READY or (not in_rule and is_array(value)):
+                values[i] = _ready(value)
+        for i in self._options:
+            if is_scalar(values[i]):
+                values[i] = values[i].item()  # so that an option of NumPy's type widens nothing
+        if not tensors:
+            if in_rule:
+                return values, nodes, False
+            for i, _ in self._inputs:
+                if values[i].__class__ in PYTHON_NUMBERS:
+                    values[i] = as_array(values[i])
+        if self.promotes:
+            harmonise(values, self.promotes, self.floating)
+        return values, nodes, True
+
+    def _arrays_of_sequence(self, args):
+        """The same where the one input is a sequence of arrays."""
+        items = [item if isinstance(item, TensorBase) else as_array(item) for item in args[0]]
+        tensors = [isinstance(item, TensorBase) for item in items]
+        nodes = {i: item._node for i, item in enumerate(items) if tensors[i] and item._node is not None}
+        arrays = [seam.interpreter.read(item) if tensors[i] else item for i, item in enumerate(items)]
+        harmonise(arrays, range(len(arrays)), self.floating)
+        return (
+            [arrays, *args[1:]],
+            nodes if mode.grad_enabled and None in self.rules else {},
+            any(tensors) or not mode.in_rule,
+        )
+
+    def complete(self, args, options) -> tuple:
+        """All parameters by position, with the options' defaults."""
+        values = list(args)
+        if len(args) <= self._count:
+            used = 0
+            for name in self.parameters[len(args) :]:
+                if name in options and name not in self.inputs:
+                    values.append(options[name])
+                    used += 1
+                elif name in self._defaults:
+                    values.append(self._defaults[name])
+                else:
+                    break
+            if len(values) == self._count and used == len(options):
+                return tuple(values)
+        inspect.signature(self.function).bind(*args, **options)  # raises the TypeError that Python would
+        raise TypeError(f"{self.name}: these arguments do not fit {inspect.signature(self.function)}")
+
+    def explained(self, values: list, error: Exception) -> Exception:
+        """The error of a library, with what was asked of the operation before the library's own words."""
+        if type(error).__module__.startswith("jax"):
+            return error  # what JAX says of its tracers is better than what we could
+        kind = next(kind for kind in (ValueError, TypeError, IndexError) if isinstance(error, kind))
+        shown = ", ".join(
+            f"{name}: {_shown(value)}" for name, value in zip(self.parameters, values, strict=True) if value is not None
+        )
+        return kind(f"{self.name} cannot work with {shown}: {error}")
+
+    def __repr__(self):
+        return f"<operation {self.name}>"
+
+
+def names_of(function: Callable) -> tuple[str, ...]:
+    """The names of a function's parameters."""
+    return function.__code__.co_varnames[: function.__code__.co_argcount]
+
+
+def _shown(value):
+    if isinstance(value, list) and value and is_array(value[0]):
+        return "[" + ", ".join(map(_shown, value)) + "]"
+    return f"{value.dtype}{list(value.shape)}" if is_array(value) else repr(value)
+
+
+def _ready(value):
+    """An array to compute with, of what a person or a rule may give beside the tensors."""
+    if not is_array(value):
+        return as_array(value)
+    if mode.in_rule:
+        return value
+    # Among tensors a NumPy scalar is a number, as Python's are, and does not widen their type.
+    return value.item() if is_scalar(value) else native(value)

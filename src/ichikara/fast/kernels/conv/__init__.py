@@ -1,0 +1,1 @@
+"""Convolution and its gradients: as an implicit GEMM, or by Winograd's algorithm."""
