@@ -526,7 +526,7 @@ def test_layers_that_do_not_fit_are_refused_with_their_place(layers, expected):
         ("mnist-lenet", ["model.filters=[]"], "at least one convolution"),
         ("mnist-lenet", ["model.filters=[4,4,4,4,4]"], "after each of 5 convolutions, and 28×28 pixels are too few"),
         ("polynomial", ["loss.name=cross_entropy"], "compares classes"),
-        ("shakespeare-gru", ["loss.name=mse"], "names a symbol at each place"),
+        ("shakespeare-gru", ["loss.name=mse"], "has a symbol at each position"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_refused_before_anything_is_done(name, settings, expected):
