@@ -8,7 +8,7 @@ by what, since it hands out `Recorded` ones; so whatever is not recorded was the
 import gc
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from operator import add, itemgetter
 from typing import Any
@@ -47,6 +47,8 @@ _PAUSES = (0, 0.01, 0.05, 0.2)  # seconds, before what seems to have been kept i
 class Recorder(Observer):
     """Records one call of a function."""
 
+    fuses_modules = True
+
     def __init__(self, inner: Interpreter | None = None):
         super().__init__(inner)
         self._dispatcher = _dispatcher_in(self.inner)
@@ -83,7 +85,7 @@ class Recorder(Observer):
 
     # --- the events of the seam ---------------------------------------------------------------------------------------
 
-    def forward(self, operation: Any, arguments: Sequence, wanted: Sequence) -> tuple[Any, Any]:
+    def forward(self, operation: Any, arguments: Sequence, wanted: Collection) -> tuple[Any, Any]:
         if operation.slices:
             for part in arguments[1] if isinstance(arguments[1], tuple) else (arguments[1],):
                 of_fixed_count(part)
