@@ -219,7 +219,7 @@ def test_images_of_another_size_than_those_that_were_learnt_from(run, tmp_path):
     numpy.savez(tmp_path / "images.npz", x=Generator(0).uniform((40, 1, 6, 6)), y=numpy.arange(40) % 2)
     assert run("train", "images.toml", "--out", "r", "--set", "baseline=false")[0] == 0
     numpy.save(tmp_path / "x.npy", numpy.zeros((3, 1, 7, 6)))
-    assert "holds inputs of shape (1, 7, 6), and the network wants (1, 6, 6)" in complaint(run("predict", "r", "x.npy"))
+    assert "holds inputs of shape (1, 7, 6), and the network needs (1, 6, 6)" in complaint(run("predict", "r", "x.npy"))
     Image.new("L", (6, 7)).save(tmp_path / "x.png")
     assert "6×7 pixels, and the network was trained on 6×6" in complaint(run("predict", "r", "x.png"))
     mixed = numpy.empty(2, object)

@@ -277,7 +277,7 @@ def test_a_reversing_run_answers_questions_and_refuses_other_symbols(run, tmp_pa
         numpy.save(tmp_path / "x.npy", [[0, 1, wrong, 2]])
         assert f"holds {wrong:g} in row 0, column 2" in complaint(run("predict", "r", "x.npy"))
     numpy.save(tmp_path / "x.npy", [[0, 1, 2]])
-    assert "wants (4,)" in complaint(run("predict", "r", "x.npy"))
+    assert "needs (4,)" in complaint(run("predict", "r", "x.npy"))
 
 
 @pytest.mark.parametrize("name", ["shakespeare-gpt", "shakespeare-lstm"])
