@@ -1,4 +1,4 @@
-"""The trainer of a generator and a discriminator: its step is the textbook's, and it says when something is wrong."""
+"""The trainer of a generator and a discriminator: its step is the textbook's, and it reports what is wrong."""
 
 from dataclasses import replace
 
@@ -170,13 +170,13 @@ def test_the_discriminators_loss_sends_nothing_to_the_generator():
     """When the discriminator steps, the generator has no gradients; these come from its own loss."""
     trainer, _ = make()
     generator, discriminator = trainer.model.generator, trainer.model.discriminator
-    seen = []
+    gradients = []
     discriminator_optimizer = trainer.optimizer.optimizers[1]
     usual = discriminator_optimizer.step
-    discriminator_optimizer.step = lambda: (seen.extend(p.grad for p in generator.parameters()), usual())[1]
+    discriminator_optimizer.step = lambda: (gradients.extend(p.grad for p in generator.parameters()), usual())[1]
     trainer.step(IMAGES[:16])
-    assert seen
-    assert all(gradient is None for gradient in seen)
+    assert gradients
+    assert all(gradient is None for gradient in gradients)
     assert all(p.grad is not None for p in generator.parameters())
     assert all(p.grad is not None for p in discriminator.parameters())
 
@@ -184,18 +184,18 @@ def test_the_discriminators_loss_sends_nothing_to_the_generator():
 def test_the_second_step_begins_with_fresh_gradients():
     """The discriminator's gradients of the generator's loss are not added to its next step."""
     trainer, _ = make(made=optim.SGD, lr=0.0)
-    trainer.model.discriminator.eval()  # whose batch normalisation would see other generated images
+    trainer.model.discriminator.eval()  # whose batch normalisation would get other generated images
     state = trainer.generator.state
     trainer.step(IMAGES[:16])
-    kept = []
+    of_steps = []
     discriminator_optimizer = trainer.optimizer.optimizers[1]
     usual = discriminator_optimizer.step
     gradients = lambda: [p.grad.numpy().copy() for p in trainer.model.discriminator.parameters()]
-    discriminator_optimizer.step = lambda: (kept.append(gradients()), usual())[1]
+    discriminator_optimizer.step = lambda: (of_steps.append(gradients()), usual())[1]
     for _ in range(2):
         trainer.generator.state = state
         trainer.step(IMAGES[:16])
-    for a, b in zip(*kept, strict=True):
+    for a, b in zip(*of_steps, strict=True):
         numpy.testing.assert_array_equal(a, b)
 
 
@@ -269,7 +269,7 @@ def test_the_optimisers_are_saved_as_one_and_not_exchanged():
 
 
 def test_a_generator_learns_the_statistics_of_its_images():
-    """Of images that are all one picture it is soon near that picture, and it does not begin there."""
+    """Trained on copies of one picture, it soon makes that picture, and it does not begin with it."""
     picture = numpy.zeros(SHAPE, "float32")
     picture[0, 2:6, 3:5] = 1
     data = replace(DIGITS, inputs=numpy.tile(picture, (96, 1, 1, 1)))
@@ -348,13 +348,13 @@ def test_samples_are_images_from_0_to_1_and_depend_on_the_seed_alone():
     assert 0 <= samples.min() < samples.max() <= 1
     numpy.testing.assert_array_equal(samples, model.sample(7, Generator(1)))
     assert abs(samples - model.sample(7, Generator(2))).max() > 1e-3
-    assert_equal(before, state_of(model))  # the running statistics are not moved by looking
+    assert_equal(before, state_of(model))  # the running statistics are not changed by sampling
     assert model.training
     noise = Generator(1).normal((7, 5))
     numpy.testing.assert_allclose(samples, (model.eval()(noise).numpy() + 1) / 2, rtol=1e-6)
 
 
-def test_the_judge_says_how_sure_it_is_and_what_it_found():
+def test_the_judge_gives_its_mean_confidence_and_the_classes_it_found():
     scores = numpy.log([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.05, 0.05, 0.9]])
     result = judge(numpy.zeros((3, *SHAPE)), lambda images: scores[: len(images)])
     assert result["samples"] == 3

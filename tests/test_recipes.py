@@ -117,7 +117,7 @@ def last_json(answer):
 
 
 def complaint(answer):
-    """The one line that a mistake is answered with, before anything else was said."""
+    """The error message: one line, with nothing printed before it."""
     status, out, err = answer
     assert status == 2, err
     assert out == ""
@@ -126,7 +126,7 @@ def complaint(answer):
 
 
 def rows_of(trainer):
-    """All that a run has noted, but for the time it took."""
+    """All results of a run, apart from its time."""
     return [{key: value for key, value in row.items() if key != "seconds"} for row in trainer.history.rows]
 
 
@@ -507,7 +507,7 @@ def test_layers_that_do_not_fit_are_refused_with_their_place(layers, expected):
     [
         ("digits", ["loss.name=adversarial"], "belong together"),
         ("digits-gan", ["loss.name=mse"], "belong together"),
-        ("digits-gan", ["scale.name=none"], "images go from 0 to 16"),
+        ("digits-gan", ["scale.name=none"], "those of the data go from 0 to 16"),
         ("digits-gan", ["loss.smooth=2"], "smooth is a number from 0 to 1"),
         ("digits-gan", ["loss.smoth=0.9"], "did you mean 'smooth'"),
         ("digits-gan", ["schedule.name=StepLR", "schedule.step_size=1"], "trained without schedule"),

@@ -145,7 +145,7 @@ MAKERS = {**{name: partial(make, name) for name in RUNS}, "gan": against}
 
 
 def numbers(trainer):
-    """All that a run has learnt, remembers and noted, but for the time it took."""
+    """The weights, optimiser state and results of a run, apart from its time."""
     state = trainer.optimizer.state_dict()
     memories = [part["state"] for part in state.get("optimizers", [state])]
     arrays = {name: value.numpy() for name, value in trainer.model.state_dict().items()}
@@ -230,7 +230,7 @@ def test_a_run_that_is_resumed_after_any_step_has_the_same_bits(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_run_that_is_resumed_at_each_step_anew_has_the_same_bits(tmp_path, name):
+def test_a_run_that_is_resumed_at_each_step_has_the_same_bits(tmp_path, name):
     whole, loader = MAKERS[name]("replay")
     whole.fit(loader, EPOCHS)
     path = tmp_path / "c.safetensors"
