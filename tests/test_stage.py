@@ -848,6 +848,20 @@ def test_no_grad_is_part_of_a_recording():
     assert step(x) is True
 
 
+def test_the_replay_that_a_call_would_be_is_there_if_it_would_be_one():
+    layer = nn.Dropout(0.5)
+    step = stage(lambda x: layer(x) * 2)
+    x = asarray([1.0, 2.0])
+    layer.eval()
+    assert step.replay_of(x) is None
+    step(x)
+    assert step.replay_of(asarray([[1.0, 2.0]])) is None
+    assert step.replay_of(asarray([3.0, 4.0]))().tolist() == [6.0, 8.0]
+    layer.train()
+    assert step.replay_of(x) is None
+    assert step.recordings == 1
+
+
 def test_a_method_can_be_staged_and_a_staged_function_used_in_another():
     class Net:
         def __init__(self, w):

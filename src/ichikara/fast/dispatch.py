@@ -1,12 +1,13 @@
 """Which implementation computes an operation: a compiled kernel for large arrays, NumPy for others, else the record."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from operator import add
 from typing import Any
 
 import numpy
 
-from ..arrays import PYTHON_NUMBERS, Interpreter, add_into, sum_to
+from ..arrays import PYTHON_NUMBERS, Interpreter, add_into, seam, sum_to
 from ..ops.window import Window
 from . import implementations as _registers_them  # noqa: F401
 from .implementations.layout import add_into as add_into_quickly
@@ -25,6 +26,8 @@ _NONE_OF_ANOTHER_LIBRARY = PYTHON_NUMBERS | {numpy.ndarray, type(None), type(...
 
 class Dispatcher(Interpreter):
     """Computes by the implementation that fits the arrays."""
+
+    fuses_modules = True
 
     def __init__(self):
         self._merged: dict[tuple, Implementation] = {}
@@ -56,6 +59,13 @@ class Dispatcher(Interpreter):
     def call(self, function: Callable, *arguments: Any) -> Any:
         return FUNCTIONS.get(function, function)(*arguments)
 
+    def run_module(self, module: Any, arguments: Sequence, options: dict) -> Any:
+        # Where somebody else watches as well, each module is called by itself.
+        sequential = _sequential_of(type(module))
+        if sequential is None or options or not getattr(seam.interpreter, "fuses_modules", False):
+            return module.forward(*arguments, **options)
+        return sequential([*module], *arguments)
+
     def update(self, optimizer: Any, gradients: Sequence) -> None:
         updater_of(optimizer).update(optimizer, False, gradients)
 
@@ -74,6 +84,14 @@ class Dispatcher(Interpreter):
             found = self._merged[key] = Implementation(function, keeps, base.rules if base else {}, inference)
             found.gradient(**{name: rule for name, rule in kernels.items() if name not in ("", ALONE)})
         return found
+
+
+@lru_cache(None)
+def _sequential_of(kind: type) -> Callable | None:
+    """The function that runs modules of this kind, if they are modules one after another."""
+    from .modules import Sequential, run_sequential
+
+    return run_sequential if kind.forward is Sequential.forward else None  # type: ignore[attr-defined]
 
 
 def _are_of_numpy(arguments: Sequence) -> bool:

@@ -85,7 +85,7 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, /
     return x * scale + shift
 
 
-def normalise_batch(x, weight, bias, eps):
+def normalise_batch(x, weight, bias, eps, normalise=normalise):
     """`batch_norm` by the batch's own statistics, and these, of shape (1, c, 1, ...): the result, mean and variance."""
     values = math.prod(x.shape) // max(x.shape[1], 1)
     if values < 2:

@@ -58,7 +58,8 @@ class Engine:
 
     @state.setter
     def state(self, state: dict[str, Any]) -> None:
-        self.eager_because, self._layouts = state["eager_because"], set(state["layouts"])
+        self._layouts = set(state["layouts"])
+        self.eager_because = state["eager_because"] if self.name == "auto" else ""
 
     def call(self, trainer: Any, step: Callable, *args: Any) -> Any:
         """The value of a step. Arguments: ``args``, tensors, numbers and words."""

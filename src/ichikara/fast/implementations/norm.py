@@ -7,7 +7,7 @@ from ..registry import implementation
 __all__ = ["normalise", "rms_normalise"]
 
 
-def _normalise(x, weight, bias, axes, eps, leak):
+def _normalise(x, weight, bias, axes, eps, negative_slope):
     xp = namespace(x)
     mean = xp.mean(x, axis=axes, keepdims=True)
     y = x - mean
@@ -18,15 +18,15 @@ def _normalise(x, weight, bias, axes, eps, leak):
         y *= weight
     if bias is not None:
         y += bias
-    above = None if leak == 1 else y > 0
+    above = None if negative_slope == 1 else y > 0
     if above is not None:
-        y = xp.where(above, y, leak * y)
+        y = xp.where(above, y, negative_slope * y)
 
     def back(g):
         """The gradients of x, the weight and the bias; they share x̂ and the product with the weight."""
         xp = namespace(g, x)
         if above is not None:
-            g = xp.where(above, g, leak * g)
+            g = xp.where(above, g, negative_slope * g)
         normal = (x - mean) * slope
         weight_bar = g * normal
         gw = g if weight is None else g * weight
@@ -52,6 +52,14 @@ def normalise(x, weight, bias, axes, eps):
 
 
 normalise.gradient(**_RULES)
+
+
+@implementation("normalise_leaky", keeps=("mean", "var", "slope", "back"))
+def normalise_leaky(x, weight, bias, axes, eps, negative_slope):
+    return _normalise(x, weight, bias, axes, eps, negative_slope)
+
+
+normalise_leaky.gradient(**_RULES)
 
 
 @implementation("rms_normalise", keeps=("slope",))

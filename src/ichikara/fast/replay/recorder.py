@@ -47,6 +47,8 @@ _PAUSES = (0, 0.01, 0.05, 0.2)  # seconds, before what seems to have been kept i
 class Recorder(Observer):
     """Records one call of a function."""
 
+    fuses_modules = True
+
     def __init__(self, inner: Interpreter | None = None):
         super().__init__(inner)
         self._dispatcher = _dispatcher_in(self.inner)

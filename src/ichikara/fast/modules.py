@@ -1,0 +1,48 @@
+"""A batch normalisation and the activation after it in one pass over memory, where a Sequential holds both."""
+
+from functools import partial
+from typing import Any
+
+from ..autodiff import Composition
+from ..nn import BatchNorm1d, BatchNorm2d, LeakyReLU, ReLU, Sequential
+from ..ops import leaky_relu
+from ..ops.norm import normalise
+
+__all__ = ["Sequential", "normalise_leaky", "run_sequential"]
+
+
+def _normalise_leaky(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5, negative_slope=1.0):
+    """`normalise`, and a leaky ReLU of the result; of slope 0 it is the ReLU."""
+    y, mean, var = normalise(x, weight, bias, axes, eps)
+    return leaky_relu(y, negative_slope), mean, var
+
+
+_normalise_leaky.__name__ = "normalise_leaky"
+normalise_leaky = Composition(
+    _normalise_leaky, r"y = a(w\,\hat x + b), \quad a(u) = u \text{ or } \lambda u \text{ below } 0", ("mean", "var")
+)
+
+
+def run_sequential(modules: list, input: Any) -> Any:
+    """What modules one after another give, a normalisation and its activation as one."""
+    while modules:
+        layer, *modules = modules
+        slope = _fusable(layer, modules[0]) if modules else None
+        if slope is None:
+            input = layer(input)
+        else:
+            input = layer.normalised(input, partial(normalise_leaky, negative_slope=slope))
+            del modules[0]
+    return input
+
+
+def _fusable(layer: Any, activation: Any) -> float | None:
+    """The negative slope of an activation that can be fused into the layer before it; None where it cannot.
+
+    Where a hook is attached to either, each is called by itself.
+    """
+    if type(layer) not in (BatchNorm1d, BatchNorm2d) or type(activation) not in (ReLU, LeakyReLU):
+        return None
+    if not layer.training or any(part._forward_hooks or part._forward_pre_hooks for part in (layer, activation)):
+        return None
+    return getattr(activation, "negative_slope", 0.0)
