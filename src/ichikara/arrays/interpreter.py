@@ -8,7 +8,7 @@ Source: M. Johnson, "Autodidax: JAX core from scratch", where a stack of interpr
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
@@ -21,7 +21,7 @@ class Interpreter:
 
     # --- what is computed ---------------------------------------------------------------------------------------------
 
-    def forward(self, operation: Any, arguments: Sequence, wanted: Sequence) -> tuple[Any, Any]:
+    def forward(self, operation: Any, arguments: Sequence, wanted: Collection) -> tuple[Any, Any]:
         """The value of an operation, and the implementation that gave it, whose rules a node then keeps.
 
         Arguments: ``wanted``, the inputs whose gradients are wanted.

@@ -29,7 +29,7 @@ class Signature:
     def __init__(
         self, function, formula, *, name=None, broadcasts=False, floating=False, promotes=None, sequence=False
     ):
-        update_wrapper(self, function)
+        update_wrapper(self, function)  # type: ignore[arg-type]
         self.function: Callable = function
         self.formula: str = formula
         self.name: str = name or function.__name__

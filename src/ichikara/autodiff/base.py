@@ -162,7 +162,15 @@ class TensorBase:
         return format(self.item(), spec) if spec else str(self)
 
     if TYPE_CHECKING:
-        # The operators and methods that the operations bind when they are defined.
+        # What is bound when it is defined: making and differentiating a tensor, and the operations.
+        grad: Any
+
+        @property
+        def requires_grad(self) -> bool: ...
+        @requires_grad.setter
+        def requires_grad(self, wanted: bool) -> None: ...
+        def __init__(self, obj: Any, dtype: Any = None, requires_grad: bool = False): ...
+
         def __getattr__(self, name: str) -> Any: ...
 
         __add__: Callable[..., Any]

@@ -170,7 +170,7 @@ def _parts(node, g, leads, interpreter):
     for rule, names in node.plan.stated if traced else node.plan.rules:
         names = values["wanted"] = names if leads is None else [name for name in names if node.inputs[name] in leads]
         if node.operation.slices and not traced and names:
-            parts = IndexedSlices(node.operation, rule, values, node.inputs["x"])
+            parts: Any = IndexedSlices(node.operation, rule, values, node.inputs["x"])
         elif names:
             parts = interpreter.backward(node.operation, rule, names, [values[need] for need in rule.needs])
         for name in names:

@@ -23,7 +23,8 @@ class IndexedSlices:
     def __init__(self, operation: Any, rule: Any, values: dict, source: Any):
         """The gradient of one slice: what the rule of ``x[i]`` would give for these values."""
         self.operation, self.shape, self.dtype = operation, source.shape, source.dtype
-        self.pieces, self.others = [(rule, values)], []
+        self.pieces = [(rule, values)]
+        self.others: list = []
 
     def add(self, gradient: Any) -> "IndexedSlices":
         """The sum with another gradient of the same array."""

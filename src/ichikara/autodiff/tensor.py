@@ -187,7 +187,8 @@ def _copy(self):
 def _deepcopy(self, memo):
     if not self.is_leaf:
         raise ValueError("an operation made this tensor; copy its detach()")
-    copy = type(self).__new__(type(self))
+    kind: Any = type(self)
+    copy = kind.__new__(kind)
     copy._data = raw(self).copy()
     copy._node = Node(copy._data) if self.requires_grad else None
     memo[id(self)] = copy

@@ -61,7 +61,8 @@ class Dispatcher(Interpreter):
 
     def run_module(self, module: Any, arguments: Sequence, options: dict) -> Any:
         # Where somebody else watches as well, each module is called by itself.
-        sequential = _sequential_of(type(module))
+        kind: Any = type(module)
+        sequential = _sequential_of(kind)
         if sequential is None or options or not getattr(seam.interpreter, "fuses_modules", False):
             return module.forward(*arguments, **options)
         return sequential([*module], *arguments)

@@ -221,7 +221,7 @@ def find_small(operation: str, of: str = "") -> tuple[Callable, Callable | None,
 _NONE: dict[str, Callable] = {}
 
 
-def fitting(operation: str, values: list[Any], mixed: Iterable[int]) -> dict[str, Callable]:
+def fitting(operation: str, values: Sequence, mixed: Iterable[int]) -> dict[str, Callable]:
     """The kernels of an operation, if it is called with large NumPy arrays of one type; none otherwise.
 
     Arguments: ``values``, what it is called with; ``mixed``, the positions of those whose types have to be the same.

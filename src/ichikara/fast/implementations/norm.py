@@ -1,5 +1,7 @@
 """Normalisation in place: its gradient takes from the incoming one what would change the mean and the variance."""
 
+from typing import Any
+
 from ...arrays import namespace, sum_to
 from ..once import Once
 from ..registry import implementation
@@ -39,7 +41,7 @@ def _normalise(x, weight, bias, axes, eps, negative_slope):
     return y, mean, var, slope, Once(back)
 
 
-_RULES = {
+_RULES: dict[str, Any] = {
     "x": lambda g, back: back(g)[0],
     "weight": lambda g, back, weight_shape: sum_to(back(g)[1], weight_shape),
     "bias": lambda g, back, bias_shape: sum_to(back(g)[2], bias_shape),

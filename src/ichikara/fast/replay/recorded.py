@@ -58,7 +58,8 @@ class Recorded(NDArrayOperatorsMixin):
     __slots__ = ("__weakref__", "recorder", "slot", "value")
 
     def __init__(self, recorder, slot: int, value: Any):
-        self.recorder, self.slot, self.value = recorder, slot, value
+        self.recorder: Any = recorder
+        self.slot, self.value = slot, value
 
     # --- what is the same in every replay -----------------------------------------------------------------------------
 

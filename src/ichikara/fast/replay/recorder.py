@@ -8,7 +8,7 @@ by what, since it hands out `Recorded` ones; so whatever is not recorded was the
 import gc
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from operator import add, itemgetter
 from typing import Any
@@ -85,7 +85,7 @@ class Recorder(Observer):
 
     # --- the events of the seam ---------------------------------------------------------------------------------------
 
-    def forward(self, operation: Any, arguments: Sequence, wanted: Sequence) -> tuple[Any, Any]:
+    def forward(self, operation: Any, arguments: Sequence, wanted: Collection) -> tuple[Any, Any]:
         if operation.slices:
             for part in arguments[1] if isinstance(arguments[1], tuple) else (arguments[1],):
                 of_fixed_count(part)
