@@ -49,7 +49,7 @@ class Staged:
         bits from each call records first, undoes what that has changed, and takes replays alone.
 
         >>> import ichikara
-        >>> double, x = stage(lambda x: x * 2), ichikara.asarray([1.0, 2.0])
+        >>> double, x = ichikara.stage(lambda x: x * 2), ichikara.asarray([1.0, 2.0])
         >>> double.replay_of(x) is None
         True
         >>> _ = double(x)
