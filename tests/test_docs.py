@@ -67,6 +67,19 @@ def test_links_in_the_papers_lead_somewhere():
             assert (paper.parent / target).exists(), f"{paper.name} links to {target}"
 
 
+def test_the_observer_in_the_paper_on_architecture_runs(capsys):
+    (program,) = blocks((ROOT / "docs/architecture.md").read_text(encoding="utf-8"), "python")
+    exec(program, {})
+    assert capsys.readouterr().out.split() == ["multiply", "sum"]
+
+
+def test_the_paper_on_architecture_is_short():
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 900
+    folders = {path.name for path in (ROOT / "src/ichikara").iterdir() if (path / "__init__.py").exists()}
+    assert {f"{name}/" for name in folders} <= set(text.split())
+
+
 ENGINE = (ROOT / "docs/engine.md").read_text(encoding="utf-8")
 PAGE = (ROOT / "src/ichikara/autodiff/engine.py").read_text(encoding="utf-8")
 
