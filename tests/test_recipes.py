@@ -510,6 +510,7 @@ def test_layers_that_do_not_fit_are_refused_with_their_place(layers, expected):
         ("digits-gan", ["scale.name=none"], "those of the data go from 0 to 16"),
         ("digits-gan", ["loss.smooth=2"], "smooth is a number from 0 to 1"),
         ("digits-gan", ["loss.smoth=0.9"], "did you mean 'smooth'"),
+        ("digits-gan", ["model.forger=[8]"], "unknown key 'model.forger'. Allowed: latent, generator, discriminator"),
         ("digits-gan", ["schedule.name=StepLR", "schedule.step_size=1"], "trained without schedule"),
         ("digits-gan", ["early_stopping.monitor=train_loss"], "trained without early_stopping"),
         ("digits-gan", ["training.average=0.9", "training.accumulate=2"], r"training.accumulate, training.average"),
