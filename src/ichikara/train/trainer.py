@@ -118,8 +118,8 @@ class Trainer:
         """Train until ``epochs`` epochs are done in all, and return their history.
 
         Arguments: ``loader``, of batches ``(inputs, targets)``; ``epochs``; ``validation``, a Dataset or loader to
-        evaluate after each epoch; ``checkpoint``, the file in which the run is saved after an epoch (short epochs share a
-        save), at the end, and when Ctrl-C ends it early.
+        evaluate after each epoch; ``checkpoint``, the file in which the run is saved after an epoch (short epochs share
+        a save), at the end, and when Ctrl-C ends it early.
 
         A first Ctrl-C ends the run after the current batch (``interrupted`` is then True), a second one at once. A run
         that was stopped stays stopped when it is resumed; to continue it, set ``stopped`` to None.
