@@ -10,6 +10,7 @@ import numpy
 from ..arrays import PYTHON_NUMBERS, Interpreter, add_into, seam, sum_to
 from ..ops.window import Window
 from . import implementations as _registers_them  # noqa: F401
+from . import registry
 from .implementations.layout import add_into as add_into_quickly
 from .optim.update import updater_of
 from .product import sum_of_two
@@ -33,6 +34,8 @@ class Dispatcher(Interpreter):
         self._merged: dict[tuple, Implementation] = {}
 
     def forward(self, operation: Any, arguments: Sequence, wanted: Any) -> tuple[Any, Any]:
+        if operation.name not in implementations and getattr(arguments[0], "size", 0) < registry.LARGE:
+            return operation.function(*arguments), operation
         for found in self.candidates(operation, arguments, wanted):
             output = found.function(*arguments)
             if output is not NotImplemented:  # which says that it cannot do these options, or this layout
