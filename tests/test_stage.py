@@ -12,7 +12,7 @@ from cases import CASES
 import ichikara
 from ichikara import nn, ops, optim
 from ichikara.autodiff import Tensor, asarray
-from ichikara.fast import registry as kernels
+from ichikara.fast import lookup, registry
 from ichikara.fast.replay import program
 from ichikara.stage import stage
 from ichikara.zoo import GPT
@@ -30,13 +30,13 @@ def way(request, monkeypatch):
     Or they do it as late as the second one from the plan of the first; or both call the kernels of large arrays.
     """
     way = getattr(request, "param", "plain")
-    kernels.find_small("")  # loads them all
+    lookup.find_small("")  # loads them all
     if way in ("plain", "large kernels, repeated"):
-        monkeypatch.setattr(kernels, "_known_small", {})
-        monkeypatch.setattr(kernels, "_known_in_place", {})
-        monkeypatch.setattr(kernels, "_known_fused", {})
+        monkeypatch.setattr(registry, "small_kernels", {})
+        monkeypatch.setattr(registry, "in_place_kernels", {})
+        monkeypatch.setattr(registry, "fused_kernels", {})
     if "large" in way:
-        monkeypatch.setattr(kernels, "LARGE", 1)
+        monkeypatch.setattr(registry, "LARGE", 1)
     if "repeated" in way:
         monkeypatch.setattr(program, "_CALM", 0)
 
@@ -82,7 +82,7 @@ def same(ours, theirs, rounded=None):
     for a, b in zip(ours, theirs, strict=True):
         assert a.dtype == b.dtype
         assert a.shape == b.shape
-        if kernels._known_small and a.dtype.kind == "f":  # sums in another order
+        if registry.small_kernels and a.dtype.kind == "f":  # sums in another order
             numpy.testing.assert_allclose(a, b, **ROUNDING[rounded or a.dtype.name])
         else:
             numpy.testing.assert_array_equal(a, b)
@@ -387,10 +387,10 @@ def test_an_update_is_repeated_also_by_other_options_each_time(monkeypatch, name
     needs.kernels()
     asked = []
     noting = lambda do: lambda *given: asked.append(do) or do(*given)
-    for rule, known in kernels._known_in_place.items():
-        for field in ("change", "again"):
+    for rule, known in registry.in_place_kernels.items():
+        for field in ("change", "launch"):
             known = known._replace(**{field: noting(getattr(known, field))})
-        monkeypatch.setitem(kernels._known_in_place, rule, known)
+        monkeypatch.setitem(registry.in_place_kernels, rule, known)
     training = Training(mlp, lambda parameters: UPDATES[name]([*parameters]), batches(6, 5), staged=True)
     for number in range(12):
         training.optimizer.param_groups[0]["lr"] = 0.1 / (number + 1)
@@ -706,7 +706,7 @@ FUSED = {
 @pytest.fixture
 def done_by_one(monkeypatch):
     """Which pairs of operations have been done by one kernel."""
-    kernels.find("")  # loads them all
+    lookup.find("")  # loads them all
     done = set()
 
     def noting(pair, kernel):
@@ -718,7 +718,7 @@ def done_by_one(monkeypatch):
 
         return noted
 
-    monkeypatch.setattr(kernels, "_known_fused", {k: noting(k, v) for k, v in kernels._known_fused.items()})
+    monkeypatch.setattr(registry, "fused_kernels", {k: noting(k, v) for k, v in registry.fused_kernels.items()})
     return done
 
 
@@ -787,7 +787,7 @@ def test_a_convolution_of_which_the_largest_are_wanted(pool, fits, count, relu, 
         expected = numbers(model(asarray(x)))
         same(numbers(use(asarray(x))), expected)
         same(numbers(train(asarray(x))), expected)
-    pooled = ("convolution then relu" if relu else "convolution", ""), ("max_pooling", kernels.ALONE)
+    pooled = ("convolution then relu" if relu else "convolution", ""), ("max_pooling", registry.INFERENCE)
     assert (pooled in done_by_one) == fits
 
 
@@ -1367,13 +1367,13 @@ def test_the_gradient_of_a_part_of_what_lies_in_another_order(before, index):
 @small
 def test_a_replay_of_many_asks_no_kernel_again(monkeypatch):
     needs.kernels()
-    asked, known = [], kernels.find("linear")[""]
+    asked, known = [], lookup.find("linear")[""]
 
     def linear(x, weight, bias):
         asked.append(x)
         return known(x, weight, bias)
 
-    monkeypatch.setitem(kernels._known["linear"], "", linear)
+    monkeypatch.setitem(registry.kernels["linear"], "", linear)
     model = nn.Linear(128, 128)
     use = stage(lambda x: model(x).sum())
     for number in range(8):
