@@ -191,7 +191,7 @@ def test_large_inputs_divided_among_threads(name, everywhere, monkeypatch):
 
 @pytest.mark.parametrize("name", LARGER)
 def test_a_replay_of_a_kernel_computes_with_new_numbers(name, monkeypatch):
-    monkeypatch.setattr(program, "_CALM", 0)
+    monkeypatch.setattr(program, "_STABLE_REPLAYS", 0)
     function, arrays = LARGER[name](numpy.random.default_rng(0))
 
     def step(*arrays):
@@ -207,7 +207,7 @@ def test_a_replay_of_a_kernel_computes_with_new_numbers(name, monkeypatch):
         for found, wanted in zip(staged(*given), step(*given), strict=True):
             scale = 1e-5 * max(1.0, float(abs(wanted.numpy()).max()))
             numpy.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-5, atol=scale)
-    assert staged.recordings == 1
+    assert staged.captures == 1
 
 
 @pytest.mark.parametrize(("operation", "gates", "biases"), [(ops.lstm, 4, 2), (ops.gru, 3, 2), (ops.gru, 3, 0)])

@@ -38,7 +38,7 @@ def way(request, monkeypatch):
     if "large" in way:
         monkeypatch.setattr(registry, "LARGE", 1)
     if "repeated" in way:
-        monkeypatch.setattr(program, "_CALM", 0)
+        monkeypatch.setattr(program, "_STABLE_REPLAYS", 0)
 
 
 each_way = pytest.mark.parametrize("way", WAYS[:3], indirect=True)
@@ -100,7 +100,7 @@ def test_a_row_of_the_table_replayed_is_the_row(case):
     for seed in range(3):
         arrays = others(case, seed)
         same(numbers(staged(*arrays)), numbers(step(*arrays)))
-    assert staged.recordings == 1
+    assert staged.captures == 1
 
 
 @each_way
@@ -123,7 +123,7 @@ def test_second_derivatives_are_replayed(name):
     for seed in range(3):
         arrays = others(case, seed)
         same(numbers(staged(*arrays)), numbers(step(*arrays)))
-    assert staged.recordings == 1
+    assert staged.captures == 1
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def test_a_staged_training_is_the_eager_one(name):
     staged = Training(**TRAININGS[name], staged=True)
     same(staged.run(5), expected[0])
     same(staged.everything(), expected[1])
-    assert staged.step.recordings == 1
+    assert staged.step.captures == 1
 
 
 @small
@@ -284,7 +284,7 @@ def test_an_update_that_is_done_again_sees_what_has_changed(name):
         training.optimizer.load_state_dict(training.optimizer.state_dict())
         training.run(2)
     same(staged.everything(), eager.everything())
-    assert staged.step.recordings <= 2  # another where the state is loaded
+    assert staged.step.captures <= 2  # another where the state is loaded
 
 
 UPDATES = {
@@ -437,7 +437,7 @@ def test_eager_and_staged_steps_may_take_turns():
     for number in range(6):
         (turns.step, turns.eager)[number % 2](*map(asarray, turns.data(number)))
     same(turns.everything(), expected.everything())
-    assert turns.step.recordings == 1
+    assert turns.step.captures == 1
 
 
 @each_way
@@ -457,7 +457,7 @@ def test_a_schedule_moves_a_staged_step(where):
 
     eager, staged = train(False), train(True)
     same(staged.everything(), eager.everything())
-    assert staged.step.recordings == 1
+    assert staged.step.captures == 1
 
 
 @each_way
@@ -582,7 +582,7 @@ def test_gradients_that_are_not_forgotten_add_up():
     expected, _ = train(False)
     found, step = train(True)
     same(found, expected)
-    assert step.recordings == 2  # the first one found no gradient
+    assert step.captures == 2  # the first one found no gradient
 
 
 @each_way
@@ -744,7 +744,7 @@ def test_two_operations_by_one_kernel(case, dtype, done_by_one):
         same(numbers(staged(x)), numbers(step(x)))
     names = [f"{first} {of or ('of gradients' if then_of else '')}" for (first, of), (_, then_of) in done_by_one]
     assert {name.strip() for name in names} == expected
-    assert staged.recordings == 1
+    assert staged.captures == 1
 
 
 @small
@@ -807,7 +807,7 @@ def test_a_network_in_use():
         found = predict(x)
         assert found["by"] == "the network"
         same([found["scores"].numpy()], [model(x).detach().numpy()])
-    assert predict.recordings == 1
+    assert predict.captures == 1
 
 
 def test_arrays_come_back_as_arrays_and_may_be_given_by_name():
@@ -822,7 +822,7 @@ def test_arrays_come_back_as_arrays_and_may_be_given_by_name():
         numpy.testing.assert_array_equal(product, x * numpy.arange(3.0))
         numpy.testing.assert_array_equal(total, x.sum(axis=0))
         assert rest == [3, None]
-    assert step.recordings == 1
+    assert step.captures == 1
 
 
 def test_shapes_types_layouts_and_words_have_recordings_of_their_own():
@@ -835,7 +835,7 @@ def test_shapes_types_layouts_and_words_have_recordings_of_their_own():
         for how in ("sum", "mean"):
             for _ in range(2):
                 assert step(asarray(given), how).item() == pytest.approx(getattr(given, how)())
-    assert step.recordings == 8
+    assert step.captures == 8
 
 
 def test_no_grad_is_part_of_a_recording():
@@ -859,7 +859,7 @@ def test_the_replay_that_a_call_would_be_is_there_if_it_would_be_one():
     assert step.replay_of(asarray([3.0, 4.0]))().tolist() == [6.0, 8.0]
     layer.train()
     assert step.replay_of(x) is None
-    assert step.recordings == 1
+    assert step.captures == 1
 
 
 def test_a_method_can_be_staged_and_a_staged_function_used_in_another():
@@ -909,7 +909,7 @@ def trained(staged, between):
     return made
 
 
-# What happens, and how many recordings there are in the end; the gradient of a parameter that no optimiser has adds up.
+# What happens, and how many captures there are in the end; the gradient of a parameter that no optimiser has adds up.
 CHANGES = {
     "rate": (lambda made: made.optimizer.param_groups[0].update(lr=0.5), 1),
     "evaluation": (lambda made: made.model.eval(), 2),
@@ -945,13 +945,13 @@ def test_only_who_asks_whether_it_is_training_depends_on_it():
             return x * 2 if self.training else x
 
     x = asarray([1.0, 3.0])
-    for model, recordings in ((nn.Sequential(nn.Tanh()), 1), (nn.Sequential(nn.Tanh(), Asks()), 2)):
+    for model, captures in ((nn.Sequential(nn.Tanh()), 1), (nn.Sequential(nn.Tanh(), Asks()), 2)):
         step = stage(model)
         for _ in range(3):
             step(x)
         model.eval()
         same([step(x).numpy()], [ichikara.tanh(x).numpy()])
-        assert step.recordings == recordings
+        assert step.captures == captures
 
 
 def in_double(data):
@@ -961,13 +961,13 @@ def in_double(data):
 @each_way
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_changes_between_steps_counts(name):
-    between, recordings = CHANGES[name]
+    between, captures = CHANGES[name]
     ichikara.seed(1)
     eager = trained(False, between)
     ichikara.seed(1)
     staged = trained(True, between)
     same(staged.everything(), eager.everything(), rounded="float32")  # as all of them begin
-    assert staged.step.recordings == recordings
+    assert staged.step.captures == captures
 
 
 @each_way
@@ -1081,7 +1081,7 @@ def test_what_cannot_be_replayed_of_an_array_is_an_error(name):
 
 
 def test_a_value_that_escaped_is_of_no_use_outside():
-    with pytest.raises(RuntimeError, match="kept"):
+    with pytest.raises(RuntimeError, match="outlives"):
         stage(appends)(asarray([1.0]))
     with pytest.raises(RuntimeError, match="return it"):
         KEPT[0] + 1
@@ -1142,7 +1142,7 @@ def test_labels_that_do_not_count_may_come_after_the_recording():
     u, staged = batches(4, 3)(0)[0], stage(step)
     for labels in ([0, 1, 2, 0], [0, -100, 2, -100]):
         same([staged(u, asarray(labels)).numpy()], [step(u, asarray(labels)).numpy()])
-    assert staged.recordings == 1
+    assert staged.captures == 1
 
 
 @each_way

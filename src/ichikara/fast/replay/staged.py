@@ -109,7 +109,7 @@ def _layout(tree: Any, arrays: list) -> Any:
         hash(tree)
     except TypeError:
         raise TypeError(
-            f"an argument of a staged function is a tensor, an array, a number, a string, a module, or a tuple, list or "
+            "an argument of a staged function is a tensor, an array, a number, a string, a module, or a tuple, list or "
             f"dictionary of such, not {kind.__name__}"
         ) from None
     return kind, tree
