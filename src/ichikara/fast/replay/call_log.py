@@ -100,11 +100,11 @@ class LoggedInstruction(NamedTuple):
 
 
 def run_logged(
-    instruction: Instruction, values: list, arena: Arena, held: Mapping[int, frozenset[int]]
+    instruction: Instruction, values: list, arena: Arena, referenced: Mapping[int, frozenset[int]]
 ) -> LoggedInstruction:
     """Run an instruction on the values in their slots, put its value into its slot, and log what it does.
 
-    Arguments: ``held``, for the slots of opaque values of this replay, the buffers that these may refer to.
+    Arguments: ``referenced``, for the slots of opaque values of this replay, the buffers that these may refer to.
     """
     arguments, log = [values[slot] for slot in instruction.inputs], CallLog(arena)
     aliases = tuple(map(arena.alias, arguments)) if instruction.launch else ()
@@ -113,12 +113,12 @@ def run_logged(
         value = None if is_done else instruction.function(*arguments)
     if instruction.buffers:
         log.add_call(instruction.function, tuple(arguments))
-    inspection = _Inspection(arena, arguments, any(slot in held for slot in instruction.inputs), log)
+    inspection = _Inspection(arena, arguments, any(slot in referenced for slot in instruction.inputs), log)
     values[instruction.output], results = inspection.stored(value)
     for slot in instruction.frees:
         values[slot] = None
     must_rerun = instruction.effect or log.is_unstable or inspection.must_rerun
-    read = frozenset().union(inspection.read, log.passed, *[held.get(slot, ()) for slot in instruction.inputs])
+    read = frozenset().union(inspection.read, log.passed, *[referenced.get(slot, ()) for slot in instruction.inputs])
     written, opaque = frozenset(inspection.written), inspection.is_opaque
     return LoggedInstruction(instruction, log, results, written, read, opaque, must_rerun, aliases, repeats)
 

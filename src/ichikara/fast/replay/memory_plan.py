@@ -201,7 +201,7 @@ class MemoryPlan:
         for out in program.buffers:
             values[out.slot] = arena.empty(out.shape, out.dtype)
         self._values = [*map(arena.alias, values)]
-        held: dict[int, frozenset[int]] = {}  # the buffers that opaque values may refer to, by the slots of these
+        referenced: dict[int, frozenset[int]] = {}  # the buffers that opaque values may refer to, by their slots
         read = [arena.buffer_of(values[slot]).number for _, slot in program.reads]
         needed = {k: tensor._data for k, tensor in enumerate(self._tensors)}
         logged: list[LoggedInstruction] = []
@@ -211,13 +211,13 @@ class MemoryPlan:
                 later = {slot for each in program.code[k + 1 :] for slot in each.inputs} | program.outcome.slots()
                 parts = flat_parts([values[slot] for slot in later])
                 buffers = {buffer.number for buffer in map(arena.buffer_of, parts) if buffer}
-                buffers.update(*[held[slot] for slot in later if slot in held])
+                buffers.update(*[referenced[slot] for slot in later if slot in referenced])
                 needed = {k: needed[k] for k in needed if read[k] in buffers}
                 needed_later[instruction.output] = {*needed}
                 self._needed_later = self._needed_later or {*needed}
-            logged.append(run_logged(instruction, values, arena, held))
+            logged.append(run_logged(instruction, values, arena, referenced))
             if logged[-1].is_opaque:
-                held[instruction.output] = logged[-1].read
+                referenced[instruction.output] = logged[-1].read
         return self._arrange(values, logged, foreign, needed_later)
 
     def _arrange(self, values, logged, foreign, needed_later):

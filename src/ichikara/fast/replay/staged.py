@@ -16,7 +16,7 @@ from .tracer import Tracer
 __all__ = ["Staged"]
 
 MOST = 16
-"""How many captures of a function are held."""
+"""How many captures of a function there are at a time."""
 
 
 class Staged:
