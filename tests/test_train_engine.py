@@ -3,6 +3,8 @@
 import io
 import random
 import signal
+import subprocess
+import sys
 import warnings
 from functools import partial
 from typing import get_args
@@ -190,7 +192,7 @@ class Notes(Callback):
 @pytest.fixture
 def is_captured(monkeypatch):
     """How often a step has been captured."""
-    from ichikara.stage import Staged
+    from ichikara.fast.replay.staged import Staged
 
     counted = []
     capture = Staged._capture
@@ -344,7 +346,7 @@ def small(extra=None, loss=None, engine="auto", callbacks=(), optimizer=None):
 
 
 UNCAPTURED = {
-    "a loss that looks at a number": (None, Reads, "numbers"),
+    "a loss that looks at a number": (None, Reads, "number of a traced tensor"),
     "a loss that changes itself": (None, Counts, "the step itself changes Counts.weight"),
     "a loss that changes a variable": (None, counting, "the step itself changes loss.weight"),
     "a layer that keeps a value": (Remembers, None, "kept"),
@@ -421,7 +423,7 @@ def test_a_run_that_went_on_eagerly_does_so_when_it_is_resumed(tmp_path):
 
     whole, loader = run()
     whole.fit(loader, 3)
-    assert "numbers" in whole.eager_because
+    assert "number of a traced tensor" in whole.eager_because
     for batch in range(1, 15):
         first, loader = run(InterruptAt(batch))
         first.fit(loader, 3, checkpoint=tmp_path / "c.safetensors")
@@ -573,6 +575,33 @@ def test_what_changes_again_and_again_is_told_once():
     assert len(notes.lines) == 1
     assert "Weighted.weight" in notes.lines[0]
     assert_close(numbers(trainer), numbers(other))
+
+
+def test_without_what_captures_a_training_is_eager_and_no_more_is_said():
+    program = """if True:
+        import sys
+        sys.modules["ichikara.fast"] = None
+        from ichikara import nn, optim
+        from ichikara.data import DataLoader, load_xor
+        from ichikara.errors import UserError
+        from ichikara.train import Trainer
+
+        def trainer(engine):
+            model = nn.Linear(2, 2)
+            return Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1), engine=engine)
+
+        auto = trainer("auto")
+        auto.fit(DataLoader(load_xor(), batch_size=4), 2)
+        print(auto.steps, repr(auto.eager_because))
+        try:
+            trainer("replay").fit(DataLoader(load_xor(), batch_size=4), 1)
+        except UserError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[0] == "2 ''"
+    assert "ichikara.fast cannot be imported" in done.stdout.splitlines()[1]
 
 
 # --- errors, and other uses -------------------------------------------------------------------------------------------

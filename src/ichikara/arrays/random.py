@@ -107,7 +107,7 @@ def default_generator() -> Generator:
 
 
 def seed(number: int) -> Generator:
-    """Start the default generator anew from a seed, and return it.
+    """Start the default generator again from a seed, and return it.
 
     >>> seed(0) is default_generator()
     True

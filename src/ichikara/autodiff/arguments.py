@@ -76,13 +76,13 @@ class Signature:
         if self.sequence:
             return self._arrays_of_sequence(args)
         values, nodes, tensors = list(args), {}, False
-        in_rule, grad_enabled, read = mode.in_rule, mode.grad_enabled, seam.interpreter.read
+        in_rule, rules, read = mode.in_rule, self.rules if mode.grad_enabled else (), seam.interpreter.read
         for i, name in self._inputs:
             value = values[i]
             if isinstance(value, TensorBase):
                 tensors = True
                 values[i] = read(value)
-                if grad_enabled and value._node is not None and (name in self.rules or None in self.rules):
+                if value._node is not None and (name in rules or None in rules):
                     nodes[name] = value._node
             elif value.__class__ not in READY or (not in_rule and is_array(value)):
                 values[i] = _ready(value)

@@ -19,7 +19,7 @@ from .base import TensorBase
 from .graph import check_usable, leading_to
 from .modes import block
 from .plan import plan_of
-from .slices import IndexedSlices, add_gradients, dense
+from .slices import IndexedSlices, add_gradients
 
 __all__ = ["Node", "Operation", "Rule", "Tensor", "sweep", "wrap"]
 
@@ -35,10 +35,10 @@ class Node:
     __slots__ = ("dtype", "grad", "inputs", "leaves", "operation", "order", "plan", "saved", "shape", "version")
     _order = count(1)
 
-    def __init__(self, array, operation=None, inputs=None, plan=None, saved=None, leaves=()):
+    def __init__(self, array, operation=None, inputs=None, plan=None, saved=None):
         self.shape, self.dtype, self.grad, self.version = array.shape, array.dtype, None, 0
         self.operation, self.inputs, self.plan, self.saved = operation, inputs, plan, saved
-        self.leaves = leaves  # those whose numbers it saved, and how often they had been changed
+        self.leaves: list = []  # those whose numbers it saved, and how often they had been changed
         self.order = next(Node._order) if operation else -next(Node._order)  # a sweep comes to the leaves last
 
 
@@ -62,7 +62,6 @@ class Tensor(TensorBase):
         .. math:: \bar x \mathrel{+}= \bigl(\partial y / \partial x\bigr)^{\!\top} \bar y
 
         Shapes: ``grad`` has the tensor's; it may be left out of a single number, where it is 1.
-
         Arguments: ``retain_graph``, keep what another sweep needs; ``create_graph``, let gradients be differentiated.
         Raises RuntimeError for a second sweep, and as `seed` does.
         """
@@ -113,43 +112,41 @@ class Operation(Signature):
         except (ValueError, TypeError, IndexError) as error:
             raise self.explained(values, error) from error
         y, *kept = output if used.keeps else (output,)
-        if wrapped:
-            node = self._node(used, inputs, values, y, kept) if inputs and is_floating(y) else None
-            y, kept = wrap(y, node), [wrap(x, None) for x in kept[: len(self.returns)]]
-        return (y, *kept) if self.returns else y
+        node = self._node(used, inputs, values, y, kept) if inputs and is_floating(y) else None
+        y = wrap(y, node) if wrapped else y
+        return (y, *[wrap(x, None) if wrapped else x for x in kept[: len(self.returns)]]) if self.returns else y
 
     def _node(self, used, inputs, values, y, kept):
         """The node of an application; ``used`` is the implementation that computed it: this record, or a kernel."""
         plan = plan_of(self, used, *inputs)
-        saved = {name: values[i] for name, i in plan.saves}
-        for name, i in plan.shapes:
-            saved[name] = self.shape_of(values[i])
+        saved = {name: values[i] for name, i in plan.saves} if plan.saves else {}
         if plan.output:
             saved["y"] = y
+        for name, i in plan.shapes:
+            saved[name] = self.shape_of(values[i])
         saved.update(zip(used.keeps, kept, strict=True))
-        leaves = [
-            (source, source.version)
-            for name, source in inputs.items()
-            if source.operation is None and (self.inputs[0] if self.sequence else name) in saved
-        ]
-        return Node(y, self, inputs, plan, saved, leaves)
+        node = Node(y, self, inputs, plan, saved)
+        for name in plan.watched:
+            if inputs[name].operation is None:
+                node.leaves.append((inputs[name], inputs[name].version))
+        return node
 
 
-def sweep(root: Node, gradient: Any, wanted=None, *, retain=False, traced=False) -> dict[Node, Any]:
+def sweep(root: Node, gradient: Any, wanted: Any = (), *, retain=False, traced=False) -> dict[Node, Any]:
     """The gradient of every leaf that the root was made from, or of the wanted nodes: last made, first visited.
 
     Arguments: ``retain``, keep what the nodes saved for another sweep; ``traced``, compute with tensors: the rules are
     made of operations then, which leave a graph of their own, and so the gradients have gradients.
     """
-    wanted = wanted and {*wanted}
     leads = leading_to(root, wanted) if wanted else None
     pending, found, queue = {root: gradient}, {}, [(-root.order, root)]
     interpreter = PLAIN if traced else seam.interpreter
     with block(in_rule=not traced, grad_enabled=traced):
         while queue:
             node = heappop(queue)[1]
-            g = dense(pending.pop(node))
-            if node.operation is None or (wanted and node in wanted):
+            g = pending.pop(node)
+            g = g.dense() if g.__class__ is IndexedSlices else g
+            if node.operation is None or node in wanted:
                 found[node] = g
             for source, part in _parts(node, g, leads, interpreter) if node.operation else ():
                 if source in pending:
@@ -165,19 +162,22 @@ def sweep(root: Node, gradient: Any, wanted=None, *, retain=False, traced=False)
 def _parts(node, g, leads, interpreter):
     """What a node passes on: each of its inputs that leads to something wanted, and the gradient of that input."""
     check_usable(node)
-    traced = interpreter is PLAIN
-    values = {**(_on_tensors(node) if traced else node.saved), "g": g}
+    traced, parts = interpreter is PLAIN, []
+    values = _on_tensors(node) if traced else node.saved
+    values["g"] = g
     for rule, names in node.plan.stated if traced else node.plan.rules:
         names = values["wanted"] = names if leads is None else [name for name in names if node.inputs[name] in leads]
         if node.operation.slices and not traced and names:
-            parts: Any = IndexedSlices(node.operation, rule, values, node.inputs["x"])
+            given: Any = IndexedSlices(node.operation, rule, {**values}, node.inputs["x"])
         elif names:
-            parts = interpreter.backward(node.operation, rule, names, [values[need] for need in rule.needs])
+            given = interpreter.backward(node.operation, rule, names, [values[need] for need in rule.needs])
         for name in names:
-            source, part = node.inputs[name], parts[name] if rule.joint else parts
+            source, part = node.inputs[name], given[name] if rule.joint else given
             if part.shape != source.shape or part.dtype != source.dtype:
                 part = _fit(node.operation, part, source, interpreter)
-            yield source, part
+            parts.append((source, part))
+    del values["g"], values["wanted"]
+    return parts
 
 
 def _on_tensors(node):

@@ -250,7 +250,7 @@ def _sweep_all(value, gradient, variables, create_graph) -> list[Tensor | None]:
     found = sweep(
         value._node,
         value.seed(gradient, create_graph),
-        [x._node for x in variables],
+        {x._node for x in variables},
         retain=True,
         traced=create_graph,
     )

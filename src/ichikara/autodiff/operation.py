@@ -68,7 +68,7 @@ class Composition:
             inputs = [_tensor(values[name]) if is_array(values[name]) else values[name] for name in self.inputs]
             output = self.function(*inputs, *[values[name] for name in self.parameters[len(inputs) :]])
             output = output[0] if self.fused.returns else output
-            found = sweep(output._node, g, [values[name]._node for name in wanted], traced=traced)
+            found = sweep(output._node, g, {values[name]._node for name in wanted}, traced=traced)
         zeros = {name: namespace(values[name]).zeros_like(values[name]) for name in wanted}
         return {name: found.get(values[name]._node, zeros[name] if traced else raw(zeros[name])) for name in wanted}
 

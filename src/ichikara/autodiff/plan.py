@@ -14,6 +14,7 @@ class Plan(NamedTuple):
     saves: list[tuple[str, int]]  # the parameters that the rules need, and their positions
     shapes: list[tuple[str, int]]  # those of which they need the shape alone
     output: bool  # whether they need the output
+    watched: list  # the wanted inputs among the saved parameters: a leaf there must not change before the sweep
 
 
 @lru_cache(None)
@@ -28,4 +29,5 @@ def plan_of(operation: Any, used: Any, *wanted: Any) -> Plan:
     needed = {need for rule in (*rules, *stated) for need in rule.needs}
     saves = [(name, i) for i, name in enumerate(operation.parameters) if name in needed]
     shapes = [(f"{name}_shape", i) for i, name in enumerate(operation.inputs) if f"{name}_shape" in needed]
-    return Plan([*rules.items()], [*stated.items()], saves, shapes, "y" in needed)
+    watched = [name for name in wanted if (operation.inputs[0] if operation.sequence else name) in needed]
+    return Plan([*rules.items()], [*stated.items()], saves, shapes, "y" in needed, watched)

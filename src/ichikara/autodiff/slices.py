@@ -12,7 +12,7 @@ from typing import Any
 from ..arrays import add_into
 from ..arrays.interpreter import seam
 
-__all__ = ["IndexedSlices", "add_gradients", "dense"]
+__all__ = ["IndexedSlices", "add_gradients"]
 
 
 class IndexedSlices:
@@ -45,11 +45,6 @@ class IndexedSlices:
         for other in self.others:
             total = interpreter.call(add, total, other)
         return total
-
-
-def dense(gradient: Any) -> Any:
-    """A gradient as an array, which it is already unless it is one of slices."""
-    return gradient.dense() if gradient.__class__ is IndexedSlices else gradient
 
 
 def add_gradients(a: Any, b: Any, interpreter: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy
 from ..arrays import PYTHON_NUMBERS, Interpreter, add_into, seam, sum_to
 from ..ops.window import Window
 from . import implementations as _registers_them  # noqa: F401
+from . import registry
 from .implementations.layout import add_into as fast_add_into
 from .lookup import fitting
 from .optim.update import updater_of
@@ -34,6 +35,8 @@ class Dispatcher(Interpreter):
         self._merged: dict[tuple, Implementation] = {}
 
     def forward(self, operation: Any, arguments: Sequence, wanted: Any) -> tuple[Any, Any]:
+        if operation.name not in implementations and getattr(arguments[0], "size", 0) < registry.LARGE:
+            return operation.function(*arguments), operation
         for found in self.candidates(operation, arguments, wanted):
             output = found.function(*arguments)
             if output is not NotImplemented:  # the answer to options or layouts that it does not support

@@ -1,10 +1,11 @@
-"""Modules that hold modules: in a row, in a list, by name."""
+"""Modules that hold modules: one after another, in a list, by name."""
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Self
 
+from ..arrays import seam
 from ..errors import choose
 from .module import Module, not_a_module
 from .parameter import Parameter
@@ -12,14 +13,16 @@ from .parameter import Parameter
 __all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]
 
 
-class _Row(Module):
+class _Ordered(Module):
     """What `Sequential` and `ModuleList` share: modules in an order, numbered from 0."""
 
     def __len__(self) -> int:
         return len(self._modules)
 
     def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
+        for name, module in self._modules.items():
+            seam.interpreter.attribute(self, "_modules", name)
+            yield module
 
     def __setitem__(self, index: int, module: Module) -> None:
         self.register_module(list(self._modules)[self._position(index)], _module(module))
@@ -30,7 +33,7 @@ class _Row(Module):
         self._number(modules)
 
     def append(self, module: Module) -> Self:
-        """Add a module at the end. Returns the row."""
+        """Add a module at the end. Returns the container."""
         number = len(self)
         while str(number) in self._modules:  # a slice of a Sequential keeps the numbers that its modules had
             number += 1
@@ -38,13 +41,13 @@ class _Row(Module):
         return self
 
     def extend(self, modules: Iterable[Module]) -> Self:
-        """Add modules at the end. Returns the row."""
+        """Add modules at the end. Returns the container."""
         for module in list(modules):
             self.append(module)
         return self
 
     def insert(self, index: int, module: Module) -> Self:
-        """Add a module before the one at an index, and number all anew. Returns the row."""
+        """Add a module before the one at an index, and number all of them again. Returns the container."""
         modules = list(self._modules.values())
         modules.insert(index, _module(module))
         self._number(modules)
@@ -68,7 +71,7 @@ class _Row(Module):
             raise
 
 
-class Sequential(_Row):
+class Sequential(_Ordered):
     r"""Modules one after another: the output of each is the input of the next.
 
     .. math:: y = f_n(\dots f_2(f_1(x)))
@@ -109,7 +112,7 @@ class Sequential(_Row):
         return input
 
 
-class ModuleList(_Row):
+class ModuleList(_Ordered):
     """Modules in a list; how they are called is up to the module that holds the list.
 
     A plain Python list would hide its modules: their parameters would not be learnt or saved.
@@ -128,7 +131,7 @@ class ModuleList(_Row):
 
     def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__()
-        if isinstance(modules, Module) and not isinstance(modules, _Row):
+        if isinstance(modules, Module) and not isinstance(modules, _Ordered):
             raise TypeError(f"ModuleList takes a list of modules, not one {type(modules).__name__}; put it in brackets")
         self.extend(modules or ())
 

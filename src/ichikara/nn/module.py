@@ -216,6 +216,7 @@ class Module:
         """The parts that this module itself has, with their names."""
         seen = set()
         for name, module in self._modules.items():
+            seam.interpreter.attribute(self, "_modules", name)
             if module is not None and module not in seen:
                 seen.add(module)
                 yield name, module
@@ -309,10 +310,9 @@ class Module:
 
     def zero_grad(self) -> None:
         """Forget the gradients: every parameter's ``grad`` becomes None."""
-        parameters = list(self.parameters())
-        for parameter in parameters:
+        for parameter in self.parameters():
             parameter.grad = None
-        seam.interpreter.cleared(parameters)
+        seam.interpreter.cleared([*self.parameters()])
 
     def to(self, dtype) -> Self:
         """Make all floating-point parameters and buffers those of another type. Returns the module.
@@ -376,6 +376,7 @@ def _walk(module: Module, name: str, seen: set[Module] | None) -> Iterator[tuple
         seen.add(module)
     yield name, module
     for inner, part in module._modules.items():
+        seam.interpreter.attribute(module, "_modules", inner)
         if part is not None:
             yield from _walk(part, f"{name}.{inner}" if name else inner, seen)
 

@@ -196,12 +196,10 @@ class _InstanceNorm(_Running):
         single = input.ndim == self._ndims[0]
         self._check(input, 0 if single else 1)
         x = ops.expand_dims(input, axis=0) if single else input
-        by_itself = self.training or not self.track_running_stats
-        if not by_itself:
-            running = self.running_mean, self.running_var
-            y = ops.instance_norm(x, *running, self.weight, self.bias, False, self.eps)
-        else:
+        if self.training or not self.track_running_stats:
             y, mean, var = ops.norm.normalise_positions(x, self.weight, self.bias, self.eps)
+        else:
+            y = ops.instance_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, self.eps)
         if self.training and self.track_running_stats and x.shape[0]:
             mean, var = mean.mean(axis=0), var.mean(axis=0)
             self._update(mean, var, x.size // (x.shape[0] * self.num_features), self.momentum or 0.0)

@@ -72,7 +72,7 @@ class Optimizer:
         if not given:
             raise UserError(
                 "there is nothing to optimise: the list of parameters is empty. A generator such as model.parameters() "
-                "can be gone through only once: call it anew for each use"
+                "can be gone through only once: call it again for each use"
             )
         for group in given if isinstance(given[0], Mapping) else [{"params": given}]:
             self.add_param_group(group)
@@ -84,7 +84,7 @@ class Optimizer:
 
         A gradient that is not finite makes the parameter so: nothing is hidden or skipped.
 
-        Arguments: ``closure``, a function without arguments that computes the loss and its gradients anew; or None.
+        Arguments: ``closure``, a function without arguments that computes the loss and its gradients again; or None.
         """
         loss = None
         if closure is not None:

@@ -8,7 +8,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-__all__ = ["stage"]
+__all__ = ["is_available", "stage"]
 
 
 def stage(step: Callable) -> Any:
@@ -55,19 +55,31 @@ def stage(step: Callable) -> Any:
     via high-level tracing" (2018).
     """
     staged = _staged()
-    return step if staged is None else staged.Staged(step)
+    if staged is None:
+        _warn_once()
+        return step
+    return staged.Staged(step)
+
+
+def is_available() -> bool:
+    """Whether steps can be captured and replayed here: `ichikara.fast` can be imported."""
+    return _staged() is not None
 
 
 @lru_cache(1)
 def _staged() -> ModuleType | None:
-    """The module that captures and replays; None, with one warning, where it is not there."""
+    """The module that captures and replays; None where it is not there."""
     try:
         return import_module("ichikara.fast.replay.staged")
     except ModuleNotFoundError as error:
         if error.name not in ("ichikara.fast", "ichikara.fast.replay"):
             raise
-        warnings.warn("ichikara.fast cannot be imported, so staged functions are called as they are", stacklevel=3)
         return None
+
+
+@lru_cache(1)
+def _warn_once() -> None:
+    warnings.warn("ichikara.fast cannot be imported, so staged functions are called as they are", stacklevel=3)
 
 
 class _Stage(ModuleType):

@@ -12,7 +12,7 @@ from ..arrays import default_generator
 from ..autodiff import Tensor, raw
 from ..errors import UserError, choose
 from ..optim import Optimizer
-from ..stage import Staged, stage
+from ..stage import is_available, stage
 from .attributes import Attributes, generators_in
 from .snapshot import Snapshot
 
@@ -47,7 +47,7 @@ class Engine:
 
     def release(self) -> None:
         """Forget what was captured, and give its memory back."""
-        self._staged: Staged | None = None
+        self._staged: Any = None
         self._subject: tuple = ()
         self._attributes = Attributes()
 
@@ -63,15 +63,15 @@ class Engine:
 
     def call(self, trainer: Any, step: Callable, *args: Any) -> Any:
         """The value of a step. Arguments: ``args``, tensors, numbers and words."""
-        if self.name == "eager" or self.eager_because:
+        if self.name == "eager" or self.eager_because or (self.name == "auto" and not is_available()):
             return step(*args)
         subject = trainer.model, trainer.loss, trainer.optimizer, trainer.generator
         if self._staged is None or self._subject != subject or self._changed(trainer):
-            self._staged, self._subject = stage(step), subject
-            self._attributes = Attributes(trainer.model, trainer.loss)
             refused = self._refused(trainer)
             if refused:
                 return self._eagerly(trainer, step, args, refused)
+            self._staged, self._subject = stage(step), subject
+            self._attributes = Attributes(trainer.model, trainer.loss)
         replay = self._staged.replay_of(*args)
         if replay is None:
             refused, error = self._capture(trainer, args)
@@ -95,6 +95,8 @@ class Engine:
 
     def _refused(self, trainer: Any) -> str:
         """Why a capture is not tried, or only if it is asked for."""
+        if not is_available():
+            return "ichikara.fast cannot be imported here"
         optimizers = _optimizers(trainer.optimizer)
         for optimizer in optimizers:
             if not isinstance(optimizer, Optimizer):
@@ -111,7 +113,6 @@ class Engine:
 
     def _capture(self, trainer: Any, args: tuple) -> tuple[str, Exception | None]:
         """Capture the step, and leave everything as it was; why that cannot be, and the error that said so."""
-        assert self._staged is not None
         self._layouts.add(_layout(args))
         if len(self._layouts) > _MOST and self.name == "auto":
             return f"the batches come in more than {_MOST} shapes", None

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy
 
-from ..arrays import Generator, run, using
+from ..arrays import Generator, seam, using
 from ..autodiff import Tensor, asarray, raw
 from ..errors import UserError
 from ..optim import clip_grad_norm_, clip_grad_value_
@@ -214,7 +214,7 @@ class Trainer:
             self.optimizer.zero_grad()
         output = self.model(inputs)
         loss = self.loss(output, targets)
-        run(self._check, raw(loss))
+        seam.interpreter.call(self._check, raw(loss))
         # Sums over examples are added up, so that batches count by their sizes.
         (loss * len(inputs) if summed else loss).backward()
         if last:
