@@ -21,7 +21,7 @@ def _scores(q, k, mask, is_causal, scale):
     """The scaled products of queries and keys. Shapes: (*, l, e), (*, s, e) -> (*, l, s)."""
     scores = product(q * scale, k.mT)
     if is_causal:
-        past = numpy.tri(*scores.shape[-2:], dtype=bool)
+        past = numpy.tri(*scores.shape[-2:], dtype=numpy.bool_)
         scores += numpy.where(past, numpy.zeros_like(past, scores.dtype), _MASKED)
     if mask is None:
         return scores

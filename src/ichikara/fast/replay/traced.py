@@ -123,12 +123,13 @@ class TracedArray(NDArrayOperatorsMixin):
         return self._capture(function, args, options)
 
     def _capture(self, function, args, options=None):
+        tracer: Any = self.tracer
         if seam.interpreter is not self.tracer:
             raise RuntimeError(
                 f"a value of shape {self.shape} comes from inside a staged function, which has returned; return it "
                 "from the function to use it outside"
             )
-        return self.tracer.run(function, args, options)
+        return tracer.run(function, args, options)
 
     def __getitem__(self, index):
         for part in index if isinstance(index, tuple) else (index,):
