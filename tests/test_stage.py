@@ -1,4 +1,4 @@
-"""Steps that are recorded once and replayed: the same numbers as eager ones, or a clear word why not."""
+"""Steps that are captured once and replayed: the same numbers as eager ones, or an error that says why not."""
 
 import gc
 import threading
@@ -20,24 +20,24 @@ from ichikara.zoo import GPT
 # --- with and without the small kernels of replays --------------------------------------------------------------------
 
 
-WAYS = ["plain", "small kernels", "repeated", "large kernels, repeated"]
+WAYS = ["plain", "small kernels", "memory plan", "large kernels, memory plan"]
 
 
 @pytest.fixture(autouse=True)
 def way(request, monkeypatch):
-    """Replays call what eager steps call, so that the numbers are the same to the bit; or their small kernels.
+    """Plain: replays call what eager steps call, so that the numbers are the same to the bit. Or small kernels.
 
-    Or they do it as late as the second one from the plan of the first; or both call the kernels of large arrays.
+    Or replays by a memory plan from the first one on. Or both eager steps and replays call the kernels of large arrays.
     """
     way = getattr(request, "param", "plain")
     lookup.find_small("")  # loads them all
-    if way in ("plain", "large kernels, repeated"):
+    if way in ("plain", "large kernels, memory plan"):
         monkeypatch.setattr(registry, "small_kernels", {})
         monkeypatch.setattr(registry, "in_place_kernels", {})
         monkeypatch.setattr(registry, "fused_kernels", {})
     if "large" in way:
         monkeypatch.setattr(registry, "LARGE", 1)
-    if "repeated" in way:
+    if "memory plan" in way:
         monkeypatch.setattr(program, "_STABLE_REPLAYS", 0)
 
 
@@ -350,8 +350,8 @@ def _another_batch(training):
     training.step(*(asarray(array[:4]) for array in training.data(8)))
 
 
-def _kept_parameters(training):
-    training.kept = [parameter.detach() for parameter in training.model.parameters()]
+def _detached_parameters(training):
+    training.detached = [parameter.detach() for parameter in training.model.parameters()]
 
 
 @each_way
@@ -377,7 +377,7 @@ def test_an_update_that_is_repeated_sees_what_has_changed(name, size):
 
 EVENTS = [
     *(_new_options, _other_kind_of_options, _loaded_state, _loaded_parameters, _another_memory, _eager_step),
-    *(_another_batch, _kept_parameters, _lists_of_options, _lists_of_options, _none_for_kernels, _no_memory),
+    *(_another_batch, _detached_parameters, _lists_of_options, _lists_of_options, _none_for_kernels, _no_memory),
 ]
 
 
@@ -825,7 +825,7 @@ def test_arrays_come_back_as_arrays_and_may_be_given_by_name():
     assert step.captures == 1
 
 
-def test_shapes_types_layouts_and_words_have_recordings_of_their_own():
+def test_shapes_types_layouts_and_strings_have_captures_of_their_own():
     @stage
     def step(x, how="sum"):
         return x.sum() if how == "sum" else x.mean()
@@ -838,7 +838,7 @@ def test_shapes_types_layouts_and_words_have_recordings_of_their_own():
     assert step.captures == 8
 
 
-def test_no_grad_is_part_of_a_recording():
+def test_no_grad_is_part_of_a_capture():
     w = asarray(2.0, requires_grad=True)
     step = stage(lambda x: (w * x).requires_grad)
     x = asarray(1.0)
@@ -887,7 +887,7 @@ def test_the_package_can_be_called():
         ichikara.stage(3)
 
 
-def test_many_recordings_are_warned_of():
+def test_many_captures_are_warned_of():
     step = stage(lambda x, number: x * number)
     x = asarray(1.0)
     with warnings.catch_warnings():
@@ -897,7 +897,7 @@ def test_many_recordings_are_warned_of():
         step(x, 16)
 
 
-# --- what a recording depends on --------------------------------------------------------------------------------------
+# --- what a capture depends on ----------------------------------------------------------------------------------------
 
 
 def trained(staged, between):
@@ -915,7 +915,7 @@ CHANGES = {
     "evaluation": (lambda made: made.model.eval(), 2),
     "loaded": (lambda made: made.model.load_state_dict(vision().state_dict()), 1),
     "optimiser loaded": (lambda made: made.optimizer.load_state_dict(made.optimizer.state_dict()), 1),
-    "buffers anew": (lambda made: made.model[1].reset_running_stats(), 1),
+    "buffers reset": (lambda made: made.model[1].reset_running_stats(), 1),
     "numbers": (lambda made: setattr(made.model[0].weight, "data", numpy.ones((6, 2, 3, 3))), 1),
     "frozen": (lambda made: made.model[0].requires_grad_(False), 2),
     "parameter": (lambda made: setattr(made.model[6], "bias", nn.Parameter(ichikara.ones(3))), 3),
@@ -971,7 +971,7 @@ def test_what_changes_between_steps_counts(name):
 
 
 @each_way
-def test_another_group_of_parameters_is_another_recording():
+def test_another_group_of_parameters_is_another_capture():
     def train(staged):
         ichikara.seed(0)
         first, second = nn.Linear(3, 3), nn.Linear(3, 1)
@@ -1039,8 +1039,8 @@ MISUSES = {
     "numpy": (lambda x: x.numpy(), TypeError, "return the tensor to read it outside"),
     "tolist": (lambda x: x.tolist(), TypeError, "return the tensor to read it outside"),
     "asarray": (lambda x: numpy.asarray(x), TypeError, "return the tensor to read it outside"),
-    "kept in a list": (appends, RuntimeError, "was kept by a staged function"),
-    "kept as an attribute": (assigns, RuntimeError, "was kept by a staged function"),
+    "outlives in a list": (appends, RuntimeError, "outlives a staged function"),
+    "outlives as an attribute": (assigns, RuntimeError, "outlives a staged function"),
     "an index": (lambda x: list(range(3))[x.argmax()], TypeError, "return the tensor to read it outside"),
     "a mask": (lambda x: ichikara.tanh(x[x > 0]), TypeError, r"shape \(2,\).*use where\(mask, x, 0\)"),
     "a mask in a row": (lambda x: x[None][:, x > 0], TypeError, "chooses another number of elements"),
@@ -1067,7 +1067,7 @@ ARRAY_MISUSES = {
     "positions by where": (lambda x: numpy.where(x > 0), TypeError, "where gives another number of elements"),
     "in place": (changes_in_place, TypeError, r"x = x \+ y instead of x \+= y"),
     "an element": (sets, TypeError, "cannot be changed in place"),
-    "kept": (appends, RuntimeError, "was kept"),
+    "outlives": (appends, RuntimeError, "outlives"),
     "unknown": (lambda x: x.ctypes, AttributeError, "ctypes"),
 }
 
@@ -1133,7 +1133,7 @@ def test_labels_are_checked_in_each_replay():
 
 
 @each_way
-def test_labels_that_do_not_count_may_come_after_the_recording():
+def test_labels_that_do_not_count_may_come_after_the_capture():
     def step(u, y):
         u = asarray(u, requires_grad=True)
         ichikara.cross_entropy(u, y).backward()
@@ -1169,7 +1169,7 @@ def test_two_trainings_in_threads():
         same(training.everything(), expected[name])
 
 
-def test_a_recording_ends_while_another_thread_collects_garbage(monkeypatch):
+def test_a_capture_ends_while_another_thread_collects_garbage(monkeypatch):
     collect, busy = gc.collect, [True]
     monkeypatch.setattr(gc, "collect", lambda: 0 if busy and busy.pop() else collect())
 
