@@ -76,7 +76,7 @@ def test_ours_is_measured_eager_and_staged_and_the_faster_counts():
     assert figures.ratio(row, figures.best_rival(row)) == 0.25
     step, took = worker.start("A", "ichikara-stage")
     assert numpy.isfinite(step().item())
-    assert step.recordings == 1
+    assert step.captures == 1
     assert took["first_s"] > 0
 
 

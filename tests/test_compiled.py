@@ -13,7 +13,7 @@ import numpy
 import pytest
 
 import ichikara
-from ichikara.fast import registry as kernels
+from ichikara.fast import lookup
 
 needs.kernels()
 
@@ -21,7 +21,7 @@ from ichikara.fast.jit import code_cache
 from ichikara.fast.jit.dispatcher import compiled
 from ichikara.fast.jit.unboxing import typeof
 
-kernels.find("")  # loads them all
+lookup.find("")  # loads them all
 
 
 @compiled
@@ -161,7 +161,7 @@ def test_types_that_look_alike_are_distinguished():
 SHOW = """
 import sys
 import numpy
-from ichikara.fast.registry import find
+from ichikara.fast.lookup import find
 from ichikara.fast.jit.dispatcher import compiled
 
 @compiled(makes_arrays=True)
@@ -226,7 +226,7 @@ def test_a_cached_kernel_is_compiled_again_when_a_function_it_calls_changes(tmp_
     shutil.copytree(source, tmp_path / "ichikara", ignore=shutil.ignore_patterns("__pycache__"))
     show = """if True:
         import numpy
-        from ichikara.fast.registry import find
+        from ichikara.fast.lookup import find
         print(find("sigmoid")[""](numpy.zeros((1, 3)))[0, 0])
     """
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}

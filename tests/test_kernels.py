@@ -13,7 +13,7 @@ from test_operations import each, leaves, ours
 import ichikara
 from ichikara import nn, ops, optim
 from ichikara.autodiff import asarray, operations
-from ichikara.fast import registry as kernels
+from ichikara.fast import lookup, registry
 from ichikara.fast.implementations.layout import scatter_add
 from ichikara.fast.product import product, sum_of_rows
 from ichikara.fast.replay import program
@@ -21,7 +21,6 @@ from ichikara.ops.attention import self_attention
 from ichikara.stage import stage
 
 needs.kernels()
-from ichikara.fast.implementations.convolution import convolve, convolve_back, convolve_weight
 from ichikara.fast.jit.tile import TILE_ROWS
 from ichikara.fast.jit.vectors import VECTOR_BYTES
 from ichikara.fast.kernels.conv import winograd
@@ -32,7 +31,11 @@ from ichikara.fast.kernels.gemm import gemm, split_k
 from ichikara.fast.kernels.gemm.blocked import splits_k
 from ichikara.ops.window import Window
 
-kernels.find("")  # loads them all
+lookup.find("")  # loads them all
+
+convolve, convolve_image, convolve_weight = (
+    registry.implementations[name].function for name in ("convolution", "convolution_image", "convolution_weight")
+)
 EXACT = {"float64": {"rtol": 1e-9, "atol": 1e-10}, "float32": {"rtol": 2e-4, "atol": 2e-5}}
 
 
@@ -41,7 +44,7 @@ def everywhere(monkeypatch):
     """Kernels for arrays of any size; gives a function that turns them off, or on again."""
 
     def use(on):
-        monkeypatch.setattr(kernels, "LARGE", 1 if on else 1 << 60)
+        monkeypatch.setattr(registry, "LARGE", 1 if on else 1 << 60)
 
     use(True)
     return use
@@ -56,13 +59,13 @@ def layouts(arrays):
 
 def test_every_kernel_is_of_an_operation_that_has_cases():
     rows = {case.name for case in CASES}
-    for name, functions in kernels._known.items():
+    for name, functions in registry.kernels.items():
         if name.startswith("arrays.") or name == "normalise_leaky":  # a helper of several operations
             continue
         assert name in rows
-        assert set(functions) - {"", kernels.ALONE} <= set(operations[name].inputs)
-        assert kernels.ALONE not in functions or name in kernels.implementations or operations[name].keeps
-    for name, of in kernels._known_small:
+        assert set(functions) - {"", registry.INFERENCE} <= set(operations[name].inputs)
+        assert registry.INFERENCE not in functions or name in registry.implementations or operations[name].keeps
+    for name, of in registry.small_kernels:
         assert name in rows
         assert of in ("", *operations[name].inputs)
 
@@ -188,7 +191,7 @@ def test_large_inputs_divided_among_threads(name, everywhere, monkeypatch):
 
 @pytest.mark.parametrize("name", LARGER)
 def test_a_replay_of_a_kernel_computes_with_new_numbers(name, monkeypatch):
-    monkeypatch.setattr(program, "_CALM", 0)
+    monkeypatch.setattr(program, "_STABLE_REPLAYS", 0)
     function, arrays = LARGER[name](numpy.random.default_rng(0))
 
     def step(*arrays):
@@ -204,7 +207,7 @@ def test_a_replay_of_a_kernel_computes_with_new_numbers(name, monkeypatch):
         for found, wanted in zip(staged(*given), step(*given), strict=True):
             scale = 1e-5 * max(1.0, float(abs(wanted.numpy()).max()))
             numpy.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-5, atol=scale)
-    assert staged.recordings == 1
+    assert staged.captures == 1
 
 
 @pytest.mark.parametrize(("operation", "gates", "biases"), [(ops.lstm, 4, 2), (ops.gru, 3, 2), (ops.gru, 3, 0)])
@@ -281,7 +284,7 @@ def test_winograds_convolution_is_convolution(count, channels, outputs, size, pa
     back = winograd.input_gradient(out, weight, of_channels, size, window)
     for found, wanted in (
         (winograd.convolve(x, weight, bias, window), convolve(*exact[:3], window, 1)),
-        (back, convolve_back(exact[3], exact[1], exact[4], size, window, 1)),
+        (back, convolve_image(exact[3], exact[1], exact[4], size, window, 1)),
         (weight_gradient(out, x, kernel, window), convolve_weight(exact[3], exact[0], kernel, window, 1)),
     ):
         assert found.shape == wanted.shape
@@ -310,7 +313,7 @@ def test_the_gradient_of_images(channels, outputs, groups, kernel, stride, dilat
     out = random.normal(size=(3, outputs, *window.positions(size, kernel))).astype(dtype)
     mask = random.normal(size=(3, channels, *size)).astype(dtype)
     bias = random.normal(size=channels).astype(dtype)
-    exact = convolve_back(out.astype("float64"), weight.astype("float64"), None, size, window, groups)
+    exact = convolve_image(out.astype("float64"), weight.astype("float64"), None, size, window, groups)
     close = {"rtol": 0, "atol": 1e-4 if dtype == "float32" else 1e-12}
     found = convolution_image(out, weight, None, size, window, groups)
     assert found.dtype == dtype
@@ -555,9 +558,9 @@ def test_many_rows_times_a_transposed_matrix_of_few_columns(columns, dtype):
 
 
 def test_without_numba_operations_compute(monkeypatch):
-    monkeypatch.setattr(kernels, "_known", {})
-    monkeypatch.setattr(kernels, "LARGE", 1)
-    assert kernels.find("relu") == {}
+    monkeypatch.setattr(registry, "kernels", {})
+    monkeypatch.setattr(registry, "LARGE", 1)
+    assert lookup.find("relu") == {}
     assert ops.relu([-1.0, 1.0]).tolist() == [0.0, 1.0]
 
 

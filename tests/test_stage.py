@@ -1,4 +1,4 @@
-"""Steps that are recorded once and replayed: the same numbers as eager ones, or a clear word why not."""
+"""Steps that are captured once and replayed: the same numbers as eager ones, or an error that says why not."""
 
 import gc
 import threading
@@ -12,7 +12,7 @@ from cases import CASES
 import ichikara
 from ichikara import nn, ops, optim
 from ichikara.autodiff import Tensor, asarray
-from ichikara.fast import registry as kernels
+from ichikara.fast import lookup, registry
 from ichikara.fast.replay import program
 from ichikara.stage import stage
 from ichikara.zoo import GPT
@@ -20,25 +20,25 @@ from ichikara.zoo import GPT
 # --- with and without the small kernels of replays --------------------------------------------------------------------
 
 
-WAYS = ["plain", "small kernels", "repeated", "large kernels, repeated"]
+WAYS = ["plain", "small kernels", "memory plan", "large kernels, memory plan"]
 
 
 @pytest.fixture(autouse=True)
 def way(request, monkeypatch):
-    """Replays call what eager steps call, so that the numbers are the same to the bit; or their small kernels.
+    """Plain: replays call what eager steps call, so that the numbers are the same to the bit. Or small kernels.
 
-    Or they do it as late as the second one from the plan of the first; or both call the kernels of large arrays.
+    Or replays by a memory plan from the first one on. Or both eager steps and replays call the kernels of large arrays.
     """
     way = getattr(request, "param", "plain")
-    kernels.find_small("")  # loads them all
-    if way in ("plain", "large kernels, repeated"):
-        monkeypatch.setattr(kernels, "_known_small", {})
-        monkeypatch.setattr(kernels, "_known_in_place", {})
-        monkeypatch.setattr(kernels, "_known_fused", {})
+    lookup.find_small("")  # loads them all
+    if way in ("plain", "large kernels, memory plan"):
+        monkeypatch.setattr(registry, "small_kernels", {})
+        monkeypatch.setattr(registry, "in_place_kernels", {})
+        monkeypatch.setattr(registry, "fused_kernels", {})
     if "large" in way:
-        monkeypatch.setattr(kernels, "LARGE", 1)
-    if "repeated" in way:
-        monkeypatch.setattr(program, "_CALM", 0)
+        monkeypatch.setattr(registry, "LARGE", 1)
+    if "memory plan" in way:
+        monkeypatch.setattr(program, "_STABLE_REPLAYS", 0)
 
 
 each_way = pytest.mark.parametrize("way", WAYS[:3], indirect=True)
@@ -82,7 +82,7 @@ def same(ours, theirs, rounded=None):
     for a, b in zip(ours, theirs, strict=True):
         assert a.dtype == b.dtype
         assert a.shape == b.shape
-        if kernels._known_small and a.dtype.kind == "f":  # sums in another order
+        if registry.small_kernels and a.dtype.kind == "f":  # sums in another order
             numpy.testing.assert_allclose(a, b, **ROUNDING[rounded or a.dtype.name])
         else:
             numpy.testing.assert_array_equal(a, b)
@@ -100,7 +100,7 @@ def test_a_row_of_the_table_replayed_is_the_row(case):
     for seed in range(3):
         arrays = others(case, seed)
         same(numbers(staged(*arrays)), numbers(step(*arrays)))
-    assert staged.recordings == 1
+    assert staged.captures == 1
 
 
 @each_way
@@ -123,7 +123,7 @@ def test_second_derivatives_are_replayed(name):
     for seed in range(3):
         arrays = others(case, seed)
         same(numbers(staged(*arrays)), numbers(step(*arrays)))
-    assert staged.recordings == 1
+    assert staged.captures == 1
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def test_a_staged_training_is_the_eager_one(name):
     staged = Training(**TRAININGS[name], staged=True)
     same(staged.run(5), expected[0])
     same(staged.everything(), expected[1])
-    assert staged.step.recordings == 1
+    assert staged.step.captures == 1
 
 
 @small
@@ -284,7 +284,7 @@ def test_an_update_that_is_done_again_sees_what_has_changed(name):
         training.optimizer.load_state_dict(training.optimizer.state_dict())
         training.run(2)
     same(staged.everything(), eager.everything())
-    assert staged.step.recordings <= 2  # another where the state is loaded
+    assert staged.step.captures <= 2  # another where the state is loaded
 
 
 UPDATES = {
@@ -350,8 +350,8 @@ def _another_batch(training):
     training.step(*(asarray(array[:4]) for array in training.data(8)))
 
 
-def _kept_parameters(training):
-    training.kept = [parameter.detach() for parameter in training.model.parameters()]
+def _detached_parameters(training):
+    training.detached = [parameter.detach() for parameter in training.model.parameters()]
 
 
 @each_way
@@ -377,7 +377,7 @@ def test_an_update_that_is_repeated_sees_what_has_changed(name, size):
 
 EVENTS = [
     *(_new_options, _other_kind_of_options, _loaded_state, _loaded_parameters, _another_memory, _eager_step),
-    *(_another_batch, _kept_parameters, _lists_of_options, _lists_of_options, _none_for_kernels, _no_memory),
+    *(_another_batch, _detached_parameters, _lists_of_options, _lists_of_options, _none_for_kernels, _no_memory),
 ]
 
 
@@ -387,10 +387,10 @@ def test_an_update_is_repeated_also_by_other_options_each_time(monkeypatch, name
     needs.kernels()
     asked = []
     noting = lambda do: lambda *given: asked.append(do) or do(*given)
-    for rule, known in kernels._known_in_place.items():
-        for field in ("change", "again"):
+    for rule, known in registry.in_place_kernels.items():
+        for field in ("change", "launch"):
             known = known._replace(**{field: noting(getattr(known, field))})
-        monkeypatch.setitem(kernels._known_in_place, rule, known)
+        monkeypatch.setitem(registry.in_place_kernels, rule, known)
     training = Training(mlp, lambda parameters: UPDATES[name]([*parameters]), batches(6, 5), staged=True)
     for number in range(12):
         training.optimizer.param_groups[0]["lr"] = 0.1 / (number + 1)
@@ -437,7 +437,7 @@ def test_eager_and_staged_steps_may_take_turns():
     for number in range(6):
         (turns.step, turns.eager)[number % 2](*map(asarray, turns.data(number)))
     same(turns.everything(), expected.everything())
-    assert turns.step.recordings == 1
+    assert turns.step.captures == 1
 
 
 @each_way
@@ -457,7 +457,7 @@ def test_a_schedule_moves_a_staged_step(where):
 
     eager, staged = train(False), train(True)
     same(staged.everything(), eager.everything())
-    assert staged.step.recordings == 1
+    assert staged.step.captures == 1
 
 
 @each_way
@@ -582,7 +582,7 @@ def test_gradients_that_are_not_forgotten_add_up():
     expected, _ = train(False)
     found, step = train(True)
     same(found, expected)
-    assert step.recordings == 2  # the first one found no gradient
+    assert step.captures == 2  # the first one found no gradient
 
 
 @each_way
@@ -706,7 +706,7 @@ FUSED = {
 @pytest.fixture
 def done_by_one(monkeypatch):
     """Which pairs of operations have been done by one kernel."""
-    kernels.find("")  # loads them all
+    lookup.find("")  # loads them all
     done = set()
 
     def noting(pair, kernel):
@@ -718,7 +718,7 @@ def done_by_one(monkeypatch):
 
         return noted
 
-    monkeypatch.setattr(kernels, "_known_fused", {k: noting(k, v) for k, v in kernels._known_fused.items()})
+    monkeypatch.setattr(registry, "fused_kernels", {k: noting(k, v) for k, v in registry.fused_kernels.items()})
     return done
 
 
@@ -744,7 +744,7 @@ def test_two_operations_by_one_kernel(case, dtype, done_by_one):
         same(numbers(staged(x)), numbers(step(x)))
     names = [f"{first} {of or ('of gradients' if then_of else '')}" for (first, of), (_, then_of) in done_by_one]
     assert {name.strip() for name in names} == expected
-    assert staged.recordings == 1
+    assert staged.captures == 1
 
 
 @small
@@ -787,7 +787,7 @@ def test_a_convolution_of_which_the_largest_are_wanted(pool, fits, count, relu, 
         expected = numbers(model(asarray(x)))
         same(numbers(use(asarray(x))), expected)
         same(numbers(train(asarray(x))), expected)
-    pooled = ("convolution then relu" if relu else "convolution", ""), ("max_pooling", kernels.ALONE)
+    pooled = ("convolution then relu" if relu else "convolution", ""), ("max_pooling", registry.INFERENCE)
     assert (pooled in done_by_one) == fits
 
 
@@ -807,7 +807,7 @@ def test_a_network_in_use():
         found = predict(x)
         assert found["by"] == "the network"
         same([found["scores"].numpy()], [model(x).detach().numpy()])
-    assert predict.recordings == 1
+    assert predict.captures == 1
 
 
 def test_arrays_come_back_as_arrays_and_may_be_given_by_name():
@@ -822,10 +822,10 @@ def test_arrays_come_back_as_arrays_and_may_be_given_by_name():
         numpy.testing.assert_array_equal(product, x * numpy.arange(3.0))
         numpy.testing.assert_array_equal(total, x.sum(axis=0))
         assert rest == [3, None]
-    assert step.recordings == 1
+    assert step.captures == 1
 
 
-def test_shapes_types_layouts_and_words_have_recordings_of_their_own():
+def test_shapes_types_layouts_and_strings_have_captures_of_their_own():
     @stage
     def step(x, how="sum"):
         return x.sum() if how == "sum" else x.mean()
@@ -835,10 +835,10 @@ def test_shapes_types_layouts_and_words_have_recordings_of_their_own():
         for how in ("sum", "mean"):
             for _ in range(2):
                 assert step(asarray(given), how).item() == pytest.approx(getattr(given, how)())
-    assert step.recordings == 8
+    assert step.captures == 8
 
 
-def test_no_grad_is_part_of_a_recording():
+def test_no_grad_is_part_of_a_capture():
     w = asarray(2.0, requires_grad=True)
     step = stage(lambda x: (w * x).requires_grad)
     x = asarray(1.0)
@@ -859,7 +859,7 @@ def test_the_replay_that_a_call_would_be_is_there_if_it_would_be_one():
     assert step.replay_of(asarray([3.0, 4.0]))().tolist() == [6.0, 8.0]
     layer.train()
     assert step.replay_of(x) is None
-    assert step.recordings == 1
+    assert step.captures == 1
 
 
 def test_a_method_can_be_staged_and_a_staged_function_used_in_another():
@@ -887,7 +887,7 @@ def test_the_package_can_be_called():
         ichikara.stage(3)
 
 
-def test_many_recordings_are_warned_of():
+def test_many_captures_are_warned_of():
     step = stage(lambda x, number: x * number)
     x = asarray(1.0)
     with warnings.catch_warnings():
@@ -897,7 +897,7 @@ def test_many_recordings_are_warned_of():
         step(x, 16)
 
 
-# --- what a recording depends on --------------------------------------------------------------------------------------
+# --- what a capture depends on ----------------------------------------------------------------------------------------
 
 
 def trained(staged, between):
@@ -909,13 +909,13 @@ def trained(staged, between):
     return made
 
 
-# What happens, and how many recordings there are in the end; the gradient of a parameter that no optimiser has adds up.
+# What happens, and how many captures there are in the end; the gradient of a parameter that no optimiser has adds up.
 CHANGES = {
     "rate": (lambda made: made.optimizer.param_groups[0].update(lr=0.5), 1),
     "evaluation": (lambda made: made.model.eval(), 2),
     "loaded": (lambda made: made.model.load_state_dict(vision().state_dict()), 1),
     "optimiser loaded": (lambda made: made.optimizer.load_state_dict(made.optimizer.state_dict()), 1),
-    "buffers anew": (lambda made: made.model[1].reset_running_stats(), 1),
+    "buffers reset": (lambda made: made.model[1].reset_running_stats(), 1),
     "numbers": (lambda made: setattr(made.model[0].weight, "data", numpy.ones((6, 2, 3, 3))), 1),
     "frozen": (lambda made: made.model[0].requires_grad_(False), 2),
     "parameter": (lambda made: setattr(made.model[6], "bias", nn.Parameter(ichikara.ones(3))), 3),
@@ -945,13 +945,13 @@ def test_only_who_asks_whether_it_is_training_depends_on_it():
             return x * 2 if self.training else x
 
     x = asarray([1.0, 3.0])
-    for model, recordings in ((nn.Sequential(nn.Tanh()), 1), (nn.Sequential(nn.Tanh(), Asks()), 2)):
+    for model, captures in ((nn.Sequential(nn.Tanh()), 1), (nn.Sequential(nn.Tanh(), Asks()), 2)):
         step = stage(model)
         for _ in range(3):
             step(x)
         model.eval()
         same([step(x).numpy()], [ichikara.tanh(x).numpy()])
-        assert step.recordings == recordings
+        assert step.captures == captures
 
 
 def in_double(data):
@@ -961,17 +961,17 @@ def in_double(data):
 @each_way
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_changes_between_steps_counts(name):
-    between, recordings = CHANGES[name]
+    between, captures = CHANGES[name]
     ichikara.seed(1)
     eager = trained(False, between)
     ichikara.seed(1)
     staged = trained(True, between)
     same(staged.everything(), eager.everything(), rounded="float32")  # as all of them begin
-    assert staged.step.recordings == recordings
+    assert staged.step.captures == captures
 
 
 @each_way
-def test_another_group_of_parameters_is_another_recording():
+def test_another_group_of_parameters_is_another_capture():
     def train(staged):
         ichikara.seed(0)
         first, second = nn.Linear(3, 3), nn.Linear(3, 1)
@@ -1039,8 +1039,8 @@ MISUSES = {
     "numpy": (lambda x: x.numpy(), TypeError, "return the tensor to read it outside"),
     "tolist": (lambda x: x.tolist(), TypeError, "return the tensor to read it outside"),
     "asarray": (lambda x: numpy.asarray(x), TypeError, "return the tensor to read it outside"),
-    "kept in a list": (appends, RuntimeError, "was kept by a staged function"),
-    "kept as an attribute": (assigns, RuntimeError, "was kept by a staged function"),
+    "outlives in a list": (appends, RuntimeError, "outlives a staged function"),
+    "outlives as an attribute": (assigns, RuntimeError, "outlives a staged function"),
     "an index": (lambda x: list(range(3))[x.argmax()], TypeError, "return the tensor to read it outside"),
     "a mask": (lambda x: ichikara.tanh(x[x > 0]), TypeError, r"shape \(2,\).*use where\(mask, x, 0\)"),
     "a mask in a row": (lambda x: x[None][:, x > 0], TypeError, "chooses another number of elements"),
@@ -1067,7 +1067,7 @@ ARRAY_MISUSES = {
     "positions by where": (lambda x: numpy.where(x > 0), TypeError, "where gives another number of elements"),
     "in place": (changes_in_place, TypeError, r"x = x \+ y instead of x \+= y"),
     "an element": (sets, TypeError, "cannot be changed in place"),
-    "kept": (appends, RuntimeError, "was kept"),
+    "outlives": (appends, RuntimeError, "outlives"),
     "unknown": (lambda x: x.ctypes, AttributeError, "ctypes"),
 }
 
@@ -1081,7 +1081,7 @@ def test_what_cannot_be_replayed_of_an_array_is_an_error(name):
 
 
 def test_a_value_that_escaped_is_of_no_use_outside():
-    with pytest.raises(RuntimeError, match="kept"):
+    with pytest.raises(RuntimeError, match="outlives"):
         stage(appends)(asarray([1.0]))
     with pytest.raises(RuntimeError, match="return it"):
         KEPT[0] + 1
@@ -1133,7 +1133,7 @@ def test_labels_are_checked_in_each_replay():
 
 
 @each_way
-def test_labels_that_do_not_count_may_come_after_the_recording():
+def test_labels_that_do_not_count_may_come_after_the_capture():
     def step(u, y):
         u = asarray(u, requires_grad=True)
         ichikara.cross_entropy(u, y).backward()
@@ -1142,7 +1142,7 @@ def test_labels_that_do_not_count_may_come_after_the_recording():
     u, staged = batches(4, 3)(0)[0], stage(step)
     for labels in ([0, 1, 2, 0], [0, -100, 2, -100]):
         same([staged(u, asarray(labels)).numpy()], [step(u, asarray(labels)).numpy()])
-    assert staged.recordings == 1
+    assert staged.captures == 1
 
 
 @each_way
@@ -1169,7 +1169,7 @@ def test_two_trainings_in_threads():
         same(training.everything(), expected[name])
 
 
-def test_a_recording_ends_while_another_thread_collects_garbage(monkeypatch):
+def test_a_capture_ends_while_another_thread_collects_garbage(monkeypatch):
     collect, busy = gc.collect, [True]
     monkeypatch.setattr(gc, "collect", lambda: 0 if busy and busy.pop() else collect())
 
@@ -1367,13 +1367,13 @@ def test_the_gradient_of_a_part_of_what_lies_in_another_order(before, index):
 @small
 def test_a_replay_of_many_asks_no_kernel_again(monkeypatch):
     needs.kernels()
-    asked, known = [], kernels.find("linear")[""]
+    asked, known = [], lookup.find("linear")[""]
 
     def linear(x, weight, bias):
         asked.append(x)
         return known(x, weight, bias)
 
-    monkeypatch.setitem(kernels._known["linear"], "", linear)
+    monkeypatch.setitem(registry.kernels["linear"], "", linear)
     model = nn.Linear(128, 128)
     use = stage(lambda x: model(x).sum())
     for number in range(8):

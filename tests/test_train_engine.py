@@ -197,8 +197,8 @@ def is_captured(monkeypatch):
     from ichikara.fast.replay.staged import Staged
 
     counted = []
-    record = Staged._record
-    monkeypatch.setattr(Staged, "_record", lambda *args: counted.append(1) or record(*args))
+    capture = Staged._capture
+    monkeypatch.setattr(Staged, "_capture", lambda *args: counted.append(1) or capture(*args))
     return counted
 
 

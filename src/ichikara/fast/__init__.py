@@ -1,4 +1,4 @@
-"""Floor 5: the wing that makes the engine fast. It attaches to the seam from outside; no floor below knows it."""
+"""Floor 5: kernels, threads and replays. This package attaches to the seam from outside; no floor below knows it."""
 
 from ..arrays import attach
 from .dispatch import Dispatcher

@@ -1,4 +1,4 @@
-"""Which implementation computes an operation: a compiled kernel for large arrays, NumPy for others, else the record."""
+"""Chooses what computes an operation: a kernel for large arrays, an implementation by NumPy, or the record itself."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -11,24 +11,25 @@ from ..arrays import PYTHON_NUMBERS, Interpreter, add_into, seam, sum_to
 from ..ops.window import Window
 from . import implementations as _registers_them  # noqa: F401
 from . import registry
-from .implementations.layout import add_into as add_into_quickly
+from .implementations.layout import add_into as fast_add_into
+from .lookup import fitting
 from .optim.update import updater_of
 from .product import sum_of_two
-from .product import sum_to as sum_to_quickly
-from .registry import ALONE, Implementation, fitting, implementations
+from .product import sum_to as fast_sum_to
+from .registry import INFERENCE, Implementation, implementations
 
 __all__ = ["Dispatcher"]
 
-FUNCTIONS: dict[Callable, Callable] = {add: sum_of_two, sum_to: sum_to_quickly, add_into: add_into_quickly}
-"""What is called instead of functions that are no operations."""
+FUNCTIONS: dict[Callable, Callable] = {add: sum_of_two, sum_to: fast_sum_to, add_into: fast_add_into}
+"""Faster versions of functions that are no operations."""
 
-_NONE_OF_ANOTHER_LIBRARY = PYTHON_NUMBERS | {numpy.ndarray, type(None), type(...), str, tuple, slice, Window}
+_NUMPY_AND_OPTIONS = PYTHON_NUMBERS | {numpy.ndarray, type(None), type(...), str, tuple, slice, Window}
 
 
 class Dispatcher(Interpreter):
-    """Computes by the implementation that fits the arrays."""
+    """Computes each operation by the fastest implementation that fits the arrays."""
 
-    fuses_modules = True
+    fuses_modules = True  # an interpreter around this one says so too, if it lets modules be fused
 
     def __init__(self):
         self._merged: dict[tuple, Implementation] = {}
@@ -38,32 +39,32 @@ class Dispatcher(Interpreter):
             return operation.function(*arguments), operation
         for found in self.candidates(operation, arguments, wanted):
             output = found.function(*arguments)
-            if output is not NotImplemented:  # which says that it cannot do these options, or this layout
+            if output is not NotImplemented:  # the answer to options or layouts that it does not support
                 return output, found
         return operation.function(*arguments), operation
 
     def candidates(self, operation: Any, arguments: Sequence, wanted: Any) -> Sequence:
         """The implementations of an operation that may compute it, the fastest first, besides its own function.
 
-        Arguments: ``arguments``, with NumPy's arrays; ``wanted``, the inputs whose gradients are wanted.
+        Arguments: ``wanted``, the inputs whose gradients are wanted.
         """
         base = implementations.get(operation.name)
-        if base is not None and not _are_of_numpy(arguments):
+        if base is not None and not _are_numpy(arguments):
             base = None
         kernels = fitting(operation.name, arguments, operation.promotes)
         if not kernels:
             return () if base is None else (base,)
-        fast = self._with_kernels(operation, base, kernels, inference=not wanted and ALONE in kernels)
+        fast = self._with_kernels(operation, base, kernels, inference=not wanted and INFERENCE in kernels)
         return (fast,) if base is None else (fast, base)
 
     def fuses(self, composition: Any, arguments: Sequence) -> bool:
-        return composition.name in implementations and _are_of_one_type(arguments[: len(composition.inputs)])
+        return composition.name in implementations and _have_one_dtype(arguments[: len(composition.inputs)])
 
     def call(self, function: Callable, *arguments: Any) -> Any:
         return FUNCTIONS.get(function, function)(*arguments)
 
     def run_module(self, module: Any, arguments: Sequence, options: dict) -> Any:
-        # Where somebody else watches as well, each module is called by itself.
+        # Where another interpreter watches as well, each module is called by itself.
         kind: Any = type(module)
         sequential = _sequential_of(kind)
         if sequential is None or options or not getattr(seam.interpreter, "fuses_modules", False):
@@ -71,44 +72,44 @@ class Dispatcher(Interpreter):
         return sequential([*module], *arguments)
 
     def update(self, optimizer: Any, gradients: Sequence) -> None:
-        updater_of(optimizer).update(optimizer, False, gradients)
+        updater_of(optimizer).update(optimizer, gradients)
 
-    def repeatable_update(self, optimizer: Any, gradients: Sequence) -> tuple:
-        """An update for a step that is recorded, as what `Recorder.run` is given."""
+    def captured_update(self, optimizer: Any) -> tuple[Callable, Callable]:
+        """The update of a captured step, and the same through the workspace, as functions of the gradients."""
         updater = updater_of(optimizer)
-        again = lambda *given: updater.update_again(optimizer, given)
-        return lambda *given: updater.update(optimizer, True, given), gradients, None, True, None, again
+        update = lambda *gradients: updater.update(optimizer, gradients, captured=True)
+        return update, lambda *gradients: updater.launch(optimizer, gradients)
 
     def _with_kernels(self, operation, base, kernels, inference):
-        function = kernels[ALONE] if inference else kernels.get("") or (base or operation).function
+        function = kernels[INFERENCE] if inference else kernels.get("") or (base or operation).function
         key = operation, base, function, *kernels.values()
         found = self._merged.get(key)
         if found is None:
             keeps = () if inference else (base or operation).keeps
             found = self._merged[key] = Implementation(function, keeps, base.rules if base else {}, inference)
-            found.gradient(**{name: rule for name, rule in kernels.items() if name not in ("", ALONE)})
+            found.gradient(**{name: rule for name, rule in kernels.items() if name not in ("", INFERENCE)})
         return found
 
 
 @lru_cache(None)
 def _sequential_of(kind: type) -> Callable | None:
-    """The function that runs modules of this kind, if they are modules one after another."""
+    """The function that runs modules of this kind, if they are sequential."""
     from .modules import Sequential, run_sequential
 
     return run_sequential if kind.forward is Sequential.forward else None  # type: ignore[attr-defined]
 
 
-def _are_of_numpy(arguments: Sequence) -> bool:
-    """Whether these are NumPy's arrays, or lists of them, and options."""
+def _are_numpy(arguments: Sequence) -> bool:
+    """Whether these are NumPy arrays, lists of them, and options."""
     for x in arguments:
         kind = x.__class__
-        if kind not in _NONE_OF_ANOTHER_LIBRARY and not (kind is list and _are_of_numpy(x)):
+        if kind not in _NUMPY_AND_OPTIONS and not (kind is list and _are_numpy(x)):
             return False
     return True
 
 
-def _are_of_one_type(inputs: Sequence) -> bool:
-    """Whether these are NumPy's arrays, or tensors with such, and all their floating-point numbers of one type."""
+def _have_one_dtype(inputs: Sequence) -> bool:
+    """Whether these are NumPy arrays, or tensors around them, whose floating-point numbers have one type."""
     types = set()
     for x in inputs:
         if x is None:

@@ -1,4 +1,4 @@
-"""The C library's memory, retained from one training step to the next."""
+"""Lets the C library retain freed memory from one training step to the next."""
 
 import ctypes
 

@@ -1,4 +1,4 @@
-"""A batch normalisation and the activation after it in one pass over memory, where a Sequential holds both."""
+"""Fuses modules of a Sequential: batch normalisation and the activation after it, in one pass over memory."""
 
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ __all__ = ["Sequential", "normalise_leaky", "run_sequential"]
 
 
 def _normalise_leaky(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5, negative_slope=1.0):
-    """`normalise`, and a leaky ReLU of the result; of slope 0 it is the ReLU."""
+    """`normalise` and a leaky ReLU of the result. With a slope of 0 that is the ReLU."""
     y, mean, var = normalise(x, weight, bias, axes, eps)
     return leaky_relu(y, negative_slope), mean, var
 
@@ -24,7 +24,7 @@ normalise_leaky = Composition(
 
 
 def run_sequential(modules: list, input: Any) -> Any:
-    """What modules one after another give, a normalisation and its activation as one."""
+    """Call modules one after another, a normalisation and its activation as one."""
     while modules:
         layer, *modules = modules
         slope = _fusable(layer, modules[0]) if modules else None

@@ -1,4 +1,4 @@
-"""Products of arrays, the one way through which the engine calls a linear algebra library, and sums beside them."""
+"""Products and sums of arrays, divided among threads. All large products of matrices go through `product`."""
 
 import math
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 import numpy
 
 from ..arrays import sum_to as plain_sum_to
-from . import registry as kernels
+from . import lookup, registry
 from .threads.blas_threads import BLAS_SERIAL_LIMIT
 from .threads.team import parallel_map
 
 __all__ = ["product", "sum_of_rows", "sum_of_two", "sum_to"]
 
-_SMALL = 10_000_000  # so many multiplications are done before another thread has been woken up
+_SMALL = 10_000_000  # multiplications; so many are done before another thread has woken up
 
 
 def product(a: Any, b: Any, bias: Any = None) -> Any:
-    """The product of arrays, and a bias; the rows, the columns or the matrices are shared out.
+    """The product of arrays, plus a bias; the rows, the columns or the matrices are divided among threads.
 
-    Shapes: as of ``@``; the bias is a row, for two matrices.
+    Shapes: as of ``@``; a bias has one axis, and is for two matrices.
     """
     if isinstance(a, numpy.ndarray) and isinstance(b, numpy.ndarray) and a.ndim and b.ndim:
         cost = max(a.size * (b.shape[-1] if b.ndim > 1 else 1), b.size)
@@ -33,13 +33,13 @@ def _large_product(a, b, bias, cost):
         return product(a, b[:, None])[..., 0]
     if a.ndim == 1:
         return product(a[None], b)[..., 0, :]
-    if a.shape[:-2] != b.shape[:-2]:  # broadcast: not shared out, but still kept to one thread
+    if a.shape[:-2] != b.shape[:-2]:  # broadcast: not divided, and the library uses one thread
         return parallel_map(lambda part: a @ b, 1, cost)[0]
-    # Of smaller matrices a kernel takes as long as the library, and would have to be compiled.
-    if a.ndim == 2 and a.dtype.char in "fd" and max(a.size, b.size, len(a) * b.shape[1]) >= kernels.LARGE:
-        fast = kernels.find("arrays.product").get("")
-        if fast and a.shape[1] == b.shape[0]:
-            y = fast(a, b, bias, cost)
+    # For smaller matrices a kernel takes as long as the library, and would have to be compiled.
+    if a.ndim == 2 and a.dtype.char in "fd" and max(a.size, b.size, len(a) * b.shape[1]) >= registry.LARGE:
+        kernel = lookup.find("arrays.product").get("")
+        if kernel and a.shape[1] == b.shape[0]:
+            y = kernel(a, b, bias, cost)
             if y is not None:
                 return y
     y = numpy.empty((*a.shape[:-1], b.shape[-1]), a.dtype)
@@ -57,15 +57,15 @@ def _large_product(a, b, bias, cost):
 
 def sum_of_two(a: Any, b: Any) -> Any:
     """The sum of two arrays. Shapes: (*), (*) -> (*)."""
-    fast = kernels.fitting("add", [a, b], (0, 1)).get("")
-    found = fast(a, b) if fast else NotImplemented
+    kernel = lookup.fitting("add", [a, b], (0, 1)).get("")
+    found = kernel(a, b) if kernel else NotImplemented
     return a + b if found is NotImplemented else found
 
 
 def sum_of_rows(x: Any) -> Any:
     """The sum of the rows of a matrix. Shapes: (m, n) -> (n)."""
-    fast = kernels.fitting("arrays.sum_of_rows", [x], ()).get("")
-    return fast(x) if fast else x.sum(axis=0)
+    kernel = lookup.fitting("arrays.sum_of_rows", [x], ()).get("")
+    return kernel(x) if kernel else x.sum(axis=0)
 
 
 def sum_to(x: Any, shape: tuple[int, ...]) -> Any:

@@ -1,8 +1,21 @@
-"""Kernels: the loops of the dearest operations written out, and compiled by Numba for the processor at hand.
+"""The registry: which functions can compute an operation. `lookup` finds those that fit given arrays.
 
-An operation is written against the array API, and each of its lines makes an array. A kernel does the same in one pass
-over the memory. It is found by the operation's name and has the same parameters and results, so an operation does not
-know of its kernel, and without Numba everything works, slower::
+An operation is written against the array API, and each of its lines makes an array. The functions here compute the same
+in fewer passes over memory. Each is registered under the operation's name and has the operation's parameters and
+results, so the operation does not know it. There are five kinds:
+
+An **implementation** uses NumPy, for arrays of any size. It may bring rules for gradients::
+
+    @implementation("linear")
+    def linear(x, weight, bias): ...
+
+    linear.gradient(x=lambda g, weight: ...)
+
+A **kernel** is compiled, for arrays of at least `LARGE` elements: below that NumPy has finished before a kernel has
+been called, and a small network never waits for a compiler. The kernel of a gradient names what it needs, like every
+rule. What an operation saves for its gradients takes time, so there may also be a kernel for inference, which gives the
+value and nothing else. A kernel takes NumPy arrays of one floating-point type, in any layout. It allocates and computes
+through `workspace`, so that a replay can repeat these calls::
 
     @kernel("relu")
     def relu(x): ...
@@ -10,93 +23,126 @@ know of its kernel, and without Numba everything works, slower::
     @kernel("relu", of="x")
     def relu_x(g, y): ...
 
-The second is the rule of the gradient of ``x``; like every rule it names what it needs. An operation need not have
-both. What an operation keeps for its gradients takes time too, so there may be a kernel of its value ``alone``. A
-kernel takes NumPy arrays of one floating-point type, in any layout, of at least `LARGE` elements: below that NumPy is
-done before a kernel has been called, and a small network never waits for a compiler. It computes in what `together` and
-`do` call, and asks `room` and `zeros` for arrays, so that replays can repeat these calls alone (`arrays.tape`).
+    @kernel("max_pooling", inference=True)
+    def max_pooling(x, window): ...
 
-A step that is recorded is done many times, so there it pays to wait. What it does with arrays of fewer elements is done
-in replays by *small* kernels, each a function of the same inputs and of places for the results, which is compiled as a
-link of a `chain`::
+A **small kernel** is for arrays below `LARGE`, in replays alone: what is captured runs often, so compiling it pays. It
+is a compiled function of the inputs and of the arrays for its results. Small kernels that follow each other are
+*chained* (`jit.chain`): one call runs them all. Such a call takes half a microsecond, a quarter of an operation by
+NumPy, and each further kernel in it takes some nanoseconds::
 
     @small("relu")
     def _relu(x, y): ...
 
-A chain is called in half a microsecond, a quarter of what an operation of NumPy's takes that is given two arrays, and
-calls its links in some nanoseconds each.
-
-And where one operation's result goes into another only, both may be done by one kernel, while the result is in the
-cache; it is given what the first is given, and then what else the second is::
+A **fused kernel** computes two operations in a replay, where the second alone uses the result of the first. It has the
+first one's parameters and then the further ones of the second::
 
     @fused("linear", then="relu")
     def linear_relu(x, weight, bias): ...
 
     @fused("linear", of="x", then="relu")
     def linear_x_relu(g, weight, y): ...
+
+An **in-place kernel** is an optimiser's rule that changes the state, and where possible the parameter, in place.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy
 
 from ..autodiff.arguments import names_of
 from ..autodiff.engine import Rule
-from .loading import load_kernels
 
 __all__ = [
-    "ALONE",
     "ANY",
+    "INFERENCE",
     "LARGE",
     "Implementation",
-    "find",
-    "find_fused",
-    "find_small",
-    "fit_one_kernel",
-    "fitting",
-    "fitting_in_place",
+    "InPlace",
     "fused",
+    "fused_kernels",
     "implementation",
     "implementations",
     "in_place",
+    "in_place_kernels",
     "kernel",
+    "kernels",
     "small",
+    "small_kernels",
 ]
 
 ANY: Any = object()
-"""Any value of an option, of which a small kernel needs nothing."""
+"""Any value of an option that a small kernel does not depend on."""
 
 LARGE = 1 << 14
 """How many elements the first input of an operation must have for its kernel to pay."""
 
-ALONE = "alone"
-"""The name under which `find` has the kernel of an operation's value alone."""
+INFERENCE = "inference"
+"""The name of the kernel that gives an operation's value alone, among the kernels of the operation."""
+
+Name = tuple[str, str]
+"""An operation and the input whose gradient is meant, an empty word for the value, or `INFERENCE`."""
 
 
 class Implementation:
     """Another way to compute an operation: a function of arrays, and rules for the gradients of its inputs.
 
-    Attributes: ``keeps``, the names of the results after the first, which only the rules see, unless the operation
-    returns them too; ``rules``, by input, those of the operation where it has none of its own; ``inference``, whether
-    it computes the value alone.
+    Attributes: ``keeps``, the names of the results after the first, the *residuals*: they are saved for the rules, and
+    returned only if the operation returns them too; ``rules``, by input, where they differ from the operation's;
+    ``inference``, whether it computes the value alone.
     """
 
     def __init__(self, function: Callable, keeps: tuple[str, ...] = (), rules: Any = (), inference: bool = False):
         self.function, self.keeps, self.rules, self.inference = function, keeps, dict(rules), inference
 
     def gradient(self, **rules: Callable) -> "Implementation":
-        """State the rules that are not the operation's own."""
+        """State the rules that differ from the operation's."""
         self.rules.update({name: Rule("", rule, names_of(rule)) for name, rule in rules.items()})
         return self
 
 
+class InPlace(NamedTuple):
+    """An optimiser's rule that changes its state and parameters in place; see `in_place`."""
+
+    numbers_of: Callable[..., tuple[tuple[str, ...], tuple] | None]
+    change: Callable[[Any, Any, dict, bool, Any], tuple[Any, dict]]
+    launch: Callable[[Sequence, Sequence, Sequence[dict], Any], None]
+
+    def encode(self, options: dict[str, Any]) -> tuple[tuple[str, ...], Any]:
+        """The names of the state that these options need, and the options as an array; None if it cannot do them."""
+        if not _FIXED.issuperset(map(type, options.values())):  # a list may change after it has been encoded
+            return (), None
+        state, numbers = self.numbers_of(**options) or ((), ("no number",))
+        return state, numpy.array(numbers, float) if _NUMBERS.issuperset(map(type, numbers)) else None
+
+    @staticmethod
+    def can_change(state: dict[str, Any], names: Sequence[str]) -> bool:
+        """Whether the state has all these names, in arrays in C order that may be changed."""
+        return all(name in state and state[name].flags.carray for name in names)
+
+
+_NUMBERS = frozenset((bool, int, float))
+_FIXED = _NUMBERS | {tuple, type(None)}  # the types of options that cannot change in place
+
 implementations: dict[str, Implementation] = {}
-"""Implementations by NumPy, for arrays of any size, by the operation's name."""
+"""By operation."""
+
+kernels: dict[str, dict[str, Callable]] = {}
+"""By operation; then the value's under the empty word, a gradient's under its input, and the one for `INFERENCE`."""
+
+small_kernels: dict[Name, tuple[Callable, Callable | None, dict[str, Any]]] = {}
+"""With each kernel come the function that explains a refusal, and the options that it is for."""
+
+fused_kernels: dict[tuple[Name, Name], Callable] = {}
+"""By the first and the second operation."""
+
+in_place_kernels: dict[str, InPlace] = {}
+"""By rule."""
 
 
 def implementation(operation: str, keeps: tuple[str, ...] = ()) -> Callable[[Callable], Implementation]:
-    """Decorator: a function that computes an operation on NumPy's arrays of any size."""
+    """Decorator: a function that computes an operation on NumPy arrays of any size."""
 
     def register(function):
         implementations[operation] = Implementation(function, keeps)
@@ -105,21 +151,15 @@ def implementation(operation: str, keeps: tuple[str, ...] = ()) -> Callable[[Cal
     return register
 
 
-_known: dict[str, dict[str, Callable]] = {}
-_known_fused: dict[tuple[tuple[str, str], tuple[str, str]], Callable] = {}
-_known_in_place: dict[str, "InPlace"] = {}
-_known_small: dict[tuple[str, str], tuple[Callable, Callable | None, dict[str, Any]]] = {}
+def kernel(operation: str, of: str = "", inference: bool = False) -> Callable[[Callable], Callable]:
+    """Decorator: the kernel of an operation, or the kernel ``of`` the gradient of one of its inputs.
 
-
-def kernel(operation: str, of: str = "", alone: bool = False) -> Callable[[Callable], Callable]:
-    """Decorator: the kernel of an operation, or the kernel ``of`` one of its inputs' gradients.
-
-    Arguments: ``alone``, True for one that gives the value of an operation and nothing of what it keeps for gradients;
-    it is used where no gradient is wanted.
+    Arguments: ``inference``, True for one that gives the operation's value and nothing that is saved for gradients. It
+    is used where no gradient is wanted.
     """
 
     def register(function):
-        _known.setdefault(operation, {})[ALONE if alone else of] = function
+        kernels.setdefault(operation, {})[INFERENCE if inference else of] = function
         return function
 
     return register
@@ -130,132 +170,47 @@ def small(
 ) -> Callable[[Callable], Callable]:
     """Decorator: the small kernel of an operation or a gradient, for these options, with which it is not called.
 
-    Arguments: ``refused``, of the same arguments: it says what is wrong where the kernel answers False.
+    Arguments: ``refused``, a function of the same arguments, which raises the error where the kernel answers False.
     """
 
     def register(function):
-        _known_small[operation, of] = function, refused, options
+        small_kernels[operation, of] = function, refused, options
         return function
 
     return register
 
 
 def fused(operation: str, *, then: str, of: str = "", then_of: str | None = None) -> Callable[[Callable], Callable]:
-    """Decorator: the kernel of an operation and of one that is done to its result, ``then``.
+    """Decorator: the kernel of an operation and of a second one, ``then``, that is applied to its result.
 
-    With ``of``, that of the gradient of an input, and of the gradient of what ``then`` was done to before that; with
-    ``then_of`` of that input of ``then``, or of its value `ALONE`. What is done to the result of two is done to that
-    of "the first then the second". It answers NotImplemented where it cannot do both.
+    With ``of``, it computes the gradient of an input and then that of ``then``, which came before it in the forward
+    pass. ``then_of`` names the input of ``then`` whose gradient that is, or says `INFERENCE`. A third operation is
+    applied to "the first then the second". The kernel answers NotImplemented where it cannot do both.
     """
     if then_of is None:
         then_of = "x" if of else ""
 
     def register(function):
-        _known_fused[(operation, of), (then, then_of)] = function
+        fused_kernels[(operation, of), (then, then_of)] = function
         return function
 
     return register
 
 
-_NUMBERS = frozenset((bool, int, float))
-_FIXED = _NUMBERS | {tuple, type(None)}  # the types of options that stay as they are
+def in_place(rule: str, numbers_of: Callable, launch: Callable) -> Callable[[Callable], Callable]:
+    """Decorator: the kernel of an optimiser's rule that changes its state in place.
 
+    It gets a parameter, the gradient, the state, whether the parameter's array is donated, so that it may be
+    overwritten, and the options as an array of float64. It returns the updated parameter and the state.
 
-class InPlace(NamedTuple):
-    """How parameters and what is remembered of them are changed where they lie, by a rule of an optimiser."""
-
-    numbers_of: Callable[..., tuple[tuple[str, ...], tuple] | None]
-    change: Callable[[Any, Any, dict, bool, Any], tuple[Any, dict]]
-    again: Callable[[Sequence, Sequence, Sequence[dict], Any], None]
-
-    def told(self, options: dict[str, Any]) -> tuple[tuple[str, ...], Any]:
-        """What has to be remembered with these options, and they as numbers; None where these cannot be done so."""
-        if not _FIXED.issuperset(map(type, options.values())):  # a list would be told once, and may change
-            return (), None
-        needed, numbers = self.numbers_of(**options) or ((), ("no number",))
-        return needed, numpy.array(numbers, float) if _NUMBERS.issuperset(map(type, numbers)) else None
-
-    @staticmethod
-    def can_change(state: dict[str, Any], needed: Sequence[str]) -> bool:
-        """Whether all that is needed is remembered, in arrays in C order that may be changed."""
-        return all(name in state and state[name].flags.carray for name in needed)
-
-
-def in_place(rule: str, numbers_of: Callable, again: Callable) -> Callable[[Callable], Callable]:
-    """Decorator: the kernel of an optimiser's rule that changes the state it is given, and returns it, in place.
-
-    It is given a parameter, its gradient, what is remembered of it, whether nobody else has the parameter's array, so
-    that it may be changed too, and the options as an array of float64; it returns the parameter and the state.
-
-    Arguments: ``numbers_of``, of the options: the names of what has to be remembered, and the numbers that the kernel
-    is told, or None where it cannot do what they say; ``again``, of parameters, gradients, states and these numbers:
-    it changes them all in words that can be repeated (`arrays.tape`), one for each or one for all of them, which are
-    small then and have the same step.
+    Arguments: ``numbers_of``, a function of the options: the names of the state that they need, and the options as
+    numbers, or None where the kernel cannot do them; ``launch``, a function of parameters, gradients, states and these
+    numbers: it changes them all by calls through `workspace`, one for each or one for all of them, which are small and
+    at the same step then.
     """
 
     def register(function):
-        _known_in_place[rule] = InPlace(numbers_of, function, again)
+        in_place_kernels[rule] = InPlace(numbers_of, function, launch)
         return function
 
     return register
-
-
-def find(operation: str) -> dict[str, Callable]:
-    """The kernels of an operation: its own under the empty name, those of its gradients under their inputs' names."""
-    load_kernels()
-    return _known.get(operation, {})
-
-
-def find_fused(first: tuple[str, str], second: tuple[str, str]) -> Callable | None:
-    """The kernel of both of two operations, or of two gradients, each named with the input or an empty word."""
-    load_kernels()
-    return _known_fused.get((first, second))
-
-
-def find_small(operation: str, of: str = "") -> tuple[Callable, Callable | None, dict[str, Any]] | None:
-    """The small kernel of an operation or a gradient, what says why it refuses, and the options that it is for."""
-    load_kernels()
-    return _known_small.get((operation, of))
-
-
-_NONE: dict[str, Callable] = {}
-
-
-def fitting(operation: str, values: Sequence, mixed: Iterable[int]) -> dict[str, Callable]:
-    """The kernels of an operation, if it is called with large NumPy arrays of one type; none otherwise.
-
-    Arguments: ``values``, what it is called with; ``mixed``, the positions of those whose types have to be the same.
-    """
-    first: Any = values[0] if values else None
-    if first.__class__ is not numpy.ndarray or first.size < LARGE or not first.ndim or first.dtype.char not in "fd":
-        return _NONE
-    found = find(operation)
-    if found:
-        for i in mixed:
-            dtype: Any = getattr(values[i], "dtype", first.dtype)
-            if dtype.kind == "f" and dtype != first.dtype:
-                return _NONE
-    return found
-
-
-def fit_one_kernel(values: list[Any]) -> bool:
-    """Whether a kernel of two operations may be given these values: NumPy arrays, all those of numbers of one type."""
-    arrays = [value for value in values if hasattr(value, "dtype")]
-    dtypes = {array.dtype for array in arrays if array.dtype.kind == "f"}
-    plain = all(array.__class__ is numpy.ndarray for array in arrays)
-    return plain and len(dtypes) == 1 and dtypes.pop().char in "fd"
-
-
-def fitting_in_place(rule: str, parameter: Any, gradient: Any, often: bool) -> InPlace | None:
-    """The kernel that does a rule in place, if that pays: for a large parameter, or one that is changed ``often``."""
-    if (
-        not (often or parameter.size >= LARGE)
-        or parameter.__class__ is not numpy.ndarray
-        or gradient.__class__ is not numpy.ndarray
-        or parameter.dtype.char not in "fd"
-        or gradient.dtype != parameter.dtype
-        or not parameter.ndim
-    ):
-        return None
-    load_kernels()
-    return _known_in_place.get(rule)

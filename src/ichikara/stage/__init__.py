@@ -12,12 +12,12 @@ __all__ = ["is_available", "stage"]
 
 
 def stage(step: Callable) -> Any:
-    r"""A function that does the same as this one, faster: its first call is recorded, and later calls are replayed.
+    r"""A faster version of a function: the first call is captured, and later calls are replayed.
 
-    A step of a small network is spent in Python more than in computing: tensors are made, nodes recorded and sorted,
-    options checked. All this is the same in each step. The replay calls the functions of arrays alone, one after the
-    other, with the same numbers, within rounding, as a result. Give it a whole training step, or the use of a network
-    in `no_grad`::
+    A step of a small network spends more time in Python than in computing: tensors and nodes are made, nodes are
+    sorted, options are checked. All this is the same in each step. A replay calls the functions of arrays alone, one
+    after the other. Its results agree with those of the function within rounding. Stage a whole training step, or the
+    use of a network in `no_grad`::
 
         @ichikara.stage
         def step(x, y):
@@ -27,19 +27,19 @@ def stage(step: Callable) -> Any:
             optimizer.step()
             return loss
 
-    Arrays and tensors among the arguments may have other numbers in each call; another shape or type, another value
-    of anything else, ``train()`` and ``eval()``, or parameters that take part for the first time lead to a new
-    recording. The numbers of all tensors from outside are read anew in each call, and what a step changes is changed:
-    parameters, their ``grad``, buffers, what an optimiser remembers. Random numbers are drawn anew, the optimiser's
-    options read anew. *Everything else that Python does happens in the recording alone*: an ``if`` stays decided, a
-    counter stays where it was, a list gets its element once.
+    The numbers of arrays and tensors among the arguments may differ in each call. The step is captured again for
+    another shape or type, for another value of any other argument, after ``train()`` or ``eval()``, and where other
+    parameters take part. Each replay reads the numbers of all tensors from outside and the options of the optimiser,
+    and draws new random numbers. It changes what the step changes: parameters, their ``grad``, buffers, the state of
+    the optimiser. *Everything else that Python does happens in the capture alone*: an ``if`` stays decided, a counter
+    stays where it was, and a list gets its element only then.
 
-    Arguments: ``step``, any function. What it returns is cut from the graph.
+    Arguments: ``step``, any function. The tensors that it returns have no graph.
 
-    Raises TypeError where the function looks at numbers that are others in each replay (``float(loss)``,
-    ``if t > 0``, ``t.numpy()``) or changes an array in place; RuntimeError where it keeps a value (in a list, in an
-    attribute that is no buffer) instead of returning it, and for a tensor that was made outside of it by operations
-    that a gradient is wanted of.
+    Raises TypeError where the function asks for numbers that differ in each replay (``float(loss)``, ``if t > 0``,
+    ``t.numpy()``), or changes an array in place. Raises RuntimeError where a value outlives the function (in a list, in
+    an attribute that is no buffer) without being returned, and for a tensor from outside that requires a gradient and
+    is no leaf.
 
     >>> import ichikara
     >>> w = ichikara.asarray([1.0, 2.0], requires_grad=True)

@@ -1,4 +1,4 @@
-"""Operations fused for NumPy's arrays of any size, with rules derived by hand; importing them registers them."""
+"""Implementations of operations by NumPy, for arrays of any size. Importing this package registers all of them."""
 
 from . import attention, convolution, layout, linalg, loss, norm, recurrent
 

@@ -6,9 +6,9 @@ With a weight and an image it gives an output, with a weight and an output an im
 weight; so each is the gradient of the other two. Indices i and k have two parts, rows and columns; s is the stride, d
 the dilation, p the padding. Channels may come in groups that do not see each other.
 
-In NumPy a few images at a time, as many as the processor's cache can hold, are laid out as *columns*: all that the
-window sees at one position is one column, and the convolution is one product of matrices. The batch is shared out
-among threads.
+A few images at a time, as many as fit into the processor's cache, are laid out as *columns* (im2col): all that the
+window sees at one position is one column, and the convolution is one product of matrices. The batch is divided among
+threads.
 
 Source: K. Chellapilla, S. Puri and P. Simard, "High Performance Convolutional Neural Networks for Document Processing"
 (2006), where the layout comes from; V. Dumoulin and F. Visin, "A guide to convolution arithmetic" (2016).
@@ -28,21 +28,7 @@ __all__ = ["convolution", "convolution_image", "convolution_weight"]
 
 
 @implementation("convolution")
-def convolution(x, weight, bias, window, groups):
-    return convolve(x, weight, bias, window, groups)
-
-
-@implementation("convolution_image")
-def convolution_image(out, weight, bias, size, window, groups):
-    return convolve_back(out, weight, bias, size, window, groups)
-
-
-@implementation("convolution_weight")
-def convolution_weight(out, x, kernel, window, groups):
-    return convolve_weight(out, x, kernel, window, groups)
-
-
-def convolve(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
+def convolution(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any:
     """The output. Shapes: (n, c, h, w), (o, c / groups, kh, kw), (o) or None -> (n, o, oh, ow)."""
     kernel = weight.shape[2:]
     positions = window.positions(x.shape[2:], kernel)
@@ -50,59 +36,64 @@ def convolve(x: Any, weight: Any, bias: Any, window: Window, groups: int) -> Any
     matrix = weight.reshape(groups, weight.shape[0] // groups, -1)  # (groups, o / groups, c / groups kh kw)
     y = numpy.empty((x.shape[0], weight.shape[0], *positions), dtype)
 
-    def work(part):
+    def compute(part):
         columns_of = _columns(x, kernel, positions, window, groups)
-        for some in _blocks(part, y, weight.shape):
-            product = matrix @ columns_of(some)
+        for block in _blocks(part, y, weight.shape):
+            product = matrix @ columns_of(block)
             if bias is not None:
                 product += bias.reshape(groups, -1, 1)
-            y[some] = _images(product, y[some].shape)
+            y[block] = _images(product, y[block].shape)
 
-    parallel_map(work, len(x), cost=y.size * matrix.shape[2])
+    parallel_map(compute, len(x), cost=y.size * matrix.shape[2])
     return y
 
 
-def convolve_back(out: Any, weight: Any, bias: Any, size: Pair, window: Window, groups: int) -> Any:
-    """The image of a size. Shapes: (n, o, oh, ow), (o, c / groups, kh, kw), (c) or None -> (n, c, \\*size)."""
+@implementation("convolution_image")
+def convolution_image(out: Any, weight: Any, bias: Any, size: Pair, window: Window, groups: int) -> Any:
+    """The image, of the given size (col2im).
+
+    Shapes: (n, o, oh, ow), (o, c / groups, kh, kw), (c) or None -> (n, c, \\*size).
+    """
     channels = groups * weight.shape[1]
     kernel, positions = weight.shape[2:], out.shape[2:]
     matrix = weight.reshape(groups, weight.shape[0] // groups, -1).mT  # (groups, c / groups kh kw, o / groups)
     x = numpy.zeros((out.shape[0], channels, *size), numpy.result_type(out, weight))
 
-    def work(part):
-        for some in _blocks(part, out, weight.shape):
-            n = len(out[some])
-            columns = (matrix @ _rows(out[some], groups)).reshape(channels, -1, n, *positions)
+    def compute(part):
+        for block in _blocks(part, out, weight.shape):
+            n = len(out[block])
+            columns = (matrix @ _rows(out[block], groups)).reshape(channels, -1, n, *positions)
             padded = numpy.zeros((channels, n, *window.padded(size)), x.dtype)
-            for k, place in enumerate(window.places(kernel, positions)):
-                padded[place] += columns[:, k]
-            x[some] = padded[window.inside(size)].swapaxes(0, 1)
+            for k, position in enumerate(window.places(kernel, positions)):
+                padded[position] += columns[:, k]
+            x[block] = padded[window.inside(size)].swapaxes(0, 1)
             if bias is not None:
-                x[some] += bias[:, None, None]
+                x[block] += bias[:, None, None]
 
-    parallel_map(work, len(out), cost=out.size * matrix.shape[1])
+    parallel_map(compute, len(out), cost=out.size * matrix.shape[1])
     return x
 
 
-def convolve_weight(out: Any, x: Any, kernel: Pair, window: Window, groups: int) -> Any:
-    """The weight of a size. Shapes: (n, o, oh, ow), (n, c, h, w) -> (o, c / groups, \\*kernel)."""
+@implementation("convolution_weight")
+def convolution_weight(out: Any, x: Any, kernel: Pair, window: Window, groups: int) -> Any:
+    """The weight, of the given size. Shapes: (n, o, oh, ow), (n, c, h, w) -> (o, c / groups, \\*kernel)."""
     shape = (out.shape[1], x.shape[1] // groups, *kernel)
     matrix = (groups, shape[0] // groups, shape[1] * kernel[0] * kernel[1])
 
-    def work(part):
+    def compute(part):
         columns_of = _columns(x, kernel, out.shape[2:], window, groups)
         weight = numpy.zeros(matrix, numpy.result_type(out, x))
-        for some in _blocks(part, out, shape):
-            weight += _rows(out[some], groups) @ columns_of(some).mT
+        for block in _blocks(part, out, shape):
+            weight += _rows(out[block], groups) @ columns_of(block).mT
         return weight
 
-    return sum(parallel_map(work, len(out), cost=out.size * matrix[2])).reshape(shape)
+    return sum(parallel_map(compute, len(out), cost=out.size * matrix[2])).reshape(shape)
 
 
 # --- the layout of columns --------------------------------------------------------------------------------------------
 
-_COLUMNS = 512  # from about so many columns on a product of matrices is at its best
-_ELEMENTS = 2**15  # and about so many of their elements stay in the cache
+_COLUMNS = 512  # about so many columns make an efficient product of matrices
+_ELEMENTS = 2**15  # about so many elements of them stay in the cache
 
 
 def _blocks(part, out, weight_shape) -> Iterator[slice]:
@@ -117,8 +108,8 @@ def _columns(x, kernel, positions, window, groups) -> Callable[[slice], Any]:
     channels = x.shape[1]
     buffers: dict[int, tuple] = {}
 
-    def columns_of(some):
-        images = x[some].swapaxes(0, 1)  # (c, n, h, w)
+    def columns_of(block):
+        images = x[block].swapaxes(0, 1)  # (c, n, h, w)
         n = images.shape[1]
         if n not in buffers:
             buffers[n] = (
@@ -131,22 +122,22 @@ def _columns(x, kernel, positions, window, groups) -> Callable[[slice], Any]:
         if padded is not None:
             padded[window.inside(x.shape[2:])] = images
             images = padded
-        if columns is None:  # a window of one element: its slice is the columns, and often needs no copy
+        if columns is None:  # a window of one element: a slice has the columns, often without a copy
             columns = images[next(window.places(kernel, positions))]
         else:
-            for k, place in enumerate(window.places(kernel, positions)):
-                columns[:, k] = images[place]
+            for k, position in enumerate(window.places(kernel, positions)):
+                columns[:, k] = images[position]
         return columns.reshape(groups, -1, n * positions[0] * positions[1])
 
     return columns_of
 
 
 def _rows(out, groups):
-    """Outputs beside their columns: (n, o, oh, ow) -> (groups, o / groups, n oh ow)."""
+    """Outputs in the order of their columns: (n, o, oh, ow) -> (groups, o / groups, n oh ow)."""
     return out.swapaxes(0, 1).reshape(groups, out.shape[1] // groups, -1)
 
 
 def _images(product, shape):
-    """Back again: (groups, o / groups, n oh ow) -> (n, o, oh, ow)."""
+    """The inverse of `_rows`: (groups, o / groups, n oh ow) -> (n, o, oh, ow)."""
     n, o, height, width = shape
     return product.reshape(o, n, height, width).swapaxes(0, 1)

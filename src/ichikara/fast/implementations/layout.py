@@ -1,4 +1,4 @@
-"""Arrays joined, broadcast, and rows of them taken or added, in calls that a replay can repeat (`tape`)."""
+"""Joining, broadcasting, and taking and adding rows, by calls that a capture can record (`workspace`)."""
 
 import math
 from collections.abc import Sequence
@@ -7,25 +7,24 @@ from typing import Any
 
 import numpy
 
-from ...arrays import check_indices, is_basic_index, namespace, size_along, unreduce
+from ...arrays import add_into as plain_add_into
+from ...arrays import check_indices, is_basic_index, size_along, unreduce
 from ...ops import reduce
-from .. import registry as kernels
+from .. import lookup, registry
 from ..registry import implementation
 from ..workspace import current_capture, empty, launch, zeros
 
-__all__ = ["add_into", "concat", "embedding", "joined", "scatter", "stretched"]
+__all__ = ["add_into", "concat", "embedding", "scatter", "scatter_add"]
 
 
 @implementation("concat")
 def concat(arrays, axis):
-    if not len(arrays):
-        return NotImplemented
-    return joined(arrays, axis)
+    return _concat(arrays, axis) if len(arrays) else NotImplemented
 
 
 @implementation("embedding")
 def embedding(indices, weight, padding_idx):
-    return rows_at(weight, indices)
+    return _take(weight, indices)
 
 
 @implementation("scatter")
@@ -34,24 +33,24 @@ def scatter(x, index, shape):
 
 
 implementation("sum")(reduce.sum.function).gradient(
-    x=lambda g, x_shape, axis, keepdims: stretched(unreduce(g, x_shape, axis, keepdims), x_shape)
+    x=lambda g, x_shape, axis, keepdims: _broadcast(unreduce(g, x_shape, axis, keepdims), x_shape)
 )
 implementation("mean")(reduce.mean.function).gradient(
-    x=lambda g, x_shape, axis, keepdims: stretched(
+    x=lambda g, x_shape, axis, keepdims: _broadcast(
         unreduce(g, x_shape, axis, keepdims), x_shape, size_along(x_shape, axis) or 1
     )
 )
 
 
-def joined(arrays: Sequence, axis: int | None) -> Any:
-    """Arrays joined along an axis, None for all of their numbers in a row. Shapes: as of ``concat``."""
-    xp, first = namespace(*arrays), arrays[0]
-    pays = first.__class__ is numpy.ndarray and (first.size >= kernels.LARGE or current_capture())
-    if xp is not numpy or not (pays and _are_alike(arrays, axis)):
-        return xp.concat(arrays, axis=axis)
+def _concat(arrays: Sequence, axis: int | None) -> Any:
+    """Arrays joined along an axis; None joins all their numbers."""
+    first = arrays[0]
+    pays = first.__class__ is numpy.ndarray and (first.size >= registry.LARGE or current_capture())
+    if not (pays and _differ_along(arrays, axis)):
+        return numpy.concatenate(arrays, axis=axis)
     axis %= first.ndim
-    fast = kernels.fitting("arrays.joined", [*arrays], ()).get("")
-    found = fast(arrays, axis) if fast else NotImplemented
+    kernel = lookup.fitting("arrays.concat", [*arrays], ()).get("")
+    found = kernel(arrays, axis) if kernel else NotImplemented
     if found is not NotImplemented:
         return found
     lengths = [array.shape[axis] for array in arrays]
@@ -61,44 +60,8 @@ def joined(arrays: Sequence, axis: int | None) -> Any:
     return out
 
 
-def stretched(x: Any, shape: tuple[int, ...], parts: int = 1) -> Any:
-    r"""An array broadcast to a shape, and divided into so many parts. Shapes: (\*) -> shape."""
-    xp, large = namespace(x), math.prod(shape) >= kernels.LARGE
-    if xp is not numpy or (large and not current_capture()):
-        return xp.broadcast_to(x / parts if parts != 1 else x, shape)
-    part = empty(x.shape if large else shape, x.dtype)
-    launch(numpy.divide, x, parts, part)
-    if not large:
-        return part
-    fast = kernels.find("arrays.stretched").get("")
-    found = fast(part, shape) if fast else NotImplemented
-    if found is NotImplemented:
-        found = empty(shape, x.dtype)
-        launch(numpy.copyto, found, part)
-    return found
-
-
-def rows_at(table: Any, indices: Any) -> Any:
-    """The rows of a table at indices, which may be counted from the last one. Shapes: (n, *a), (*) -> (*, *a).
-
-    Raises IndexError for indices that are not whole numbers, or beyond the table.
-    """
-    xp = namespace(table, indices)
-    if xp is not numpy or not (current_capture() and isinstance(indices, numpy.ndarray)):
-        check_indices(indices, table.shape[0])
-        return xp.take(table, indices, axis=0)
-    rows = empty((*indices.shape, *table.shape[1:]), table.dtype)
-    launch(_take, table, indices, rows)
-    return rows
-
-
-def _take(table, indices, rows):
-    check_indices(indices, table.shape[0])
-    numpy.take(table, indices, axis=0, out=rows, mode="wrap")  # else into other memory first
-
-
-def _are_alike(arrays, axis):
-    """Whether these are NumPy's arrays of one type that differ in their length along the axis alone."""
+def _differ_along(arrays, axis):
+    """Whether these are NumPy arrays of one type whose shapes differ along this axis alone."""
     ndim, dtype = arrays[0].ndim, arrays[0].dtype
     if axis is None or not -ndim <= axis < ndim:
         return False
@@ -108,20 +71,53 @@ def _are_alike(arrays, axis):
     return len({one.shape[:axis] + one.shape[axis + 1 :] for one in arrays}) == 1
 
 
+def _broadcast(x: Any, shape: tuple[int, ...], divisor: int = 1) -> Any:
+    r"""An array divided by a number and broadcast to a shape. Shapes: (\*) -> shape."""
+    large = math.prod(shape) >= registry.LARGE
+    if large and not current_capture():
+        return numpy.broadcast_to(x / divisor if divisor != 1 else x, shape)
+    quotient = empty(x.shape if large else shape, x.dtype)
+    launch(numpy.divide, x, divisor, quotient)
+    if not large:
+        return quotient
+    kernel = lookup.find("arrays.broadcast").get("")
+    found = kernel(quotient, shape) if kernel else NotImplemented
+    if found is NotImplemented:
+        found = empty(shape, x.dtype)
+        launch(numpy.copyto, found, quotient)
+    return found
+
+
+def _take(table: Any, indices: Any) -> Any:
+    """The rows of a table at indices, which may be negative. Shapes: (n, *a), (*) -> (*, *a).
+
+    Raises IndexError for indices that are not whole numbers, or beyond the table.
+    """
+    if not (current_capture() and isinstance(indices, numpy.ndarray)):
+        check_indices(indices, table.shape[0])
+        return numpy.take(table, indices, axis=0)
+    rows = empty((*indices.shape, *table.shape[1:]), table.dtype)
+    launch(_take_into, table, indices, rows)
+    return rows
+
+
+def _take_into(table, indices, rows):
+    check_indices(indices, table.shape[0])
+    numpy.take(table, indices, axis=0, out=rows, mode="wrap")  # another mode would go through a buffer
+
+
 def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
-    """An array of zeros to which ``g`` is added at an index; elements that are named twice receive both.
+    """Zeros to which ``g`` is added at an index; elements that are named twice receive both.
 
     Shapes: that of an array of this shape at this index -> shape.
     """
-    if namespace(g) is not numpy:
-        return namespace(g).zeros(shape, dtype=g.dtype).at[index].add(g)
     rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
-    if _are_rows(rows, g, shape):
+    if _names_rows(rows, g, shape):
         return _add_rows(g, rows, shape)
-    if isinstance(index, slice) and index.step in (None, 1):  # only what is left needs to be 0
+    if isinstance(index, slice) and index.step in (None, 1):  # only the rest has to be set to 0
         first, last, _ = index.indices(shape[0])
         out = empty(shape, g.dtype)
-        put = kernels.fitting("arrays.put", [g], ()).get("") or partial(launch, numpy.copyto)
+        put = lookup.fitting("arrays.put", [g], ()).get("") or partial(launch, numpy.copyto)
         put(out[first:last], g)
         for part in (out[:first], out[max(first, last) :]):
             if part.size:
@@ -133,23 +129,13 @@ def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
 
 def add_into(out: Any, index: Any, part: Any) -> Any:
-    """Add to an array of one's own at an index, as `scatter_add` does to zeros; the sum is what is returned."""
-    if isinstance(out, numpy.ndarray) and is_basic_index(index):
+    """`arrays.add_into`, through the workspace."""
+    if not isinstance(out, numpy.ndarray):
+        return plain_add_into(out, index, part)
+    if is_basic_index(index):
         launch(_add_at, out, index, part)
         return out
-    return out + scatter_add(part, index, out.shape) if namespace(out) is numpy else out.at[index].add(part)
-
-
-def _are_rows(index: Any, g: Any, shape: tuple[int, ...]) -> bool:
-    """Whether an index is of whole numbers that name rows of the shape, for many numbers at a time."""
-    return (
-        isinstance(index, numpy.ndarray)
-        and index.dtype.kind in "iu"
-        and g.ndim > index.ndim > 0
-        and g.dtype in (numpy.float32, numpy.float64)
-        and g.size > 4096
-        and -shape[0] <= index.min() <= index.max() < shape[0]
-    )
+    return out + scatter_add(part, index, out.shape)
 
 
 def _put(out, index, part):
@@ -160,23 +146,35 @@ def _add_at(out, index, part):
     out[index] += part
 
 
-def _from_the_first(index, count, places):
-    """Places that may be counted from the last one, as counted from the first."""
-    numpy.remainder(index.astype(numpy.intp).reshape(-1), count, places)
+def _names_rows(index: Any, g: Any, shape: tuple[int, ...]) -> bool:
+    """Whether an index has whole numbers that name rows of the shape, and there is much to add."""
+    return (
+        isinstance(index, numpy.ndarray)
+        and index.dtype.kind in "iu"
+        and g.ndim > index.ndim > 0
+        and g.dtype in (numpy.float32, numpy.float64)
+        and g.size > 4096
+        and -shape[0] <= index.min() <= index.max() < shape[0]
+    )
 
 
 def _add_rows(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
-    """`scatter_add` of whole rows, in the same order as numpy.add.at, to the same bits, some thirty times as fast.
+    """`scatter_add` of whole rows, in the order of numpy.add.at and to the same bits, some thirty times as fast.
 
     Without a kernel it is a product with a sparse matrix that has a one for each row that is added.
     """
-    places = empty(index.size, numpy.intp)
-    launch(_from_the_first, index, shape[0], places)
-    fast = kernels.fitting("arrays.add_rows", [g], ()).get("")
-    if fast:
-        return fast(g, places, shape)
+    positions = empty(index.size, numpy.intp)
+    launch(_non_negative, index, shape[0], positions)
+    kernel = lookup.fitting("arrays.add_rows", [g], ()).get("")
+    if kernel:
+        return kernel(g, positions, shape)
     from scipy.sparse import csc_matrix
 
     n = index.size
-    chooser = csc_matrix((numpy.ones(n, g.dtype), places, numpy.arange(n + 1)), shape=(shape[0], n))
-    return (chooser @ g.reshape(n, -1)).reshape(shape)
+    selection = csc_matrix((numpy.ones(n, g.dtype), positions, numpy.arange(n + 1)), shape=(shape[0], n))
+    return (selection @ g.reshape(n, -1)).reshape(shape)
+
+
+def _non_negative(index, length, positions):
+    """Indices along an axis, those from the end counted from the start."""
+    numpy.remainder(index.astype(numpy.intp).reshape(-1), length, positions)

@@ -1,8 +1,8 @@
-"""Products of matrices whose rows, columns or matrices are shared out among threads."""
+"""Products of matrices whose rows, columns or matrices are divided among threads."""
 
 import math
 
-from ...arrays import namespace, sum_to
+from ...arrays import sum_to
 from ..product import product, sum_of_rows
 from ..registry import implementation
 
@@ -15,7 +15,7 @@ def matmul(a, b):
 
 
 def _as_matrices(g, a, b):
-    """The factors and the gradient with the axes that a vector lacks, of length 1."""
+    """The factors and the gradient, a vector with an axis of length 1 beside its own."""
     if b.ndim == 1:
         b, g = b[:, None], g[..., None]
     if a.ndim == 1:
@@ -25,12 +25,12 @@ def _as_matrices(g, a, b):
 
 def _left(g, a, b):
     g, matrix, b = _as_matrices(g, a, b)
-    return namespace(g).reshape(sum_to(product(g, b.mT), matrix.shape), a.shape)
+    return sum_to(product(g, b.mT), matrix.shape).reshape(a.shape)
 
 
 def _right(g, a, b):
     g, a, matrix = _as_matrices(g, a, b)
-    return namespace(g).reshape(sum_to(product(a.mT, g), matrix.shape), b.shape)
+    return sum_to(product(a.mT, g), matrix.shape).reshape(b.shape)
 
 
 matmul.gradient(a=_left, b=_right)
@@ -38,21 +38,21 @@ matmul.gradient(a=_left, b=_right)
 
 @implementation("linear")
 def linear(x, weight, bias):
-    return _as_before(product(_rows(x), weight.mT, bias), x)
+    return _unflatten(product(_flatten(x), weight.mT, bias), x)
 
 
-def _rows(x):
+def _flatten(x):
     """All leading axes as one, for one product of matrices instead of many."""
     return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-def _as_before(rows, x):
-    """Rows with the leading axes of x again."""
+def _unflatten(rows, x):
+    """Rows with the leading axes of x."""
     return rows if x.ndim == 2 else rows.reshape((*x.shape[:-1], rows.shape[-1]))
 
 
 linear.gradient(
-    x=lambda g, weight: _as_before(product(_rows(g), weight), g),
-    weight=lambda g, x: product(_rows(g).mT, _rows(x)),
-    bias=lambda g: sum_of_rows(_rows(g)),
+    x=lambda g, weight: _unflatten(product(_flatten(g), weight), g),
+    weight=lambda g, x: product(_flatten(g).mT, _flatten(x)),
+    bias=lambda g: sum_of_rows(_flatten(g)),
 )

@@ -1,54 +1,54 @@
-"""Normalisation in place: its gradient takes from the incoming one what would change the mean and the variance."""
+"""Normalisation in place. Its gradient subtracts from ȳ what would change the mean and the variance."""
 
-from typing import Any
+from collections.abc import Callable
 
-from ...arrays import namespace, sum_to
-from ..once import Once
+import numpy
+
+from ...arrays import sum_to
 from ..registry import implementation
+from ..shared_backward import SharedBackward
 
-__all__ = ["normalise", "rms_normalise"]
+__all__ = ["normalise", "normalise_leaky", "rms_normalise"]
 
 
 def _normalise(x, weight, bias, axes, eps, negative_slope):
-    xp = namespace(x)
-    mean = xp.mean(x, axis=axes, keepdims=True)
+    mean = numpy.mean(x, axis=axes, keepdims=True)
     y = x - mean
-    var = xp.mean(y * y, axis=axes, keepdims=True)
-    slope = 1 / xp.sqrt(var + eps)
-    y *= slope
+    var = numpy.mean(y * y, axis=axes, keepdims=True)
+    inv_std = 1 / numpy.sqrt(var + eps)
+    y *= inv_std
     if weight is not None:
         y *= weight
     if bias is not None:
         y += bias
-    above = None if negative_slope == 1 else y > 0
-    if above is not None:
-        y = xp.where(above, y, negative_slope * y)
+    mask = None if negative_slope == 1 else y > 0
+    if mask is not None:
+        y = numpy.where(mask, y, negative_slope * y)
 
-    def back(g):
-        """The gradients of x, the weight and the bias; they share x̂ and the product with the weight."""
-        xp = namespace(g, x)
-        if above is not None:
-            g = xp.where(above, g, negative_slope * g)
-        normal = (x - mean) * slope
+    def backward(g):
+        """The gradients of x, the weight and the bias, which share x̂ and the product with the weight."""
+        if mask is not None:
+            g = numpy.where(mask, g, negative_slope * g)
+        normal = (x - mean) * inv_std
         weight_bar = g * normal
         gw = g if weight is None else g * weight
-        x_bar = normal * -xp.mean(gw * normal, axis=axes, keepdims=True)
+        x_bar = normal * -numpy.mean(gw * normal, axis=axes, keepdims=True)
         x_bar += gw
-        x_bar -= xp.mean(gw, axis=axes, keepdims=True)
-        x_bar *= slope
+        x_bar -= numpy.mean(gw, axis=axes, keepdims=True)
+        x_bar *= inv_std
         return x_bar, weight_bar, g
 
-    return y, mean, var, slope, Once(back)
+    return y, mean, var, inv_std, SharedBackward(backward)
 
 
-_RULES: dict[str, Any] = {
-    "x": lambda g, back: back(g)[0],
-    "weight": lambda g, back, weight_shape: sum_to(back(g)[1], weight_shape),
-    "bias": lambda g, back, bias_shape: sum_to(back(g)[2], bias_shape),
+_RULES: dict[str, Callable] = {
+    "x": lambda g, backward: backward(g)[0],
+    "weight": lambda g, backward, weight_shape: sum_to(backward(g)[1], weight_shape),
+    "bias": lambda g, backward, bias_shape: sum_to(backward(g)[2], bias_shape),
 }
 
 
-@implementation("normalise", keeps=("mean", "var", "slope", "back"))
+@implementation("normalise", keeps=("mean", "var", "inv_std", "backward"))
 def normalise(x, weight, bias, axes, eps):
     return _normalise(x, weight, bias, axes, eps, 1.0)
 
@@ -56,7 +56,7 @@ def normalise(x, weight, bias, axes, eps):
 normalise.gradient(**_RULES)
 
 
-@implementation("normalise_leaky", keeps=("mean", "var", "slope", "back"))
+@implementation("normalise_leaky", keeps=("mean", "var", "inv_std", "backward"))
 def normalise_leaky(x, weight, bias, axes, eps, negative_slope):
     return _normalise(x, weight, bias, axes, eps, negative_slope)
 
@@ -64,26 +64,25 @@ def normalise_leaky(x, weight, bias, axes, eps, negative_slope):
 normalise_leaky.gradient(**_RULES)
 
 
-@implementation("rms_normalise", keeps=("slope",))
+@implementation("rms_normalise", keeps=("inv_rms",))
 def rms_normalise(x, weight, axes, eps):
-    xp = namespace(x)
-    slope = 1 / xp.sqrt(xp.mean(x * x, axis=axes, keepdims=True) + eps)
-    y = x * slope
+    inv_rms = 1 / numpy.sqrt(numpy.mean(x * x, axis=axes, keepdims=True) + eps)
+    y = x * inv_rms
     if weight is not None:
         y *= weight
-    return y, slope
+    return y, inv_rms
 
 
-def _through_square(g, x, weight, slope, axes):
+def _rms_x(g, x, weight, inv_rms, axes):
     g = g if weight is None else g * weight
-    normal = x * slope
-    normal *= -namespace(g, x).mean(g * normal, axis=axes, keepdims=True)
+    normal = x * inv_rms
+    normal *= -numpy.mean(g * normal, axis=axes, keepdims=True)
     normal += g
-    normal *= slope
+    normal *= inv_rms
     return normal
 
 
 rms_normalise.gradient(
-    x=_through_square,
-    weight=lambda g, x, slope, weight_shape: sum_to(g * (x * slope), weight_shape),
+    x=_rms_x,
+    weight=lambda g, x, inv_rms, weight_shape: sum_to(g * (x * inv_rms), weight_shape),
 )

@@ -1,223 +1,244 @@
-"""The recurrences as they are fastest in NumPy: what does not depend on the state is done for all steps at once.
+"""Recurrent layers in NumPy, with backpropagation through time.
 
-The input's part of the weighted sums is computed before the loop, the gradients of the weights after the loop back.
+What does not depend on the state is computed for all steps at once: the inputs' part of the weighted sums before the
+loop, and the gradients of the weights after the loop of the backward pass.
 """
 
 from collections.abc import Callable
 
-from ...arrays import namespace
+import numpy
+
 from ...errors import choose
 from ...ops.recurrent import check_shapes
-from ..once import Once
+from ..product import product, sum_of_rows
 from ..registry import implementation
-from ..steps import (
-    Back,
-    added,
-    as_pages,
-    bound,
-    cleaned,
-    if_living,
-    living_steps,
-    of_inputs,
-    of_weight,
-    order,
-    pages,
-    start,
-    weighted,
-)
+from ..shared_backward import RecurrentGradients, SharedBackward
 
 __all__ = ["gru", "lstm", "rnn"]
 
 
-# --- the plain recurrence ---------------------------------------------------------------------------------------------
+# --- what the three share ---------------------------------------------------------------------------------------------
 
-_NONLINEARITIES: dict[str, tuple[Callable, Callable]] = {  # the function, and its slope by its value
-    "tanh": (lambda xp, a: xp.tanh(a), lambda h: 1 - h * h),
-    "relu": (lambda xp, a: xp.maximum(a, 0), lambda h: h > 0),
+
+class _Mask:
+    """Which steps are valid: beyond its length a sequence keeps its state, and its output is 0."""
+
+    def __init__(self, steps, lengths):
+        """Shapes: lengths (n), or None if all steps are valid."""
+        self.valid = None if lengths is None else numpy.arange(steps)[:, None, None] < lengths[:, None]  # (T, n, 1)
+
+    def select(self, t, new, old):
+        """The new values of the sequences for which step t is valid, the old ones of the others."""
+        return new if self.valid is None else numpy.where(self.valid[t], new, old)
+
+    def zeroed(self, x):
+        """The steps of sequences, with zeros where they are not valid."""
+        return x if self.valid is None else numpy.where(self.valid, x, 0.0)
+
+
+def _order(steps, reverse):
+    """The numbers of the steps in the order in which they are read."""
+    return range(steps - 1, -1, -1) if reverse else range(steps)
+
+
+def _initial(state, x, size):
+    """The state before the first step: the one given, or zeros. Shapes: -> (n, size)."""
+    return numpy.zeros((x.shape[1], size), x.dtype) if state is None else state
+
+
+def _rows(x):
+    """The steps of all sequences as the rows of one matrix. Shapes: (T, n, k) -> (T n, k)."""
+    return x.reshape((x.shape[0] * x.shape[1], x.shape[2]))
+
+
+def _weighted_sums(x, weight, bias):
+    """The weighted sums of all steps in one product. Shapes: (T, n, in), (k, in), (k) -> (T, n, k)."""
+    return product(_rows(x), weight.mT, bias).reshape((*x.shape[:2], weight.shape[0]))
+
+
+def _sum_of_biases(a, b):
+    return b if a is None else a if b is None else a + b
+
+
+def _gradients(x, h, *states):
+    """Arguments: ``x`` and ``h``, the gradients of the weighted sums; ``states``, those of the initial states."""
+    bias = SharedBackward(lambda sums: sum_of_rows(_rows(sums)))  # where both are the same, it is summed once
+    return RecurrentGradients(x, h, lambda: bias(x), lambda: bias(h), *states)
+
+
+def _weight_gradient(sums, inputs):
+    """One product for all steps. Shapes: (T, n, k), (T, n, in) -> (k, in)."""
+    return product(_rows(sums).mT, _rows(inputs))
+
+
+_RULES: dict[str, Callable] = {
+    "x": lambda g, w_ih, backward: _input_gradient(backward(g).x, w_ih),
+    "w_ih": lambda g, inputs, backward: _weight_gradient(backward(g).x, inputs),
+    "w_hh": lambda g, before, backward: _weight_gradient(backward(g).h, before),
+    "b_ih": lambda g, backward: backward(g).b_ih(),
+    "b_hh": lambda g, backward: backward(g).b_hh(),
+    "h0": lambda g, backward: backward(g).h0,
 }
 
 
-@implementation("rnn", keeps=("before", "inputs", "back"))
-def rnn(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, nonlinearity, reverse):
-    xp = namespace(x, w_ih, w_hh, b_ih, b_hh, h0)
-    check_shapes("rnn", x, w_ih, w_hh, 1, lengths)
-    function, slope = choose("nonlinearity", nonlinearity, _NONLINEARITIES)
-    steps, size = x.shape[0], w_hh.shape[1]
-    living = living_steps(xp, x, lengths)
-    x = cleaned(living, x)
-    sums = weighted(x, w_ih, added(b_ih, b_hh))  # (T, n, size)
-    h = start(xp, x, h0, size)
-    y, before = (pages(xp, n, h.shape, sums.dtype) for n in (steps + 1, steps))
-    for t in order(steps, reverse):
-        before[t] = h
-        new = function(xp, sums[t] + h @ w_hh.mT)
-        y[t] = if_living(living, t, new, 0.0)
-        h = if_living(living, t, new, h)
-    y[steps] = h
-    y = bound(y)
-
-    def back(g):
-        xp = namespace(g, y, w_hh)
-        g_steps, dh = cleaned(living, g[:steps]), g[steps]
-        sums = pages(xp, steps, dh.shape, g.dtype)
-        for t in order(steps, not reverse):
-            dh = dh + g_steps[t]  # from this step's output, and from the step after it
-            d = if_living(living, t, dh * slope(y[t]), 0.0)
-            sums[t] = d
-            dh = if_living(living, t, d @ w_hh, dh)
-        sums = bound(sums)
-        return Back(sums, sums, dh)
-
-    return y, bound(before), x, Once(back)
+def _input_gradient(sums, weight):
+    """Shapes: (T, n, k), (k, in) -> (T, n, in)."""
+    return product(_rows(sums), weight).reshape((*sums.shape[:2], weight.shape[1]))
 
 
-rnn.gradient(
-    x=lambda g, w_ih, back: of_inputs(back(g).x, w_ih),
-    w_ih=lambda g, inputs, back: of_weight(back(g).x, inputs),
-    w_hh=lambda g, before, back: of_weight(back(g).h, before),
-    b_ih=lambda g, back: back(g).b_ih(),
-    b_hh=lambda g, back: back(g).b_hh(),
-    h0=lambda g, back: back(g).h0,
-)
-
-
-# --- long short-term memory -------------------------------------------------------------------------------------------
-
-
-def _squashed(xp, a, scale, shift):
-    r"""Sigmoids and hyperbolic tangents side by side, by one tanh that cannot overflow; ``a`` is our own.
+def _squash(a, scale, shift):
+    r"""Sigmoids and hyperbolic tangents side by side, by one tanh that cannot overflow; ``a`` is overwritten.
 
     .. math:: \sigma(a) = \tfrac12 + \tfrac12 \tanh \tfrac12 a
     """
     a *= scale
-    a = xp.tanh(a)
+    a = numpy.tanh(a)
     a *= scale
     a += shift
     return a
 
 
-def _squashing(xp, kinds, size, dtype):
-    """The scale and the shift of `_squashed` for gates that are sigmoids (s) and tanhs (t). Shapes: -> (gates size)."""
+def _scale_and_shift(kinds, size, dtype):
+    """The scale and the shift of `_squash` for gates that are sigmoids (s) and tanhs (t). Shapes: -> (gates size)."""
     rows = [(0.5, 0.5) if kind == "s" else (1.0, 0.0) for kind in kinds]
-    return [xp.concat([xp.full((size,), row[k], dtype=dtype) for row in rows]) for k in (0, 1)]
+    return [numpy.concatenate([numpy.full(size, row[k], dtype) for row in rows]) for k in (0, 1)]
 
 
-def _cut(a, size):
+def _split(gates, size):
     """The gates that lie side by side. Shapes: (n, gates size) -> (n, size), …"""
-    return [a[:, k : k + size] for k in range(0, a.shape[1], size)]
+    return [gates[:, k : k + size] for k in range(0, gates.shape[1], size)]
 
 
-@implementation("lstm", keeps=("before", "inputs", "back"))
+# --- the plain recurrence ---------------------------------------------------------------------------------------------
+
+_NONLINEARITIES: dict[str, tuple[Callable, Callable]] = {  # the function, and its derivative by its value
+    "tanh": (numpy.tanh, lambda h: 1 - h * h),
+    "relu": (lambda a: numpy.maximum(a, 0), lambda h: h > 0),
+}
+
+
+@implementation("rnn", keeps=("before", "inputs", "backward"))
+def rnn(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, nonlinearity, reverse):
+    check_shapes("rnn", x, w_ih, w_hh, 1, lengths)
+    function, derivative = choose("nonlinearity", nonlinearity, _NONLINEARITIES)
+    steps, size = x.shape[0], w_hh.shape[1]
+    mask = _Mask(steps, lengths)
+    x = mask.zeroed(x)
+    sums = _weighted_sums(x, w_ih, _sum_of_biases(b_ih, b_hh))  # (T, n, size)
+    h = _initial(h0, x, size)
+    y, before = (numpy.empty((count, *h.shape), sums.dtype) for count in (steps + 1, steps))
+    for t in _order(steps, reverse):
+        before[t] = h
+        new = function(sums[t] + h @ w_hh.mT)
+        y[t] = mask.select(t, new, 0.0)
+        h = mask.select(t, new, h)
+    y[steps] = h
+
+    def backward(g):
+        g_steps, dh = mask.zeroed(g[:steps]), g[steps]
+        sums = numpy.empty((steps, *dh.shape), g.dtype)
+        for t in _order(steps, not reverse):
+            dh = dh + g_steps[t]  # from this step's output, and from the step after it
+            sums[t] = d = mask.select(t, dh * derivative(y[t]), 0.0)
+            dh = mask.select(t, d @ w_hh, dh)
+        return _gradients(sums, sums, dh)
+
+    return y, before, x, SharedBackward(backward)
+
+
+rnn.gradient(**_RULES)
+
+
+# --- long short-term memory -------------------------------------------------------------------------------------------
+
+
+@implementation("lstm", keeps=("before", "inputs", "backward"))
 def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
-    xp = namespace(x, w_ih, w_hh, b_ih, b_hh, h0, c0)
     check_shapes("lstm", x, w_ih, w_hh, 4, lengths)
     steps, size = x.shape[0], w_hh.shape[1]
-    living = living_steps(xp, x, lengths)
-    x = cleaned(living, x)
-    gates = as_pages(weighted(x, w_ih, added(b_ih, b_hh)))  # (T, n, 4 size): weighted sums, then the gates
-    scale, shift = _squashing(xp, "ssts", size, x.dtype)
-    h, c = start(xp, x, h0, size), start(xp, x, c0, size)
-    y, before, c_before, tanh_c = (pages(xp, n, h.shape, x.dtype) for n in (steps + 2, steps, steps, steps))
-    for t in order(steps, reverse):
+    mask = _Mask(steps, lengths)
+    x = mask.zeroed(x)
+    gates = _weighted_sums(x, w_ih, _sum_of_biases(b_ih, b_hh))  # (T, n, 4 size): weighted sums, then the gates
+    scale, shift = _scale_and_shift("ssts", size, x.dtype)
+    h, c = _initial(h0, x, size), _initial(c0, x, size)
+    y, before, c_before, tanh_c = (
+        numpy.empty((count, *h.shape), x.dtype) for count in (steps + 2, steps, steps, steps)
+    )
+    for t in _order(steps, reverse):
         before[t], c_before[t] = h, c
-        gates[t] = a = _squashed(xp, gates[t] + h @ w_hh.mT, scale, shift)
-        i, f, g, o = _cut(a, size)
+        gates[t] = a = _squash(gates[t] + h @ w_hh.mT, scale, shift)
+        i, f, g, o = _split(a, size)
         new_c = f * c + i * g
-        tanh_c[t] = shown = xp.tanh(new_c)
-        new_h = o * shown
-        y[t] = if_living(living, t, new_h, 0.0)
-        h, c = if_living(living, t, new_h, h), if_living(living, t, new_c, c)
+        tanh_c[t] = new_tanh_c = numpy.tanh(new_c)
+        new_h = o * new_tanh_c
+        y[t] = mask.select(t, new_h, 0.0)
+        h, c = mask.select(t, new_h, h), mask.select(t, new_c, c)
     y[steps], y[steps + 1] = h, c
 
-    def back(g_y):
-        xp = namespace(g_y, w_hh, *gates[:1])
-        g_steps, dh, dc = cleaned(living, g_y[:steps]), g_y[steps], g_y[steps + 1]
-        sums = pages(xp, steps, gates[0].shape, g_y.dtype)
-        for t in order(steps, not reverse):
-            i, f, g, o = _cut(gates[t], size)
+    def backward(g_y):
+        g_steps, dh, dc = mask.zeroed(g_y[:steps]), g_y[steps], g_y[steps + 1]
+        sums = numpy.empty(gates.shape, g_y.dtype)
+        for t in _order(steps, not reverse):
+            i, f, g, o = _split(gates[t], size)
             dh = dh + g_steps[t]  # from this step's output, and from the step after it
             dc_t = dc + dh * o * (1 - tanh_c[t] * tanh_c[t])
-            d = xp.concat(
-                [
-                    dc_t * g * i * (1 - i),
-                    dc_t * c_before[t] * f * (1 - f),
-                    dc_t * i * (1 - g * g),
-                    dh * tanh_c[t] * o * (1 - o),
-                ],
-                axis=1,
-            )
-            sums[t] = d = if_living(living, t, d, 0.0)
-            dh, dc = if_living(living, t, d @ w_hh, dh), if_living(living, t, dc_t * f, dc)
-        sums = bound(sums)
-        return Back(sums, sums, dh, dc)
+            di, df = dc_t * g * i * (1 - i), dc_t * c_before[t] * f * (1 - f)
+            dg, do = dc_t * i * (1 - g * g), dh * tanh_c[t] * o * (1 - o)
+            sums[t] = d = mask.select(t, numpy.concatenate([di, df, dg, do], axis=1), 0.0)
+            dh, dc = mask.select(t, d @ w_hh, dh), mask.select(t, dc_t * f, dc)
+        return _gradients(sums, sums, dh, dc)
 
-    return bound(y), bound(before), x, Once(back)
+    return y, before, x, SharedBackward(backward)
 
 
-lstm.gradient(
-    x=lambda g, w_ih, back: of_inputs(back(g).x, w_ih),
-    w_ih=lambda g, inputs, back: of_weight(back(g).x, inputs),
-    w_hh=lambda g, before, back: of_weight(back(g).h, before),
-    b_ih=lambda g, back: back(g).b_ih(),
-    b_hh=lambda g, back: back(g).b_hh(),
-    h0=lambda g, back: back(g).h0,
-    c0=lambda g, back: back(g).c0,
-)
+lstm.gradient(**_RULES, c0=lambda g, backward: backward(g).c0)
 
 
 # --- gated recurrent unit ---------------------------------------------------------------------------------------------
 
 
-@implementation("gru", keeps=("before", "inputs", "back"))
+@implementation("gru", keeps=("before", "inputs", "backward"))
 def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
-    xp = namespace(x, w_ih, w_hh, b_ih, b_hh, h0)
     check_shapes("gru", x, w_ih, w_hh, 3, lengths)
     steps, size = x.shape[0], w_hh.shape[1]
-    living = living_steps(xp, x, lengths)
-    x = cleaned(living, x)
-    sums = weighted(x, w_ih, b_ih)  # (T, n, 3 size)
-    scale, shift = _squashing(xp, "ss", size, x.dtype)
-    h = start(xp, x, h0, size)
-    y, before, fresh, recalled = (pages(xp, n, h.shape, x.dtype) for n in (steps + 1, steps, steps, steps))
-    gates = pages(xp, steps, (x.shape[1], 2 * size), x.dtype)
-    for t in order(steps, reverse):
+    mask = _Mask(steps, lengths)
+    x = mask.zeroed(x)
+    sums = _weighted_sums(x, w_ih, b_ih)  # (T, n, 3 size)
+    scale, shift = _scale_and_shift("ss", size, x.dtype)
+    h = _initial(h0, x, size)
+    y, before, candidates, recurrent = (
+        numpy.empty((count, *h.shape), x.dtype) for count in (steps + 1, steps, steps, steps)
+    )
+    gates = numpy.empty((steps, x.shape[1], 2 * size), x.dtype)
+    for t in _order(steps, reverse):
         before[t] = h
         a = h @ w_hh.mT
         if b_hh is not None:
             a += b_hh
-        gates[t] = rz = _squashed(xp, sums[t][:, : 2 * size] + a[:, : 2 * size], scale, shift)
-        r, z = _cut(rz, size)
-        recalled[t] = m = a[:, 2 * size :]
-        fresh[t] = n = xp.tanh(sums[t][:, 2 * size :] + r * m)
+        gates[t] = rz = _squash(sums[t][:, : 2 * size] + a[:, : 2 * size], scale, shift)
+        r, z = _split(rz, size)
+        recurrent[t] = m = a[:, 2 * size :]  # of the candidate's weighted sum, the part of the state
+        candidates[t] = n = numpy.tanh(sums[t][:, 2 * size :] + r * m)
         new = n + z * (h - n)
-        y[t] = if_living(living, t, new, 0.0)
-        h = if_living(living, t, new, h)
+        y[t] = mask.select(t, new, 0.0)
+        h = mask.select(t, new, h)
     y[steps] = h
 
-    def back(g):
-        xp = namespace(g, w_hh, *fresh[:1])
-        g_steps, dh = cleaned(living, g[:steps]), g[steps]
-        of_x, of_h = (pages(xp, steps, (dh.shape[0], 3 * size), g.dtype) for _ in range(2))
-        for t in order(steps, not reverse):
-            (r, z), n, m = _cut(gates[t], size), fresh[t], recalled[t]
+    def backward(g):
+        g_steps, dh = mask.zeroed(g[:steps]), g[steps]
+        x_sums, h_sums = (numpy.empty((steps, dh.shape[0], 3 * size), g.dtype) for _ in range(2))
+        for t in _order(steps, not reverse):
+            (r, z), n, m = _split(gates[t], size), candidates[t], recurrent[t]
             dh = dh + g_steps[t]  # from this step's output, and from the step after it
             dn = dh * (1 - z) * (1 - n * n)
             dr = dn * m * r * (1 - r)
             dz = dh * (before[t] - n) * z * (1 - z)
-            d = if_living(living, t, xp.concat([dr, dz, dn * r], axis=1), 0.0)
-            of_x[t] = if_living(living, t, xp.concat([dr, dz, dn], axis=1), 0.0)
-            of_h[t] = d
-            dh = if_living(living, t, d @ w_hh + dh * z, dh)
-        return Back(bound(of_x), bound(of_h), dh)
+            x_sums[t] = mask.select(t, numpy.concatenate([dr, dz, dn], axis=1), 0.0)
+            h_sums[t] = d = mask.select(t, numpy.concatenate([dr, dz, dn * r], axis=1), 0.0)
+            dh = mask.select(t, d @ w_hh + dh * z, dh)
+        return _gradients(x_sums, h_sums, dh)
 
-    return bound(y), bound(before), x, Once(back)
+    return y, before, x, SharedBackward(backward)
 
 
-gru.gradient(
-    x=lambda g, w_ih, back: of_inputs(back(g).x, w_ih),
-    w_ih=lambda g, inputs, back: of_weight(back(g).x, inputs),
-    w_hh=lambda g, before, back: of_weight(back(g).h, before),
-    b_ih=lambda g, back: back(g).b_ih(),
-    b_hh=lambda g, back: back(g).b_hh(),
-    h0=lambda g, back: back(g).h0,
-)
+gru.gradient(**_RULES)

@@ -1,19 +1,18 @@
 """Kernels: the compiled loops of operations and optimisers. Importing this package registers all of them.
 
-How a kernel is written, with the softmax along the last axis as the model (`softmax`)::
+How a kernel is written, with `softmax` as the model::
 
     @kernel("softmax")
     def softmax(x, axis):
-        if axis not in (-1, x.ndim - 1):
-            return NotImplemented
+        x = contiguous(numpy.moveaxis(x, axis, -1))
         y = empty(x.shape, x.dtype)
-        rows = [contiguous(array).reshape(-1, x.shape[-1]) for array in (x, y)]
+        rows = [array.reshape(-1, x.shape[-1]) for array in (x, y)]
         parallel_for(_softmax, 8 * x.size, len(rows[0]), *rows)
-        return y
+        return numpy.moveaxis(y, -1, axis)
 
     @parallel
     def _softmax(first, last, x, y):
-        for r in range(first, last):
+        for r in range(max(first, 0), last):  # no index is negative, so the compiler can vectorise the loops
             largest = row_maximum(x[r])
             total = x.dtype.type(0)
             for i in range(x.shape[1]):

@@ -14,8 +14,8 @@ import numpy
 
 from ..jit.elementary import copy_row, exp
 from ..jit.lazy import inner
-from ..once import Once
 from ..registry import kernel
+from ..shared_backward import SharedBackward
 from ..threads.blas_threads import single_threaded_blas
 from ..threads.fork_join import parallel
 from ..threads.team import parallel_for
@@ -32,8 +32,8 @@ def attention(q, k, v, mask, dropout, is_causal, scale):
     return _attention(q, k, v, mask, dropout, is_causal, scale, True)
 
 
-@kernel("attention", alone=True)
-def attention_alone(q, k, v, mask, dropout, is_causal, scale):
+@kernel("attention", inference=True)
+def attention_inference(q, k, v, mask, dropout, is_causal, scale):
     return _attention(q, k, v, mask, dropout, is_causal, scale, False)
 
 
@@ -42,14 +42,14 @@ def self_attention(qkv, mask, dropout, is_causal, scale):
     return _self_attention(qkv, mask, dropout, is_causal, scale, True)
 
 
-@kernel("self_attention", alone=True)
-def self_attention_alone(qkv, mask, dropout, is_causal, scale):
+@kernel("self_attention", inference=True)
+def self_attention_inference(qkv, mask, dropout, is_causal, scale):
     return _self_attention(qkv, mask, dropout, is_causal, scale, False)
 
 
 @kernel("self_attention", of="qkv")
-def self_attention_qkv(g, of_scores):
-    return of_scores(g)
+def self_attention_qkv(g, backward):
+    return backward(g)
 
 
 def _self_attention(qkv, mask, dropout, is_causal, scale, with_weights):
@@ -101,22 +101,22 @@ def _attend_all(qkv, shapes, mask, dropout, is_causal, scale, with_weights, rest
         return restore(gradients)
 
     y = y.reshape(*shapes[0][:-1], shapes[2][-1])
-    return (y, p.reshape(original), Once(backward)) if with_weights else y
+    return (y, p.reshape(original), SharedBackward(backward)) if with_weights else y
 
 
 @kernel("attention", of="q")
-def attention_q(g, of_scores):
-    return of_scores(g)[0]
+def attention_q(g, backward):
+    return backward(g)[0]
 
 
 @kernel("attention", of="k")
-def attention_k(g, of_scores):
-    return of_scores(g)[1]
+def attention_k(g, backward):
+    return backward(g)[1]
 
 
 @kernel("attention", of="v")
-def attention_v(g, of_scores):
-    return of_scores(g)[2]
+def attention_v(g, backward):
+    return backward(g)[2]
 
 
 @lru_cache(64)

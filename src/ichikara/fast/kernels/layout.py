@@ -47,8 +47,8 @@ def _copy_rows(first, last, x, out, offset):
 # --- concatenation ----------------------------------------------------------------------------------------------------
 
 
-@kernel("arrays.joined")
-def joined(arrays, axis):
+@kernel("arrays.concat")
+def concat(arrays, axis):
     """The concatenation along an axis other than the first, of arrays of the same shape but for their length there."""
     if axis == 0:
         return NotImplemented
@@ -66,8 +66,8 @@ def joined(arrays, axis):
 # --- broadcasting -----------------------------------------------------------------------------------------------------
 
 
-@kernel("arrays.stretched")
-def stretched(x, shape):
+@kernel("arrays.broadcast")
+def broadcast(x, shape):
     """An array broadcast along its last axes."""
     if x.dtype.char not in "fd" or x.ndim != len(shape):
         return NotImplemented

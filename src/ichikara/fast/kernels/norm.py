@@ -16,8 +16,8 @@ import numpy
 
 from ..jit.dispatcher import compiled
 from ..jit.lazy import inner
-from ..once import Once
 from ..registry import kernel
+from ..shared_backward import SharedBackward
 from ..threads.fork_join import chunk_bounds, fork_join, parallel
 from ..threads.team import parallel_for, threads_for
 from ..workspace import contiguous, empty, zeros
@@ -96,7 +96,7 @@ def normalise_leaky(x, weight, bias, axes, eps, negative_slope):
             gw, gb = sums[0]
         return gx, _in_shape_of(weight, gw), _in_shape_of(bias, gb)
 
-    return y, mean, var, inv_std, Once(backward)
+    return y, mean, var, inv_std, SharedBackward(backward)
 
 
 # --- channels ---------------------------------------------------------------------------------------------------------

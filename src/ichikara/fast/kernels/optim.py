@@ -40,7 +40,7 @@ def _update_by_sgd(parameters, gradients, states, numbers):
         parallel_for(_sgd, 4 * p.size, p, g, v, p, False, numbers, False)
 
 
-@in_place("rules.sgd", numbers_of=_sgd_numbers, again=_update_by_sgd)
+@in_place("rules.sgd", numbers_of=_sgd_numbers, launch=_update_by_sgd)
 def sgd(parameter, gradient, state, exclusive, numbers):
     first_step = bool(numbers[1]) and not state  # the first velocity is the gradient itself
     if first_step:
@@ -118,8 +118,8 @@ def _update_by_adam(parameters, gradients, states, numbers):
         parallel_for(_adam, 8 * p.size, p, g, m, v, p, False, step, k == 0, numbers)
 
 
-@in_place("rules.adam", numbers_of=_adam_numbers, again=_update_by_adam)
-@in_place("rules.adamw", numbers_of=_adamw_numbers, again=_update_by_adam)
+@in_place("rules.adam", numbers_of=_adam_numbers, launch=_update_by_adam)
+@in_place("rules.adamw", numbers_of=_adamw_numbers, launch=_update_by_adam)
 def adam(parameter, gradient, state, exclusive, numbers):
     if not state:
         state = {"step": numpy.zeros((), numpy.int32), "exp_avg": _zeros(parameter), "exp_avg_sq": _zeros(parameter)}

@@ -27,7 +27,7 @@ def max_pooling(x, kernel, window):
     return y, winners
 
 
-@kernel("max_pooling", alone=True)
+@kernel("max_pooling", inference=True)
 def max_pooling_alone(x, kernel, window):
     if any(map(any, window.padding)):
         return NotImplemented

@@ -14,9 +14,8 @@ import numpy
 from ...ops.recurrent import check_shapes
 from ..jit.elementary import sigmoid, tanh
 from ..jit.lazy import inner
-from ..once import Once
 from ..registry import kernel
-from ..steps import Back
+from ..shared_backward import RecurrentGradients, SharedBackward
 from ..threads.fork_join import parallel
 from ..threads.team import parallel_for
 from ..workspace import contiguous, copy, empty, empty_like, launch, zeros
@@ -49,9 +48,10 @@ def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
         dh, dc = copy(g[steps]), copy(g[steps + 1])
         flat, total = sums.reshape(steps, n, 4 * size), zeros((n, 4, size), x.dtype)
         parallel_for(_lstm_backward, cost, n, g, gates, w, c_before, sums, flat, total, dh, dc, reverse)
-        return Back(flat, flat, dh, dc, biases=(_sum_of_sequences(total),) * 2)
+        bias = _sum_of_sequences(total)
+        return RecurrentGradients(flat, flat, lambda: bias, lambda: bias, dh, dc)
 
-    return y, h_before, x, Once(backward)
+    return y, h_before, x, SharedBackward(backward)
 
 
 @parallel(makes_arrays=True)
@@ -157,10 +157,10 @@ def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
         dh, flat = copy(g[steps]), h_sums.reshape(steps, n, -1)
         operands = (g, gates, w, h_before, candidates, x_sums, h_sums, flat, *totals, dh)
         parallel_for(_gru_backward, cost, n, *operands, reverse)
-        biases = _sum_of_sequences(totals[0]), _sum_of_sequences(totals[1])
-        return Back(x_sums.reshape(steps, n, -1), flat, dh, biases=biases)
+        b_ih, b_hh = _sum_of_sequences(totals[0]), _sum_of_sequences(totals[1])
+        return RecurrentGradients(x_sums.reshape(steps, n, -1), flat, lambda: b_ih, lambda: b_hh, dh)
 
-    return y, h_before, x, Once(backward)
+    return y, h_before, x, SharedBackward(backward)
 
 
 @parallel(makes_arrays=True)

@@ -1,1 +1,1 @@
-"""Optimisers' updates by kernels, small parameters in one flat group."""
+"""Faster updates of optimisers: flat parameter groups, and parameters changed in place."""

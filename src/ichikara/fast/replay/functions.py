@@ -1,4 +1,4 @@
-"""Functions that stand in programs beside those of the step: they read what is outside, and put values together."""
+"""Functions in programs beside those of the step: they read what is outside, and put values together."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,36 +8,38 @@ from typing import Any
 import numpy
 
 from ...autodiff import wrap
-from .recorded import Recorded
+from .traced import TracedArray
 
 __all__ = [
+    "array_of",
+    "array_of_source",
     "as_array",
     "as_list",
     "as_tensor",
     "as_tuple",
-    "gathering",
-    "grad",
-    "held_at",
-    "numbers",
-    "numbers_found",
+    "dictionary_as_results",
+    "entry",
+    "getter",
+    "gradient_of",
     "positional",
-    "rebuilding",
-    "taker",
+    "rebuilder",
 ]
 
-numbers = attrgetter("_data")
+array_of = attrgetter("_data")
 
 
-def numbers_found(holder, tensor_of):
-    return tensor_of(holder)._data
+def array_of_source(source, tensor_of):
+    """The array of the tensor that a source has now."""
+    return tensor_of(source)._data
 
 
-def held_at(place):
-    held, name = place
-    return held.get(name)
+def entry(source):
+    """The value under a name in a dictionary."""
+    dictionary, name = source
+    return dictionary.get(name)
 
 
-def grad(leaf):
+def gradient_of(leaf):
     return leaf.grad
 
 
@@ -46,7 +48,7 @@ def as_tensor(array):
 
 
 def as_array(value):
-    """A scalar of NumPy's as the array that a kernel takes; anything else as it is."""
+    """A scalar of NumPy as the array that a kernel takes; any other value as it is."""
     return numpy.asarray(value) if isinstance(value, numpy.generic) else value
 
 
@@ -59,50 +61,53 @@ def as_tuple(*parts):
 
 
 def positional(function: Callable, args: Any, options: dict) -> tuple[Callable, tuple]:
-    """A function and its arguments without options; those that are recorded come first among the new arguments."""
-    fixed = {name: value for name, value in options.items() if not isinstance(value, Recorded)}
-    function = partial(function, **fixed) if fixed else function
-    moving = tuple(name for name in options if name not in fixed)
-    if not moving:
+    """The function and its arguments without options: traced options become arguments, the others are bound."""
+    bound = {name: value for name, value in options.items() if not isinstance(value, TracedArray)}
+    function = partial(function, **bound) if bound else function
+    traced = tuple(name for name in options if name not in bound)
+    if not traced:
         return function, tuple(args)
     count = len(args)
-    named = lambda *given: function(*given[:count], **dict(zip(moving, given[count:], strict=True)))
-    return named, (*args, *(options[name] for name in moving))
+    call = lambda *given: function(*given[:count], **dict(zip(traced, given[count:], strict=True)))
+    return call, (*args, *(options[name] for name in traced))
 
 
-def gathering(function: Callable, position: int, names: tuple) -> Callable:
-    """A function that puts results into a dictionary, as one that returns them."""
+def dictionary_as_results(function: Callable, position: int, names: tuple) -> Callable:
+    """A function that fills a dictionary, as one that returns the dictionary's values after its own value."""
 
-    def gathered(*args):
-        into: dict = {}
-        output = function(*args[:position], into, *args[position + 1 :])
-        return output, *(into[name] for name in names)
+    def call(*args):
+        filled: dict = {}
+        output = function(*args[:position], filled, *args[position + 1 :])
+        return output, *(filled[name] for name in names)
 
-    return gathered
+    return call
 
 
-def rebuilding(rebuild: Callable, leaves: list, places: list[int]) -> Callable:
-    """The function that makes what a step returns, of what is others in each replay."""
-    if not places:
+def rebuilder(rebuild: Callable, leaves: list, positions: list[int]) -> Callable:
+    """The function that makes what a step returns, given the values of this replay.
+
+    Arguments: ``rebuild``, a function of all leaves; ``positions``, those of the leaves that differ in each replay.
+    """
+    if not positions:
         constant = rebuild(leaves)
-        return lambda moving: constant
+        return lambda values: constant
     if len(leaves) == 1 and rebuild(leaves) is leaves[0]:  # a tree of nothing but this leaf
         return itemgetter(0)
     template = list(leaves)
-    for place in places:
-        template[place] = None
+    for position in positions:
+        template[position] = None
 
-    def result(moving):
+    def result(values):
         filled = template.copy()
-        for place, value in zip(places, moving, strict=True):
-            filled[place] = value
+        for position, value in zip(positions, values, strict=True):
+            filled[position] = value
         return rebuild(filled)
 
     return result
 
 
-def taker(slots: Sequence[int]) -> Callable:
-    """The function that takes the values in these slots out of a list of all values, as a row."""
+def getter(slots: Sequence[int]) -> Callable:
+    """The function that gets the values in these slots, as a sequence, out of a list of all values."""
     if len(slots) > 1:
         return itemgetter(*slots)
     first = slots[0] if slots else 0

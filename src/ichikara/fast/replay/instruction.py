@@ -1,33 +1,33 @@
-"""What programs are made of."""
+"""Instructions, of which programs are made."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..workspace import empty
 
-__all__ = ["Instruction", "Room"]
+__all__ = ["Instruction", "OutputBuffer"]
 
 
-class Room(NamedTuple):
-    """A slot with an array for a small kernel to write into."""
+class OutputBuffer(NamedTuple):
+    """A slot for an array that a small kernel writes into."""
 
     slot: int
     shape: tuple[int, ...]
     dtype: Any
 
-    def make(self) -> Any:
-        """Such an array, whose numbers may be any."""
+    def allocate(self) -> Any:
+        """An uninitialised array of this shape and type."""
         return empty(self.shape, self.dtype)
 
 
 class Instruction(NamedTuple):
-    """One application of a function: to the values in which slots, and where its own value goes."""
+    """A call of a function: the slots of its arguments, and the slot of its value."""
 
     function: Callable
-    takes: tuple[int, ...]
-    gives: int
-    effect: bool = False  # it changes something besides, so that it is needed even where its value is not
-    of: tuple[str, str] | None = None  # which operation or gradient it is, if a kernel may do it together with another
-    again: Callable | None = None  # what does an effect in words that can be repeated; see `arrays.recorded.run`
-    rooms: tuple[Room, ...] = ()  # a small kernel's results: it is given them after what it takes, and has no value
-    lets_go: tuple[int, ...] = ()  # the slots whose values nothing needs after it
+    inputs: tuple[int, ...]
+    output: int
+    effect: bool = False  # it has a side effect, so it is needed even where its value is not
+    operation: tuple[str, str] | None = None  # the operation, and the input of a gradient, if a kernel may fuse it
+    launch: Callable | None = None  # does the effect by calls through the workspace; see `call_log.log_effect`
+    buffers: tuple[OutputBuffer, ...] = ()  # a small kernel's results: its last arguments; it has no value then
+    frees: tuple[int, ...] = ()  # the slots whose values nothing needs after it

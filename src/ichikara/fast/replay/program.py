@@ -1,4 +1,4 @@
-"""A recording that can be replayed: functions of arrays in a row, and what has to be as it was for it to hold."""
+"""A captured step that can be replayed: its instructions, and the guards that say whether it still holds."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -13,62 +13,61 @@ from ...arrays import generator_in_use
 from ...autodiff import wrap
 from ...autodiff.modes import mode
 from ..threads.blas_threads import single_threaded_blas
-from .functions import numbers, taker
-from .fusing import chained, fuse
+from .functions import array_of, getter
+from .fusion import chain_small_kernels, fuse
 from .instruction import Instruction
-from .plan import Plan
+from .memory_plan import MemoryPlan
 
 __all__ = ["Guards", "Outcome", "Program", "layout_of", "reference"]
 
-_CALM = 2  # replays in a row that have found the same arrays, after which a plan is made
+_STABLE_REPLAYS = 2
+"""After so many replays in a row that found the same arrays, a memory plan is made."""
 
 
 class Guards(NamedTuple):
-    """What the recording depends on besides the arguments; where it has changed, the step is recorded anew."""
+    """What a capture depends on besides the arguments. Where a guard fails, the step is captured again."""
 
-    modules: list[tuple[dict, bool]]  # the attributes of those that were asked, and whether they were training
-    places: list[tuple[dict, str, Any]]  # where parameters were found, and which
-    tensors: list[list]  # those that were read: their nodes, references to their last arrays, and how these lay
-    sources: list[list]  # the same of tensors that others give: first who and how
-    grads: list[tuple[Any, bool]]  # leaves whose gradients were asked for before one was there, and whether it was None
+    modules: list[tuple[dict, bool]]  # the attributes of modules whose mode was read, and whether they were training
+    parameters: list[tuple[dict, str, Any]]  # where parameters were found, and which
+    tensors: list[list]  # tensors that were read, their nodes, references to their last arrays, and the layouts
+    sources: list[list]  # the same of tensors that may be replaced: the source, its getter, the node and the layout
+    grads: list[tuple[Any, bool]]  # leaves whose gradients were read before the step made one, and whether it was None
     optimizers: list[tuple[Any, list]]  # those that took a step, and their parameters
 
 
 class Outcome(NamedTuple):
     """What a step leaves behind: values in slots."""
 
-    result: Callable  # makes what the step returns of the tensors and arrays that it is made of
-    returned: list[tuple[int, bool]]  # their slots, and whether they are tensors
+    result: Callable  # makes what the step returns from the tensors and arrays in it
+    returned: list[tuple[int, bool]]  # the slots of these, and whether they are tensors
     grads: list[tuple[Any, int | None]]  # leaves and their gradients, None where there is none
-    buffers: list[tuple[dict, str, int]]
+    buffers: list[tuple[dict, str, int]]  # of modules
 
     def slots(self) -> set[int]:
-        """The slots of all of it."""
+        """The slots of all values that are left behind."""
         returned, buffers = [slot for slot, _ in self.returned], [slot for *_, slot in self.buffers]
         return {*returned, *buffers, *(slot for _, slot in self.grads if slot is not None)}
 
     def leave(self, values: list) -> Any:
-        """Put the values where they belong, and give what the step returns."""
+        """Set gradients and buffers, and return what the step returns."""
         for leaf, slot in self.grads:
             leaf.grad = None if slot is None else wrap(values[slot], None)
-        for held, name, slot in self.buffers:
-            held[name] = wrap(values[slot], None)
-        found = []
-        for slot, tensor in self.returned:
-            found.append(wrap(values[slot], None) if tensor else values[slot])
-        return self.result(found)
+        for dictionary, name, slot in self.buffers:
+            dictionary[name] = wrap(values[slot], None)
+        returned = [wrap(values[slot], None) if is_tensor else values[slot] for slot, is_tensor in self.returned]
+        return self.result(returned)
 
 
 class _Own(threading.local):
     """What each thread has of its own."""
 
-    plan: Plan | None = None
+    plan: MemoryPlan | None = None
 
 
 class Program:
-    """The instructions of a recording, without those whose values nothing needs.
+    """The instructions of a capture, after operator fusion and dead code elimination.
 
-    A replay does them one by one; after a few, a `Plan` repeats what they have called.
+    The first replays run them one by one. Then a `MemoryPlan` repeats their calls.
     """
 
     def __init__(
@@ -76,40 +75,33 @@ class Program:
     ):
         """``values`` has the constants in their slots and None elsewhere; the inputs' slots are the first.
 
-        Arguments: ``large``, whether there are products that the linear algebra library would share out itself.
+        Arguments: ``large``, whether there are products that the linear algebra library would divide among threads.
         """
         self.guards, self.outcome, self.values, self.inputs = guards, outcome, values, inputs
         self.generator = generator_in_use()
-        kept = outcome.slots()
-        needed, used = set(kept), []
-        for instruction in reversed(fuse(code, kept)):
-            gives = {instruction.gives, *(room.slot for room in instruction.rooms)}
-            if instruction.effect or gives & needed:
-                last = ({*instruction.takes} | gives) - needed
-                needed.update(instruction.takes)
-                takes = (*instruction.takes, *(room.slot for room in instruction.rooms))
-                used.append(instruction._replace(takes=takes, lets_go=tuple(last)))
-        used.reverse()
-        self.rooms = [room for instruction in used for room in instruction.rooms]
-        # First what is read before anything can have changed it, so that more small kernels follow each other.
-        calm = [*takewhile(lambda instruction: not instruction.effect, used)]
-        reads = [instruction for instruction in calm if instruction.function is numbers]
-        self.reads = [(values[instruction.takes[0]], instruction.gives) for instruction in reads]
-        self.code = chained([instruction for instruction in used if instruction not in reads])
-        self._steps = [(each.function, taker(each.takes), each.gives, each.lets_go) for each in self.code]
-        # Once, and not anew for each large product.
-        self._held: AbstractContextManager = single_threaded_blas if large else nullcontext()
-        self._calm, self.moves = 0, 0  # replays that have found the same arrays, and how often they have not
+        results = outcome.slots()
+        live = _without_dead_code(fuse(code, results), results)
+        self.buffers = [out for instruction in live for out in instruction.buffers]
+        # Arrays that are read before an effect can have changed them are read first, so that chains become longer.
+        before_effects = takewhile(lambda instruction: not instruction.effect, live)
+        reads = [instruction for instruction in before_effects if instruction.function is array_of]
+        self.reads = [(values[instruction.inputs[0]], instruction.output) for instruction in reads]
+        self.code = chain_small_kernels([instruction for instruction in live if instruction not in reads])
+        self._calls = [(each.function, getter(each.inputs), each.output, each.frees) for each in self.code]
+        # Set once for the whole replay instead of for each large product.
+        self._blas_limit: AbstractContextManager = single_threaded_blas if large else nullcontext()
+        self._stable_replays = 0  # in a row
+        self.rebindings = 0  # how often a tensor had another array than before
         self._own = _Own()
 
     def fits(self) -> bool:
-        """Whether all that the recording depends on is as it was."""
-        modules, places, tensors, sources, grads, optimizers = self.guards
-        for held, training in modules:
-            if held["training"] is not training:
+        """Whether all guards hold."""
+        modules, parameters, tensors, sources, grads, optimizers = self.guards
+        for attributes, training in modules:
+            if attributes["training"] is not training:
                 return False
-        for held, name, tensor in places:
-            if held.get(name) is not tensor:
+        for dictionary, name, tensor in parameters:
+            if dictionary.get(name) is not tensor:
                 return False
         for entry in tensors:
             tensor, node, last, layout = entry
@@ -119,21 +111,21 @@ class Program:
                 if layout != layout_of(tensor._data):
                     return False
                 entry[2] = reference(tensor._data)
-                self._calm, self.moves = 0, self.moves + 1
-        for holder, tensor_of, node, layout in sources:
-            tensor = tensor_of(holder)
+                self._stable_replays, self.rebindings = 0, self.rebindings + 1
+        for source, tensor_of, node, layout in sources:
+            tensor = tensor_of(source)
             if tensor is None or tensor._node is not node or layout != layout_of(tensor._data):
                 return False
         for leaf, absent in grads:
             if (leaf.grad is None) is not absent:
                 return False
-        for optimizer, parameters in optimizers:
-            expected = iter(parameters)
+        for optimizer, expected in optimizers:
+            remaining = iter(expected)
             for group in optimizer.param_groups:
                 for parameter in group["params"]:
-                    if parameter is not next(expected, None):
+                    if parameter is not next(remaining, None):
                         return False
-            if next(expected, None) is not None:
+            if next(remaining, None) is not None:
                 return False
         return generator_in_use() is self.generator
 
@@ -141,29 +133,47 @@ class Program:
         """Do the step with these arrays as its arguments."""
         before, mode.in_rule = mode.in_rule, True  # operations that a rule calls answer arrays with arrays
         try:
-            if self._calm < _CALM:
-                self._calm += 1
-                return self._one_by_one(inputs)
+            if self._stable_replays < _STABLE_REPLAYS:
+                self._stable_replays += 1
+                return self._run(inputs)
             plan = self._own.plan
-            if plan is None or plan.moves != self.moves:
-                plan = self._own.plan = Plan(self)
-            return plan.replay(inputs) if plan.is_free() else self._one_by_one(inputs)
+            if plan is None or plan.rebindings != self.rebindings:
+                plan = self._own.plan = MemoryPlan(self)
+            return plan.replay(inputs) if plan.can_overwrite() else self._run(inputs)
         finally:
             mode.in_rule = before
 
-    def _one_by_one(self, inputs):
+    def _run(self, inputs):
+        """Run the instructions one by one."""
         values = self.values.copy()
         values[: len(inputs)] = inputs
         for tensor, slot in self.reads:
             values[slot] = tensor._data
-        for room in self.rooms:
-            values[room.slot] = room.make()
-        with self._held:
-            for function, take, gives, lets_go in self._steps:
-                values[gives] = function(*take(values))
-                for empty in lets_go:
-                    values[empty] = None
+        for out in self.buffers:
+            values[out.slot] = out.allocate()
+        with self._blas_limit:
+            for function, arguments_of, output, frees in self._calls:
+                values[output] = function(*arguments_of(values))
+                for slot in frees:
+                    values[slot] = None
         return self.outcome.leave(values)
+
+
+def _without_dead_code(code: Sequence[Instruction], results: set[int]) -> list[Instruction]:
+    """The instructions that have an effect, or a value that is needed; with the slots that each of them frees.
+
+    The buffers of small kernels become arguments.
+    """
+    needed, live = set(results), []
+    for instruction in reversed(code):
+        buffers = tuple(out.slot for out in instruction.buffers)
+        outputs = {instruction.output, *buffers}
+        if instruction.effect or outputs & needed:
+            frees = ({*instruction.inputs} | outputs) - needed
+            needed.update(instruction.inputs)
+            live.append(instruction._replace(inputs=(*instruction.inputs, *buffers), frees=tuple(frees)))
+    live.reverse()
+    return live
 
 
 def layout_of(array: Any) -> tuple:
@@ -172,5 +182,5 @@ def layout_of(array: Any) -> tuple:
 
 
 def reference(array: Any) -> Callable:
-    """A reference that keeps nothing alive; to a number of NumPy's own there is none."""
+    """A weak reference to an array; scalars of NumPy have none."""
     return ref(array) if isinstance(array, numpy.ndarray) else lambda: None

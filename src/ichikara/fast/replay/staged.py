@@ -11,42 +11,42 @@ import numpy
 from ...arrays import seam
 from ...autodiff import Tensor, is_grad_enabled, raw
 from .program import Program
-from .recorder import Recorder
+from .tracer import Tracer
 
 __all__ = ["Staged"]
 
 MOST = 16
-"""How many recordings are kept of a function."""
+"""How many captures of a function there are at a time."""
 
 
 class Staged:
-    """A function that is recorded and replayed; see `ichikara.stage`. ``recordings`` says how many there have been."""
+    """A function that is captured and replayed; see `ichikara.stage`.
+
+    Attributes: ``captures``, how often it has been captured.
+    """
 
     def __init__(self, step: Callable):
         if not callable(step):
             raise TypeError(f"a function can be staged, such as a training step, not {type(step).__name__}")
         update_wrapper(self, step)
         self.step = step
-        self.recordings = 0
+        self.captures = 0
         self._programs: dict[Any, Program] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(seam.interpreter, Recorder):
-            return self.step(*args, **kwargs)  # a part of what is being recorded already
-        arrays: list = []
-        key: Any = is_grad_enabled()
-        if args or kwargs:
-            key = (key, _layout(args, arrays), _layout(kwargs, arrays))
+        if isinstance(seam.interpreter, Tracer):
+            return self.step(*args, **kwargs)  # it is a part of what is being captured
+        key, arrays = _signature(args, kwargs)
         program = self._programs.get(key)
         if program is not None and program.fits():
             return program.replay(arrays)
-        return self._record(key, args, kwargs, arrays)
+        return self._capture(key, args, kwargs, arrays)
 
     def replay_of(self, *args: Any, **kwargs: Any) -> Callable[[], Any] | None:
-        """The replay that a call with these arguments would be now; None where it would be a recording.
+        """The replay that a call with these arguments would be now; None where the call would capture the step.
 
-        A recording computes with other kernels than a replay, so the two may differ by a rounding. Who wants the same
-        bits from each call records first, undoes what that has changed, and takes replays alone.
+        A capture computes with other kernels than a replay, so the two agree within rounding. To get the same bits from
+        each call, capture the step, undo what that has changed, and use replays alone.
 
         >>> import ichikara
         >>> double, x = ichikara.stage(lambda x: x * 2), ichikara.asarray([1.0, 2.0])
@@ -56,41 +56,45 @@ class Staged:
         >>> double.replay_of(x)()
         Tensor([2., 4.])
         """
-        arrays: list = []
-        key: Any = is_grad_enabled()
-        if args or kwargs:
-            key = (key, _layout(args, arrays), _layout(kwargs, arrays))
+        key, arrays = _signature(args, kwargs)
         program = self._programs.get(key)
         return partial(program.replay, arrays) if program is not None and program.fits() else None
 
     def __get__(self, instance, owner=None):
         return self if instance is None else MethodType(self, instance)
 
-    def _record(self, key, args, kwargs, arrays):
-        self.recordings += 1
+    def _capture(self, key, args, kwargs, arrays):
+        self.captures += 1
         self._programs.pop(key, None)
         if len(self._programs) >= MOST:
             self._programs.pop(next(iter(self._programs)))
             warnings.warn(
-                f"{getattr(self, '__name__', 'a staged function')} was recorded {self.recordings} times: numbers and "
-                "words among its arguments are part of a recording; give what changes from call to call as a tensor, "
+                f"{getattr(self, '__name__', 'a staged function')} was captured {self.captures} times: numbers and "
+                "strings among its arguments are part of a capture; give what changes from call to call as a tensor, "
                 "and keep to a few shapes",
                 stacklevel=3,
             )
-        recorder = Recorder()
-        result, self._programs[key] = recorder.record(self.step, args, kwargs, arrays)
+        result, self._programs[key] = Tracer().capture(self.step, args, kwargs, arrays)
         return result
 
     def __repr__(self):
         return f"<staged {self.step!r}>"
 
 
+def _signature(args: tuple, kwargs: dict) -> tuple[Any, list]:
+    """The key of the program for these arguments, and the arrays among them."""
+    arrays: list = []
+    if not (args or kwargs):
+        return is_grad_enabled(), arrays
+    return (is_grad_enabled(), _layout(args, arrays), _layout(kwargs, arrays)), arrays
+
+
 def _layout(tree: Any, arrays: list) -> Any:
-    """What of arguments is part of a recording; the arrays, whose numbers are not, are put into the list."""
+    """The part of the arguments that a capture is for; the arrays, whose numbers may differ, go to the list."""
     kind = type(tree)
     if isinstance(tree, Tensor):
         if tree.requires_grad:
-            return kind, id(tree)  # a leaf: this very one
+            return kind, id(tree)  # the capture is for this leaf
         array = raw(tree)
         arrays.append(array)
         return kind, array.shape, array.dtype, array.strides
@@ -105,7 +109,7 @@ def _layout(tree: Any, arrays: list) -> Any:
         hash(tree)
     except TypeError:
         raise TypeError(
-            f"an argument of a staged function is a tensor, an array, a number, a word, a module, or a tuple, list or "
+            "an argument of a staged function is a tensor, an array, a number, a string, a module, or a tuple, list or "
             f"dictionary of such, not {kind.__name__}"
         ) from None
     return kind, tree

@@ -13,7 +13,7 @@ import numpy
 
 from ...jit.lazy import inner
 from ...jit.vectors import VECTOR_BYTES
-from ...registry import ALONE, fused, kernel
+from ...registry import INFERENCE, fused, kernel
 from ...threads.fork_join import chunk_bounds, parallel
 from ...threads.team import parallel_for, threads_for
 from ...workspace import contiguous, empty, launch, zeros
@@ -44,7 +44,7 @@ def convolution_relu(x, weight, bias, window, groups):
     return convolution(x, weight, bias, window, groups, RELU)
 
 
-@fused("convolution", then="max_pooling", then_of=ALONE)
+@fused("convolution", then="max_pooling", then_of=INFERENCE)
 def convolution_pooled(x, weight, bias, window, groups, kernel, pooling, epilogue=None):
     plain = not any(map(any, pooling.padding)) and pooling.dilation == (1, 1)
     positions = window.positions(x.shape[2:], weight.shape[2:])
@@ -53,7 +53,7 @@ def convolution_pooled(x, weight, bias, window, groups, kernel, pooling, epilogu
     return winograd.convolve(x, weight, bias, window, epilogue, (kernel, pooling))
 
 
-@fused("convolution then relu", then="max_pooling", then_of=ALONE)
+@fused("convolution then relu", then="max_pooling", then_of=INFERENCE)
 def convolution_relu_pooled(x, weight, bias, window, groups, kernel, pooling):
     return convolution_pooled(x, weight, bias, window, groups, kernel, pooling, RELU)
 
