@@ -86,7 +86,7 @@ class Dispatcher(Interpreter):
 
     def _with_kernels(self, operation, base, kernels, inference):
         function = kernels[INFERENCE] if inference else kernels.get("") or (base or operation).function
-        key = operation, base, function, *kernels.values()
+        key = operation, base, function
         found = self._merged.get(key)
         if found is None:
             keeps = () if inference else (base or operation).keeps
