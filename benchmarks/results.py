@@ -44,7 +44,7 @@ GOALS = {
 }
 
 
-# Who judges the forgeries.
+# The classifiers that evaluate the generated images.
 JUDGES = {"digits-gan": "digits-resnet", "mnist-dcgan": "mnist-lenet"}
 
 
@@ -88,7 +88,7 @@ def row(name: str, summary: dict) -> str:
 
 
 def judgement(runs: Path, name: str, judge: str) -> list[str]:
-    """What a network that knows the classes says of a forger's samples, as a line of a table."""
+    """A classifier's evaluation of a generator's samples, as a line of a table."""
     result = sample_run(runs / name, 1000, 0, runs / judge)
     present = f"{result['classes_present']} of {len(result['classes'])}"
     counts = ", ".join(map(str, result["classes"]))
@@ -121,13 +121,13 @@ def write(runs: Path) -> None:
     if judged:
         lines += [
             "",
-            "## Forgeries, judged",
+            "## Generated images",
             "",
-            "1,000 samples of each forger, as another recipe's network sees them.",
+            "1,000 samples of each generator, evaluated by another recipe's classifier.",
         ]
         lines += [
             "",
-            "| forger | judge | sure of its classes | classes present | samples in each class |",
+            "| generator | classifier | mean confidence | classes present | samples in each class |",
             "|---|---|---|---|---|",
         ]
         lines += judged

@@ -7,6 +7,9 @@ import sys
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
+if os.environ.get("ICHIKARA_WITHOUT_FAST"):  # all tests but those of the wing pass without it
+    sys.modules["ichikara.fast"] = None
+
 import hypothesis
 import numpy
 import pytest

@@ -1,4 +1,4 @@
-"""The trainer of a generator and a discriminator: its step is the textbook's, and it says when something is wrong."""
+"""The trainer of a generator and a discriminator: its step is the textbook's, and it reports what is wrong."""
 
 from dataclasses import replace
 
@@ -28,12 +28,14 @@ def pair(kind="dcgan", latent=5):
 def make(seed=0, kind="dcgan", dtype=None, made=optim.Adam, lr=0.002, **options):
     root = Generator(seed)
     with using(root.spawn()):
-        forger, detector = pair(kind)
+        generator, discriminator = pair(kind)
     if dtype is not None:
-        forger.to(dtype=dtype)
-        detector.to(dtype=dtype)
-    optimizers = Optimizers(made(forger.parameters(), lr=lr), made(detector.parameters(), lr=lr))
-    trainer = AdversarialTrainer(Adversaries(forger, detector, 5), optimizers, generator=root.spawn(), **options)
+        generator.to(dtype=dtype)
+        discriminator.to(dtype=dtype)
+    optimizers = Optimizers(made(generator.parameters(), lr=lr), made(discriminator.parameters(), lr=lr))
+    trainer = AdversarialTrainer(
+        Adversaries(generator, discriminator, 5), optimizers, generator=root.spawn(), **options
+    )
     return trainer, root
 
 
@@ -105,9 +107,9 @@ def twin(torch, module):
 @pytest.mark.parametrize("smooth", [0.9, 1.0])
 def test_steps_equal_those_written_out_in_pytorch(torch, kind, made, smooth):
     trainer, _ = make(kind=kind, dtype="float64", made=getattr(optim, made), lr=0.01, smooth=smooth)
-    forger, detector = twin(torch, trainer.model.forger), twin(torch, trainer.model.detector)
-    of_forger = getattr(torch.optim, made)(forger.parameters(), lr=0.01)
-    of_detector = getattr(torch.optim, made)(detector.parameters(), lr=0.01)
+    generator, discriminator = twin(torch, trainer.model.generator), twin(torch, trainer.model.discriminator)
+    generator_optimizer = getattr(torch.optim, made)(generator.parameters(), lr=0.01)
+    discriminator_optimizer = getattr(torch.optim, made)(discriminator.parameters(), lr=0.01)
     criterion = torch.nn.BCEWithLogitsLoss()
     stream = Generator(0)
     stream.state = trainer.generator.state
@@ -116,30 +118,31 @@ def test_steps_equal_those_written_out_in_pytorch(torch, kind, made, smooth):
         real = torch.tensor(batch) * 2 - 1
         noise = torch.tensor(stream.normal((16, 5)).astype("float64"))
 
-        forged = forger(noise)
-        of_detector.zero_grad()
-        real_score, forged_score = detector(real), detector(forged.detach())
-        detector_loss = criterion(real_score, torch.full_like(real_score, smooth))
-        detector_loss = detector_loss + criterion(forged_score, torch.zeros_like(forged_score))
-        detector_loss.backward()
-        of_detector.step()
-        of_forger.zero_grad()
-        score = detector(forged)
-        forger_loss = criterion(score, torch.ones_like(score))
-        forger_loss.backward()
-        of_forger.step()
+        fake = generator(noise)
+        discriminator_optimizer.zero_grad()
+        real_score, fake_score = discriminator(real), discriminator(fake.detach())
+        discriminator_loss = criterion(real_score, torch.full_like(real_score, smooth))
+        discriminator_loss = discriminator_loss + criterion(fake_score, torch.zeros_like(fake_score))
+        discriminator_loss.backward()
+        discriminator_optimizer.step()
+        generator_optimizer.zero_grad()
+        score = discriminator(fake)
+        generator_loss = criterion(score, torch.ones_like(score))
+        generator_loss.backward()
+        generator_optimizer.step()
 
         loss = trainer.step(batch)
-        noted = trainer._totals.means("")
+        measures = trainer._totals.means("")
         trainer._totals = type(trainer._totals)()
-        assert noted["detector_loss"] == pytest.approx(detector_loss.item(), rel=1e-9)
-        assert noted["forger_loss"] == pytest.approx(forger_loss.item(), rel=1e-9)
-        assert loss == noted["loss"] == pytest.approx(noted["detector_loss"] + noted["forger_loss"], rel=1e-12)
-        assert noted["real"] == pytest.approx(torch.sigmoid(real_score).mean().item(), rel=1e-9)
-        assert noted["forged"] == pytest.approx(torch.sigmoid(forged_score).mean().item(), rel=1e-9)
-        spread = forged.std(0, correction=0).mean() / real.std(0, correction=0).mean()
-        assert noted["spread"] == pytest.approx(spread.item(), rel=1e-9)
-        for ours, theirs in ((trainer.model.forger, forger), (trainer.model.detector, detector)):
+        assert measures["discriminator_loss"] == pytest.approx(discriminator_loss.item(), rel=1e-9)
+        assert measures["generator_loss"] == pytest.approx(generator_loss.item(), rel=1e-9)
+        total = measures["discriminator_loss"] + measures["generator_loss"]
+        assert loss == measures["loss"] == pytest.approx(total, rel=1e-12)
+        assert measures["real"] == pytest.approx(torch.sigmoid(real_score).mean().item(), rel=1e-9)
+        assert measures["fake"] == pytest.approx(torch.sigmoid(fake_score).mean().item(), rel=1e-9)
+        spread = fake.std(0, correction=0).mean() / real.std(0, correction=0).mean()
+        assert measures["spread"] == pytest.approx(spread.item(), rel=1e-9)
+        for ours, theirs in ((trainer.model.generator, generator), (trainer.model.discriminator, discriminator)):
             for name, value in theirs.state_dict().items():
                 numpy.testing.assert_allclose(
                     state_of(ours)[name], value.numpy(), rtol=1e-7, atol=1e-10, err_msg=f"{name} after step {step + 1}"
@@ -148,12 +151,12 @@ def test_steps_equal_those_written_out_in_pytorch(torch, kind, made, smooth):
 
 
 def test_each_step_moves_its_own_network_only():
-    for moving in ("forger", "detector"):
+    for moving in ("generator", "discriminator"):
         trainer, _ = make()
-        rate = {"forger": (0.01, 0.0), "detector": (0.0, 0.01)}[moving]
+        rate = {"generator": (0.01, 0.0), "discriminator": (0.0, 0.01)}[moving]
         for optimizer, lr in zip(trainer.optimizer.optimizers, rate, strict=True):
             optimizer.param_groups[0]["lr"] = lr
-        still = "detector" if moving == "forger" else "forger"
+        still = "discriminator" if moving == "generator" else "generator"
         before = {part: state_of(getattr(trainer.model, part)) for part in (moving, still)}
         names = {part: [name for name, _ in getattr(trainer.model, part).named_parameters()] for part in before}
         trainer.step(IMAGES[:16])
@@ -166,33 +169,33 @@ def test_each_step_moves_its_own_network_only():
 def test_the_discriminators_loss_sends_nothing_to_the_generator():
     """When the discriminator steps, the generator has no gradients; these come from its own loss."""
     trainer, _ = make()
-    forger, detector = trainer.model.forger, trainer.model.detector
-    seen = []
-    of_detector = trainer.optimizer.optimizers[1]
-    usual = of_detector.step
-    of_detector.step = lambda: (seen.extend(p.grad for p in forger.parameters()), usual())[1]
+    generator, discriminator = trainer.model.generator, trainer.model.discriminator
+    gradients = []
+    discriminator_optimizer = trainer.optimizer.optimizers[1]
+    usual = discriminator_optimizer.step
+    discriminator_optimizer.step = lambda: (gradients.extend(p.grad for p in generator.parameters()), usual())[1]
     trainer.step(IMAGES[:16])
-    assert seen
-    assert all(gradient is None for gradient in seen)
-    assert all(p.grad is not None for p in forger.parameters())
-    assert all(p.grad is not None for p in detector.parameters())
+    assert gradients
+    assert all(gradient is None for gradient in gradients)
+    assert all(p.grad is not None for p in generator.parameters())
+    assert all(p.grad is not None for p in discriminator.parameters())
 
 
 def test_the_second_step_begins_with_fresh_gradients():
     """The discriminator's gradients of the generator's loss are not added to its next step."""
     trainer, _ = make(made=optim.SGD, lr=0.0)
-    trainer.model.detector.eval()  # whose batch normalisation would see other generated images
+    trainer.model.discriminator.eval()  # whose batch normalisation would get other generated images
     state = trainer.generator.state
     trainer.step(IMAGES[:16])
-    kept = []
-    of_detector = trainer.optimizer.optimizers[1]
-    usual = of_detector.step
-    gradients = lambda: [p.grad.numpy().copy() for p in trainer.model.detector.parameters()]
-    of_detector.step = lambda: (kept.append(gradients()), usual())[1]
+    of_steps = []
+    discriminator_optimizer = trainer.optimizer.optimizers[1]
+    usual = discriminator_optimizer.step
+    gradients = lambda: [p.grad.numpy().copy() for p in trainer.model.discriminator.parameters()]
+    discriminator_optimizer.step = lambda: (of_steps.append(gradients()), usual())[1]
     for _ in range(2):
         trainer.generator.state = state
         trainer.step(IMAGES[:16])
-    for a, b in zip(*kept, strict=True):
+    for a, b in zip(*of_steps, strict=True):
         numpy.testing.assert_array_equal(a, b)
 
 
@@ -201,14 +204,14 @@ def test_the_second_step_begins_with_fresh_gradients():
 
 def test_the_history_has_both_losses_the_discriminators_outputs_and_the_spread():
     trainer, _ = run(epochs=3)
-    for column in ("loss", "detector_loss", "forger_loss", "real", "forged", "spread"):
+    for column in ("loss", "discriminator_loss", "generator_loss", "real", "fake", "spread"):
         values = trainer.history[f"train_{column}"]
         assert len(values) == 3
         assert numpy.isfinite(values).all()
     for row in trainer.history.rows:
-        assert row["train_loss"] == pytest.approx(row["train_detector_loss"] + row["train_forger_loss"])
+        assert row["train_loss"] == pytest.approx(row["train_discriminator_loss"] + row["train_generator_loss"])
         assert 0 < row["train_real"] < 1
-        assert 0 < row["train_forged"] < 1
+        assert 0 < row["train_fake"] < 1
         assert row["train_spread"] > 0
     assert not any(name.startswith("val_") for name in trainer.history.columns)
     assert trainer.evaluate(scaled()) == {}
@@ -259,14 +262,14 @@ def test_the_optimisers_are_saved_as_one_and_not_exchanged():
     for a, b in zip(trainer.optimizer.optimizers, fresh.optimizer.optimizers, strict=True):
         assert a.state_dict()["param_groups"] == b.state_dict()["param_groups"]
     groups = trainer.optimizer.param_groups
-    assert [id(p) for p in groups[0]["params"]] == [id(p) for p in trainer.model.forger.parameters()]
-    assert [id(p) for p in groups[1]["params"]] == [id(p) for p in trainer.model.detector.parameters()]
+    assert [id(p) for p in groups[0]["params"]] == [id(p) for p in trainer.model.generator.parameters()]
+    assert [id(p) for p in groups[1]["params"]] == [id(p) for p in trainer.model.discriminator.parameters()]
     with pytest.raises(ValueError, match="argument"):
         trainer.optimizer.load_state_dict({"optimizers": state["optimizers"][:1]})
 
 
 def test_a_generator_learns_the_statistics_of_its_images():
-    """Of images that are all one picture it is soon near that picture, and it does not begin there."""
+    """Trained on copies of one picture, it soon makes that picture, and it does not begin with it."""
     picture = numpy.zeros(SHAPE, "float32")
     picture[0, 2:6, 3:5] = 1
     data = replace(DIGITS, inputs=numpy.tile(picture, (96, 1, 1, 1)))
@@ -296,17 +299,19 @@ def test_a_collapsed_generator_has_no_spread_and_a_copying_one_has_that_of_the_i
 
     spreads = {}
     for name, images in (("one", numpy.tile(IMAGES[:1], (32, 1, 1, 1)) * 2 - 1), ("all", IMAGES[:32] * 2 - 1)):
-        _, detector = pair()
-        forger = Collapsed(images)
-        optimizers = Optimizers(optim.SGD(forger.parameters(), lr=0.0), optim.SGD(detector.parameters(), lr=0.01))
-        trainer = AdversarialTrainer(Adversaries(forger, detector, 5), optimizers)
+        _, discriminator = pair()
+        generator = Collapsed(images)
+        optimizers = Optimizers(
+            optim.SGD(generator.parameters(), lr=0.0), optim.SGD(discriminator.parameters(), lr=0.01)
+        )
+        trainer = AdversarialTrainer(Adversaries(generator, discriminator, 5), optimizers)
         trainer.step(IMAGES[:32])
         spreads[name] = trainer._totals.means("")["spread"]
     assert spreads["one"] < 1e-6
     assert spreads["all"] == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize("part", ["forger", "detector"])
+@pytest.mark.parametrize("part", ["generator", "discriminator"])
 def test_a_loss_that_is_not_finite_ends_the_run_in_words_and_leaves_the_checkpoint(tmp_path, part):
     trainer, loader = run()
     trainer.fit(loader, 1, checkpoint=tmp_path / "c.safetensors")
@@ -343,13 +348,13 @@ def test_samples_are_images_from_0_to_1_and_depend_on_the_seed_alone():
     assert 0 <= samples.min() < samples.max() <= 1
     numpy.testing.assert_array_equal(samples, model.sample(7, Generator(1)))
     assert abs(samples - model.sample(7, Generator(2))).max() > 1e-3
-    assert_equal(before, state_of(model))  # the running statistics are not moved by looking
+    assert_equal(before, state_of(model))  # the running statistics are not changed by sampling
     assert model.training
     noise = Generator(1).normal((7, 5))
     numpy.testing.assert_allclose(samples, (model.eval()(noise).numpy() + 1) / 2, rtol=1e-6)
 
 
-def test_the_judge_says_how_sure_it_is_and_what_it_found():
+def test_the_judge_gives_its_mean_confidence_and_the_classes_it_found():
     scores = numpy.log([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.05, 0.05, 0.9]])
     result = judge(numpy.zeros((3, *SHAPE)), lambda images: scores[: len(images)])
     assert result["samples"] == 3

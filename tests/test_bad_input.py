@@ -175,8 +175,8 @@ def test_a_prompt_that_the_network_cannot_read(run, words, expected):
 def test_what_writes_no_text(run):
     assert "holds no run" in complaint(run("generate", "nowhere"))
     assert run("train", "xor", "--set", "training.epochs=1", "--out", "x")[0] == 0
-    assert "x has not learnt a text (xor is a classification)" in complaint(run("generate", "x"))
-    assert "has trained no forger" in complaint(run("sample", "x"))
+    assert "x was not trained on a text (xor is a classification)" in complaint(run("generate", "x"))
+    assert "has trained no GAN" in complaint(run("sample", "x"))
 
 
 def test_heads_that_do_not_divide(run):
@@ -219,7 +219,7 @@ def test_images_of_another_size_than_those_that_were_learnt_from(run, tmp_path):
     numpy.savez(tmp_path / "images.npz", x=Generator(0).uniform((40, 1, 6, 6)), y=numpy.arange(40) % 2)
     assert run("train", "images.toml", "--out", "r", "--set", "baseline=false")[0] == 0
     numpy.save(tmp_path / "x.npy", numpy.zeros((3, 1, 7, 6)))
-    assert "holds inputs of shape (1, 7, 6), and the network wants (1, 6, 6)" in complaint(run("predict", "r", "x.npy"))
+    assert "holds inputs of shape (1, 7, 6), and the network needs (1, 6, 6)" in complaint(run("predict", "r", "x.npy"))
     Image.new("L", (6, 7)).save(tmp_path / "x.png")
     assert "6×7 pixels, and the network was trained on 6×6" in complaint(run("predict", "r", "x.png"))
     mixed = numpy.empty(2, object)

@@ -238,7 +238,7 @@ def test_help_names_every_command(run):
         (["train", "moons", "--set", "data.nose=1"], "unknown key 'data.nose'; did you mean 'noise'?"),
         (["train", "digits", "--set", "schedule.name=StpLR"], "did you mean 'StepLR'?"),
         (["train", "digits", "--set", "split.validation=1.5"], "'split.validation' is 1.5"),
-        (["train", "xor", "--set", "early_stopping.patience=3"], "nothing to watch"),
+        (["train", "xor", "--set", "early_stopping.patience=3"], "there is no validation data"),
         (["train", "cubic.toml"], "no recipe file"),
         (["train", "digits", "--resume", "a", "--out", "b"], "omit --out"),
         (["train", "--resume", "nowhere"], "holds no run"),
@@ -341,7 +341,7 @@ def test_a_vault_of_other_data_stays_shut(run, recipe, tmp_path):
 
 def test_a_recipe_without_a_test_set(run):
     assert run("train", "xor", "--set", "training.epochs=1", "--out", "r")[0] == 0
-    assert "holds back no test set" in complaint(run("evaluate", "r"))
+    assert "has no test set" in complaint(run("evaluate", "r"))
 
 
 # --- ended from outside -----------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def test_shape_and_type_are_kept_nothing_is_mutated_and_the_seed_decides(augment
 @each
 @given(st.integers(0, 4), seeds)
 @settings(max_examples=15)
-def test_each_image_is_augmented_for_itself(augment, kept, seed):
+def test_each_image_is_augmented_separately(augment, kept, seed):
     """What becomes of an image depends on its own pixels and its place in the batch, not on the other images."""
     x, y = images(5), images(5, seed=1)
     y[kept] = x[kept]

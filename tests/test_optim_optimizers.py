@@ -313,7 +313,7 @@ def made():
 @pytest.mark.parametrize(
     ("params", "error", "words"),
     [
-        (list, UserError, "list of parameters is empty.*call it anew"),
+        (list, UserError, "list of parameters is empty.*call it again"),
         (lambda: iter([]), UserError, "list of parameters is empty"),
         (lambda: [{"params": []}], UserError, "group of parameters is empty"),
         (Net, TypeError, r"give it the .parameters\(\) of this Net"),

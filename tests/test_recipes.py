@@ -46,7 +46,7 @@ SMALLER = {
     "char-rnn": ["model.embedding=8", "model.hidden=16"],
     "seq2seq": ["model.width=16", "model.layers=1", "model.heads=2"],
     "sequence-reader": ["model.hidden=8"],
-    "gan": ["model.latent=8", "model.forger=[16]", "model.detector=[16]"],
+    "gan": ["model.latent=8", "model.generator=[16]", "model.discriminator=[16]"],
     "dcgan": ["model.latent=8", "model.width=4"],
 }
 EPOCHS = 4
@@ -117,7 +117,7 @@ def last_json(answer):
 
 
 def complaint(answer):
-    """The one line that a mistake is answered with, before anything else was said."""
+    """The error message: one line, with nothing printed before it."""
     status, out, err = answer
     assert status == 2, err
     assert out == ""
@@ -126,7 +126,7 @@ def complaint(answer):
 
 
 def rows_of(trainer):
-    """All that a run has noted, but for the time it took."""
+    """All results of a run, apart from its time."""
     return [{key: value for key, value in row.items() if key != "seconds"} for row in trainer.history.rows]
 
 
@@ -145,10 +145,10 @@ def test_the_short_form_of_every_recipe_learns_and_goes_on_where_it_was_left(nam
     assert summary["finished"]
     assert summary["epochs"] == len(history) == epochs
     if parts.recipe.model.name in GANS:
-        for column in ("train_detector_loss", "train_forger_loss"):
+        for column in ("train_discriminator_loss", "train_generator_loss"):
             assert numpy.isfinite(history[column]).all()
         assert min(history["train_spread"]) > 0
-        assert history["train_detector_loss"][-1] != history["train_detector_loss"][0]
+        assert history["train_discriminator_loss"][-1] != history["train_discriminator_loss"][0]
     else:
         assert history["train_loss"][-1] < history["train_loss"][0]
 
@@ -173,7 +173,7 @@ def test_every_recipe_is_shown_by_summary(name, run):
     status, out, err = run("summary", name, *words_of(short(name)))
     assert status == 0, err
     model = small(name).model
-    halves = [model.forger, model.detector] if load_recipe(name).model.name in GANS else [model]
+    halves = [model.generator, model.discriminator] if load_recipe(name).model.name in GANS else [model]
     for half in halves:
         assert f"Parameters: {sum(p.size for p in half.parameters()):,}" in out
 
@@ -213,7 +213,7 @@ def test_a_run_of_every_recipe_answers_what_it_can_be_asked(name, run, tmp_path)
         assert len(answer[1]) == len("To be") + 6 + 1
         assert set(answer[1]) <= set(parts.train.classes) | {"\n"}
     else:
-        assert "has not learnt a text" in complaint(answer)
+        assert "was not trained on a text" in complaint(answer)
 
     answer = run("sample", "r", "--count", "5", "--json")
     if kind in GANS:
@@ -225,7 +225,7 @@ def test_a_run_of_every_recipe_answers_what_it_can_be_asked(name, run, tmp_path)
         numpy.testing.assert_array_equal(images, sample_images(tmp_path / "r", 5))
         assert abs(images - sample_images(tmp_path / "r", 5, seed=1)).max() > 0
     else:
-        assert "has trained no forger" in complaint(answer)
+        assert "has trained no GAN" in complaint(answer)
 
     answer = run("evaluate", "r", "--json")
     if kind in GANS:
@@ -261,7 +261,7 @@ def test_a_sheet_is_judged_by_a_network_that_knows_the_classes(run, tmp_path):
     assert result["classes_present"] == sum(count > 0 for count in result["classes"])
     assert 0.1 <= result["confidence"] <= 1
     assert f"finds {result['classes_present']} of 10 classes" in answer[1]
-    assert "knows examples of shape (64,), not (1, 8, 8)" in complaint(run("sample", "gan", "--judge", "flat"))
+    assert "was trained on examples of shape (64,), not (1, 8, 8)" in complaint(run("sample", "gan", "--judge", "flat"))
 
 
 def test_a_reversing_run_answers_questions_and_refuses_other_symbols(run, tmp_path):
@@ -277,7 +277,7 @@ def test_a_reversing_run_answers_questions_and_refuses_other_symbols(run, tmp_pa
         numpy.save(tmp_path / "x.npy", [[0, 1, wrong, 2]])
         assert f"holds {wrong:g} in row 0, column 2" in complaint(run("predict", "r", "x.npy"))
     numpy.save(tmp_path / "x.npy", [[0, 1, 2]])
-    assert "wants (4,)" in complaint(run("predict", "r", "x.npy"))
+    assert "needs (4,)" in complaint(run("predict", "r", "x.npy"))
 
 
 @pytest.mark.parametrize("name", ["shakespeare-gpt", "shakespeare-lstm"])
@@ -487,11 +487,11 @@ def test_of_a_list_of_layers_what_the_data_says_need_not_be_said(tmp_path):
         ('[{type="Conv2d", out_channels=4, kernel_size=3, groups=3}]', r"layers\[0\].*in_channels=1.*3 groups"),
         ('[{type="Conv2d", in_channels=3, out_channels=4, kernel_size=3}]', r"layers\[0\].*\(n, 3, height, width\)"),
         ('[{type="GroupNorm", num_groups=3}]', r"layers\[0\].*1 channels do not divide into 3 groups"),
-        ('[{type="Flatten"}, {type="Linear", out_features=3}]', r"gives \(3,\) for each example.*wants 10"),
+        ('[{type="Flatten"}, {type="Linear", out_features=3}]', r"gives \(3,\) for each example.*needs 10"),
         ('[{type="Flatten"}, {type="Linera"}]', r"unknown model.layers\[1\].type 'Linera'; did you mean 'Linear'"),
         ('[{type="Conv2d"}]', r"'model.layers\[0\].out_channels' is missing"),
         ("[3]", r"model.layers.0"),
-        ("[]", r"wants 10 numbers"),
+        ("[]", r"needs 10 numbers"),
     ],
 )
 def test_layers_that_do_not_fit_are_refused_with_their_place(layers, expected):
@@ -507,26 +507,27 @@ def test_layers_that_do_not_fit_are_refused_with_their_place(layers, expected):
     [
         ("digits", ["loss.name=adversarial"], "belong together"),
         ("digits-gan", ["loss.name=mse"], "belong together"),
-        ("digits-gan", ["scale.name=none"], "images go from 0 to 16"),
+        ("digits-gan", ["scale.name=none"], "those of the data go from 0 to 16"),
         ("digits-gan", ["loss.smooth=2"], "smooth is a number from 0 to 1"),
         ("digits-gan", ["loss.smoth=0.9"], "did you mean 'smooth'"),
+        ("digits-gan", ["model.forger=[8]"], "unknown key 'model.forger'. Allowed: latent, generator, discriminator"),
         ("digits-gan", ["schedule.name=StepLR", "schedule.step_size=1"], "trained without schedule"),
         ("digits-gan", ["early_stopping.monitor=train_loss"], "trained without early_stopping"),
         ("digits-gan", ["training.average=0.9", "training.accumulate=2"], r"training.accumulate, training.average"),
         ("digits-gan", ["training.mix_up=0.2"], "trained without training.mix_up"),
         ("digits-gan", ["training.clip_grad_norm=1.0"], "trained without training.clip_grad_norm"),
-        ("digits-gan", ["data.as_images=false"], "wants images"),
+        ("digits-gan", ["data.as_images=false"], "needs images"),
         ("digits", ['model={name="lenet"}'], "data.as_images = true gives images"),
         ("digits", ['model={name="gpt"}'], "cannot take inputs of shape"),
-        ("shakespeare-gpt", ['model={name="mlp"}'], r"wants \d+ numbers at each place of a sequence"),
-        ("reverse-transformer", ['model={name="mlp"}'], "5 numbers at each place of a sequence"),
-        ("shakespeare-gpt", ["split.test=0.1"], "comes in two parts"),
+        ("shakespeare-gpt", ['model={name="mlp"}'], r"needs \d+ numbers at each position of a sequence"),
+        ("reverse-transformer", ['model={name="mlp"}'], "5 numbers at each position of a sequence"),
+        ("shakespeare-gpt", ["split.test=0.1"], "has two parts"),
         ("mnist-mlp", ["split.test=0.1"], "published with a test set"),
         ("digits", ["training.batches=3"], "this data is no text"),
         ("mnist-lenet", ["model.filters=[]"], "at least one convolution"),
         ("mnist-lenet", ["model.filters=[4,4,4,4,4]"], "after each of 5 convolutions, and 28×28 pixels are too few"),
         ("polynomial", ["loss.name=cross_entropy"], "compares classes"),
-        ("shakespeare-gru", ["loss.name=mse"], "names a symbol at each place"),
+        ("shakespeare-gru", ["loss.name=mse"], "has a symbol at each position"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_refused_before_anything_is_done(name, settings, expected):
@@ -561,7 +562,7 @@ def test_folds_never_see_the_test_part():
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("shakespeare-lstm", "there are no folds of it"),
+        ("shakespeare-lstm", "it has no folds"),
         ("digits-gan", "nothing to cross-validate"),
         ("mnist-dcgan", "nothing to cross-validate"),
         ("reverse-transformer", "in the training part"),
@@ -580,7 +581,7 @@ def test_the_rate_finder_suggests_a_rate_at_which_the_recipe_learns(run, tmp_pat
     parts = small("moons", f"optimizer.lr={found['suggestion']:.2g}")
     history = parts.trainer.fit(parts.loader, EPOCHS, parts.watched)
     assert history.last["train_loss"] < 0.6 * history["train_loss"][0]
-    assert "no one loss" in complaint(run("find-lr", "digits-gan", *words_of(short("digits-gan"))))
+    assert "a GAN has two losses" in complaint(run("find-lr", "digits-gan", *words_of(short("digits-gan"))))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

@@ -26,7 +26,7 @@ RUNS = {
     "digits-resnet": ["training.epochs=1", "schedule.total_steps=50", "model.widths=[4]", "training.batch_size=128"],
     "adding-gru": ["training.epochs=1", "data.n_samples=64", "data.length=6", "model.hidden=4"],
     "reverse-transformer": ["training.epochs=1", "data.n_samples=100", "data.length=4", "model.width=8"],
-    "digits-gan": ["training.epochs=1", "training.batch_size=512", "model.forger=[8]", "model.detector=[8]"],
+    "digits-gan": ["training.epochs=1", "training.batch_size=512", "model.generator=[8]", "model.discriminator=[8]"],
 }
 PARTS = {
     "digits": ["curves", "confusion", "mistakes", "filters", "baseline"],
@@ -38,7 +38,7 @@ PARTS = {
     "digits-resnet": ["curves", "confusion", "mistakes", "filters", "baseline"],
     "adding-gru": ["curves", "predictions", "baseline"],
     "reverse-transformer": ["curves", "sequences"],
-    "digits-gan": ["curves", "forgeries", "filters"],
+    "digits-gan": ["curves", "generated", "filters"],
 }
 
 
@@ -170,9 +170,9 @@ def test_every_recipe_has_a_page(name, tmp_path):
 def test_a_run_without_validation_data_says_that_it_was_judged_by_its_training_data(tmp_path):
     trained(tmp_path, "xor", RUNS["xor"])
     page = page_of(tmp_path)
-    assert "training data (none is held back for validation)" in page.text
+    assert "training data (there is no validation part)" in page.text
     assert "training accuracy" in page.text
-    assert "holds back no test set" in page.text
+    assert "has no test set" in page.text
 
 
 def test_a_text_is_written(tmp_path, monkeypatch):
@@ -192,7 +192,7 @@ def test_more_classes_than_a_table_holds(tmp_path):
     recipe = table(tmp_path, classes=[f"名前 {i}" for i in range(20)], rows=200)
     trained(tmp_path / "run", recipe)
     page = page_of(tmp_path / "run")
-    assert "taken for" in page.text
+    assert "recall of the true class" in page.text
     assert any(a.get("aria-label", "").startswith("confusion matrix") for _, a in page.elements)
 
 
@@ -236,7 +236,7 @@ def test_a_figure_on_a_page_keeps_its_words_and_gives_up_its_names():
 def test_evaluate_writes_the_opening_and_the_test_figures_into_the_page(tmp_path):
     trained(tmp_path, "moons", RUNS["moons"])
     before = page_of(tmp_path)
-    assert "nobody has looked at them" in before.text
+    assert "which was never opened" in before.text
     assert "test accuracy" not in before.text
     result = evaluate_run(tmp_path)
     once = page_of(tmp_path)
@@ -249,7 +249,7 @@ def test_evaluate_writes_the_opening_and_the_test_figures_into_the_page(tmp_path
     evaluate_run(tmp_path, again=True)
     twice = page_of(tmp_path)
     assert "opened 2 times" in twice.text
-    assert "again, as was asked for" in twice.text
+    assert "again, on request" in twice.text
 
 
 def test_a_part_that_cannot_be_drawn_is_named_and_the_rest_is_there(tmp_path, monkeypatch):
@@ -294,7 +294,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path):
 def test_a_run_that_diverged_has_a_page(tmp_path):
     with pytest.raises(UserError, match="the loss became"):
         train_run(build(load_recipe("polynomial", ["training.epochs=5", "optimizer.lr=1e30"])), tmp_path)
-    assert "This run broke off after" in page_of(tmp_path).text
+    assert "This run ended early after" in page_of(tmp_path).text
 
 
 def test_a_second_interruption_is_not_kept_waiting(tmp_path, monkeypatch):
@@ -330,7 +330,7 @@ def test_the_worst_mistakes_are_those_with_the_highest_loss(tmp_path):
     section = next(draw for _, part, draw in findings.SECTIONS if part == "mistakes")(subject)
     worst = sorted(numpy.flatnonzero(found.wrong), key=lambda i: -losses[i])[:12]
     assert [p["true"] for p in section["pictures"]] == [found.classes[found.targets[i]] for i in worst]
-    assert [p["said"] for p in section["pictures"]] == [found.classes[found.labels[i]] for i in worst]
+    assert [p["predicted"] for p in section["pictures"]] == [found.classes[found.labels[i]] for i in worst]
 
 
 def test_tiles_keep_their_gaps_and_filters_their_scale():

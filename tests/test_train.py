@@ -41,7 +41,7 @@ def make(seed=0, callbacks=(), lr=0.02, schedule="cosine", **options):
 
 
 def numbers(trainer):
-    """All that a run has learnt and noted, but for the time it took."""
+    """The weights and results of a run, apart from its time."""
     weights = {name: value.numpy() for name, value in trainer.model.state_dict().items()}
     rows = [{key: value for key, value in row.items() if key != "seconds"} for row in trainer.history.rows]
     return weights, rows, trainer.steps

@@ -93,7 +93,7 @@ class InterruptAfter(Callback):
 
 
 def interrupted(tmp_path, batches, options):
-    """A run that was interrupted after some batches, saved, and taken up by another trainer."""
+    """A run that was interrupted after some batches, saved, and resumed by another trainer."""
     first, loader = make(callbacks=[InterruptAfter(batches)], **options())
     first.fit(loader, 3, MOONS.validation, tmp_path / "c.safetensors")
     assert first.interrupted
@@ -296,7 +296,7 @@ def test_an_average_of_another_network_or_decay_is_refused(tmp_path):
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_the_search_leaves_no_trace(begun):
-    """Also in the middle of training: the run goes on as if nobody had looked."""
+    """Also in the middle of training: the run continues as without it."""
     options = lambda: {"averaging": ExponentialMovingAverage(0.9), "accumulate": 2}
     plain, plain_loader = make(**options())
     trainer, loader = make(**options())
@@ -391,7 +391,7 @@ def labelled(labels, classes=None):
 
 
 def assert_folds(folds, n):
-    """Disjoint, and together all."""
+    """The parts are disjoint, and contain all examples."""
     numpy.testing.assert_array_equal(numpy.sort(numpy.concatenate([f.validation_rows for f in folds])), numpy.arange(n))
     for fold in folds:
         rows = numpy.concatenate([fold.train_rows, fold.validation_rows])

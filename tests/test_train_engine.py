@@ -122,18 +122,20 @@ def make(name, engine="auto", seed=0, callbacks=()):
 
 
 def against(engine="auto", seed=0, callbacks=()):
-    """A forger and a detector, with batch normalisation."""
+    """A generator and a discriminator, with batch normalisation."""
     root = Generator(seed)
     with using(root.spawn()):
-        forger = nn.Sequential(
+        generator = nn.Sequential(
             nn.Linear(4, 32, bias=False), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 144), nn.Tanh()
         )
-        forger.append(nn.Unflatten(1, (1, 12, 12)))
-        detector = nn.Sequential(
+        generator.append(nn.Unflatten(1, (1, 12, 12)))
+        discriminator = nn.Sequential(
             nn.Conv2d(1, 4, 3), nn.LeakyReLU(0.2), nn.Dropout(0.2), nn.Flatten(), nn.Linear(400, 1)
         )
-    model = Adversaries(forger, detector, latent=4)
-    pair = Optimizers(*(optim.Adam(part.parameters(), lr=0.002, betas=(0.5, 0.999)) for part in (forger, detector)))
+    model = Adversaries(generator, discriminator, latent=4)
+    pair = Optimizers(
+        *(optim.Adam(part.parameters(), lr=0.002, betas=(0.5, 0.999)) for part in (generator, discriminator))
+    )
     squeezed = Dataset(1 / (1 + numpy.exp(-IMAGES.inputs[:72])), IMAGES.targets[:72], classes=CLASSES)
     loader = DataLoader(squeezed, batch_size=BATCH, shuffle=True, generator=root.spawn())
     return AdversarialTrainer(model, pair, callbacks=callbacks, generator=root.spawn(), engine=engine), loader
@@ -143,7 +145,7 @@ MAKERS = {**{name: partial(make, name) for name in RUNS}, "gan": against}
 
 
 def numbers(trainer):
-    """All that a run has learnt, remembers and noted, but for the time it took."""
+    """The weights, optimiser state and results of a run, apart from its time."""
     state = trainer.optimizer.state_dict()
     memories = [part["state"] for part in state.get("optimizers", [state])]
     arrays = {name: value.numpy() for name, value in trainer.model.state_dict().items()}
@@ -228,7 +230,7 @@ def test_a_run_that_is_resumed_after_any_step_has_the_same_bits(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_run_that_is_resumed_at_each_step_anew_has_the_same_bits(tmp_path, name):
+def test_a_run_that_is_resumed_at_each_step_has_the_same_bits(tmp_path, name):
     whole, loader = MAKERS[name]("replay")
     whole.fit(loader, EPOCHS)
     path = tmp_path / "c.safetensors"

@@ -1,4 +1,4 @@
-"""G: two networks against each other, a forger of images and a detector, each of them updated once in a step."""
+"""G: a generative adversarial network on images. A step updates the discriminator once, then the generator once."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ BATCH, LATENT = 64, 100
 
 
 def model(nn: Any):
-    """Forger and detector in ichikara's or PyTorch's layers."""
-    forger = nn.Sequential(
+    """The generator and the discriminator, in ichikara's or PyTorch's layers."""
+    generator = nn.Sequential(
         nn.Linear(LATENT, 128 * 7 * 7),
         nn.Unflatten(1, (128, 7, 7)),
         nn.BatchNorm2d(128),
@@ -29,7 +29,7 @@ def model(nn: Any):
         nn.ConvTranspose2d(64, 1, 4, stride=2, padding=1),
         nn.Tanh(),
     )
-    detector = nn.Sequential(
+    discriminator = nn.Sequential(
         nn.Conv2d(1, 64, 4, stride=2, padding=1),
         nn.LeakyReLU(0.2),
         nn.Conv2d(64, 128, 4, stride=2, padding=1),
@@ -38,11 +38,11 @@ def model(nn: Any):
         nn.Flatten(),
         nn.Linear(128 * 7 * 7, 1),
     )
-    return nn.ModuleList([forger, detector])
+    return nn.ModuleList([generator, discriminator])
 
 
 def data() -> tuple[Any, ...]:
-    """Noise, real images, and what the detector is to say of real ones and of forgeries."""
+    """Noise, real images, and the discriminator's targets for real and for generated images."""
     import numpy
 
     ones = numpy.ones((BATCH, 1), "float32")
@@ -50,19 +50,19 @@ def data() -> tuple[Any, ...]:
 
 
 def _step(networks, optimizers, loss_of, noise, real, ones, zeros):
-    """The detector learns from real and forged images, then the forger from what the detector says."""
-    (forger, detector), (of_forger, of_detector) = networks, optimizers
+    """The discriminator learns from real and generated images, then the generator from the discriminator's output."""
+    (generator, discriminator), (generator_optimizer, discriminator_optimizer) = networks, optimizers
 
     def step():
-        forged = forger(noise)
-        of_detector.zero_grad()
-        loss = loss_of(detector(real), ones) + loss_of(detector(forged.detach()), zeros)
+        fake = generator(noise)
+        discriminator_optimizer.zero_grad()
+        loss = loss_of(discriminator(real), ones) + loss_of(discriminator(fake.detach()), zeros)
         loss.backward()
-        of_detector.step()
-        of_forger.zero_grad()
-        loss = loss_of(detector(forged), ones)
+        discriminator_optimizer.step()
+        generator_optimizer.zero_grad()
+        loss = loss_of(discriminator(fake), ones)
         loss.backward()
-        of_forger.step()
+        generator_optimizer.step()
         return loss
 
     return step
@@ -81,10 +81,10 @@ def torch_step(mode):
     import torch
 
     noise, real, ones, zeros = data()
-    forger, (noise,) = torch_network(model(torch.nn)[0], mode, noise)
-    detector, (real, ones, zeros) = torch_network(model(torch.nn)[1], mode, real, ones, zeros)
-    optimizers = [torch_optimizer(network, mode) for network in (forger, detector)]
-    return _step((forger, detector), optimizers, torch.nn.BCEWithLogitsLoss(), noise, real, ones, zeros)
+    generator, (noise,) = torch_network(model(torch.nn)[0], mode, noise)
+    discriminator, (real, ones, zeros) = torch_network(model(torch.nn)[1], mode, real, ones, zeros)
+    optimizers = [torch_optimizer(network, mode) for network in (generator, discriminator)]
+    return _step((generator, discriminator), optimizers, torch.nn.BCEWithLogitsLoss(), noise, real, ones, zeros)
 
 
 def jax_step(mode):
@@ -93,12 +93,12 @@ def jax_step(mode):
     import optax
 
     scaled = lambda n: (jnp.ones(n), jnp.zeros(n))
-    forger = {
+    generator = {
         "linear": (weight(LATENT, 128 * 7 * 7), jnp.zeros(128 * 7 * 7)),
         "norms": [scaled(128), scaled(64)],
         "convolutions": [(weight(4, 4, 128, 64), jnp.zeros(64)), (weight(4, 4, 64, 1), jnp.zeros(1))],
     }
-    detector = {
+    discriminator = {
         "convolutions": [(weight(4, 4, 1, 64), jnp.zeros(64)), (weight(4, 4, 64, 128), jnp.zeros(128))],
         "norm": scaled(128),
         "linear": (weight(128 * 7 * 7, 1), jnp.zeros(1)),
@@ -109,13 +109,13 @@ def jax_step(mode):
         w, b = layer
         return jax.lax.conv_transpose(x, w, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")) + b
 
-    def forged_by(p, noise):
+    def generate(p, noise):
         w, b = p["linear"]
         x = (noise @ w + b).reshape(-1, 7, 7, 128)
         x = transposed(jax.nn.relu(jax_batch_norm(x, *p["norms"][0])), p["convolutions"][0])
         return jnp.tanh(transposed(jax.nn.relu(jax_batch_norm(x, *p["norms"][1])), p["convolutions"][1]))
 
-    def said_by(p, x):
+    def discriminate(p, x):
         (w1, b1), (w2, b2) = p["convolutions"]
         w3, b3 = p["linear"]
         x = leaky(jax_convolution(x, w1, 2, "SAME") + b1)
@@ -125,20 +125,20 @@ def jax_step(mode):
     loss_of = lambda scores, wanted: optax.sigmoid_binary_cross_entropy(scores, wanted).mean()
     rule = optax.adam(1e-3)
 
-    def update(forger, detector, of_forger, of_detector, noise, real):
-        forged, back = jax.vjp(lambda p: forged_by(p, noise), forger)
-        of_detection = lambda p: loss_of(said_by(p, real), 1.0) + loss_of(said_by(p, forged), 0.0)
-        change, of_detector = rule.update(jax.grad(of_detection)(detector), of_detector)
-        detector = optax.apply_updates(detector, change)
-        loss, gradient = jax.value_and_grad(lambda x: loss_of(said_by(detector, x), 1.0))(forged)
-        change, of_forger = rule.update(back(gradient)[0], of_forger)
-        return optax.apply_updates(forger, change), detector, of_forger, of_detector, loss
+    def update(generator, discriminator, generator_state, discriminator_state, noise, real):
+        fake, back = jax.vjp(lambda p: generate(p, noise), generator)
+        discriminator_loss = lambda p: loss_of(discriminate(p, real), 1.0) + loss_of(discriminate(p, fake), 0.0)
+        change, discriminator_state = rule.update(jax.grad(discriminator_loss)(discriminator), discriminator_state)
+        discriminator = optax.apply_updates(discriminator, change)
+        loss, gradient = jax.value_and_grad(lambda x: loss_of(discriminate(discriminator, x), 1.0))(fake)
+        change, generator_state = rule.update(back(gradient)[0], generator_state)
+        return optax.apply_updates(generator, change), discriminator, generator_state, discriminator_state, loss
 
     update = jax.jit(update, donate_argnums=(0, 1, 2, 3))
     noise, real, _, _ = data()
     noise, real = jnp.asarray(noise), jnp.asarray(real.transpose(0, 2, 3, 1))
-    forger, detector = jax.tree.map(jnp.asarray, (forger, detector))
-    held = (forger, detector, rule.init(forger), rule.init(detector))
+    generator, discriminator = jax.tree.map(jnp.asarray, (generator, discriminator))
+    held = (generator, discriminator, rule.init(generator), rule.init(discriminator))
 
     def step():
         nonlocal held
@@ -149,7 +149,7 @@ def jax_step(mode):
     return step
 
 
-def _forger():
+def _generator():
     return [
         cost.linear(BATCH, LATENT, 128 * 7 * 7),
         cost.transposed(BATCH, 128, 64, 4, 7, 14),
@@ -157,7 +157,7 @@ def _forger():
     ]
 
 
-def _detector(n):
+def _discriminator(n):
     return [
         cost.convolution(n, 1, 64, 4, 28, 14),
         cost.convolution(n, 64, 128, 4, 14, 7),
@@ -165,15 +165,15 @@ def _detector(n):
     ]
 
 
-# The forger's own step; the detector's on real and forged images together; and its opinion for the forger, forward and
-# back to the image, which takes as much again and needs no gradient of its weights.
-_OPINION = cost.inference(_detector(BATCH))
+# The generator's own step; the discriminator's step on real and generated images; and the discriminator's pass for the
+# generator, forward and back to the image. That way back costs as much as the pass, without gradients of weights.
+_PASS = cost.inference(_discriminator(BATCH))
 
 WORKLOAD = Workload(
     "G",
     "DCGAN on 28×28, batch 64",
     model,
     {"ichikara": ichikara_step, "torch": torch_step, "jax": jax_step},
-    cost.training(_forger()) + cost.training(_detector(2 * BATCH)) + _OPINION + _OPINION,
+    cost.training(_generator()) + cost.training(_discriminator(2 * BATCH)) + _PASS + _PASS,
     ("channels-last",),
 )

@@ -1,6 +1,6 @@
-"""Checks of what a person gave: each returns the value in its proper type, or raises a `UserError`.
+"""Checks of arguments: each returns the value with its proper type, or raises a `UserError`.
 
-Layers and loaders are made with the words of a recipe or of a command line, where ``"many"`` can stand for a number.
+Arguments can come from a recipe or a command line, where a word such as ``"many"`` can stand in place of a number.
 """
 
 import math

@@ -1,38 +1,38 @@
-"""The errors that are addressed to a person: what was given, what was expected, what to do."""
+"""Errors for the user: each says what was given, what was expected and what to do."""
 
 __all__ = ["UnknownAttribute", "UserError", "VaultOpenedError", "choose", "did_you_mean"]
 
 
 class UserError(ValueError):
-    """Something that the user gave cannot be used; the message says what to do. The command line exits 2."""
+    """The user's input cannot be used; the message says what to do. The command line exits 2."""
 
     exit_code = 2
 
 
 class VaultOpenedError(UserError):
-    """A test set was to be opened a second time without being asked for by name. The command line exits 3."""
+    """A test set would have been opened a second time, without a request for that. The command line exits 3."""
 
     exit_code = 3
 
 
 def did_you_mean(name, choices):
-    """The end of a sentence about an unknown name: the nearest of those that are known, or a full stop.
+    """The end of a sentence about an unknown name: the nearest of the known names, or a full stop.
 
     >>> did_you_mean("rl", ["lr", "momentum"])
     "; did you mean 'lr'?"
     """
-    from difflib import get_close_matches  # only a mistake needs it
+    from difflib import get_close_matches  # imported only when there is a mistake
 
     name, choices = str(name), [str(choice) for choice in choices]
-    # Two letters exchanged in a short name are far apart for difflib, and near for a person.
+    # For difflib, two exchanged letters in a short name are a large difference.
     near = get_close_matches(name, choices, n=1) or [c for c in choices if sorted(c) == sorted(name)]
     return f"; did you mean '{near[0]}'?" if near else "."
 
 
 class UnknownAttribute:
-    """The message that an object has no such attribute; the nearest is looked for when somebody reads it.
+    """The message that an object has no such attribute. The nearest name is searched when the message is read.
 
-    That takes milliseconds, and hasattr() and getattr() with a default want no message.
+    The search takes milliseconds, and hasattr() and getattr() with a default need no message.
     """
 
     def __init__(self, holder, name):

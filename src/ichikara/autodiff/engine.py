@@ -124,7 +124,8 @@ class Operation(Signature):
             saved["y"] = y
         for name, i in plan.shapes:
             saved[name] = self.shape_of(values[i])
-        saved.update(zip(used.keeps, kept, strict=True))
+        if kept:
+            saved.update(zip(used.keeps, kept, strict=True))
         node = Node(y, self, inputs, plan, saved)
         for name in plan.watched:
             if inputs[name].operation is None:

@@ -301,8 +301,8 @@ def summary(recipe: RecipeName, set_: Settings = None) -> None:
 
     parts = build(load_recipe(recipe, set_ or ()))
     if isinstance(parts.model, Adversaries):
-        print(nn.summary(parts.model.forger, (1, parts.model.latent)))
-        print(nn.summary(parts.model.detector, (1, *parts.shape)))
+        print(nn.summary(parts.model.generator, (1, parts.model.latent)))
+        print(nn.summary(parts.model.discriminator, (1, *parts.shape)))
     else:
         print(nn.summary(parts.model, ops.zeros((1, *parts.shape), dtype=parts.train.inputs.dtype)))
 

@@ -63,7 +63,7 @@ class Rotate(_Warp):
 
     where (y, x) is a pixel of the result, y downwards, and (y', x') is where it is read.
 
-    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 kept.
+    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 unchanged.
 
     Arguments: ``degrees``, the largest angle to either side, or a pair of the least and the largest, counter-clockwise;
     ``p``, the probability that an image is rotated at all.
@@ -103,7 +103,7 @@ class Shift(_Warp):
 
     .. math:: y' = y - a, \quad x' = x - b, \qquad a, b \sim U(-d, d)
 
-    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 kept.
+    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 unchanged.
 
     Arguments: ``pixels``, the largest distance; ``whole``, whether distances are whole pixels, so that a shift alone
     blurs nothing; ``p``, the probability that an image is shifted at all.
@@ -136,7 +136,7 @@ class Scale(_Warp):
 
     .. math:: y' = y / s, \quad x' = x / s, \qquad s \sim U(\mathrm{low}, \mathrm{high})
 
-    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 kept; what grows beyond the image is cropped.
+    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 unchanged; what grows beyond the image is cropped.
 
     Arguments: ``low`` and ``high``, the least and the largest factor, above 0; ``p``, the probability that an image is
     scaled at all.
@@ -167,7 +167,7 @@ class Flip(_Warp):
 
     .. math:: x' = -x \quad \text{or} \quad y' = -y
 
-    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 kept.
+    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 unchanged.
 
     Arguments: ``p``, the probability that an image is mirrored; ``horizontal``, True to exchange left and right, False
     for top and bottom. Not for digits and letters, whose meaning a reflection changes.
@@ -199,7 +199,7 @@ class Elastic(_Warp):
 
     where G is a Gaussian of deviation σ. A pixel is moved by about 0.16 α/σ in each direction (one standard deviation).
 
-    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 kept.
+    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 unchanged.
 
     Arguments: ``alpha``, the strength, in pixels; ``sigma``, how smooth the field is, in pixels; ``p``, the probability
     that an image is distorted at all. For digits of 28×28 the paper has α = 34 and σ = 4.
@@ -244,7 +244,7 @@ class Noise(_Augmentation):
 
     .. math:: x \leftarrow x + \varepsilon, \qquad \varepsilon \sim N(0, \mathrm{std}^2)
 
-    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 kept.
+    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 unchanged.
 
     Arguments: ``std``, the noise's standard deviation, in the inputs' unit; ``p``, the probability that an image is
     made noisy at all. Nothing is clipped.
@@ -269,7 +269,7 @@ class Noise(_Augmentation):
 class CutOut(_Augmentation):
     """Cover a random square of each image with background; the square may reach beyond the edge.
 
-    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 kept.
+    Shapes: (n, c, h, w) -> (n, c, h, w), float32 and float64 unchanged.
 
     Arguments: ``size``, the square's side in pixels; ``p``, the probability that an image gets one.
 
@@ -300,8 +300,8 @@ class CutOut(_Augmentation):
 class Compose:
     """Several augmentations, one after the other; successive ones that move pixels share one interpolation.
 
-    Shapes: (n, c, h, w) -> (n, c, h, w), or with ``shape`` any (n, \\*) of as many numbers; float32 and float64 kept,
-    whole numbers to float32. Between four pixels the value is interpolated (bilinear).
+    Shapes: (n, c, h, w) -> (n, c, h, w), or with ``shape`` any (n, \\*) of as many numbers; float32 and float64
+    unchanged, whole numbers become float32. Between four pixels the value is interpolated (bilinear).
 
     Arguments: ``transforms``, of this module, or functions of images and a `Generator`; ``shape``, (h, w) or (c, h, w),
     of images that come as flat rows; ``background``, what is outside of an image, and in a cut-out: 0 unless the inputs

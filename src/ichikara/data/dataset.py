@@ -72,7 +72,7 @@ class Dataset:
         if self.input_names is not None and self.inputs.shape[1:] != (len(self.input_names),):
             raise UserError(
                 f"{self.name}: {len(self.input_names)} input names for inputs of shape {self.inputs.shape}; "
-                f"input_names wants one name for each column"
+                f"input_names has one name for each column"
             )
 
     def __len__(self) -> int:

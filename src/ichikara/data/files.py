@@ -1,4 +1,4 @@
-"""Files of the user: CSV tables and `.npz` files. Errors name the line and the column."""
+"""The user's files: CSV tables and `.npz` files. Errors name the line and the column."""
 
 import csv
 import math
@@ -40,7 +40,7 @@ def load_csv(
     Arguments: ``path``, a file in UTF-8; ``target``, the column to be predicted, by name or by place from 0, by default
     the last; ``header``, whether the first line holds names, by default if none of its cells is a number; ``task``,
     'classification' or 'regression', by default the first if the targets are words, or whole numbers of at most 20
-    different values that are seen twice on average; ``delimiter``, the character between cells.
+    different values that occur twice on average; ``delimiter``, the character between cells.
 
     Errors: `UserError` with file, line and column for an empty cell, a cell that is not a finite number, a line of
     another length; for a missing file or an unknown column.

@@ -64,7 +64,7 @@ def k_folds(
     may be in both parts.
 
     Errors: `UserError` for a data set that was scaled before, for a vault or a test part, for a row that is in both
-    parts of a fold, for a class that is absent from a part of a fold, and for a text, whose order must be kept.
+    parts of a fold, for a class that is absent from a part of a fold, and for a text, whose order matters.
 
     >>> from ichikara.data import load_digits
     >>> k_folds(load_digits(), folds=5)[0]

@@ -55,7 +55,7 @@ def load_inputs(
         array = array[None]
     elif array.shape[1:] != shape:
         if array[:1].size != size:
-            raise UserError(f"{path} holds inputs of shape {array.shape[1:]}, and the network wants {shape} for each")
+            raise UserError(f"{path} holds inputs of shape {array.shape[1:]}, and the network needs {shape} for each")
         array = array.reshape(len(array), *shape)
     finite = numpy.isfinite(array)
     if not finite.all():
@@ -81,7 +81,7 @@ def _csv(path: Path, shape, names) -> numpy.ndarray:
         raise UserError(f"{path} has a header and no lines after it")
     width = int(numpy.prod(shape))
     if len(places) != width:
-        raise UserError(f"{path} has {len(places)} columns, and the network wants {width} numbers for each line")
+        raise UserError(f"{path} has {len(places)} columns, and the network needs {width} numbers for each line")
     for line, cells in lines:
         if len(cells) != len(columns):
             raise UserError(f"{path}, line {line}: {len(cells)} cells, where {len(columns)} are expected")
@@ -114,7 +114,7 @@ def _picture(path: Path, shape, value_range, invert) -> numpy.ndarray:
         side = round(int(numpy.prod(shape)) ** 0.5)
         wanted = (side, side)
         if side * side != int(numpy.prod(shape)):
-            raise UserError(f"the network wants {int(numpy.prod(shape))} numbers, which make no square picture")
+            raise UserError(f"the network needs {int(numpy.prod(shape))} numbers, which make no square picture")
     if (height, width) != wanted:
         raise UserError(
             f"{path} is {width}×{height} pixels, and the network was trained on {wanted[1]}×{wanted[0]}; "

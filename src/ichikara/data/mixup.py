@@ -23,7 +23,7 @@ def mix_up(
     with a separate λ for each pair.
 
     Shapes: inputs (n, \*), labels (n,) or probabilities (n, classes) -> inputs (n, \*), probabilities (n, classes),
-    float32 and float64 kept.
+    float32 and float64 unchanged.
 
     Arguments: ``inputs`` and ``targets``, a batch; ``classes``, how many there are; ``alpha``, above 0: near 0 most
     examples stay almost unchanged, at 1 all mixtures are equally likely; ``generator``, for the draws.
@@ -50,7 +50,7 @@ def mix_up(
             raise UserError(f"with {classes} classes a label is from 0 to {classes - 1}, not {targets.max()}")
         targets = numpy.eye(classes, dtype=inputs.dtype)[targets]
     if targets.shape != (n, classes):
-        raise UserError(f"mix-up wants a label for each example, or {classes} probabilities, not {targets.shape}")
+        raise UserError(f"mix-up needs a label for each example, or {classes} probabilities, not {targets.shape}")
     share = betaincinv(alpha, alpha, generator.uniform((n,), dtype="float64")).astype(inputs.dtype)
     others = generator.permutation(n)
     mixed = lambda values: _between(values, values[others], share)

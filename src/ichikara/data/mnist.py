@@ -42,7 +42,7 @@ def load_mnist(*, as_images: bool = True) -> TrainTest:
 
     Returns the pair ``(train, test)``, also by these names.
 
-    Errors: `UserError` if a file is damaged, or is neither here nor to be had: see `ichikara.data.fetch`. In
+    Errors: `UserError` if a file is damaged, or can neither be found nor downloaded: see `ichikara.data.fetch`. In
     ``$ICHIKARA_DATA`` the files lie in ``mnist/`` under their published names.
 
     Example: ``train, test = load_mnist()``

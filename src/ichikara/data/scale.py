@@ -21,7 +21,7 @@ ROWS = 4096  # how many examples are widened to float64 at a time
 
 
 class _Scaler:
-    """What both scalers share: (x − offset) / scale and back, the numbers of each component kept in float64."""
+    """What both scalers share: (x − offset) / scale and back, the numbers of each component stored in float64."""
 
     names: ClassVar[tuple[str, str]]  # what the two arrays of a state are called
 
@@ -66,9 +66,9 @@ class _Scaler:
     def transform(self, data: Data) -> Data:
         """Scale each component; a Dataset gives a Dataset with its inputs scaled.
 
-        Shapes: (n, *) -> (n, *), float32 and float64 kept, whole numbers to float32.
+        Shapes: (n, *) -> (n, *), float32 and float64 unchanged, whole numbers become float32.
 
-        Errors: `UserError` before `fit`, and for data of another width than that fitted on.
+        Errors: `UserError` before `fit`, and for examples of another shape than those fitted.
         """
         offset, scale = self._numbers(data)
         values = _values(data)
@@ -81,7 +81,7 @@ class _Scaler:
     def inverse_transform(self, data: Data) -> Data:
         """Undo `transform`. Shapes: (n, *) -> (n, *).
 
-        Errors: `UserError` before `fit`, and for data of another width than that fitted on.
+        Errors: `UserError` before `fit`, and for examples of another shape than those fitted.
         """
         offset, scale = self._numbers(data)
         values = _values(data)

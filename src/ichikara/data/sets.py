@@ -165,7 +165,7 @@ def load_blobs(
 
     Source: scikit-learn, ``make_blobs``.
     """
-    n_samples, cluster_std, seed = _sampling(n_samples, cluster_std, seed, spread="cluster_std")
+    n_samples, cluster_std, seed = _sampling(n_samples, cluster_std, seed, noise_name="cluster_std")
     n_features = whole_number("n_features", n_features, at_least=1)
     if isinstance(centers, Sequence | numpy.ndarray) and not isinstance(centers, str):
         try:
@@ -220,9 +220,9 @@ def load_cubic(n_samples: int = 20, noise: float = 0.3, *, seed: int = 0) -> Dat
     return Dataset(inputs, targets, "cubic", None, ("x",), f"y = x³ − x, noise {noise:g}")
 
 
-def _sampling(n_samples, noise, seed, spread="noise") -> tuple[int, float, int]:
+def _sampling(n_samples, noise, seed, noise_name="noise") -> tuple[int, float, int]:
     """The three arguments that all generated sets share, checked."""
     seed = whole_number("seed", seed, at_least=0)
     if seed >= 2**32:  # what scikit-learn takes
         raise UserError(f"a seed of a drawn data set is below 2**32, not {seed}")
-    return whole_number("n_samples", n_samples, at_least=1), number(spread, noise, at_least=0), seed
+    return whole_number("n_samples", n_samples, at_least=1), number(noise_name, noise, at_least=0), seed

@@ -149,7 +149,7 @@ def load_tinyshakespeare(*, validation: float = 0.1) -> TrainValidation:
     Returns the pair ``(train, validation)``, also by these names; both have the vocabulary of the whole text, which is
     ``CharVocabulary(train.classes)``.
 
-    Errors: `UserError` if the file is damaged, or is neither here nor to be had: see `ichikara.data.fetch`. In
+    Errors: `UserError` if the file is damaged, or can neither be found nor downloaded: see `ichikara.data.fetch`. In
     ``$ICHIKARA_DATA`` it is ``tinyshakespeare.txt``.
 
     Example: ``train, validation = load_tinyshakespeare()``

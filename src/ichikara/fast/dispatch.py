@@ -1,7 +1,6 @@
 """Chooses what computes an operation: a kernel for large arrays, an implementation by NumPy, or the record itself."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from operator import add
 from typing import Any
 
@@ -33,10 +32,13 @@ class Dispatcher(Interpreter):
 
     def __init__(self):
         self._merged: dict[tuple, Implementation] = {}
+        self._sequential: dict[type, Callable | None] = {}  # by kind of module, the function that runs it
 
     def forward(self, operation: Any, arguments: Sequence, wanted: Any) -> tuple[Any, Any]:
-        if operation.name not in implementations and getattr(arguments[0], "size", 0) < registry.LARGE:
-            return operation.function(*arguments), operation
+        if getattr(arguments[0], "size", 0) < registry.LARGE:
+            base = implementations.get(operation.name)  # no kernel is looked for
+            output = base.function(*arguments) if base and _are_numpy(arguments) else NotImplemented
+            return (operation.function(*arguments), operation) if output is NotImplemented else (output, base)
         for found in self.candidates(operation, arguments, wanted):
             output = found.function(*arguments)
             if output is not NotImplemented:  # the answer to options or layouts that it does not support
@@ -66,7 +68,9 @@ class Dispatcher(Interpreter):
     def run_module(self, module: Any, arguments: Sequence, options: dict) -> Any:
         # Where another interpreter watches as well, each module is called by itself.
         kind: Any = type(module)
-        sequential = _sequential_of(kind)
+        sequential = self._sequential.get(kind, kind)
+        if sequential is kind:
+            sequential = self._sequential[kind] = _sequential_of(kind)
         if sequential is None or options or not getattr(seam.interpreter, "fuses_modules", False):
             return module.forward(*arguments, **options)
         return sequential([*module], *arguments)
@@ -91,7 +95,6 @@ class Dispatcher(Interpreter):
         return found
 
 
-@lru_cache(None)
 def _sequential_of(kind: type) -> Callable | None:
     """The function that runs modules of this kind, if they are sequential."""
     from .modules import Sequential, run_sequential
@@ -101,11 +104,9 @@ def _sequential_of(kind: type) -> Callable | None:
 
 def _are_numpy(arguments: Sequence) -> bool:
     """Whether these are NumPy arrays, lists of them, and options."""
-    for x in arguments:
-        kind = x.__class__
-        if kind not in _NUMPY_AND_OPTIONS and not (kind is list and _are_numpy(x)):
-            return False
-    return True
+    if _NUMPY_AND_OPTIONS.issuperset(map(type, arguments)):
+        return True
+    return all(type(x) in _NUMPY_AND_OPTIONS or (type(x) is list and _are_numpy(x)) for x in arguments)
 
 
 def _have_one_dtype(inputs: Sequence) -> bool:

@@ -11,6 +11,9 @@ from ..ops.norm import normalise
 __all__ = ["Sequential", "normalise_leaky", "run_sequential"]
 
 
+_NORMALISATIONS = (BatchNorm1d, BatchNorm2d)
+
+
 def _normalise_leaky(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5, negative_slope=1.0):
     """`normalise` and a leaky ReLU of the result. With a slope of 0 that is the ReLU."""
     y, mean, var = normalise(x, weight, bias, axes, eps)
@@ -25,14 +28,14 @@ normalise_leaky = Composition(
 
 def run_sequential(modules: list, input: Any) -> Any:
     """Call modules one after another, a normalisation and its activation as one."""
-    while modules:
-        layer, *modules = modules
-        slope = _fusable(layer, modules[0]) if modules else None
-        if slope is None:
-            input = layer(input)
-        else:
+    fused = False  # into the layer before
+    for layer, following in zip(modules, [*modules[1:], None], strict=True):
+        slope = _fusable(layer, following) if type(layer) in _NORMALISATIONS else None
+        if slope is not None:
             input = layer.normalised(input, partial(normalise_leaky, negative_slope=slope))
-            del modules[0]
+        elif not fused:
+            input = layer(input)
+        fused = slope is not None
     return input
 
 
@@ -41,7 +44,7 @@ def _fusable(layer: Any, activation: Any) -> float | None:
 
     Where a hook is attached to either, each is called by itself.
     """
-    if type(layer) not in (BatchNorm1d, BatchNorm2d) or type(activation) not in (ReLU, LeakyReLU):
+    if type(activation) not in (ReLU, LeakyReLU):
         return None
     if not layer.training or any(part._forward_hooks or part._forward_pre_hooks for part in (layer, activation)):
         return None

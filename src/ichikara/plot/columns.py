@@ -18,8 +18,8 @@ def history_columns(
     Arguments: ``columns``, from a column to its name in words; ``label``, what they measure; ``limits``, of the
     vertical axis; ``title``.
 
-    >>> history = History([{"epoch": 1, "train_real": 0.6, "train_forged": 0.4}])
-    >>> figure = history_columns(history, {"train_real": "real", "train_forged": "generated"}, "probability")
+    >>> history = History([{"epoch": 1, "train_real": 0.6, "train_fake": 0.4}])
+    >>> figure = history_columns(history, {"train_real": "real", "train_fake": "generated"}, "probability")
     >>> figure.axes[0].get_ylabel()
     'probability'
     """

@@ -16,8 +16,8 @@ def confusion_matrix(counts: numpy.ndarray, classes: tuple[str, ...], title: str
 
     Shapes: counts (classes, classes), true classes in rows, predicted ones in columns.
 
-    Arguments: ``classes``, their names; ``title``. Colours are fractions of the row; up to 15 classes have their counts
-    written in.
+    Arguments: ``classes``, their names; ``title``. Colours are fractions of the row; with up to 15 classes the
+    counts are written in.
 
     >>> figure = confusion_matrix(numpy.array([[9, 1], [0, 10]]), ("cat", "dog"))
     >>> figure.axes[0].get_ylabel()

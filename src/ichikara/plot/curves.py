@@ -1,4 +1,4 @@
-"""Learning curves: loss and measures against epochs, training and validation side by side."""
+"""Learning curves: loss and measures against epochs, of training and validation."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def new_figure(columns: int = 1, width: float = 5.0, height: float = 3.6):
 
 
 def finish(figure: Any, title: str, **legend: Any) -> None:
-    """Two sides of the frame away, a faint grid, a legend and a title."""
+    """Remove two sides of the frame; add a faint grid, a legend and a title."""
     for ax in figure.axes:
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.25)
@@ -32,7 +32,7 @@ def finish(figure: Any, title: str, **legend: Any) -> None:
 
 
 def families(text: str) -> list[str]:
-    """The typefaces for a text that a person wrote: Matplotlib's own, and for other scripts one that is installed.
+    """The fonts for a user's text: Matplotlib's own, and for other scripts those that are installed.
 
     >>> families("moons")
     ['DejaVu Sans']

@@ -9,7 +9,7 @@ __all__ = ["learning_rate_curve"]
 
 
 def learning_rate_curve(found: LearningRates, title: str = "") -> Any:
-    """Draw the loss at each learning rate, as it was and smoothed, and the suggestion; returns a Matplotlib figure.
+    """Draw the loss at each learning rate, unsmoothed and smoothed, and the suggestion; returns a Matplotlib figure.
 
     Arguments: ``found``, of `find_learning_rate`; ``title``.
 

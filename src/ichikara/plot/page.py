@@ -1,4 +1,4 @@
-"""Figures and images as parts of a web page: nothing is fetched, and colours follow the page's own."""
+"""Figures and images as parts of a web page. The page needs no other file, and sets the colours of figures."""
 
 import base64
 import io
@@ -24,7 +24,7 @@ _VARIABLES = {
 
 
 def inline_svg(figure: Any, name: str, alt: str) -> str:
-    """A figure as the text of an ``<svg>`` element, its words kept as words, for the body of an HTML page.
+    """A figure as the text of an ``<svg>`` element, with text as text, for the body of an HTML page.
 
     Arguments: ``figure``, of Matplotlib; ``name``, a word that no other figure of the page has; ``alt``, a description
     for screen readers.
@@ -38,7 +38,7 @@ def inline_svg(figure: Any, name: str, alt: str) -> str:
 
     buffer = io.StringIO()
     with _LOCK, rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
-        # The reader's browser has the letters; Matplotlib only measures them.
+        # The browser draws the letters; Matplotlib only measures them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
@@ -51,7 +51,7 @@ def inline_svg(figure: Any, name: str, alt: str) -> str:
 
 
 def _tag(tag: str, name: str) -> str:
-    """A tag with its identifiers made the figure's own, and its colours made the page's."""
+    """A tag whose identifiers begin with the figure's name, and whose colours are the page's variables."""
     tag = tag.replace("xlink:href", "href")
     tag = re.sub(r'\bid="', f'id="{name}-', tag)
     tag = re.sub(r'href="#', f'href="#{name}-', tag)

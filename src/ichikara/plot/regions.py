@@ -22,13 +22,13 @@ def decision_regions(
     title: str = "",
     grid: int = 120,
 ) -> Any:
-    """Colour the plane by a network's class for each point, and draw the data; returns a Matplotlib figure.
+    """Colour the plane by the predicted class at each point, and draw the data; returns a Matplotlib figure.
 
     Shapes: inputs (n, 2), targets (n).
 
     Arguments: ``decide``, a function of points (n, 2) to their classes (n), and to their probabilities (n) or None: the
     higher, the deeper the colour; ``classes``, their names; ``names``, of the two inputs; ``grid``, points in each
-    direction. Points that are coloured wrongly have a ring around them.
+    direction. Points of a wrongly predicted class have a ring around them.
 
     >>> points = numpy.array([[0.0, 0.0], [1.0, 1.0]])
     >>> figure = decision_regions(lambda x: ((x.sum(1) > 1).astype(int), None), points, numpy.array([0, 1]), ("a", "b"))
@@ -45,8 +45,8 @@ def decision_regions(
     sure = numpy.full(len(points), 0.5) if probabilities is None else (probabilities - chance) / (1 - chance)
     picture = numpy.concatenate([colours[labels], (0.08 + 0.32 * numpy.clip(sure, 0, 1))[:, None]], axis=1)
     ax.imshow(picture.reshape(grid, grid, 4), origin="lower", extent=extent, aspect="auto", interpolation="bilinear")
-    said, _ = decide(inputs)
-    wrong = said != targets
+    predicted, _ = decide(inputs)
+    wrong = predicted != targets
     handles, words = [], []
     for i, name in enumerate(classes):
         here = inputs[targets == i]
@@ -76,7 +76,7 @@ def fitted_surface(
     title: str = "",
     grid: int = 80,
 ) -> Any:
-    """Colour the plane by a network's number for each point, and draw the data in the same colours.
+    """Colour the plane by the predicted number at each point, and draw the data in the same colours.
 
     Shapes: inputs (n, 2), targets (n).
 
@@ -126,7 +126,7 @@ def _width(text: str) -> int:
 
 
 def _short(name: str) -> str:
-    """A user's name for a legend: not too long, and never one of those that Matplotlib leaves out."""
+    """A user's name for a legend: shortened, and changed where Matplotlib would leave it out."""
     short = name
     while _width(short) > 24:
         short = short[:-1]

@@ -10,7 +10,7 @@ __all__ = ["sheet"]
 
 
 def sheet(images: numpy.ndarray, columns: int = 10, title: str = "", labels: list[str] | None = None) -> Any:
-    """Draw images in rows, with a word below each where there is one; returns a Matplotlib figure.
+    """Draw images in rows, each with its label; returns a Matplotlib figure.
 
     Shapes: images (n, 1, height, width) or (n, height, width), grey from 0 (black) to 1.
 

@@ -1,4 +1,4 @@
-"""Floor 8: a training run as one TOML file, and what is made of it."""
+"""Floor 8: recipes (a training run as one TOML file), and the runs that they give."""
 
 from .build import Parts, build
 from .folder import new_folder, open_run

@@ -66,20 +66,20 @@ _SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler}
 
 @dataclass
 class Parts:
-    """What a recipe stands for, built: ready to train."""
+    """The parts of a training run, built from a recipe and ready to train."""
 
     recipe: Recipe
     train: Dataset
     validation: Dataset | None
-    test: Dataset | None  # as it is, unscaled: for the vault
+    test: Dataset | None  # unscaled, for the vault
     scaler: Any
     objective: Objective
     model: nn.Module
     trainer: Trainer
     loader: Any
-    watched: Any  # what is evaluated after each epoch: the validation data, or a loader of it
+    watched: Any  # the validation data, or a loader of it, for the evaluation after each epoch
     stopper: EarlyStopping | None
-    baseline: dict[str, Any] | None = None  # a linear model's figures, once there are any
+    baseline: dict[str, Any] | None = None  # the measures of the linear baseline, once it is fitted
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -88,7 +88,7 @@ class Parts:
 
 
 def load_parts(recipe: Recipe) -> tuple[Dataset, Dataset | None, Dataset | None]:
-    """The training, validation and test data of a recipe, unscaled. A published test set is kept as it is."""
+    """The training, validation and test data of a recipe, unscaled. A published test set stays whole."""
     loader = choose("data set", recipe.data.name, datasets)
     loaded: Any = load(recipe.data.name, **options_of(loader, recipe.data.options, "data"))
     fields = getattr(loaded, "_fields", ())
@@ -97,7 +97,7 @@ def load_parts(recipe: Recipe) -> tuple[Dataset, Dataset | None, Dataset | None]
     if "validation" in fields:
         if recipe.split.test:
             raise UserError(
-                f"split.test is {recipe.split.test}, and {recipe.data.name} comes in two parts: to train on, to watch"
+                f"split.test is {recipe.split.test}, and {recipe.data.name} has two parts, for training and validation"
             )
         return whole, loaded.validation, test
     if test is not None and recipe.split.test:
@@ -117,7 +117,7 @@ def build(recipe: Recipe) -> Parts:
 
 
 def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: Dataset | None) -> Parts:
-    """Build everything that a recipe names for data that is there, unscaled; see `build`."""
+    """Build everything that a recipe names for data that is loaded already and not scaled; see `build`."""
     scaler = build_scaler(recipe)
     if scaler is not None:
         train = scaler.fit(train).transform(train)
@@ -128,10 +128,12 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
     outputs = 0 if objective is None else objective.outputs
     whole = train.inputs.dtype.kind == "i"
     if recipe.model.name in MODELS and (recipe.model.name in GANS) != (objective is None):
-        raise UserError("a gan and the loss 'adversarial' belong together: set model.name and loss.name both")
+        raise UserError(
+            "the models gan and dcgan and the loss 'adversarial' belong together: set both model.name and loss.name"
+        )
     model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole)
     if isinstance(model, Adversaries):
-        return _against_each_other(recipe, train, test, scaler, objective, model, orders, masks)
+        return _adversarial_parts(recipe, train, test, scaler, objective, model, orders, masks)
     optimizer = _made("optimizer", OPTIMIZERS, recipe.optimizer, model.parameters(), leave_out=("params",))
     schedule = None
     if recipe.schedule is not None:
@@ -141,7 +143,7 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
         stopper = EarlyStopping(**recipe.early_stopping.model_dump())
         if validation is None and stopper.monitor.startswith("val_"):
             raise UserError(
-                f"early_stopping.monitor is '{stopper.monitor}', and split.validation is 0: there is nothing to watch"
+                f"early_stopping.monitor is '{stopper.monitor}', and split.validation is 0: there is no validation data"
             )
     training = recipe.training
     trainer = Trainer(
@@ -167,7 +169,7 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
 
 
 def _check_cycle(recipe: Recipe, schedule: Any, batches: int) -> None:
-    """Refuse a schedule with an end that comes before that of the training, and not hours later."""
+    """Refuse, before the training starts, a schedule that ends before the training does."""
     length = getattr(schedule, "total_steps", None)
     if recipe.schedule is None or length is None:
         return
@@ -181,21 +183,21 @@ def _check_cycle(recipe: Recipe, schedule: Any, batches: int) -> None:
         )
 
 
-def _against_each_other(recipe, train, test, scaler, objective, model, orders, masks) -> Parts:
-    """The parts of a run in which a forger and a detector are trained; there is nothing to be watched."""
+def _adversarial_parts(recipe, train, test, scaler, objective, model, orders, masks) -> Parts:
+    """The parts of a run that trains a GAN; it has no validation."""
     training, plain = recipe.training, type(recipe.training)(epochs=1)
     unused = [f"training.{name}" for name in _OF_ONE_LOSS if getattr(training, name) != getattr(plain, name)]
     unused += [name for name in ("schedule", "early_stopping") if getattr(recipe, name) is not None]
     if unused:
-        raise UserError(f"a forger and a detector are trained without {', '.join(unused)}; leave it out of the recipe")
+        raise UserError(f"a GAN is trained without {', '.join(unused)}; leave it out of the recipe")
     pair = [
         _made("optimizer", OPTIMIZERS, recipe.optimizer, part.parameters(), leave_out=("params",))
-        for part in (model.forger, model.detector)
+        for part in (model.generator, model.discriminator)
     ]
     lowest, highest = float(train.inputs.min()), float(train.inputs.max())
     if lowest < 0 or highest > 1:
         raise UserError(
-            f"forgeries are numbers from 0 to 1, and the images go from {lowest:g} to {highest:g}; "
+            f"generated images have values from 0 to 1, and those of the data go from {lowest:g} to {highest:g}; "
             'scale them: scale.name = "minmax", scale.per = "all"'
         )
     options = options_of(_adversarial, recipe.loss.options, "loss")
@@ -215,7 +217,7 @@ def _loader(recipe: Recipe, train: Dataset, orders: Generator) -> Any:
     if training.mix_up is not None and train.task != "classification":
         raise UserError(f"training.mix_up mixes classes, and {train.name} is a {train.task}")
     if train.task == "text":
-        _augmentation(recipe, train)  # which refuses one
+        _augmentation(recipe, train)  # raises if the recipe asks for one
         return TextLoader(train, training.batch_size, training.context, training.batches, generator=orders)
     if training.batches is not None:
         raise UserError("training.batches says how many windows of a text make an epoch, and this data is no text")
@@ -226,7 +228,7 @@ def _loader(recipe: Recipe, train: Dataset, orders: Generator) -> Any:
 
 
 def _augmentation(recipe: Recipe, train: Dataset) -> Compose | None:
-    """What is done to the images of each batch; None where the recipe asks for nothing."""
+    """The augmentation of each batch; None if the recipe has none."""
     if not recipe.augment:
         return None
     shape = train.inputs.shape[1:]
@@ -245,7 +247,7 @@ def _augmentation(recipe: Recipe, train: Dataset) -> Compose | None:
 
 
 def build_scaler(recipe: Recipe) -> Any:
-    """The scaler of a recipe, not fitted yet; None where the recipe scales nothing."""
+    """The scaler of a recipe, not fitted yet; None if the recipe has none."""
     return None if recipe.scale.name == "none" else _SCALERS[recipe.scale.name](per=recipe.scale.per)
 
 
@@ -257,7 +259,7 @@ def build_objective(recipe: Recipe, data: Dataset) -> Objective:
 
 
 def _made(key, registry, table, first, leave_out):
-    """A part of the trainer by its name and options, with the recipe's key in its errors."""
+    """Make an optimiser or a schedule by its name and options. Errors name the recipe's key."""
     kind = choose(key, table.name, registry)
     options = options_of(kind, table.options, key, leave_out)
     try:

@@ -1,4 +1,4 @@
-"""What is to be seen of a trained network: its mistakes, filters and curves, as parts of the run's report."""
+"""The sections of a run's report that show the trained network: its mistakes, filters, curves and samples."""
 
 import math
 import time
@@ -26,14 +26,14 @@ from .subject import SECONDS, Subject, shorten, thumbnails
 
 __all__ = ["SECTIONS", "Section", "drawn"]
 
-POINTS, PICTURES, ROWS, CHARACTERS, FILTERS = 600, 12, 8, 500, 64  # of which a section shows at most so many
+POINTS, PICTURES, ROWS, CHARACTERS, FILTERS = 600, 12, 8, 500, 64  # the most that a section shows
 _TABLE = 15  # classes up to which the confusion matrix is a table
 
 Section = dict[str, Any]
 
 
 def drawn(title: str, part: str, build: Callable[[Subject], Section | None], subject: Subject) -> Section | None:
-    """A section of the report; if drawing it fails, one that says so: the rest of the page is not lost."""
+    """A section of the report. If drawing it fails, the section says so, and the rest of the page is still written."""
     try:
         with numpy.errstate(all="ignore"):  # of a run that diverged
             section = build(subject)
@@ -50,7 +50,7 @@ def _confusion(subject: Subject) -> Section | None:
     counts = numpy.zeros((n, n), "int64")
     numpy.add.at(counts, (found.targets, found.labels), 1)
     right, total = int(counts.trace()), int(counts.sum())
-    note = f"{right:,} of {total:,} right, on {found.where}. Rows are the true classes, columns what the network said."
+    note = f"{right:,} of {total:,} right, on {found.where}. Rows are the true classes, columns the predicted ones."
     if n <= _TABLE:
         rows = []
         for i, row in enumerate(counts):
@@ -65,11 +65,15 @@ def _confusion(subject: Subject) -> Section | None:
     pairs = [divmod(int(i), n) for i in numpy.argsort(-wrong, axis=None, kind="stable")[:ROWS] if wrong.flat[i]]
     table = [[found.classes[i], found.classes[j], f"{wrong[i, j]:,}", _recall(counts[i], i)] for i, j in pairs]
     svg = inline_svg(
-        confusion_matrix(counts, found.classes), "confusion", "confusion matrix, coloured by parts of rows"
+        confusion_matrix(counts, found.classes), "confusion", "confusion matrix, coloured by fractions of each row"
     )
     section: Section = {"note": note, "figures": [{"svg": svg, "large": True}]}
     if table:
-        section["table"] = {"head": ["true", "taken for", "times", "recall of the true"], "rows": table, "numbers": 2}
+        section["table"] = {
+            "head": ["true", "predicted", "times", "recall of the true class"],
+            "rows": table,
+            "numbers": 2,
+        }
     return section
 
 
@@ -87,13 +91,13 @@ def _mistakes(subject: Subject) -> Section | None:
     chosen = chosen[: PICTURES if subject.image_shape else ROWS]
     few = f"The {len(chosen)} worst of {wrong:,} mistakes" if wrong > len(chosen) else f"All {wrong} mistakes"
     few = "The only mistake" if wrong == 1 else few
-    none = f"No mistakes on {found.where}. The {len(chosen)} answers that were nearest to being wrong:"
+    none = f"No mistakes on {found.where}. The {len(chosen)} predictions with the highest loss:"
     note = f"{few} on {found.where}, the worst first." if wrong else none
-    said = [
+    chosen_words = [
         {
             "true": found.classes[found.targets[i]],
-            "said": found.classes[found.labels[i]],
-            "sure": "" if found.probabilities is None else f"{found.probabilities[i]:.1%}",
+            "predicted": found.classes[found.labels[i]],
+            "probability": "" if found.probabilities is None else f"{found.probabilities[i]:.1%}",
         }
         for i in chosen
     ]
@@ -101,16 +105,16 @@ def _mistakes(subject: Subject) -> Section | None:
         images = subject.images(found.inputs[chosen])
         pictures = [
             {"src": inline_png(_one(image)), "alt": f"an image of class {words['true']}", **words}
-            for image, words in zip(images, said, strict=True)
+            for image, words in zip(images, chosen_words, strict=True)
         ]
         return {"note": note, "pictures": pictures}
     head, columns = _columns(subject, found.inputs[chosen])
     sure = found.probabilities is not None
     rows = [
-        [*cells, words["true"], words["said"], *([words["sure"]] if sure else [])]
-        for cells, words in zip(columns, said, strict=True)
+        [*cells, words["true"], words["predicted"], *([words["probability"]] if sure else [])]
+        for cells, words in zip(columns, chosen_words, strict=True)
     ]
-    head += ["true", "said", "sure"][: 3 if sure else 2]
+    head += ["true", "predicted", "probability"][: 3 if sure else 2]
     return {"note": note, "table": {"head": head, "rows": rows, "numbers": None}}
 
 
@@ -119,7 +123,7 @@ def _one(image: numpy.ndarray) -> numpy.ndarray:
 
 
 def _columns(subject: Subject, inputs: numpy.ndarray, most: int = 5) -> tuple[list[str], list[list[str]]]:
-    """The names and numbers of the inputs' first columns; none where an example is no row of numbers."""
+    """The names and numbers of the inputs' first columns; none where an example is not a row of numbers."""
     if inputs.ndim != 2:
         return [], [[] for _ in inputs]
     width = inputs.shape[1]
@@ -136,7 +140,7 @@ def _number(value: float, digits: int = 4) -> str:
 
 def _filters(subject: Subject) -> Section | None:
     shape = subject.image_shape
-    model = getattr(subject.model, "detector", subject.model)
+    model = getattr(subject.model, "discriminator", subject.model)
     layer = next((m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)), None)
     if shape is None or layer is None:
         return None
@@ -153,7 +157,7 @@ def _filters(subject: Subject) -> Section | None:
     which = (
         f"The weights of {count} neurons" if count == of else f"The {count} of {of} neurons with the largest weights"
     )
-    whose = " of the detector" if model is not subject.model else ""
+    whose = " of the discriminator" if model is not subject.model else ""
     images, deepest = filter_images(thumbnails(weights[strongest], 48))
     colours = f"from −{deepest:.2g} (blue, inhibits) over 0 (white) to {deepest:.2g} (red, excites)"
     if weights.shape[1] == 3:
@@ -172,17 +176,13 @@ def _plane(subject: Subject) -> Section | None:
     if subject.task == "classification":
         decide = lambda points: subject.decide(subject.ask(points))
         figure = decision_regions(decide, inputs, targets, found.classes, names)
-        note = (
-            f"The class that the network says of each point; the surer, the deeper the colour. Points: {found.where}."
-        )
+        note = f"The predicted class at each point: the more probable, the deeper the colour. Points: {found.where}."
     else:
         if subject.objective.outputs != 1:
             return None
         title = "The fitted surface"
         figure = fitted_surface(lambda points: subject.ask(points).reshape(-1), inputs, targets.reshape(-1), names)
-        note = (
-            f"What the network predicts at each point, as a colour. Points: {found.where}, coloured by the true number."
-        )
+        note = f"The prediction at each point, as a colour. Points: {found.where}, coloured by their targets."
     return {"title": title, "note": note, "figures": [{"svg": inline_svg(figure, "plane", note)}]}
 
 
@@ -190,7 +190,7 @@ def _regression(subject: Subject) -> Section | None:
     if subject.task != "regression":
         return None
     found = subject.answers
-    true, said = found.targets.reshape(-1), found.outputs.reshape(-1)
+    true, predicted = found.targets.reshape(-1), found.outputs.reshape(-1)
     figures = []
     if subject.train.inputs.shape[1:] == (1,) and subject.objective.outputs == 1:
         of = lambda data: (subject.unscaled(data.inputs[:POINTS]).reshape(-1), data.targets[:POINTS].reshape(-1))
@@ -202,10 +202,10 @@ def _regression(subject: Subject) -> Section | None:
         )
         words = "The network as a curve over the data."
         figures.append({"svg": inline_svg(curve, "curve", words), "caption": words})
-    words = "Each prediction against the true number; on the dotted line it would be exact."
-    figure = predicted_against_true(true[:POINTS], said[:POINTS])
+    words = "Each prediction against its target; on the dotted line the two are equal."
+    figure = predicted_against_true(true[:POINTS], predicted[:POINTS])
     figures.append({"svg": inline_svg(figure, "predicted", words), "caption": words})
-    errors = numpy.abs(said.astype("float64") - true).reshape(len(found.rows), -1)
+    errors = numpy.abs(predicted.astype("float64") - true).reshape(len(found.rows), -1)
     worst = numpy.argsort(-errors.max(axis=1), kind="stable")[:ROWS]
     head, columns = _columns(subject, found.inputs[worst], 4)
     rows = []
@@ -216,7 +216,7 @@ def _regression(subject: Subject) -> Section | None:
     table = {"head": [*head, "true", "predicted", "error"], "rows": rows, "numbers": 0}
     root = math.sqrt(float((errors**2).mean()))
     note = f"On {found.where} the errors have a mean of {errors.mean():.3g} and a root mean square of {root:.3g}."
-    return {"note": f"{note} Below the figures, the largest errors.", "figures": figures, "table": table}
+    return {"note": f"{note} The table shows the largest errors.", "figures": figures, "table": table}
 
 
 def _sequences(subject: Subject) -> Section | None:
@@ -234,8 +234,8 @@ def _sequences(subject: Subject) -> Section | None:
     rows = [[row(questions[i]), row(wanted[i]), row(written[i]), "right" if right[i] else "wrong"] for i in shown]
     where = "validation" if subject.validation is not None else "training"
     note = (
-        f"Symbol by symbol, without being shown the right answer: {right.sum()} of {len(some)} answers "
-        f"({right.mean():.1%}) from the {where} data are right as a whole. Wrong ones come first."
+        f"The network writes each answer symbol by symbol and reads its own symbols. Of {len(some)} answers "
+        f"to the {where} data, {right.sum()} ({right.mean():.1%}) are completely right. Wrong answers come first."
     )
     return {"note": note, "table": {"head": ["question", "answer", "written", ""], "rows": rows, "numbers": None}}
 
@@ -262,11 +262,11 @@ def _in_time(symbols: Iterator[int]) -> Iterator[int]:
             return
 
 
-def _forgeries(subject: Subject) -> Section | None:
+def _generated(subject: Subject) -> Section | None:
     if subject.task != "images":
         return None
     n = 64
-    forged = numpy.clip(subject.model.sample(n, Generator(0)), 0, 1)
+    generated = numpy.clip(subject.model.sample(n, Generator(0)), 0, 1)
     real = subject.images(subject.train.inputs[Generator(0).permutation(len(subject.train))[:n]])
     sheets = [
         {
@@ -274,19 +274,19 @@ def _forgeries(subject: Subject) -> Section | None:
             "caption": words,
             "alt": f"a sheet of {len(images)} images: {words}",
         }
-        for images, words in ((forged, "made of noise by the forger"), (real, "real ones, to compare"))
+        for images, words in ((generated, "made from noise by the generator"), (real, "real ones, to compare"))
     ]
-    return {"note": "Drawn with seed 0, none picked out.", "sheets": sheets}
+    return {"note": "Drawn with seed 0, not selected.", "sheets": sheets}
 
 
 SECTIONS: list[tuple[str, str, Callable[[Subject], Section | None]]] = [
-    ("Forgeries", "forgeries", _forgeries),
-    ("What it writes", "text", _text),
-    ("What it answers", "sequences", _sequences),
+    ("Generated images", "generated", _generated),
+    ("Generated text", "text", _text),
+    ("Answers", "sequences", _sequences),
     ("Decision regions", "plane", _plane),
     ("Predictions", "predictions", _regression),
     ("Confusion matrix", "confusion", _confusion),
     ("The worst mistakes", "mistakes", _mistakes),
     ("First-layer filters", "filters", _filters),
 ]
-"""The report's parts that show the network at work: title, a word for the page's address, what builds it."""
+"""The sections that show the trained network: title, anchor on the page, and the function that builds it."""

@@ -28,7 +28,7 @@ HISTORY, CURVES, SUMMARY, VAULT = "history.csv", "curves.png", "run.json", "vaul
 
 
 def new_folder(recipe_name: str, out: str | Path | None = None) -> Path:
-    """A folder for a new run: the one that is asked for, or the next free number below ``runs``.
+    """The folder of a new run: ``out``, or one in ``runs`` with the next free number.
 
     Raises UserError if it holds a run already, or cannot be made.
     """
@@ -60,11 +60,11 @@ def open_run(folder: str | Path) -> Recipe:
 
 
 def trained(folder: Path) -> tuple[Recipe, Any, Any, dict[str, Any]]:
-    """A run's recipe, its network and scaler as they were trained, and what was noted about the data."""
+    """A run's recipe, its network and scaler as they were trained, and the settings saved with the weights."""
     recipe = open_run(folder)
     path = folder / WEIGHTS
     if not path.is_file():
-        raise UserError(f"{folder} holds no weights yet; train it on: ichikara train --resume {folder}")
+        raise UserError(f"{folder} holds no weights yet; resume its training: ichikara train --resume {folder}")
     arrays, about = load_arrays(path)
     state = lambda prefix: {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
     try:

@@ -18,13 +18,13 @@ def cross_validate_recipe(
 ) -> CrossValidation:
     """Train a recipe on each fold of its training and validation data; the test set stays in the vault.
 
-    Arguments: ``folds``, how many; ``jobs``, how many are trained side by side; ``picture``, where a plot by fold is
+    Arguments: ``folds``, how many; ``jobs``, how many are trained in parallel; ``picture``, where a plot by fold is
     written.
 
     Raises UserError for a text or a GAN, which have no folds, and for what `cross_validate` refuses.
     """
     if recipe.loss.name == "adversarial":
-        raise UserError("a forger is not judged by held-back data, so there is nothing to cross-validate")
+        raise UserError("a GAN has no validation loss, so there is nothing to cross-validate")
     result = cross_validate(partial(_train_fold, recipe), _whole(recipe), folds, seed=recipe.split.seed, n_jobs=jobs)
     if picture is not None:
         fold_scores(result, recipe.title or recipe.data.name).savefig(picture, dpi=144)
@@ -33,10 +33,10 @@ def cross_validate_recipe(
 
 def _whole(recipe: Recipe) -> Dataset:
     """The recipe's data without its test set, unscaled and in one piece."""
-    together = recipe.model_copy(update={"split": recipe.split.model_copy(update={"validation": 0.0})})
-    train, validation, _ = load_parts(together)
+    undivided = recipe.model_copy(update={"split": recipe.split.model_copy(update={"validation": 0.0})})
+    train, validation, _ = load_parts(undivided)
     if validation is not None or train.task == "text":
-        raise UserError(f"{train.name} is cut in order and not at random; there are no folds of it")
+        raise UserError(f"{train.name} is split in order, not at random, so it has no folds")
     return train
 
 
@@ -53,7 +53,7 @@ def find_rate(recipe: Recipe, picture: Path | None = None) -> LearningRates:
     """
     parts = build(recipe)
     if parts.objective is None:
-        raise UserError("a forger and a detector have no one loss to try learning rates by")
+        raise UserError("a GAN has two losses, and the learning-rate finder needs a single one")
     found = find_learning_rate(parts.trainer, parts.loader)
     if picture is not None:
         learning_rate_curve(found, recipe.title or recipe.data.name).savefig(picture, dpi=144)

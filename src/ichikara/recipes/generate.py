@@ -1,4 +1,4 @@
-"""Asking a trained network for something new: a text that goes on, a sheet of forged images."""
+"""Text and images from a trained network: a continued text, a sheet of generated images."""
 
 import io
 from collections.abc import Iterator
@@ -28,25 +28,25 @@ def write_on(
     temperature: float = 1.0,
     top_k: int | None = None,
 ) -> Iterator[int]:
-    r"""Let a network go on with a row of symbols: draw the next, give it back to the network, and so on.
+    r"""Continue a sequence of symbols: draw the next one from the network's output, append it, and repeat.
 
     .. math:: P(x) \propto e^{u_x / T} \text{ for the } k \text{ largest } u_x
 
     Shapes: (n,) of whole numbers -> whole numbers, one at a time.
 
-    Arguments: ``model``, with ``next_of``; ``prompt``, at least one symbol; ``count``, of new symbols; ``temperature``,
-    T: below 1 the likely become likelier, at 0 only the likeliest is taken; ``top_k``, how many are drawn from, None
-    for all.
+    Arguments: ``model``, with ``next_of``; ``prompt``, at least one symbol; ``count``, how many new symbols;
+    ``temperature``, T: below 1 likely symbols become likelier, at 0 the likeliest is taken; ``top_k``, how
+    many symbols to draw from, None for all.
     """
     model.eval()
-    seen, state = prompt[None].astype("int64"), None
+    inputs, state = prompt[None].astype("int64"), None
     with no_grad(), numpy.errstate(all="ignore"):
         for _ in range(count):
-            scores, state = model.next_of(seen, state)
+            scores, state = model.next_of(inputs, state)
             chosen = _draw(scores.numpy()[0].astype("float64"), generator, temperature, top_k)
             yield chosen
-            # A network with a state has read what came before; another is shown it again.
-            seen = numpy.array([[chosen]]) if state is not None else numpy.append(seen, [[chosen]], axis=1)
+            # A recurrent network keeps the past in its state. Any other network gets the whole sequence again.
+            inputs = numpy.array([[chosen]]) if state is not None else numpy.append(inputs, [[chosen]], axis=1)
 
 
 def _draw(scores, generator, temperature, top_k):
@@ -61,15 +61,17 @@ def _draw(scores, generator, temperature, top_k):
 def generate_text(
     folder: str | Path, prompt: str, count: int, temperature: float = 1.0, top_k: int | None = None, seed: int = 0
 ) -> Iterator[str]:
-    """The characters with which a run's network goes on after a prompt, one at a time.
+    """The characters by which a run's network continues a prompt, one at a time.
 
-    Raises UserError for a run that has not learnt a text, an empty prompt, and a character that it does not know.
+    Raises UserError for a run that was not trained on a text, an empty prompt, and an unknown character.
     """
     _, model, _, about = trained(Path(folder))
     if about["task"] != "text":
-        raise UserError(f"{folder} has not learnt a text ({about['data']} is a {about['task']}); it cannot write")
+        raise UserError(
+            f"{folder} was not trained on a text ({about['data']} is a {about['task']}), so it cannot write one"
+        )
     if not prompt:
-        raise UserError("the prompt is empty; give at least one character to go on from, such as --prompt 'The '")
+        raise UserError("the prompt is empty; give at least one character to start from, such as --prompt 'The '")
     temperature = number("temperature", temperature, at_least=0)
     if top_k is not None and top_k < 1:
         raise UserError(f"top-k is a number of characters, at least 1, not {top_k}")
@@ -79,21 +81,24 @@ def generate_text(
 
 
 def sample_images(folder: str | Path, count: int, seed: int = 0) -> numpy.ndarray:
-    """Images that a run's forger makes of noise. Shapes: -> (count, channels, height, width), from 0 to 1.
+    """Images that a run's generator makes from noise. Shapes: -> (count, channels, height, width), from 0 to 1.
 
-    Raises UserError for a run that has trained no forger.
+    Raises UserError for a run that has trained no GAN.
     """
     _, model, _, _ = trained(Path(folder))
     model_: Any = model
     if not hasattr(model, "sample"):
-        raise UserError(f"{folder} has trained no forger; digits-gan and mnist-dcgan are recipes that do")
+        raise UserError(f"{folder} has trained no GAN; digits-gan and mnist-dcgan are recipes that do")
     if count < 1:
         raise UserError(f"a sheet has at least one sample, not {count}")
     return model_.sample(count, Generator(seed))
 
 
 def sample_run(folder: str | Path, count: int, seed: int = 0, judge_folder: str | Path | None = None) -> dict[str, Any]:
-    """Write a sheet of a forger's images into its run's folder; with a judge, what that run's network says of them."""
+    """Write a sheet of generated images into the run's folder.
+
+    With ``judge_folder``, the folder of another run, that run's classifier evaluates the images; see `judge`.
+    """
     images = sample_images(folder, count, seed)
     path = Path(folder) / "samples.png"
     picture = io.BytesIO()
@@ -103,7 +108,9 @@ def sample_run(folder: str | Path, count: int, seed: int = 0, judge_folder: str 
     if judge_folder is not None:
         _, model, scaler, about = trained(Path(judge_folder))
         if tuple(about["shape"]) != images.shape[1:]:
-            raise UserError(f"{judge_folder} knows examples of shape {tuple(about['shape'])}, not {images.shape[1:]}")
+            raise UserError(
+                f"{judge_folder} was trained on examples of shape {tuple(about['shape'])}, not {images.shape[1:]}"
+            )
         low, high = about["value_range"]
         inputs = (low + images * (high - low)).astype("float32")
         result |= judge(inputs if scaler is None else scaler.transform(inputs), lambda x: predict(model, x))

@@ -1,4 +1,4 @@
-"""The networks that a recipe may name, each made for the data's shape and the number of outputs; a closed list."""
+"""The networks that a recipe can name, each made for the data's shape and the number of outputs."""
 
 import math
 from collections.abc import Callable
@@ -48,7 +48,7 @@ LAYERS: dict[str, type[nn.Module]] = {
 }
 """The layers that a recipe may name; it can name no others."""
 
-# What a layer calls the number that reaches it, and on which axis that number is found.
+# The names of a layer's input size, and the axis of the input that gives it.
 _WIDTHS = {"in_features": -1, "in_channels": 1, "num_features": 1, "num_channels": 1}
 
 
@@ -94,7 +94,7 @@ def _seq2seq(shape, outputs, options):
 
 
 def _sequential(shape, outputs, options):
-    """Layers as the recipe lists them; what reaches a layer, and the last one's outputs, need not be said."""
+    """The layers that the recipe lists. A layer's input size and the last layer's output size may be left out."""
     layers = options_of(_layers, options, "model")["layers"]
     last = max((i for i, layer in enumerate(layers) if layer.get("type") == "Linear"), default=-1)
     model = nn.Sequential()
@@ -128,8 +128,8 @@ def _gan(shape, outputs, options):
     return _fully_connected(_image(shape), **given)
 
 
-def _fully_connected(shape, latent: int = 32, forger: list[int] = [128, 256], detector: list[int] = [256, 128]):  # noqa: B006
-    pair = zoo.Generator(latent, shape, tuple(forger)), zoo.Discriminator(shape, tuple(detector))
+def _fully_connected(shape, latent: int = 32, generator: list[int] = [128, 256], discriminator: list[int] = [256, 128]):  # noqa: B006
+    pair = zoo.Generator(latent, shape, tuple(generator)), zoo.Discriminator(shape, tuple(discriminator))
     return Adversaries(*pair, latent)
 
 
@@ -145,7 +145,7 @@ def _options(kind, options, *made_by_data):
 def _image(shape):
     if len(shape) != 3:
         raise UserError(
-            f"this model wants images (channels, height, width), and the data has examples of shape {shape}; "
+            f"this model needs images (channels, height, width), and the data has examples of shape {shape}; "
             "data.as_images = true gives images where the data has them"
         )
     return shape
@@ -167,18 +167,18 @@ MODELS: dict[str, Callable] = {
 }
 
 GANS = ("gan", "dcgan")
-"""Those of them that are two networks against each other."""
+"""The models that consist of a generator and a discriminator."""
 
 
 def example_shape(recipe: Recipe, data: Dataset) -> tuple[int, ...]:
-    """The shape of one example as the network gets it: of a text, as many characters as the recipe's context."""
+    """The shape of one example that the network gets; for a text, the recipe's context."""
     return (recipe.training.context,) if data.task == "text" else data.inputs.shape[1:]
 
 
 def build_model(recipe: Recipe, shape: tuple[int, ...], outputs: int, generator: Generator, whole: bool) -> nn.Module:
-    """The network of a recipe, its weights drawn from the generator.
+    """The network of a recipe, with initial weights drawn from ``generator``, a source of random numbers.
 
-    Arguments: ``shape``, of an example; ``outputs``, numbers for each example, or for each place of a sequence;
+    Arguments: ``shape``, of an example; ``outputs``, numbers for each example, or for each position of a sequence;
     ``whole``, whether the inputs are whole numbers.
 
     Raises UserError for options that do not fit together, or a network that does not fit the data.
@@ -201,11 +201,11 @@ def build_model(recipe: Recipe, shape: tuple[int, ...], outputs: int, generator:
         except (ValueError, TypeError, IndexError) as error:
             raise UserError(f"the model of the recipe cannot take inputs of shape {shape}: {error}") from None
     if result.shape[-1] != outputs:
-        raise UserError(f"the model gives {result.shape[1:]} for each example, and the task wants {outputs} numbers")
+        raise UserError(f"the model gives {result.shape[1:]} for each example, and the task needs {outputs} numbers")
     if whole and result.ndim != 3:
         raise UserError(
-            f"the model gives {result.shape[1:]} for each example, and the task wants {outputs} numbers at each place "
-            "of a sequence; char-rnn, gpt and seq2seq are models that do so"
+            f"the model gives {result.shape[1:]} for each example, and the task needs {outputs} numbers at each "
+            "position of a sequence; char-rnn, gpt and seq2seq are models that do so"
         )
     model.train()
     return model

@@ -1,4 +1,4 @@
-"""The run's report: one HTML page that holds all it shows, to be read, printed and sent on."""
+"""The run's report: one HTML page that needs no other file."""
 
 import csv
 import json
@@ -21,14 +21,14 @@ __all__ = ["REPORT", "Subject", "write_report"]
 
 REPORT = "report.html"
 _VERSION: str = sys.modules[__name__.partition(".")[0]].__version__  # the package stands above all floors
-_EPOCHS = 1000  # that a curve is drawn through at most
+_EPOCHS = 1000  # the most points of a curve
 _PERCENT = ("accuracy", "exact")
 
 
 def write_report(folder: Path, subject: Subject, test: dict[str, Any] | None = None) -> Path:
-    """Write a run's report, ``report.html``, into its folder, beside the files that it tells of; returns its path.
+    """Write a run's report, ``report.html``, into its folder; returns its path.
 
-    The page needs no other file and no network. What cannot be drawn is named on it, and the rest is drawn.
+    The page needs no other file and no network. A section that cannot be drawn says so, and the others are still drawn.
 
     Arguments: ``folder``, with the run's recipe, history and numbers; ``subject``, the network and its data; ``test``,
     the measures on the test set, if the vault was opened just now.
@@ -49,7 +49,7 @@ def write_report(folder: Path, subject: Subject, test: dict[str, Any] | None = N
     history = _history(folder / "history.csv")
     sections = [drawn("Learning curves", "curves", lambda _: _curves(history, summary), subject)]
     sections += [drawn(title, part, build, subject) for title, part, build in SECTIONS]
-    sections += [drawn("Beside a baseline", "baseline", lambda _: _baseline(summary, subject), subject)]
+    sections += [drawn("Comparison with a baseline", "baseline", lambda _: _baseline(summary, subject), subject)]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -78,23 +78,23 @@ def write_report(folder: Path, subject: Subject, test: dict[str, Any] | None = N
 
 
 def _history(path: Path) -> History:
-    """The rows of a run's history, from the file that it left."""
+    """A run's history, from its file."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
     return History([{**row, "epoch": int(row["epoch"])} for row in rows])
 
 
 def _state(summary: dict[str, Any], recipe: Any, folder: Path) -> tuple[str, str]:
-    """In what way the run ended, if not at its last epoch; and the command that goes on with it, if it can go on."""
+    """How the run ended, if before its last epoch; and the command that resumes it, if it can be resumed."""
     if summary["stopped"]:
         best = summary["best_epoch"]
-        kept = f" The weights are those of epoch {best}." if recipe.early_stopping.restore_best and best else ""
-        return f"Stopped after epoch {summary['epochs']}: {summary['stopped']}.{kept}", ""
+        best_weights = f" The weights are those of epoch {best}." if recipe.early_stopping.restore_best and best else ""
+        return f"Stopped after epoch {summary['epochs']}: {summary['stopped']}.{best_weights}", ""
     if summary["finished"]:
         return "", ""
-    how = "was interrupted" if summary["interrupted"] else "broke off"
+    how = "was interrupted" if summary["interrupted"] else "ended early"
     done = f"after {summary['epochs']} of {recipe.training.epochs} epochs"
-    return f"This run {how} {done}. To go on with it:", f"ichikara train --resume {shlex.quote(str(folder))}"
+    return f"This run {how} {done}. To resume it:", f"ichikara train --resume {shlex.quote(str(folder))}"
 
 
 def _tiles(summary: dict[str, Any], subject: Subject, test: dict[str, Any] | None) -> list[dict[str, str]]:
@@ -105,7 +105,7 @@ def _tiles(summary: dict[str, Any], subject: Subject, test: dict[str, Any] | Non
         for name in _measures(test, "test_"):
             tile(_words(name), _measure(name, test[name]), f"{test['examples']:,} examples")
     if subject.task == "images":
-        for name, (label, note) in _FORGERY.items():
+        for name, (label, note) in _GAN.items():
             if name in summary:
                 tile(label, f"{summary[name]:.2f}", note)
     else:
@@ -120,23 +120,23 @@ def _tiles(summary: dict[str, Any], subject: Subject, test: dict[str, Any] | Non
     return tiles
 
 
-_FORGERY = {
-    "train_real": ("detector on real images", "1 is sure they are real"),
-    "train_forged": ("detector on forgeries", "0 sees through them all"),
-    "train_spread": ("spread of forgeries", "1 is that of real images"),
+_GAN = {
+    "train_real": ("discriminator on real images", "1: it takes them all for real"),
+    "train_fake": ("discriminator on generated images", "0: it takes none for real"),
+    "train_spread": ("deviation of generated images", "1: that of real images"),
 }
 _PARTS = {"test": "test", "val": "validation", "train": "training"}
 
 
 def _measures(numbers: dict[str, Any], prefix: str) -> list[str]:
-    """The names of the measures of one part of the data, those that are read as percentages first."""
+    """The names of the measures of one part of the data, percentages first."""
     names = [name for name in numbers if name.startswith(prefix)]
     return sorted(names, key=lambda name: not name.endswith(_PERCENT))
 
 
 def _words(name: str) -> str:
     part, _, measure = name.partition("_")
-    return f"{_PARTS[part]}, whole answers right" if measure == "exact" else f"{_PARTS[part]} {measure}"
+    return f"{_PARTS[part]}, exact match" if measure == "exact" else f"{_PARTS[part]} {measure}"
 
 
 def _measure(name: str, value: float) -> str:
@@ -153,7 +153,7 @@ def _duration(seconds: float) -> str:
 
 
 def _curves(history: History, summary: dict[str, Any]) -> Section | None:
-    """A figure for each measure; for a forger and a detector, what belongs together in one."""
+    """A figure for each measure. For a GAN, one for both losses, one for both outputs and one for the deviation."""
     if not len(history):
         return None
     last = history.last
@@ -161,16 +161,16 @@ def _curves(history: History, summary: dict[str, Any]) -> Section | None:
     rows = history.rows[::step]
     history = History(rows if rows[-1] is last else [*rows, last])
     figures: list[dict[str, str]] = []
-    if "train_forger_loss" in history.columns:
+    if "train_generator_loss" in history.columns:
         groups: list[tuple[dict[str, str], str, tuple[float, float] | None]] = [
-            ({"train_detector_loss": "detector", "train_forger_loss": "forger"}, "loss", None),
-            ({"train_real": "of real images", "train_forged": "of forgeries"}, "detector: “it is real”", (0, 1)),
-            ({"train_spread": "forgeries, against real images"}, "spread", None),
+            ({"train_discriminator_loss": "discriminator", "train_generator_loss": "generator"}, "loss", None),
+            ({"train_real": "real images", "train_fake": "generated images"}, "discriminator’s output", (0, 1)),
+            ({"train_spread": "generated images, relative to real ones"}, "standard deviation", None),
         ]
         for columns, label, limits in groups:
             figure = history_columns(history, columns, label, limits)
             figures.append(_figure(figure, f"curve-{len(figures)}", f"{label} against epochs"))
-        return {"note": "Neither should win: both answers of the detector stay near one half.", "figures": figures}
+        return {"note": "In balance, both outputs of the discriminator stay near one half.", "figures": figures}
     best = summary["best_epoch"] if summary["best_epoch"] != summary["epochs"] else None
     for measure in dict.fromkeys(name.partition("_")[2] for name in history.columns if name.startswith("train_")):
         wanted = {f"train_{measure}", f"val_{measure}", "epoch"}
@@ -201,11 +201,11 @@ def _baseline(summary: dict[str, Any], subject: Subject) -> Section | None:
         network["val_loss"] = float(numpy.square(errors).mean())
         head["val_loss"] = "mean squared error"
     names = list(network)
-    row = lambda who, of, seconds: [who, *(_measure(n, of[n]) for n in names), _duration(seconds)]
+    row = lambda name, of, seconds: [name, *(_measure(n, of[n]) for n in names), _duration(seconds)]
     rows = [row("this network", network, summary["seconds"]), row(baseline["name"], baseline, baseline["seconds"])]
-    note = "A linear model, fitted to the same data: what the network has to beat. Measured on the validation data."
+    note = "A linear model, fitted to the same data, that the network has to beat. Both use the validation data."
     if baseline.get("examples", 0) < baseline.get("available", 0):
-        note += f" It learnt from {baseline['examples']:,} of the {baseline['available']:,} examples."
+        note += f" It was fitted to {baseline['examples']:,} of the {baseline['available']:,} examples."
     return {"note": note, "table": {"head": ["", *(head[n] for n in names), "time"], "rows": rows, "numbers": 1}}
 
 
@@ -219,7 +219,7 @@ def _facts(summary: dict[str, Any], recipe: Any) -> list[tuple[str, str]]:
 
 
 def _data(summary: dict[str, Any]) -> dict[str, Any]:
-    """Where the data is from, and how much of it is in which part, with the sums by which it is known again."""
+    """The source of the data, and the size and checksum of each part."""
     data = summary["data"]
     parts = [(part, *data[part]) for part in ("train", "validation", "test") if data[part]]
     rows = [{"part": part, "examples": f"{count:,}", "checksum": checksum} for part, count, checksum in parts]
@@ -227,7 +227,7 @@ def _data(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _vault(folder: Path, summary: dict[str, Any]) -> dict[str, Any] | None:
-    """The openings of the run's test set; None where it holds none back."""
+    """The openings of the run's test set; None if the run has no test set."""
     path = folder / "vault.json"
     if not summary["data"]["test"] or not path.is_file():
         return None
@@ -241,4 +241,4 @@ def _vault(folder: Path, summary: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _repeated(opening: dict[str, Any]) -> str:
-    return "again, as was asked for" if opening["again"] else "the first time"
+    return "again, on request" if opening["again"] else "the first time"

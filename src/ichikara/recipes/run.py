@@ -1,4 +1,4 @@
-"""A run: a recipe, trained, in a folder of its own; evaluated once on its test set; asked for predictions."""
+"""A run: train a recipe into a folder, evaluate the network once on the test set, predict with it."""
 
 import io
 import json
@@ -26,15 +26,15 @@ __all__ = ["Prediction", "evaluate_run", "predict_run", "train_run"]
 def train_run(
     parts: Parts, folder: Path, resume: bool = False, tell: Callable[[str], None] = lambda line: None
 ) -> dict[str, Any]:
-    """Train, saving after every epoch, and leave weights, history and curves in the folder; returns a summary.
+    """Train, and write weights, history, curves and a report into the folder; returns a summary.
 
-    Arguments: ``parts``, of `build`; ``folder``, of the run; ``resume``, go on from its checkpoint if there is one;
-    ``tell``, is given a line where something should be known.
+    Arguments: ``parts``, of `build`; ``folder``, of the run; ``resume``, whether to continue from its
+    checkpoint if there is one; ``tell``, a function that gets each message for the user.
     """
     trainer, recipe = parts.trainer, parts.recipe
     write(folder / RECIPE, recipe.toml())
     if parts.test is not None:
-        TestVault(parts.test, folder / VAULT)  # its record pins the data before anything is learnt
+        TestVault(parts.test, folder / VAULT)  # records the test set's checksum before the training
     if recipe.baseline:
         parts.baseline = _baseline(parts)
     checkpoint = folder / CHECKPOINT
@@ -46,14 +46,14 @@ def train_run(
     finally:
         if trainer.steps:
             _save_results(parts, folder)
-            if not isinstance(sys.exception(), KeyboardInterrupt):  # a second Ctrl-C means now
+            if not isinstance(sys.exception(), KeyboardInterrupt):  # a second Ctrl-C ends the run at once
                 subject = Subject(recipe, parts.model, parts.objective, parts.train, parts.validation, parts.scaler)
                 _report(folder, subject, tell)
     return _summary(parts, folder)
 
 
 def _report(folder: Path, subject: Subject, tell: Callable[[str], None], test: dict[str, Any] | None = None) -> None:
-    """Draw the run's page. The run is saved by then, and is not lost to a page that cannot be drawn."""
+    """Write the run's report. The run is saved before, so a failure here loses nothing."""
     try:
         from .report import write_report
 
@@ -63,14 +63,14 @@ def _report(folder: Path, subject: Subject, tell: Callable[[str], None], test: d
 
 
 def _baseline(parts: Parts) -> dict[str, Any] | None:
-    """The linear model that the network has to beat; None where there is nothing to judge it by, or no such model."""
+    """The linear baseline; None without validation data, and for sequences, which have no linear model."""
     if parts.validation is None or parts.train.task == "sequence":
         return None
     return linear_baseline(parts.train, parts.validation, seed=parts.recipe.seed)
 
 
 def _save_results(parts: Parts, folder: Path) -> None:
-    """What a person wants of a run, from what has been learnt so far."""
+    """Write weights, history, summary and curves of the training so far."""
     from ..plot import learning_curves
 
     trainer = parts.trainer
@@ -99,13 +99,13 @@ def _save_results(parts: Parts, folder: Path) -> None:
         best = parts.stopper.best_epoch if parts.stopper and parts.stopper.restore_best else None
         figure = learning_curves(trainer.history, parts.recipe.title or parts.recipe.data.name, best)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph")  # a title in a script of which no typeface is here
+            warnings.filterwarnings("ignore", message="Glyph")  # a title in a script that no installed font has
             figure.savefig(picture, format="png", dpi=144)
         write(folder / CURVES, picture.getvalue())
 
 
 def _summary(parts: Parts, folder: Path) -> dict[str, Any]:
-    """The run in numbers. Loss and measures are those of the epoch whose weights were kept."""
+    """The run in numbers. Loss and measures are those of the epoch whose weights the run has."""
     trainer, history = parts.trainer, parts.trainer.history
     row = history.last
     if parts.stopper and parts.stopper.restore_best and parts.stopper.best_epoch and not trainer.interrupted:
@@ -137,19 +137,21 @@ def _summary(parts: Parts, folder: Path) -> dict[str, Any]:
 
 
 def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
-    """Open the run's test set, once, and say how the network does on it.
+    """Open the run's test set, once, and evaluate the network on it.
 
     Raises VaultOpenedError if it was opened before and ``again`` is not set; UserError where there is no test set.
     """
     folder = Path(folder)
     recipe, model, scaler, _ = trained(folder)
     if hasattr(model, "sample"):
-        raise UserError(f"{folder} has trained a forger, which is judged by its samples: ichikara sample --judge RUN")
+        raise UserError(
+            f"{folder} holds a GAN, which is evaluated by its samples: ichikara sample {folder} --judge RUN"
+        )
     train, validation, test = load_parts(recipe)
     if test is None and train.task == "text":
-        raise UserError(f"{train.name} has no test part; its watched part is judged in {folder / SUMMARY}")
+        raise UserError(f"{train.name} has no test part; its validation measures are in {folder / SUMMARY}")
     if test is None:
-        raise UserError(f"the recipe of {folder} holds back no test set; split.test says what part of the data to hold")
+        raise UserError(f"the recipe of {folder} has no test set; split.test is the fraction of the data for one")
     objective = build_objective(recipe, train)
     vault = TestVault(test, folder / VAULT)
     opened: Dataset = vault.open("ichikara evaluate", again=again)
@@ -163,12 +165,12 @@ def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
 
 
 def _of_whole_answers(model, data: Dataset, prefix: str) -> dict[str, float]:
-    """What a network that answers symbol by symbol gets wholly right; its loss judges each symbol by itself."""
+    """The fraction of completely right answers, for a network that writes sequences; its loss counts single symbols."""
     return {f"{prefix}exact": model.exact(data.inputs, data.targets)} if hasattr(model, "exact") else {}
 
 
 class Prediction:
-    """What a network says of inputs: its outputs, for classes the names and probabilities, or rows of symbols."""
+    """A network's predictions: outputs, classes with their probabilities, or sequences of symbols."""
 
     def __init__(self, outputs, labels, probabilities, classes):
         self.outputs, self.labels, self.probabilities, self.classes = outputs, labels, probabilities, classes
@@ -191,7 +193,7 @@ class Prediction:
 
 
 def predict_run(folder: str | Path, path: str | Path, invert: bool = False) -> Prediction:
-    """What the run's network says of the inputs in a file (CSV, .npy, picture); see `load_inputs`.
+    """The predictions of a run's network for the inputs in a file (CSV, .npy, picture); see `load_inputs`.
 
     Raises UserError for a folder without a run, and for inputs that do not fit.
     """
@@ -199,9 +201,9 @@ def predict_run(folder: str | Path, path: str | Path, invert: bool = False) -> P
     shape, classes = tuple(about["shape"]), about["classes"]
     names = tuple(about["input_names"]) if about["input_names"] else None
     if hasattr(model, "sample"):
-        raise UserError(f"{folder} has trained a forger, which makes images of noise: ichikara sample {folder}")
+        raise UserError(f"{folder} holds a GAN, which makes images from noise: ichikara sample {folder}")
     if about["task"] == "text":
-        raise UserError(f"{folder} has learnt a text, with which it goes on: ichikara generate {folder} --prompt …")
+        raise UserError(f"{folder} was trained on a text; to continue one: ichikara generate {folder} --prompt …")
     if hasattr(model, "solve"):
         return _solved(model, path, classes)
     inputs = load_inputs(path, shape, names=names, value_range=tuple(about["value_range"]), invert=invert)
@@ -214,7 +216,7 @@ def predict_run(folder: str | Path, path: str | Path, invert: bool = False) -> P
 
 
 def _solved(model, path: str | Path, classes: list[str]) -> Prediction:
-    """The answers to questions: rows of symbols, by their numbers."""
+    """The answers to questions, which are sequences of symbols given by their numbers."""
     questions = load_inputs(path, (model.length,))
     known = len(classes) - 1  # the last symbol is the start of an answer
     wrong = (questions != questions.round()) | (questions < 0) | (questions >= known)

@@ -16,20 +16,20 @@ _FOLDER = Path(__file__).parent / "packaged"
 
 
 class _Table(BaseModel):
-    """A table of the file whose keys are all known here."""
+    """A table that has only the keys declared here."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class _Component(BaseModel):
-    """A table that names a part and gives its options, which the part itself checks."""
+    """A table that names a component and gives its options, which the component checks."""
 
     model_config = ConfigDict(extra="allow")
     name: str
 
     @property
     def options(self) -> dict[str, Any]:
-        """The keys beside those known here."""
+        """The keys beside those declared here."""
         return dict(self.model_extra or {})
 
 
@@ -38,9 +38,9 @@ class _Schedule(_Component):
 
 
 class _Split(_Table):
-    validation: float = Field(0.2, ge=0, lt=1, description="fraction that is watched")
-    test: float = Field(0.0, ge=0, lt=1, description="fraction that goes into the vault")
-    seed: int = Field(0, ge=0, description="of the draw")
+    validation: float = Field(0.2, ge=0, lt=1, description="fraction for validation")
+    test: float = Field(0.0, ge=0, lt=1, description="fraction for the test set, which goes into the vault")
+    seed: int = Field(0, ge=0, description="of the random split")
 
 
 class _Scale(_Table):
@@ -52,9 +52,9 @@ class _Training(_Table):
     epochs: int = Field(ge=1)
     batch_size: int = Field(32, ge=1)
     shuffle: bool = True
-    context: int = Field(64, ge=1, description="characters of a text that are looked at together")
-    batches: int | None = Field(None, ge=1, description="of a text in an epoch; by default as many as cover it")
-    accumulate: int = Field(1, ge=1, description="batches to a step")
+    context: int = Field(64, ge=1, description="characters in a window of a text")
+    batches: int | None = Field(None, ge=1, description="batches in an epoch of a text; by default as many as cover it")
+    accumulate: int = Field(1, ge=1, description="batches in a step")
     average: float | None = Field(None, ge=0, lt=1, description="decay of the weights' moving average")
     mix_up: float | None = Field(None, gt=0, description="alpha: how much two examples are mixed")
     clip_grad_norm: float | None = Field(None, gt=0)
@@ -144,7 +144,7 @@ def load_recipe(name: str | Path, settings: Iterable[str] = (), seed: int | None
     recipe = check(Recipe, table, "")
     file = recipe.data.options.get("path")
     if isinstance(file, str):
-        # The user's file is looked for beside the recipe, then where the command is run; then its place is fixed.
+        # A relative path is looked up beside the recipe, then in the working folder, and becomes absolute.
         beside = path.parent / file
         recipe.data.model_extra["path"] = str((beside if beside.exists() else Path(file)).resolve())
     return recipe
@@ -162,7 +162,7 @@ def check(model: type[BaseModel], table: Any, where: str) -> Any:
 def options_of(function: Callable, given: dict[str, Any], where: str, leave_out: Iterable[str] = ()) -> dict[str, Any]:
     """The options for a function, checked against its signature's names and types.
 
-    Arguments: ``where``, the table that they stand in; ``leave_out``, parameters that are not the recipe's to set.
+    Arguments: ``where``, the recipe's table that has them; ``leave_out``, parameters that a recipe cannot set.
 
     Raises UserError as `load_recipe`.
     """

@@ -1,4 +1,4 @@
-"""What the run's report is about: a trained network, its data, and what it says of the data that was held back."""
+"""What a run's report shows: a trained network, its data, and its predictions for held-out data."""
 
 import math
 import time
@@ -17,12 +17,12 @@ from .schema import Recipe
 __all__ = ["SECONDS", "Answers", "Subject", "shorten", "thumbnails"]
 
 SECONDS = 1.5
-"""How long a network is given to answer, and to write."""
+"""The longest time, in seconds, for predictions, and for writing a text."""
 
 
 @dataclass
 class Subject:
-    """A trained network and its data as the network gets it. Without a loss, a forger and its detector."""
+    """A trained network and its data, scaled as for the network. A GAN has no loss of outputs and targets."""
 
     recipe: Recipe
     model: Any
@@ -33,29 +33,29 @@ class Subject:
 
     @property
     def task(self) -> str:
-        """The task of the data, or 'images' for a forger."""
+        """The task of the data, or 'images' for a GAN."""
         return "images" if isinstance(self.model, Adversaries) else self.train.task
 
     def unscaled(self, inputs: numpy.ndarray) -> numpy.ndarray:
-        """Inputs in the units in which they came."""
+        """Inputs in their original units."""
         return inputs if self.scaler is None else self.scaler.inverse_transform(inputs)
 
     def ask(self, inputs: numpy.ndarray) -> numpy.ndarray:
-        """The network's outputs for inputs in the units in which they came."""
+        """The network's outputs for inputs in their original units."""
         return predict(self.model, inputs if self.scaler is None else self.scaler.transform(inputs))
 
     def decide(self, outputs: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray | None]:
-        """The class that each output means, and its probability where the loss says one."""
+        """The class that each output predicts, and its probability if the loss defines one."""
         return self.objective.decide(asarray(outputs))
 
     @cached_property
     def answers(self) -> "Answers":
-        """What the network says of the validation data; of the training data where there is none."""
+        """The network's predictions for the validation data, or for the training data where there is none."""
         return Answers(self)
 
     @cached_property
     def image_shape(self) -> tuple[int, int, int] | None:
-        """Channels, height and width if the examples are images, or flat rows that were; else None."""
+        """Channels, height and width if the examples are images, or flattened images; else None."""
         shape, names = self.train.inputs.shape[1:], self.train.input_names
         if len(shape) == 3 and shape[0] in (1, 3):
             return shape
@@ -75,12 +75,12 @@ class Subject:
 
     @cached_property
     def _range(self):
-        seen = self.unscaled(self.train.inputs[:2000])
-        return seen.min(), seen.max()
+        values = self.unscaled(self.train.inputs[:2000])
+        return values.min(), values.max()
 
 
 def thumbnails(images: numpy.ndarray, side: int) -> numpy.ndarray:
-    """Images of at most so many pixels on their shorter side; of larger ones every second, third … pixel."""
+    """Images of at most ``side`` pixels on their shorter side. Of larger ones every second, third … pixel is used."""
     step = -(-min(images.shape[-2:]) // side)
     return images[..., ::step, ::step]
 
@@ -91,7 +91,7 @@ def shorten(name: str) -> str:
 
 
 class Answers:
-    """What a network says of held-back examples: as many, in random order, as it answers in the time it is given."""
+    """A network's predictions for held-out examples, in random order: as many as it computes in `SECONDS`."""
 
     def __init__(self, subject: Subject):
         held = subject.validation is not None and len(subject.validation) > 0
@@ -105,7 +105,7 @@ class Answers:
         self.rows = order[:done]
         self.inputs, self.targets = data.inputs[self.rows], data.targets[self.rows]
         self.outputs = numpy.concatenate(outputs)
-        where = "validation data" if held else "training data (none is held back for validation)"
+        where = "validation data" if held else "training data (there is no validation part)"
         some = "" if done == len(data) else f"{done:,} of the {len(data):,} examples of the "
         self.where = f"{some}{where}" if some else f"the {where}"
         self.classes = tuple(shorten(name) for name in data.classes or ())
@@ -116,7 +116,7 @@ class Answers:
             self.losses = self._losses()
 
     def _losses(self) -> numpy.ndarray:
-        """How far each answer is from the true one: the larger, the worse."""
+        """A loss for each prediction: the larger, the worse."""
         outputs = self.outputs.astype("float64")
         if outputs.shape[-1] == 1:
             return outputs[:, 0] * numpy.where(self.targets > 0, -1, 1)

@@ -1,4 +1,4 @@
-"""Floor 6: the training loop, what happens beside it, and how a run is saved and taken up again."""
+"""Floor 6: the training loop, its callbacks, and how a run is saved and resumed."""
 
 from .adversarial import AdversarialTrainer, Adversaries, Optimizers, judge
 from .averaging import ExponentialMovingAverage

@@ -19,17 +19,19 @@ __all__ = ["Adversaries", "AdversarialTrainer", "Optimizers", "judge"]
 class Adversaries(nn.Module):
     """A generator and its discriminator, as one module whose output is the generator's.
 
+    The lecture's picture of the two is a forger and a detector of forgeries.
+
     Shapes: (n, latent) -> (n, channels, height, width), from -1 to 1.
 
-    Arguments: ``forger``, the generator; ``detector``, the discriminator; ``latent``, the size of the noise.
+    Arguments: ``generator`` and ``discriminator``, the two networks; ``latent``, the size of the noise.
     """
 
-    def __init__(self, forger: nn.Module, detector: nn.Module, latent: int):
+    def __init__(self, generator: nn.Module, discriminator: nn.Module, latent: int):
         super().__init__()
-        self.forger, self.detector, self.latent = forger, detector, latent
+        self.generator, self.discriminator, self.latent = generator, discriminator, latent
 
     def forward(self, noise):
-        return self.forger(noise)
+        return self.generator(noise)
 
     def sample(self, count: int, generator: Generator) -> numpy.ndarray:
         """Generated images, from 0 to 1. Shapes: -> (count, channels, height, width)."""
@@ -62,13 +64,15 @@ class AdversarialTrainer(Trainer):
 
     .. math:: L_D = -\ln \sigma(D(x)) - \ln\bigl(1 - \sigma(D(G(z)))\bigr), \qquad L_G = -\ln \sigma(D(G(z)))
 
-    The history has both losses, and the mean probability that the discriminator gives to real images and to generated
-    ones (``forged``): 1 and 0 when it is always right, and the generator learns nothing more; both near 1/2 in balance.
-    ``spread`` is the deviation of generated images relative to real ones: near 0 the generator has collapsed to a
-    single image.
+    The history has both losses: ``discriminator_loss`` and ``generator_loss``. ``real`` is the discriminator's mean
+    output for real images, and ``fake`` that for generated ones, as probabilities of being real. They are 1 and 0 when
+    the discriminator is always right, and the generator then learns nothing more. Both are near 1/2 in balance.
+    ``spread`` is the standard deviation of generated images relative to real ones. It is near 0 when the generator has
+    collapsed to a single image.
 
     Arguments: ``model``, `Adversaries`; ``optimizer``, an `Optimizers` of the generator's and the discriminator's;
-    ``smooth``, the target for real images, a little below 1 (one-sided label smoothing). Others as `Trainer`.
+    ``smooth``, the target for real images, a little below 1 (one-sided label smoothing). The others are those of
+    `Trainer`; ``generator`` among them is the source of random numbers, not the network.
 
     Raises UserError for a ``smooth`` that is no probability; DivergedError when a loss is no longer finite.
 
@@ -81,16 +85,16 @@ class AdversarialTrainer(Trainer):
         self.smooth = fraction("smooth", smooth)
 
     def step(self, inputs, targets=None, last: bool = True) -> float:
-        """One step of the detector on real images (from 0 to 1) and forgeries, then one of the forger."""
+        """One step of the discriminator on real images (from 0 to 1) and generated ones, then one of the generator."""
         real = asarray(inputs)
         found = self._engine.call(self, self._learn_both, real, self.smooth)
-        detector_loss, forger_loss, real_score, forged_score, spread, real_spread = [one.item() for one in found]
+        discriminator_loss, generator_loss, real_score, fake_score, spread, real_spread = [one.item() for one in found]
         numbers = {
-            "loss": detector_loss + forger_loss,
-            "detector_loss": detector_loss,
-            "forger_loss": forger_loss,
+            "loss": discriminator_loss + generator_loss,
+            "discriminator_loss": discriminator_loss,
+            "generator_loss": generator_loss,
             "real": real_score,
-            "forged": forged_score,
+            "fake": fake_score,
             "spread": spread / max(real_spread, 1e-12),
         }
         if not math.isfinite(numbers["loss"]):
@@ -103,26 +107,26 @@ class AdversarialTrainer(Trainer):
         return numbers["loss"]
 
     def _learn_both(self, inputs, smooth) -> list[Tensor]:
-        """The part of a step that is captured: both losses, what the detector says, and both spreads."""
-        forger, detector = self.model.forger, self.model.detector
-        of_forger, of_detector = self.optimizer.optimizers
+        """The part of a step that is captured: both losses, the discriminator's mean outputs, and both deviations."""
+        generator, discriminator = self.model.generator, self.model.discriminator
+        generator_optimizer, discriminator_optimizer = self.optimizer.optimizers
         real = inputs * 2 - 1
 
-        forged = forger(self._noise(len(real)))
-        of_detector.zero_grad()
-        real_score, forged_score = detector(real), detector(forged.detach())
-        detector_loss = _bce(real_score, smooth) + _bce(forged_score, 0.0)
-        detector_loss.backward()
-        of_detector.step()
+        fake = generator(self._noise(len(real)))
+        discriminator_optimizer.zero_grad()
+        real_score, fake_score = discriminator(real), discriminator(fake.detach())
+        discriminator_loss = _bce(real_score, smooth) + _bce(fake_score, 0.0)
+        discriminator_loss.backward()
+        discriminator_optimizer.step()
 
-        of_forger.zero_grad()
-        forger_loss = _bce(detector(forged), 1.0)
-        forger_loss.backward()
-        of_forger.step()
+        generator_optimizer.zero_grad()
+        generator_loss = _bce(discriminator(fake), 1.0)
+        generator_loss.backward()
+        generator_optimizer.step()
         with no_grad():
-            said = [ops.sigmoid(score).mean() for score in (real_score, forged_score)]
-            spreads = [ops.std(images, axis=0).mean() for images in (forged, real)]
-        return [loss.detach() for loss in (detector_loss, forger_loss)] + said + spreads
+            outputs = [ops.sigmoid(score).mean() for score in (real_score, fake_score)]
+            deviations = [ops.std(images, axis=0).mean() for images in (fake, real)]
+        return [loss.detach() for loss in (discriminator_loss, generator_loss)] + outputs + deviations
 
     def _noise(self, n: int) -> Tensor:
         return asarray(self.generator.normal((n, self.model.latent)))

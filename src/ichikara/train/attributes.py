@@ -1,4 +1,4 @@
-"""What Python remembers of a network and its loss beside tensors: attributes, and the variables of functions."""
+"""The Python state of a network and its loss, apart from tensors: attributes, and the variables of functions."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,15 +13,15 @@ __all__ = ["Attributes", "generators_in"]
 
 _CONTAINERS = (list, dict, set, deque)
 _VALUES = (bool, int, float, complex, str, bytes, tuple, type(None), *_CONTAINERS)
-_OF_TENSORS = ("_parameters", "_buffers")  # of a module: these change in every step, and others look after them
+_OF_TENSORS = ("_parameters", "_buffers")  # of a module: every step changes these, and `Snapshot` restores them
 
 
 class Attributes:
-    """The attributes of modules and functions as they are now, to be compared with later ones and to be put back.
+    """A copy of the attributes of modules and functions, to compare them later and to restore them.
 
-    These are: the attributes of a module and of all its parts, and those of another object that can be called; of a
-    function the variables outside of it that it names. A list or a dictionary counts with its content. What lies deeper
-    is not looked at, and tensors and arrays are compared by identity.
+    These are the attributes of a module and of all its submodules, and those of any other callable object. For a
+    function, they are the outer variables that it uses. The content of a list or a dictionary is compared too, but
+    nothing deeper. Tensors and arrays are compared by identity.
 
     >>> from ichikara.nn import Dropout
     >>> layer = Dropout(0.5)
@@ -35,25 +35,25 @@ class Attributes:
     """
 
     def __init__(self, *things: Any):
-        self._kept = [(place, dict(place.read())) for thing in things for place in _places(thing)]
+        self._copies = [(place, dict(place.read())) for thing in things for place in _places(thing)]
         self._contents: list[tuple[str, Any, Any]] = [
             (f"{place.name}.{name}", value, value.copy())
-            for place, copy in self._kept
+            for place, copy in self._copies
             for name, value in copy.items()
             if isinstance(value, _CONTAINERS) and name not in _OF_TENSORS
         ]
 
     def changed(self) -> str:
-        """The name of one that is not as it was; empty if all are."""
-        for place, copy in self._kept:
+        """The name of an attribute that has changed; empty if none has."""
+        for place, copy in self._copies:
             now = place.read()
             if not _equal(now, copy):
                 return next(f"{place.name}.{name}" for name in {**now, **copy} if not _equal_at(name, now, copy))
         return next((name for name, content, copy in self._contents if not _equal(content, copy)), "")
 
     def restore(self) -> None:
-        """Put all of them back."""
-        for place, copy in self._kept:
+        """Restore all of them."""
+        for place, copy in self._copies:
             if not _equal(place.read(), copy):
                 place.write(copy)
         for _, content, copy in self._contents:
@@ -63,7 +63,7 @@ class Attributes:
 
 
 def generators_in(*things: Any) -> list[Generator]:
-    """The streams of random numbers that modules and functions hold."""
+    """The random number generators that modules and functions hold."""
     values = [value for thing in things for place in _places(thing) for value in place.read().values()]
     return [value for value in values if isinstance(value, Generator)]
 
@@ -97,7 +97,7 @@ def _places(thing: Any) -> Iterator[_Place]:
 
 
 def _is_ours(thing: Any) -> bool:
-    """Whether a class or a function is the library's own, which keeps nothing outside of attributes."""
+    """Whether a class or a function is part of this library, whose state is in attributes only."""
     return thing.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
@@ -141,10 +141,10 @@ def _is_set(cell: Any) -> bool:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """Whether two containers hold the same; of tensors and arrays, the very same ones."""
+    """Whether two containers have equal content; tensors and arrays must be identical."""
     try:
         return bool(a == b)
-    except (TypeError, ValueError, RuntimeError):  # of arrays that are not the same ones
+    except (TypeError, ValueError, RuntimeError):  # raised by arrays that are not identical
         return False
 
 

@@ -16,12 +16,12 @@ class ExponentialMovingAverage:
 
     .. math:: a_t = d\,a_{t-1} + (1 - d)\,w_t, \qquad a_0 = 0, \qquad \hat a_t = \frac{a_t}{1 - d^t}
 
-    The division corrects the start from zero, as in Adam: the first average is the first weights. What is kept is
+    The division corrects the start from zero, as in Adam: the first average is the first weights. The object stores
     :math:`\hat a_t`, by the equal rule :math:`\hat a_t = \hat a_{t-1} + \frac{1 - d}{1 - d^t} (w_t - \hat a_{t-1})`.
 
-    The trainer learns with the weights, validates with their average, and ends with it; at the end of an epoch
-    callbacks find the average in the network, so that early stopping keeps the best one. Buffers of real numbers are
-    averaged too: batch normalisation's statistics are of what the weights make, and have to go with them.
+    The trainer learns with the weights, and validates with their average. The network has the average when callbacks
+    are called at the end of an epoch, so early stopping restores the best average. It has the average after the
+    training. Buffers of real numbers are averaged too: the statistics of batch normalisation depend on the weights.
 
     Arguments: ``decay``, d, from 0 (no average) to below 1: about 1 / (1 − d) steps count.
 
@@ -44,14 +44,14 @@ class ExponentialMovingAverage:
 
     def __init__(self, decay: float = 0.999):
         if not isinstance(decay, int | float) or isinstance(decay, bool) or not 0 <= decay < 1:
-            raise UserError(f"decay is the part of the average that stays at each step, 0 to below 1, not {decay!r}")
+            raise UserError(f"decay is the fraction of the average that each step keeps, 0 to below 1, not {decay!r}")
         self.decay = float(decay)
         self.steps = 0
         self.weights: dict[str, Any] = {}  # arrays by the parameters' names
         self.set_aside: dict[str, Any] = {}  # the network's own weights, while it has the averages
 
     def update(self, model) -> None:
-        """Take the weights of a network in, after a step of its optimiser."""
+        """Update the average with a network's weights, after a step of its optimiser."""
         parameters = {name: raw(tensor) for name, tensor in _numbers(model).items()}
         if not self.steps:
             self.weights = {name: namespace(w).zeros_like(w) for name, w in parameters.items()}
@@ -63,7 +63,7 @@ class ExponentialMovingAverage:
             self.weights[name] = average + rate * (w - average)
 
     def apply(self, model) -> None:
-        """Give a network the averages for its weights; before the first step nothing is changed."""
+        """Replace a network's weights by the averages; before the first step nothing is changed."""
         if not self.steps:
             return
         parameters = _numbers(model)
@@ -73,8 +73,8 @@ class ExponentialMovingAverage:
 
     @contextmanager
     def applied(self, model) -> Iterator[None]:
-        """Within the block the network has the averages for its weights."""
-        # Under each of its names, as a state has them.
+        """Within the block the averages are the network's weights."""
+        # Shared tensors under each of their names, as in a state_dict.
         self.set_aside = {name: raw(tensor) for name, tensor in _numbers(model, remove_duplicate=False).items()}
         try:
             self.apply(model)
@@ -86,7 +86,7 @@ class ExponentialMovingAverage:
 
     @property
     def state(self) -> dict[str, Any]:
-        """All that the average's continuation depends on."""
+        """All that the average needs to continue."""
         return {"decay": self.decay, "steps": self.steps, "weights": dict(self.weights)}
 
     @state.setter
@@ -105,7 +105,7 @@ class ExponentialMovingAverage:
 
 
 def _numbers(model, remove_duplicate: bool = True) -> dict[str, Any]:
-    """What is averaged of a network: its parameters, and its buffers of real numbers."""
+    """The tensors of a network that are averaged: its parameters, and its buffers of real numbers."""
     buffers = model.named_buffers(remove_duplicate=remove_duplicate)
     return {
         **dict(model.named_parameters(remove_duplicate=remove_duplicate)),

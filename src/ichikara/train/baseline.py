@@ -1,4 +1,4 @@
-"""A baseline: the linear model that a network has to beat, fitted in a moment beside it."""
+"""A baseline: a linear model that a network has to beat, and that is fitted in a moment."""
 
 import time
 import warnings
@@ -14,21 +14,21 @@ __all__ = ["linear_baseline"]
 
 
 def linear_baseline(train: Dataset, validation: Dataset, *, limit: int = 10_000, seed: int = 0) -> dict[str, Any]:
-    r"""Fit scikit-learn's linear model of a task, and judge it by validation data.
+    r"""Fit scikit-learn's linear model of a task, and evaluate it on validation data.
 
     .. math:: p(y = k \mid x) = \mathrm{softmax}(W x + b)_k \quad \text{or} \quad y = W x + b
 
-    with a small penalty on W². Inputs are made flat, and scaled unless they were.
+    with a small penalty on W². Inputs are flattened, and scaled unless they already are.
 
     Arguments: ``train`` and ``validation``; ``limit``, how many training examples are used at most, drawn at random;
     ``seed``, for the draw.
 
     Returns a dictionary: ``name``, what was fitted; ``val_accuracy`` for classes, ``val_loss`` (the mean squared error)
     for numbers, both for a text, whose linear model on single characters is a table of which one follows which, and
-    whose loss is its cross entropy in nats; ``examples``, how many were learnt from, of the ``available`` ones;
+    whose loss is its cross entropy in nats; ``examples``, how many of the ``available`` ones were used;
     ``seconds``.
 
-    Raises UserError for sequences, which no linear model maps to sequences.
+    Raises UserError for targets that are sequences, for which there is no linear model.
 
     >>> from ichikara.data import load_digits, split
     >>> parts = split(load_digits())
@@ -42,7 +42,7 @@ def linear_baseline(train: Dataset, validation: Dataset, *, limit: int = 10_000,
     began = time.perf_counter()
     available = len(train)
     if not len(validation):
-        raise UserError(f"{validation.name}: the validation set is empty; a baseline is judged by it")
+        raise UserError(f"{validation.name}: the validation set is empty; a baseline is evaluated on it")
     if train.task == "text":
         result = _text(train, validation)
         used = available
@@ -61,7 +61,7 @@ def linear_baseline(train: Dataset, validation: Dataset, *, limit: int = 10_000,
 
 def _flat(train: Dataset, validation: Dataset) -> tuple[numpy.ndarray, numpy.ndarray]:
     if not train.scaled:
-        # Pixels have one unit, and one that is hardly ever inked would be blown up; columns of a table have their own.
+        # All pixels have one unit, and a pixel that is nearly always 0 must not be enlarged. Columns of a table differ.
         scaler = StandardScaler(per="feature" if train.inputs.ndim == 2 else "all").fit(train.inputs)
         return _rows(scaler.transform(train.inputs)), _rows(scaler.transform(validation.inputs))
     return _rows(train.inputs), _rows(validation.inputs)
@@ -81,7 +81,7 @@ def _classes(inputs, targets, validation_inputs, validation_targets) -> dict[str
         # A tenth of the usual weight on the data, and few steps: near enough for a baseline, and quick.
         model = LogisticRegression(C=0.1, max_iter=100, tol=1e-3)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it could converge further
+            warnings.simplefilter("ignore")  # about convergence
             chosen = model.fit(inputs, targets).predict(validation_inputs)
     return {"name": "logistic regression", "val_accuracy": float((chosen == validation_targets).mean())}
 
@@ -90,7 +90,7 @@ def _numbers(inputs, targets, validation_inputs, validation_targets) -> dict[str
     from sklearn.linear_model import Ridge
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of badly conditioned inputs
+        warnings.simplefilter("ignore")  # about badly conditioned inputs
         model = Ridge(alpha=1.0).fit(inputs.astype("float64"), _rows(targets).astype("float64"))
         errors = model.predict(validation_inputs.astype("float64")).reshape(validation_targets.shape)
     errors = errors - validation_targets

@@ -1,4 +1,4 @@
-"""What happens beside the training itself, at its start, after each batch and epoch, and at its end."""
+"""Callbacks: what to do at the start of a training, after each batch and epoch, and at the end."""
 
 from typing import Any, Protocol
 
@@ -9,7 +9,7 @@ __all__ = ["Callback", "EarlyStopping", "Training"]
 
 
 class Training(Protocol):
-    """What a callback can rely on in the trainer that it is given."""
+    """The attributes and methods of a trainer that a callback can use."""
 
     model: Any
     history: History
@@ -29,12 +29,12 @@ class Training(Protocol):
 class Callback:
     """Something to do at certain moments of a training run. Override what is needed.
 
-    ``state`` is saved with every checkpoint and given back on resuming; override it where there is any.
+    ``state`` is saved with every checkpoint and restored on resuming; override it if the callback has any.
     """
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the callback has to remember of the run."""
+        """What the callback needs to resume the run."""
         return {}
 
     @state.setter
@@ -45,7 +45,7 @@ class Callback:
         """Before the first epoch."""
 
     def on_note(self, trainer: Training, line: str) -> None:
-        """When something should be known of the run, such as why its steps cannot be replayed."""
+        """When the trainer has a message for the user, such as why its steps cannot be replayed."""
 
     def on_epoch_start(self, trainer: Training, epoch: int) -> None:
         """Before each epoch; the first is 1."""
@@ -63,8 +63,8 @@ class Callback:
 class EarlyStopping(Callback):
     """Stop when a measure has not improved for a number of epochs, and go back to the best weights.
 
-    Arguments: ``monitor``, a column of the history; ``patience``, how many epochs without improvement are waited for;
-    ``min_delta``, what counts as an improvement; ``mode``, 'min' or 'max', by default 'max' for an accuracy;
+    Arguments: ``monitor``, a column of the history; ``patience``, how many epochs without improvement end the run;
+    ``min_delta``, the least change that is an improvement; ``mode``, 'min' or 'max', by default 'max' for an accuracy;
     ``restore_best``, whether the run's weights are those of the best epoch, also if it was never stopped.
 
     Raises UserError where the history has no such column.

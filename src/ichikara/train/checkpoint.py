@@ -1,4 +1,4 @@
-"""Arrays and settings in one file, which at any moment is whole: the last good one, or the new one."""
+"""Arrays and settings in one file. At any moment the file is whole: the old version or the new one."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def write(path: str | os.PathLike, content: bytes | str) -> None:
 def save_arrays(path: str | os.PathLike, arrays: dict[str, Any], settings: dict | None = None) -> None:
     """Save named arrays, and settings that JSON can hold, as one safetensors file.
 
-    The settings are in the file's header, so that arrays and settings can never be of two different moments.
+    The settings are in the file's header, so arrays and settings are always of the same moment.
 
     Raises UserError where it cannot be written.
     """
@@ -81,7 +81,7 @@ def pack(state: Any, arrays: dict[str, Any], prefix: str) -> Any:
 
 
 def unpack(packed: Any, arrays: dict[str, Any]) -> Any:
-    """The state that `pack` took apart."""
+    """The state from which `pack` took the arrays."""
     if not isinstance(packed, dict):
         return packed
     if "array" in packed:

@@ -1,4 +1,4 @@
-"""Cross-validation: train once for each fold, in parallel, and see how much the result depends on the split."""
+"""Cross-validation: train once for each fold, in parallel, and measure how much the result depends on the split."""
 
 import copy
 import time
@@ -17,11 +17,11 @@ __all__ = ["CrossValidation", "cross_validate"]
 
 
 class CrossValidation:
-    """What cross-validation found: one row for each fold, and each measure's mean and spread over the folds.
+    """The results of cross-validation: one row for each fold, and each measure's mean and deviation over the folds.
 
     ``rows`` are dictionaries; ``means`` and ``spreads`` go from a measure's name to a number. A spread is the standard
-    deviation between folds (divided by k − 1). It says how far a single split can mislead, and is no error of the mean:
-    the folds share most of their training data.
+    deviation between folds (divided by k − 1). It shows how far a single split can mislead. It is not the standard
+    error of the mean, because the folds share most of their training data.
 
     >>> CrossValidation([{"fold": 1, "val_loss": 0.5}, {"fold": 2, "val_loss": 0.7}])
     CrossValidation(2 folds: val_loss 0.6 ± 0.1414)
@@ -63,25 +63,25 @@ def cross_validate(
     duplicates: bool = False,
     n_jobs: int = 1,
 ) -> CrossValidation:
-    r"""Train once for each fold on all the others, and judge by that one.
+    r"""Train once for each fold on all the others, and evaluate on that fold.
 
     .. math:: \mathrm{CV} = \frac{1}{k} \sum_{i=1}^{k} L\bigl(f_{-i}, D_i\bigr)
 
-    where D_i is the fold that is held back, and f_{-i} the network that has not seen it.
+    where D_i is the fold that is held out, and f_{-i} the network trained on the others.
 
-    Arguments: ``train_fold``, a function of a training and a validation set that makes a network anew and trains it;
+    Arguments: ``train_fold``, a function of a training and a validation set that makes a new network and trains it;
     it returns the fitted `Trainer`, which is then evaluated on the validation set, or a dictionary of numbers;
-    ``dataset``, unscaled; ``folds``, k; ``scaler``, an unfitted one, fitted anew on the training part of each fold;
+    ``dataset``, unscaled; ``folds``, k; ``scaler``, an unfitted one, of which a copy is fitted to each training part;
     ``stratify``, ``groups``, ``seed``, ``duplicates``, as for `k_folds`; ``n_jobs``, how many folds at a time, -1 for
     one on each processor. Whatever ``train_fold`` draws from ichikara's own stream depends on ``seed`` alone, not on
     ``n_jobs``.
 
-    The work is done by joblib: within ``joblib.parallel_config(backend="dask")`` or ``"ray"`` it is spread over a
-    cluster. For several processes ``train_fold`` needs no memory in common with the caller.
+    The work is done by joblib: within ``joblib.parallel_config(backend="dask")`` or ``"ray"`` it runs on a
+    cluster. Where it runs in several processes, ``train_fold`` shares no memory with the caller.
 
     Raises UserError for leakage, as `k_folds`: data that was scaled before the split, a scaler that is fitted already,
-    the same row on both sides, a test set opened within a fold; for a class absent from a fold; and for a result of
-    ``train_fold`` that is neither.
+    equal examples in both parts, a test set opened within a fold; for a class absent from a fold; and for a result of
+    ``train_fold`` that is neither a trainer nor numbers.
 
     >>> from ichikara import nn, optim
     >>> from ichikara.data import DataLoader, StandardScaler, load_moons
@@ -115,13 +115,13 @@ def _check_scaler(scaler: Any) -> None:
         raise UserError(f"scaler is an unfitted scaler such as StandardScaler(), not {scaler!r}")
     if getattr(scaler, "fitted", False):
         raise UserError(
-            f"this {type(scaler).__name__} was fitted before the split, so it knows what each fold holds back; give "
-            f"one that is not fitted: it is fitted on the training part of each fold"
+            f"this {type(scaler).__name__} was fitted before the split, on each fold's validation part too; give "
+            f"an unfitted one, which is then fitted on the training part of each fold"
         )
 
 
 def _run(train_fold: Callable, fold: Fold, scaler: Any) -> dict[str, Any]:
-    """One fold, trained and judged; its row."""
+    """Train and evaluate one fold; returns its row."""
     began = time.perf_counter()
     train, validation = fold.train, fold.validation
     if scaler is not None:

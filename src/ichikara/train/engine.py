@@ -1,4 +1,4 @@
-"""What computes the steps of a training: each operation when it is called, or replays of a step that was captured."""
+"""How the steps of a training are computed: eagerly, or as replays of a captured step."""
 
 import random
 import traceback
@@ -23,16 +23,16 @@ ENGINES = {
     "eager": "each operation is computed when it is called",
     "replay": "replays alone; what cannot be captured is an error",
 }
-"""The engines, and what each of them does."""
+"""The engines and what each does."""
 
-_MOST = 16  # shapes of batches that are captured, and captures for changed attributes before a line says so
+_MOST = 16  # the most shapes of batches that are captured, and the most captures before a message about them
 
 
 class Engine:
     """Calls a trainer's step; see `Trainer` for the names.
 
-    A capture runs the step once. What this has changed is then undone, and the first step is a replay too: so all steps
-    are computed by the same instructions, and a run that is resumed goes on with the same bits.
+    A capture runs the step once, and then restores what the step has changed. The first step is a replay too. So all
+    steps are computed by the same instructions, and a resumed run has the same bits.
 
     Attributes: ``eager_because``, why an ``"auto"`` computes eagerly; empty as long as it replays.
     """
@@ -41,19 +41,19 @@ class Engine:
         choose("engine", name, ENGINES)
         self.name = name
         self.eager_because = ""
-        self._layouts: set[str] = set()  # of the arguments that there have been
+        self._layouts: set[str] = set()  # of all arguments so far
         self._changes = 0
         self.release()
 
     def release(self) -> None:
-        """Forget what was captured, and give its memory back."""
+        """Delete the capture, and free its memory."""
         self._staged: Any = None
         self._subject: tuple = ()
         self._attributes = Attributes()
 
     @property
     def state(self) -> dict[str, Any]:
-        """What a resumed run has to know to compute its steps as this one would."""
+        """What a resumed run needs to compute its steps as this run would."""
         return {"eager_because": self.eager_because, "layouts": sorted(self._layouts)}
 
     @state.setter
@@ -81,20 +81,20 @@ class Engine:
         return replay()
 
     def _changed(self, trainer: Any) -> bool:
-        """Whether an attribute is another one than when the step was captured, of which the capture knows nothing."""
+        """Whether an attribute has changed since the capture, which would not take notice of it."""
         name = self._attributes.changed()
         if not name:
             return False
         self._changes += 1
         if self._changes == _MOST:
             trainer.note(
-                f"the step is captured anew whenever an attribute changes, and {name} and others have changed {_MOST} "
-                "times; engine='eager' may be faster"
+                f"the step is captured again after each change of an attribute, and {name} and others have changed "
+                f"{_MOST} times; engine='eager' may be faster"
             )
         return True
 
     def _refused(self, trainer: Any) -> str:
-        """Why a capture is not tried, or only if it is asked for."""
+        """Why no capture is tried, or only with the engine "replay"; empty if one is tried."""
         if not is_available():
             return "ichikara.fast cannot be imported here"
         optimizers = _optimizers(trainer.optimizer)
@@ -105,14 +105,14 @@ class Engine:
             return ""
         for part in trainer.model.modules():
             if part.__dict__["_forward_hooks"] or part.__dict__["_forward_pre_hooks"]:
-                return f"{type(part).__name__} has a hook, which is to be called in each step"
+                return f"{type(part).__name__} has a hook, which has to be called in each step"
         for optimizer in optimizers:
             if type(optimizer).step is not Optimizer.step:
-                return f"{type(optimizer).__name__} has a step of its own"
+                return f"{type(optimizer).__name__} overrides step()"
         return ""
 
     def _capture(self, trainer: Any, args: tuple) -> tuple[str, Exception | None]:
-        """Capture the step, and leave everything as it was; why that cannot be, and the error that said so."""
+        """Capture the step, and restore everything; returns why the step cannot be captured, and the error raised."""
         self._layouts.add(_layout(args))
         if len(self._layouts) > _MOST and self.name == "auto":
             return f"the batches come in more than {_MOST} shapes", None
@@ -132,30 +132,30 @@ class Engine:
             return _said(error), error
         if changed:
             return f"the step itself changes {changed}, which a replay would not", None
-        return "the step draws random numbers, and not from an ichikara.Generator" if drawn else "", None
+        return "the step draws random numbers from another source than an ichikara.Generator" if drawn else "", None
 
     def _eagerly(self, trainer: Any, step: Callable, args: tuple, why: str, error: Exception | None = None) -> Any:
-        """The value of a step that cannot be captured; later ones are not tried."""
+        """The value of a step that cannot be captured. Later steps are not captured either."""
         self.release()
         if self.name == "replay":
             if error is not None and not isinstance(error, TypeError | RuntimeError):
-                raise error  # a mistake, whatever the engine
+                raise error  # an error with any engine
             raise UserError(f"the step cannot be captured: {why}; engine='auto' computes it eagerly") from error
-        value = step(*args)  # an error that is one here too is shown as it is
+        value = step(*args)  # which raises the error again if it is not about the capture
         self.eager_because = why
         trainer.note(f"steps are computed eagerly, not replayed: {why}")
         return value
 
 
 class _GlobalStreams:
-    """Where the random numbers of Python and of NumPy stand that belong to nobody."""
+    """The states of the global random number generators of Python and NumPy."""
 
     def __init__(self):
         self._python = random.getstate()
         self._numpy: Any = numpy.random.get_state()  # noqa: NPY002 - others may draw from it
 
     def restore(self) -> bool:
-        """Go back there; whether there is a way to go."""
+        """Restore the states. Returns whether they had changed."""
         now = _GlobalStreams()
         drawn = now._python != self._python, str(now._numpy[1:]) != str(self._numpy[1:])
         if drawn[0]:
@@ -166,19 +166,19 @@ class _GlobalStreams:
 
 
 def _optimizers(optimizer: Any) -> list[Any]:
-    """The optimisers themselves, where several are saved as one."""
+    """The optimisers, one by one, also those in an `Optimizers`."""
     return list(getattr(optimizer, "optimizers", [optimizer]))
 
 
 def _layout(args: tuple) -> str:
-    """What of arguments is part of a capture, in words."""
+    """The properties of arguments that a capture depends on, as text."""
     arrays = [raw(arg) for arg in args if isinstance(arg, Tensor)]
     others = [arg for arg in args if not isinstance(arg, Tensor)]
     return f"{[(array.shape, str(array.dtype), array.strides) for array in arrays]} {others}"
 
 
 def _said(error: Exception) -> str:
-    """An error in one line, and where in the user's own files it was raised."""
+    """An error's message in one line, with the line of the user's file that raised it."""
     ours = Path(__file__).parents[1]
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if ours not in Path(frame.filename).parents]
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

@@ -19,7 +19,7 @@ def evaluate(
 
     Arguments: ``model``; ``loss``, of outputs and targets; ``data``, a Dataset, a loader, or a `TestVault`, which is
     opened for it once; ``metrics``, of outputs and targets to a dictionary of numbers, by default the loss's own;
-    ``again``, to open a vault that was opened before; ``by``, what the vault writes down.
+    ``again``, to open a vault that was opened before; ``by``, what opens the vault, for its record.
 
     Raises VaultOpenedError for a vault that was opened before.
 
@@ -40,7 +40,7 @@ def evaluate(
 def predict(model, inputs, batch_size: int | None = None) -> numpy.ndarray:
     """The network's outputs for inputs, in evaluation mode. Shapes: (n, \\*in) -> (n, \\*out).
 
-    Arguments: ``batch_size``, how many it is given at a time; by default from 64 of a few to 1,024 of many.
+    Arguments: ``batch_size``, how many examples at a time; by default 64 to 1,024, more of a large set.
     """
     if batch_size is None:
         batch_size = _at_a_time(len(inputs))
@@ -54,7 +54,7 @@ def predict(model, inputs, batch_size: int | None = None) -> numpy.ndarray:
 
 @contextmanager
 def _evaluating(model):
-    """Evaluation mode and no graph for a block; infinities are what they are, without a word from NumPy."""
+    """A block in evaluation mode, without a graph and without NumPy's warnings about infinities."""
     was = model.training
     model.eval()
     try:
@@ -65,7 +65,7 @@ def _evaluating(model):
 
 
 def metrics_of(loss: Callable) -> Callable:
-    """The measures that a loss brings along; none for a plain function."""
+    """The metrics that a loss defines; none for a plain function."""
     return getattr(loss, "metrics", lambda output, targets: {})
 
 
@@ -75,10 +75,10 @@ def as_loader(data):
 
 
 def _at_a_time(count: int) -> int:
-    """How many of so many examples a network is given at a time.
+    """The batch size for the evaluation of so many examples.
 
-    Many keep its products quick, which counts where there are many. A few hundred in one batch would take kernels that
-    a small network is trained without, and seconds to compile them.
+    Large batches make matrix products fast, which matters for large sets. For a small set, a batch of a few hundred
+    would need kernels that the training did not use, and compiling these takes seconds.
     """
     return min(max(count // 16, 64), 1024)
 
@@ -90,7 +90,7 @@ class Totals:
         self.count, self.sums = count, dict(sums or {})
 
     def add(self, count: int, numbers: dict[str, float]) -> None:
-        """Take a batch's means in."""
+        """Add the means of a batch."""
         self.count += count
         for name, number in numbers.items():
             self.sums[name] = self.sums.get(name, 0.0) + count * number

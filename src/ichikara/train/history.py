@@ -26,7 +26,7 @@ class History:
 
     @property
     def columns(self) -> list[str]:
-        """The columns' names, in the order in which they first came."""
+        """The columns' names, in the order of their first appearance."""
         return list(dict.fromkeys(name for row in self.rows for name in row))
 
     @property

@@ -1,4 +1,4 @@
-"""A learning rate to begin with: how the loss goes while the rate rises from much too small to much too large."""
+"""A learning rate to begin with: how the loss changes while the rate rises from much too small to much too large."""
 
 import math
 from collections.abc import Iterator
@@ -36,21 +36,21 @@ def find_learning_rate(
     smoothing: float = 0.9,
     diverged: float = 4.0,
 ) -> LearningRates:
-    r"""Train for some steps with a rate that rises exponentially, and leave everything as it was.
+    r"""Train for some steps with a rate that rises exponentially, then restore everything.
 
     .. math:: \eta_i = \mathrm{low} \left(\frac{\mathrm{high}}{\mathrm{low}}\right)^{i / (\mathrm{steps} - 1)}, \qquad
         \bar L_i = \frac{\sum_{j \le i} \beta^{i - j} L_j}{\sum_{j \le i} \beta^{i - j}}, \qquad
         \eta^* = \arg\min_{\eta_i} \frac{d \bar L}{d \log \eta}
 
-    Where the smoothed loss falls fastest the rate is about right; where it is lowest it is already at the edge.
+    Where the smoothed loss falls fastest, the rate is about right. Where it is lowest, the rate is almost too large.
 
     Arguments: ``trainer``, whose network, loss and optimiser are tried (its schedule, callbacks and averaging are left
-    out); ``loader``, of batches, gone through again if it is short; ``low`` and ``high``, the first rate and the last;
+    out); ``loader``, of batches, repeated if it is short; ``low`` and ``high``, the first rate and the last;
     ``steps``, how many rates; ``smoothing``, β, 0 for none; ``diverged``, the search ends where the smoothed loss is so
     many times the lowest, or is no longer finite.
 
-    Afterwards weights, buffers, the optimiser's memory and rates, and the streams of random numbers are as before.
-    Groups of parameters with rates of their own keep their proportions.
+    Afterwards weights, buffers, the optimiser's state and rates, and the random number generators are as before.
+    Parameter groups with different rates keep the ratios of their rates.
 
     Raises UserError for arguments out of range, an empty loader, and a loss that is not finite from the start.
 
@@ -100,7 +100,7 @@ def find_learning_rate(
 
 
 def _probe(trainer: Trainer) -> Trainer:
-    """A trainer of the same network that steps as this one does, and counts and tells nothing."""
+    """A trainer that takes the same steps on the same network, without counting them and without callbacks."""
     return Trainer(
         trainer.model,
         trainer.loss,
@@ -133,7 +133,7 @@ def _without_end(loader) -> Iterator:
 
 
 class _as_it_was:
-    """A block after which network, optimiser and streams are as they were before it."""
+    """A block after which network, optimiser and random number generators are restored."""
 
     def __init__(self, trainer: Trainer, loader: Any):
         self.trainer, self.loader = trainer, loader
@@ -157,7 +157,7 @@ class _as_it_was:
 def _steepest(rates: numpy.ndarray, smoothed: numpy.ndarray, settling: int) -> float | None:
     """The rate at which the smoothed loss falls fastest, of those before its lowest point.
 
-    The first steps are passed over: the mean of a few batches moves by which batches they are, and not by the rate.
+    The first steps are left out: there the smoothed loss depends on the batches more than on the rate.
     """
     lowest = int(smoothed.argmin())
     if lowest == 0:

@@ -1,4 +1,4 @@
-"""What a training run makes small and what it reports: the loss by its name, fitted to the task's targets."""
+"""The loss of a training run by its name, for the targets of a task, and the metrics beside it."""
 
 import math
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def quadratic_cost(input, target, /):
     return 0.5 * (d * d).sum() / max(len(input), 1)
 
 
-# name: the function, and the targets that it wants of a classification: class indices, or one number for each output
+# name: the function, and the targets that it takes of a classification: class indices, or one number for each output
 LOSSES: dict[str, tuple[Callable, str]] = {
     "cross_entropy": (ops.cross_entropy, "indices"),
     "bce": (ops.binary_cross_entropy_with_logits, "numbers"),
@@ -49,14 +49,14 @@ LOSSES: dict[str, tuple[Callable, str]] = {
 
 
 PLACES = ("text", "sequence")
-"""The tasks in which every place of an example has an answer of its own."""
+"""The tasks in which every position of an example has a target."""
 
 
 class Objective:
-    """A loss by its name, which gives a data set's targets the form that the loss wants.
+    """A loss by its name, which gives a data set's targets the form that the loss takes.
 
     A classification with one output has targets 0 and 1; with an output for each class they are class indices, or,
-    where the loss compares numbers, rows with a one at the class.
+    where the loss compares numbers, one-hot vectors.
 
     Arguments: ``name``, of a loss; ``data``, whose task and classes it is for; ``options``, of the loss. ``outputs`` is
     how many numbers a network gives for each example.
@@ -77,20 +77,22 @@ class Objective:
         if self.form == "indices" and self.task == "regression":
             raise UserError(f"{name} compares classes, and {data.name} has numbers as targets; use mse, l1 or huber")
         if name == "perceptron" and self.classes != 2:
-            raise UserError(f"a perceptron tells two classes apart, and {data.name} has {self.classes or 'no'} classes")
+            raise UserError(f"a perceptron separates two classes, and {data.name} has {self.classes or 'no'} classes")
         if self.task in PLACES and self.form != "indices":
-            raise UserError(f"{data.name} names a symbol at each place, and {name} compares numbers; use cross_entropy")
+            raise UserError(
+                f"{data.name} has a symbol at each position, and {name} compares numbers; use cross_entropy"
+            )
         single = name == "perceptron" or (name == "bce" and self.classes == 2)
         self.outputs = math.prod(data.targets.shape[1:]) if self.task == "regression" else 1 if single else self.classes
 
     def __call__(self, output: Tensor, targets: Tensor) -> Tensor:
         prepared = self.prepare(output, targets)
         if self.task in PLACES:
-            output = ops.reshape(output, (-1, output.shape[-1]))  # every place of every sequence is an example
+            output = ops.reshape(output, (-1, output.shape[-1]))  # every position of every sequence is an example
         return self.loss(output, prepared, **self.options)
 
     def prepare(self, output: Tensor, targets: Tensor) -> Tensor:
-        """The targets in the form that the loss wants beside these outputs."""
+        """The targets in the form that the loss takes with these outputs."""
         if self.task == "regression":
             return targets if targets.shape == output.shape else ops.reshape(targets, output.shape)
         if self.form == "indices":
@@ -100,11 +102,11 @@ class Objective:
         return ops.one_hot(targets, output.shape[-1], dtype=output.dtype)
 
     def metrics(self, output: Tensor, targets: Tensor) -> dict[str, float]:
-        """The measures that a person reads beside the loss: the part of classes that is right."""
+        """The metrics beside the loss: the accuracy of a classification."""
         return {} if self.task in ("regression", "text") else {"accuracy": accuracy(output, targets)}
 
     def decide(self, output: Tensor) -> tuple[Any, Any]:
-        """The class that each output means, and its probability where the loss says one; NumPy arrays."""
+        """The class that each output predicts, and its probability if the loss defines one; NumPy arrays."""
         with no_grad():
             if output.shape[-1] == 1:
                 chosen = (output > 0).astype("int64").numpy()[..., 0]
@@ -119,7 +121,7 @@ class Objective:
 
 
 def accuracy(output: Tensor, targets: Tensor) -> float:
-    """The part of the examples whose class the outputs name: the largest output, or the sign of a single one.
+    """The fraction of examples whose class is predicted, by the largest output or by the sign of a single one.
 
     Shapes: (n, c) or (n, 1), (n) -> a number from 0 to 1.
 

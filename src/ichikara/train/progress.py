@@ -12,9 +12,9 @@ def describe(row: dict[str, Any]) -> str:
     shown = []
     for part, label in (("train_", "train"), ("val_", "validation"), ("test_", "test")):
         words = [f"loss {row[f'{part}loss']:.4f}"] if f"{part}loss" in row else []
-        for measure, said in (("accuracy", "accuracy"), ("exact", "whole answers right")):
+        for measure, name in (("accuracy", "accuracy"), ("exact", "exact match")):
             if part + measure in row:
-                words.append(f"{said} {row[part + measure]:.2%}")
+                words.append(f"{name} {row[part + measure]:.2%}")
         if words:
             shown.append(f"{label} {', '.join(words)}")
     return " · ".join(shown)
@@ -66,7 +66,7 @@ class Progress(Callback):
             self.bar.console.print(f"epoch {row['epoch']:>3}  {describe(row)}", highlight=False)
 
     def close(self):
-        """Take the bar off the terminal, whatever happened."""
+        """Remove the bar from the terminal."""
         if self.bar:
             self.bar.stop()
             self.bar = None

@@ -1,4 +1,4 @@
-"""The training loop: batches, losses, gradients, steps; watched, stopped, saved and taken up again."""
+"""The training loop: batches, losses, gradients and steps; validation, stopping, saving and resuming."""
 
 import math
 import os
@@ -26,11 +26,11 @@ __all__ = ["DivergedError", "Trainer"]
 
 
 SAVE_EVERY = 1.0
-"""Seconds between two checkpoints at the least; what is done in between is done again when a killed run is resumed."""
+"""The least time between two checkpoints, in seconds. A resumed run repeats what it did after the last checkpoint."""
 
 
 class DivergedError(UserError):
-    """The loss became infinite or not a number, so that there is nothing left to learn from."""
+    """The loss became infinite or not a number, so the training cannot continue."""
 
 
 class Trainer:
@@ -42,17 +42,17 @@ class Trainer:
     `Objective`; ``optimizer``; ``metrics``, a function of outputs and targets to a dictionary of numbers, by default
     that of the loss; ``schedule``, a learning-rate schedule, stepped every epoch, or with ``schedule_every="batch"``
     every step; ``callbacks``; ``clip_grad_norm`` and ``clip_grad_value``, limits of the gradients; ``accumulate``, how
-    many batches make a step, by the mean gradient of all their examples: as one batch so many times as large, in the
-    memory of a small one (what batch normalisation sees are the small ones); ``averaging``, of the weights over the
-    steps, with which the run is validated and ends; ``generator``, the random numbers of the layers (dropout);
+    many batches make a step, with the mean gradient of all their examples: as for one large batch, in the memory of a
+    small one (batch normalisation still uses the small ones); ``averaging``, of the weights over the
+    steps, with which the run is validated and ends; ``generator``, the source of the layers' random numbers (dropout);
     ``engine``, what computes a step: ``"eager"``, each operation when it is called; ``"replay"``, the step is captured
     once and replayed (`ichikara.stage`); ``"auto"``, replays where the step can be captured, else eager, and callbacks
     are told why (`Callback.on_note`).
 
-    A replay computes what the step computes with arrays. What a loss or a layer of yours does besides, such as printing
-    or writing a file, happens only while the step is captured; ``engine="eager"`` does it in each step.
+    A replay repeats what the step computes with arrays. Anything else that your loss or layer does, such as printing or
+    writing a file, happens only while the step is captured. With ``engine="eager"`` it happens in each step.
 
-    Raises DivergedError when the loss is no longer finite; UserError for what does not fit together.
+    Raises DivergedError when the loss is no longer finite; UserError for arguments that do not fit together.
 
     >>> from ichikara import nn, optim
     >>> from ichikara.arrays import Generator
@@ -115,28 +115,28 @@ class Trainer:
         validation: Any = None,
         checkpoint: str | os.PathLike | None = None,
     ) -> History:
-        """Train until so many epochs are done in all, and return what happened in each.
+        """Train until ``epochs`` epochs are done in all, and return their history.
 
-        Arguments: ``loader``, of batches ``(inputs, targets)``; ``epochs``; ``validation``, a Dataset or loader to be
-        watched after each epoch; ``checkpoint``, the file in which the run is saved after an epoch (those of
-        less than a second, not each), at the end, and when Ctrl-C ends it early.
+        Arguments: ``loader``, of batches ``(inputs, targets)``; ``epochs``; ``validation``, a Dataset or loader to
+        evaluate after each epoch; ``checkpoint``, the file in which the run is saved after an epoch (short epochs share
+        a save), at the end, and when Ctrl-C ends it early.
 
         A first Ctrl-C ends the run after the current batch (``interrupted`` is then True), a second one at once. A run
-        that was stopped stays so, also when it is taken up again; to go on with it, set ``stopped`` to None.
+        that was stopped stays stopped when it is resumed; to continue it, set ``stopped`` to None.
         """
         if epochs < 1:
             raise UserError(f"epochs is a whole number of at least 1, not {epochs}")
         self.loader = loader
         self.interrupted = False
         watched = as_loader(validation)
-        # Infinities are reported as what they are, a run that diverged, and not one by one by NumPy.
+        # Infinities are reported as a diverged run, not one by one by NumPy.
         with self._interruptible(), using(self.generator), numpy.errstate(all="ignore"):
             try:
                 self._tell("on_fit_start", epochs)
                 saved = -math.inf
                 while self.epoch < epochs and not self.stopped and not self.interrupted:
                     self._run_epoch(watched)
-                    # Epochs of milliseconds are not saved one by one: waiting for the disk would take all the time.
+                    # Saving after each epoch of a few milliseconds would take longer than the training.
                     if checkpoint is not None and time.perf_counter() - saved > SAVE_EVERY:
                         self.save(checkpoint)
                         saved = time.perf_counter()
@@ -157,7 +157,7 @@ class Trainer:
         self.model.train()
         self._tell("on_epoch_start", self.epoch + 1)
         if self._batch:
-            self.loader.state = self._order  # the epoch was interrupted: draw its batches again, and pass those done
+            self.loader.state = self._order  # the epoch was interrupted: draw its batches again, and skip those done
         else:
             self._order, self._rate = getattr(self.loader, "state", None), self.learning_rate
         for number, (inputs, targets) in enumerate(self.loader, 1):
@@ -194,7 +194,7 @@ class Trainer:
         inputs, targets = asarray(inputs), asarray(targets)
         pending = self._pending + len(inputs)
         first, summed = self._pending == 0, self.accumulate > 1
-        size = pending if last and summed else 0  # a number that is given is part of a capture: only where it counts
+        size = pending if last and summed else 0  # each different number is another capture, so only where it is used
         clip = self.clip_grad_norm, self.clip_grad_value
         loss, output = self._engine.call(self, self._learn, inputs, targets, first, last, summed, size, *clip)
         self._pending = 0 if last else pending
@@ -240,7 +240,7 @@ class Trainer:
             )
 
     def _end_step(self):
-        """What follows an update."""
+        """Update averages, schedule and counts after an update of the weights."""
         if self.averaging is not None:
             self.averaging.update(self.model)
         if self.schedule is not None and self.schedule_every == "batch":
@@ -252,7 +252,7 @@ class Trainer:
 
     @property
     def engine(self) -> str:
-        """What computes the steps, by the name that was given."""
+        """The name of the engine that computes the steps."""
         return self._engine.name
 
     @property
@@ -262,7 +262,7 @@ class Trainer:
 
     @property
     def batches(self) -> int:
-        """How many batches have been learnt from, in all."""
+        """How many batches were used, in all."""
         return self.epoch * len(self.loader or ()) + self._batch
 
     @property
@@ -275,7 +275,7 @@ class Trainer:
         self.stopped = reason
 
     def note(self, line: str) -> None:
-        """Tell the callbacks something that should be known of the run."""
+        """Give the callbacks a message for the user."""
         for callback in self.callbacks:
             getattr(callback, "on_note", lambda trainer, line: None)(self, line)
 
@@ -290,7 +290,7 @@ class Trainer:
     # --- saving and resuming ------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike) -> None:
-        """Save all that the run's continuation depends on, in one file that is whole at any moment.
+        """Save all that a resumed run needs, in one file that is whole at any moment.
 
         Raises UserError where it cannot be written; the file from before is then as it was.
         """
@@ -320,7 +320,7 @@ class Trainer:
         save_arrays(path, arrays, settings)
 
     def resume(self, path: str | os.PathLike, loader=None) -> None:
-        """Take up a saved run, so that it goes on bit for bit as if it had never stopped.
+        """Resume a saved run: it continues bit for bit as if it had never stopped.
 
         Arguments: ``path``, a file of `save`; ``loader``, the one that `fit` will be given.
 
@@ -364,7 +364,7 @@ class Trainer:
 
     @contextmanager
     def _interruptible(self):
-        """Let Ctrl-C end the run between two batches, where everything fits together."""
+        """Let Ctrl-C end the run between two batches, when the state is consistent."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
