@@ -351,7 +351,7 @@ UNCAPTURED = {
     "a loss that looks at a number": (None, Reads, "number of a traced tensor"),
     "a loss that changes itself": (None, Counts, "the step itself changes Counts.weight"),
     "a loss that changes a variable": (None, counting, "the step itself changes loss.weight"),
-    "a layer that keeps a value": (Remembers, None, "kept"),
+    "a layer whose value outlives the step": (Remembers, None, "outlives"),
     "random numbers of Python": (Lucky, None, "random numbers"),
     "random numbers of NumPy": (OnNumpy, None, "random numbers"),
 }

@@ -60,6 +60,7 @@ __all__ = [
     "LARGE",
     "Implementation",
     "InPlace",
+    "Name",
     "fused",
     "fused_kernels",
     "implementation",
