@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import needs
 import numpy
 import pytest
 
@@ -131,13 +132,13 @@ def test_a_run_that_is_made_longer_equals_one_that_was_long(run, recipe, tmp_pat
 
 def test_an_engine_is_chosen_and_kept_with_the_run(run, recipe, tmp_path):
     loss = {}
-    for engine in ("eager", "replay", "auto"):
+    for engine in ("eager", "replay", "auto") if needs.registry() else ("eager", "auto"):
         status, out, err = run("train", recipe(), "--out", engine, "--engine", engine, "--json")
         assert status == 0, err
         assert "not replayed" not in err
         assert f'engine = "{engine}"' in (tmp_path / engine / "recipe.toml").read_text()
         loss[engine] = last_json(out)["train_loss"]
-    assert loss["auto"] == loss["replay"] == pytest.approx(loss["eager"], rel=1e-4)
+    assert loss["auto"] == loss.get("replay", loss["auto"]) == pytest.approx(loss["eager"], rel=1e-4)
     status, _, err = run("train", "--resume", "auto", "--engine", "eager", "--set", "training.epochs=4")
     assert status == 0, err
     assert 'engine = "eager"' in (tmp_path / "auto" / "recipe.toml").read_text()
@@ -402,6 +403,7 @@ def kill_and_resume(tmp_path, run, recipe, times):
 
 
 def test_a_killed_run_resumes_exactly(tmp_path, run, recipe):
+    needs.one_engine()
     killed, whole = kill_and_resume(tmp_path, run, recipe(), times=4)
     assert killed == whole
 

@@ -2,16 +2,12 @@
 
 from importlib import import_module
 
-import numpy
 import pytest
 from cases import DIFFERENTIABLE, check_gradients, rows_of
 
-import ichikara
 from ichikara.arrays import Interpreter, interpreting
-from ichikara.autodiff import GradientError, Operation, check_grads, operations
+from ichikara.autodiff import Operation, operations
 from ichikara.autodiff.plan import plan_of
-from ichikara.fast import registry
-from ichikara.fast.modules import normalise_leaky
 
 engine, linalg, shape = (import_module(f"ichikara.{name}") for name in ("autodiff.engine", "ops.linalg", "ops.shape"))
 
@@ -21,9 +17,6 @@ RULES = [
     if isinstance(operation, Operation)
     for input in operation.rules
 ]
-
-
-IMPLEMENTED = [(name, input) for name, found in registry.implementations.items() for input in found.rules]
 
 
 def scaled(rule, factor):
@@ -52,21 +45,6 @@ def is_noticed(name):
     return False
 
 
-def check_fused(negative_slope):
-    """The gradients of what the wing alone has: a normalisation fused with its activation."""
-    arrays = [numpy.random.default_rng(0).normal(size=shape) for shape in ((5, 3, 2), (1, 3, 1), (1, 3, 1))]
-    function = lambda x, w, b: normalise_leaky(x, w, b, axes=(0, 2), negative_slope=negative_slope)[0]
-    check_grads(function, *arrays)
-    with interpreting(Interpreter()):
-        expected = function(*map(ichikara.asarray, arrays)).numpy()
-    numpy.testing.assert_allclose(function(*map(ichikara.asarray, arrays)).numpy(), expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("negative_slope", [0.0, 0.1, 1.0])
-def test_a_normalisation_fused_with_its_activation(negative_slope):
-    check_fused(negative_slope)
-
-
 @pytest.mark.parametrize("factor", [0.0, 1.01])
 @pytest.mark.parametrize(("name", "input"), RULES)
 def test_a_wrong_rule_is_noticed(name, input, factor, monkeypatch):
@@ -78,22 +56,6 @@ def test_a_wrong_rule_is_noticed(name, input, factor, monkeypatch):
         noticed = is_noticed(name)
     plan_of.cache_clear()
     assert noticed
-
-
-@pytest.mark.parametrize("factor", [0.0, 1.01])
-@pytest.mark.parametrize(
-    ("name", "input"), [(n, i) for n, found in registry.implementations.items() for i in found.rules]
-)
-def test_a_wrong_rule_of_an_implementation_is_noticed(name, input, factor, monkeypatch):
-    right = registry.implementations[name]
-    wrong = registry.Implementation(right.function, right.keeps, right.rules)
-    wrong.rules[input] = right.rules[input]._replace(function=scaled(right.rules[input].function, factor))
-    monkeypatch.setitem(registry.implementations, name, wrong)
-    if name in operations:
-        assert is_noticed(name)
-    else:
-        with pytest.raises(GradientError):
-            check_fused(0.1)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import math
 
+import needs
 import numpy
 import pytest
 
@@ -539,6 +540,7 @@ def test_parts_that_do_not_fit_together_are_refused_before_anything_is_done(name
 
 
 def test_folds_in_parallel_equal_those_one_after_the_other(run, tmp_path):
+    needs.one_engine()
     words = ["cross-validate", "moons", "--folds", "3", *words_of(short("moons")), "--json"]
     serial = last_json(run(*words, "--picture", "folds.png"))
     parallel = last_json(run(*words, "--jobs", "2"))
