@@ -47,7 +47,7 @@ def test_a_normalisation_fused_with_its_activation(negative_slope):
 )
 def test_a_wrong_rule_of_an_implementation_is_noticed(name, input, factor, monkeypatch):
     right = registry.implementations[name]
-    wrong = registry.Implementation(right.function, right.keeps, right.rules)
+    wrong = registry.Implementation(right.function, right.residuals, right.rules)
     wrong.rules[input] = right.rules[input]._replace(function=scaled(right.rules[input].function, factor))
     monkeypatch.setitem(registry.implementations, name, wrong)
     if name in operations:

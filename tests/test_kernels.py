@@ -64,7 +64,7 @@ def test_every_kernel_is_of_an_operation_that_has_cases():
             continue
         assert name in rows
         assert set(functions) - {"", registry.INFERENCE} <= set(operations[name].inputs)
-        assert registry.INFERENCE not in functions or name in registry.implementations or operations[name].keeps
+        assert registry.INFERENCE not in functions or name in registry.implementations or operations[name].residuals
     for name, of in registry.small_kernels:
         assert name in rows
         assert of in ("", *operations[name].inputs)

@@ -23,7 +23,7 @@ class Signature:
     """
 
     rules: dict  # by input, and what they keep; see `engine`
-    keeps: tuple[str, ...]
+    residuals: tuple[str, ...]
     stated = False  # whether the gradient of every input was stated
 
     def __init__(
@@ -56,7 +56,13 @@ class Signature:
             )
         shapes = [f"{name}_shape" for name in self.inputs]
         for name, stated in rules.items():
-            unknown = set(names_of(stated[1]) if stated else ()) - {"g", "y", *self.parameters, *shapes, *self.keeps}
+            unknown = set(names_of(stated[1]) if stated else ()) - {
+                "g",
+                "y",
+                *self.parameters,
+                *shapes,
+                *self.residuals,
+            }
             if unknown:
                 raise TypeError(f"{self.name}: the gradient of {name} names {', '.join(sorted(unknown))}")
         self.stated = True

@@ -91,9 +91,9 @@ class Rule(NamedTuple):
 class Operation(Signature):
     """A differentiable function of arrays: its value, its formula, and a rule for the gradient of each input."""
 
-    def __init__(self, function, formula, *, keeps=(), returns=(), slices=False, **traits):
+    def __init__(self, function, formula, *, residuals=(), returns=(), slices=False, **traits):
         super().__init__(function, formula, **traits)
-        self.keeps: tuple[str, ...] = keeps  # the names of further results, for the rules
+        self.residuals: tuple[str, ...] = residuals  # the names of further results, for the rules
         self.returns: tuple[str, ...] = returns  # those of them that are returned too, as constants
         self.slices: bool = slices  # whether the gradient of its input is zero but for one place
         self.rules: dict[Any, Rule] = {}  # by input; under None, the rule of all inputs together
@@ -111,7 +111,7 @@ class Operation(Signature):
             output, used = seam.interpreter.forward(self, values, inputs)
         except (ValueError, TypeError, IndexError) as error:
             raise self.explained(values, error) from error
-        y, *kept = output if used.keeps else (output,)
+        y, *kept = output if used.residuals else (output,)
         node = self._node(used, inputs, values, y, kept) if inputs and is_floating(y) else None
         y = wrap(y, node) if wrapped else y
         return (y, *[wrap(x, None) if wrapped else x for x in kept[: len(self.returns)]]) if self.returns else y
@@ -125,7 +125,7 @@ class Operation(Signature):
         for name, i in plan.shapes:
             saved[name] = self.shape_of(values[i])
         if kept:
-            saved.update(zip(used.keeps, kept, strict=True))
+            saved.update(zip(used.residuals, kept, strict=True))
         node = Node(y, self, inputs, plan, saved)
         for name in plan.watched:
             if inputs[name].operation is None:

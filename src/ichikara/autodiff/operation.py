@@ -88,7 +88,7 @@ def op(
     floating: bool = False,
     promotes: bool | tuple[int, ...] | None = None,
     sequence: bool = False,
-    keeps: tuple[str, ...] = (),
+    residuals: tuple[str, ...] = (),
     slices: bool = False,
     name: str | None = None,
 ) -> Callable[[Callable], Operation]:
@@ -98,7 +98,7 @@ def op(
     ``broadcasts``, whether its inputs are broadcast together, so that a rule's result is summed to its input's shape;
     ``floating``, whether it is one of real numbers, so that whole numbers become float32; ``promotes``, which inputs
     mix their types (by default those of an operation that broadcasts or is floating); ``sequence``, whether its one
-    input is a sequence of arrays; ``keeps``, the names of further results that only the rules see; ``slices``,
+    input is a sequence of arrays; ``residuals``, the names of further results that only the rules see; ``slices``,
     whether its gradient is that of a slice, zero but for one place; ``name``, where the function's will not do.
     """
 
@@ -111,7 +111,7 @@ def op(
             floating=floating,
             promotes=promotes,
             sequence=sequence,
-            keeps=keeps,
+            residuals=residuals,
             slices=slices,
         )
         return _register(operation, binds)

@@ -89,8 +89,8 @@ class Dispatcher(Interpreter):
         key = operation, base, function
         found = self._merged.get(key)
         if found is None:
-            keeps = () if inference else (base or operation).keeps
-            found = self._merged[key] = Implementation(function, keeps, base.rules if base else {}, inference)
+            residuals = () if inference else (base or operation).residuals
+            found = self._merged[key] = Implementation(function, residuals, base.rules if base else {}, inference)
             found.gradient(**{name: rule for name, rule in kernels.items() if name not in ("", INFERENCE)})
         return found
 

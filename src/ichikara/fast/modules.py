@@ -29,7 +29,7 @@ normalise_leaky = Composition(
 def run_sequential(modules: list, input: Any) -> Any:
     """Call modules one after another, a normalisation and its activation as one."""
     fused = False  # into the layer before
-    for layer, following in zip(modules, [*modules[1:], None], strict=True):
+    for layer, following in zip(modules, [*modules[1:], None], strict=False):
         slope = _fusable(layer, following) if type(layer) in _NORMALISATIONS else None
         if slope is not None:
             input = layer.normalised(input, partial(normalise_leaky, negative_slope=slope))

@@ -89,13 +89,13 @@ Name = tuple[str, str]
 class Implementation:
     """Another way to compute an operation: a function of arrays, and rules for the gradients of its inputs.
 
-    Attributes: ``keeps``, the names of the results after the first, the *residuals*: they are saved for the rules, and
+    Attributes: ``residuals``, the names of the results after the first: they are saved for the rules, and
     returned only if the operation returns them too; ``rules``, by input, where they differ from the operation's;
     ``inference``, whether it computes the value alone.
     """
 
-    def __init__(self, function: Callable, keeps: tuple[str, ...] = (), rules: Any = (), inference: bool = False):
-        self.function, self.keeps, self.rules, self.inference = function, keeps, dict(rules), inference
+    def __init__(self, function: Callable, residuals: tuple[str, ...] = (), rules: Any = (), inference: bool = False):
+        self.function, self.residuals, self.rules, self.inference = function, residuals, dict(rules), inference
 
     def gradient(self, **rules: Callable) -> "Implementation":
         """State the rules that differ from the operation's."""
@@ -142,11 +142,11 @@ in_place_kernels: dict[str, InPlace] = {}
 """By rule."""
 
 
-def implementation(operation: str, keeps: tuple[str, ...] = ()) -> Callable[[Callable], Implementation]:
+def implementation(operation: str, residuals: tuple[str, ...] = ()) -> Callable[[Callable], Implementation]:
     """Decorator: a function that computes an operation on NumPy arrays of any size."""
 
     def register(function):
-        implementations[operation] = Implementation(function, keeps)
+        implementations[operation] = Implementation(function, residuals)
         return implementations[operation]
 
     return register

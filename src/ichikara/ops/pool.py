@@ -34,7 +34,7 @@ _host = namespace()  # matrices and indices of constants are NumPy's
 # --- the largest ------------------------------------------------------------------------------------------------------
 
 
-@op(r"y_{n c i} = \max_k x_{n c (s i + d k - p)}", floating=True, keeps=("winners",))
+@op(r"y_{n c i} = \max_k x_{n c (s i + d k - p)}", floating=True, residuals=("winners",))
 def max_pooling(x, /, kernel=(), window=None):
     """The largest of each window, and which it was: `max_pool2d`, its arguments in one form.
 

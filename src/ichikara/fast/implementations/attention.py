@@ -28,7 +28,7 @@ def _scores(q, k, mask, is_causal, scale):
     return numpy.where(mask, scores, _MASKED) if mask.dtype == bool else scores + mask.astype(scores.dtype)
 
 
-@implementation("attention", keeps=("p", "backward"))
+@implementation("attention", residuals=("p", "backward"))
 def attention(q, k, v, mask, dropout_mask, is_causal, scale):
     p = _scores(q, k, mask, is_causal, scale)  # (*n, l, s)
     highest = numpy.max(p, axis=-1, keepdims=True) if p.shape[-1] else numpy.sum(p, axis=-1, keepdims=True)
@@ -71,7 +71,7 @@ def _mask_gradient(g, mask_shape, backward):
 attention.gradient(q=_query_gradient, k=_key_gradient, v=_value_gradient, mask=_mask_gradient)
 
 
-@implementation("self_attention", keeps=("p", "backward"))
+@implementation("self_attention", residuals=("p", "backward"))
 def self_attention(qkv, mask, dropout_mask, is_causal, scale):
     q, k, v = qkv
     return attention.function(q, k, v, mask, dropout_mask, is_causal, scale)

@@ -9,7 +9,7 @@ from ..registry import implementation
 __all__ = ["categorical_nll"]
 
 
-@implementation("categorical_nll", keeps=("logp",))
+@implementation("categorical_nll", residuals=("logp",))
 def categorical_nll(u, labels, ignore_index, reduction):
     logp = log_softmax.function(u, 1)
     mask = counted(labels, u.shape[1], ignore_index)

@@ -48,7 +48,7 @@ _RULES: dict[str, Callable] = {
 }
 
 
-@implementation("normalise", keeps=("mean", "var", "inv_std", "backward"))
+@implementation("normalise", residuals=("mean", "var", "inv_std", "backward"))
 def normalise(x, weight, bias, axes, eps):
     return _normalise(x, weight, bias, axes, eps, 1.0)
 
@@ -56,7 +56,7 @@ def normalise(x, weight, bias, axes, eps):
 normalise.gradient(**_RULES)
 
 
-@implementation("normalise_leaky", keeps=("mean", "var", "inv_std", "backward"))
+@implementation("normalise_leaky", residuals=("mean", "var", "inv_std", "backward"))
 def normalise_leaky(x, weight, bias, axes, eps, negative_slope):
     return _normalise(x, weight, bias, axes, eps, negative_slope)
 
@@ -64,7 +64,7 @@ def normalise_leaky(x, weight, bias, axes, eps, negative_slope):
 normalise_leaky.gradient(**_RULES)
 
 
-@implementation("rms_normalise", keeps=("inv_rms",))
+@implementation("rms_normalise", residuals=("inv_rms",))
 def rms_normalise(x, weight, axes, eps):
     inv_rms = 1 / numpy.sqrt(numpy.mean(x * x, axis=axes, keepdims=True) + eps)
     y = x * inv_rms

@@ -117,7 +117,7 @@ _NONLINEARITIES: dict[str, tuple[Callable, Callable]] = {  # the function, and i
 }
 
 
-@implementation("rnn", keeps=("before", "inputs", "backward"))
+@implementation("rnn", residuals=("before", "inputs", "backward"))
 def rnn(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, nonlinearity, reverse):
     check_shapes("rnn", x, w_ih, w_hh, 1, lengths)
     function, derivative = choose("nonlinearity", nonlinearity, _NONLINEARITIES)
@@ -152,7 +152,7 @@ rnn.gradient(**_RULES)
 # --- long short-term memory -------------------------------------------------------------------------------------------
 
 
-@implementation("lstm", keeps=("before", "inputs", "backward"))
+@implementation("lstm", residuals=("before", "inputs", "backward"))
 def lstm(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, reverse):
     check_shapes("lstm", x, w_ih, w_hh, 4, lengths)
     steps, size = x.shape[0], w_hh.shape[1]
@@ -197,7 +197,7 @@ lstm.gradient(**_RULES, c0=lambda g, backward: backward(g).c0)
 # --- gated recurrent unit ---------------------------------------------------------------------------------------------
 
 
-@implementation("gru", keeps=("before", "inputs", "backward"))
+@implementation("gru", residuals=("before", "inputs", "backward"))
 def gru(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, reverse):
     check_shapes("gru", x, w_ih, w_hh, 3, lengths)
     steps, size = x.shape[0], w_hh.shape[1]
