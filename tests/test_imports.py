@@ -190,7 +190,7 @@ def test_the_examples_in_docstrings(name):
     """Operations carry `__wrapped__`, so the finder reaches the function whose docstring it is."""
     if name.startswith("ichikara.fast") and not needs.registry():
         pytest.skip("ICHIKARA_WITHOUT_FAST leaves it out")
-    if name.startswith(("ichikara.fast.jit.", "ichikara.fast.kernels.", "ichikara.fast.threads.")):
+    if name.startswith(("ichikara.fast.jit", "ichikara.fast.kernels", "ichikara.fast.threads")):
         needs.kernels()
     module = importlib.import_module(name)
     finder, runner = doctest.DocTestFinder(exclude_empty=True), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
