@@ -64,8 +64,8 @@ class Interpreter:
     def gradient(self, leaf: Any, replaced: bool = False) -> None:
         """The gradient of a leaf is about to be read, or to be replaced without being read."""
 
-    def attribute(self, module: Any, kind: str, name: str) -> None:
-        """A module's mode, or a parameter, buffer or module in it, is read."""
+    def attribute(self, module: Any, kind: str, name: str | None) -> None:
+        """A module's mode, or a parameter, buffer or module in it, is read; None for all modules in it."""
 
     # --- what has happened --------------------------------------------------------------------------------------------
 

@@ -111,7 +111,7 @@ class Operation(Signature):
             output, used = seam.interpreter.forward(self, values, inputs)
         except (ValueError, TypeError, IndexError) as error:
             raise self.explained(values, error) from error
-        y, *kept = output if used.residuals else (output,)
+        y, kept = (output[0], output[1:]) if used.residuals else (output, ())
         node = self._node(used, inputs, values, y, kept) if inputs and is_floating(y) else None
         y = wrap(y, node) if wrapped else y
         return (y, *[wrap(x, None) if wrapped else x for x in kept[: len(self.returns)]]) if self.returns else y

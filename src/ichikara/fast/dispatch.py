@@ -1,6 +1,6 @@
 """Chooses what computes an operation: a kernel for large arrays, an implementation by NumPy, or the record itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import add
 from typing import Any
 
@@ -35,29 +35,24 @@ class Dispatcher(Interpreter):
         self._sequential: dict[type, Callable | None] = {}  # by kind of module, the function that runs it
 
     def forward(self, operation: Any, arguments: Sequence, wanted: Any) -> tuple[Any, Any]:
-        if getattr(arguments[0], "size", 0) < registry.LARGE:
-            base = implementations.get(operation.name)  # no kernel is looked for
-            output = base.function(*arguments) if base and _are_numpy(arguments) else NotImplemented
-            return (operation.function(*arguments), operation) if output is NotImplemented else (output, base)
-        for found in self.candidates(operation, arguments, wanted):
-            output = found.function(*arguments)
-            if output is not NotImplemented:  # the answer to options or layouts that it does not support
-                return output, found
+        if operation.name in implementations or getattr(arguments[0], "size", 0) >= registry.LARGE:
+            for found in self.candidates(operation, arguments, wanted):
+                output = found.function(*arguments)
+                if output is not NotImplemented:  # the answer to options or layouts that it does not support
+                    return output, found
         return operation.function(*arguments), operation
 
-    def candidates(self, operation: Any, arguments: Sequence, wanted: Any) -> Sequence:
+    def candidates(self, operation: Any, arguments: Sequence, wanted: Any) -> Iterator[Any]:
         """The implementations of an operation that may compute it, the fastest first, besides its own function.
 
         Arguments: ``wanted``, the inputs whose gradients are wanted.
         """
         base = implementations.get(operation.name)
-        if base is not None and not _are_numpy(arguments):
-            base = None
         kernels = fitting(operation.name, arguments, operation.promotes)
-        if not kernels:
-            return () if base is None else (base,)
-        fast = self._with_kernels(operation, base, kernels, inference=not wanted and INFERENCE in kernels)
-        return (fast,) if base is None else (fast, base)
+        if kernels:
+            yield self._with_kernels(operation, base, kernels, inference=not wanted and INFERENCE in kernels)
+        if base is not None and _are_numpy(arguments):
+            yield base
 
     def fuses(self, composition: Any, arguments: Sequence) -> bool:
         return composition.name in implementations and _have_one_dtype(arguments[: len(composition.inputs)])
@@ -111,13 +106,16 @@ def _are_numpy(arguments: Sequence) -> bool:
 
 def _have_one_dtype(inputs: Sequence) -> bool:
     """Whether these are NumPy arrays, or tensors around them, whose floating-point numbers have one type."""
-    types = set()
+    first = None
     for x in inputs:
         if x is None:
             continue
         array = getattr(x, "_data", x)
         if array.__class__ is not numpy.ndarray:
             return False
-        if array.dtype.kind == "f":
-            types.add(array.dtype.char)
-    return len(types) == 1 and types <= {"f", "d"}
+        dtype = array.dtype
+        if dtype is not first and dtype.kind == "f":
+            if first is not None and dtype != first:
+                return False
+            first = dtype
+    return first is not None and first.char in "fd"

@@ -20,9 +20,8 @@ class _Ordered(Module):
         return len(self._modules)
 
     def __iter__(self) -> Iterator[Module]:
-        for name, module in self._modules.items():
-            seam.interpreter.attribute(self, "_modules", name)
-            yield module
+        seam.interpreter.attribute(self, "_modules", None)
+        return iter(self._modules.values())
 
     def __setitem__(self, index: int, module: Module) -> None:
         self.register_module(list(self._modules)[self._position(index)], _module(module))

@@ -215,8 +215,8 @@ class Module:
     def named_children(self) -> "Iterator[tuple[str, Module]]":
         """The parts that this module itself has, with their names."""
         seen = set()
+        seam.interpreter.attribute(self, "_modules", None)
         for name, module in self._modules.items():
-            seam.interpreter.attribute(self, "_modules", name)
             if module is not None and module not in seen:
                 seen.add(module)
                 yield name, module
@@ -375,8 +375,8 @@ def _walk(module: Module, name: str, seen: set[Module] | None) -> Iterator[tuple
             return
         seen.add(module)
     yield name, module
+    seam.interpreter.attribute(module, "_modules", None)
     for inner, part in module._modules.items():
-        seam.interpreter.attribute(module, "_modules", inner)
         if part is not None:
             yield from _walk(part, f"{name}.{inner}" if name else inner, seen)
 

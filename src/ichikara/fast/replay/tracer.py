@@ -200,11 +200,11 @@ class Tracer(Observer):
         """The numbers of a tensor from outside were replaced."""
         self._reads.pop(id(tensor), None)
 
-    def attribute(self, module: Any, kind: str, name: str) -> None:
+    def attribute(self, module: Any, kind: str, name: str | None) -> None:
         attributes = vars(module)
         if kind == "training":
             self._guard(self._guards.modules, attributes, attributes["training"])
-        elif kind != "_modules":
+        elif name is not None and kind != "_modules":
             self._found(attributes[kind], name, kind == "_buffers")
 
     def _found(self, dictionary: dict, name: str, is_buffer: bool) -> None:
