@@ -32,7 +32,7 @@ class Dispatcher(Interpreter):
 
     def __init__(self):
         self._merged: dict[tuple, Implementation] = {}
-        self._sequential: dict[type, Callable | None] = {}  # by kind of module, the function that runs it
+        self._alone: set[type] = set()  # kinds of modules in which there is nothing to fuse
 
     def forward(self, operation: Any, arguments: Sequence, wanted: Any) -> tuple[Any, Any]:
         if operation.name in implementations or getattr(arguments[0], "size", 0) >= registry.LARGE:
@@ -61,14 +61,15 @@ class Dispatcher(Interpreter):
         return FUNCTIONS.get(function, function)(*arguments)
 
     def run_module(self, module: Any, arguments: Sequence, options: dict) -> Any:
-        # Where another interpreter watches as well, each module is called by itself.
-        kind: Any = type(module)
-        sequential = self._sequential.get(kind, kind)
-        if sequential is kind:
-            sequential = self._sequential[kind] = _sequential_of(kind)
-        if sequential is None or options or not getattr(seam.interpreter, "fuses_modules", False):
+        if type(module) in self._alone:
             return module.forward(*arguments, **options)
-        return sequential([*module], *arguments)
+        run_sequential = _sequential_of(type(module))
+        if run_sequential is None:
+            self._alone.add(type(module))
+        # Where another interpreter watches as well, each module is called by itself.
+        if run_sequential is None or options or not getattr(seam.interpreter, "fuses_modules", False):
+            return module.forward(*arguments, **options)
+        return run_sequential([*module], *arguments)
 
     def update(self, optimizer: Any, gradients: Sequence) -> None:
         updater_of(optimizer).update(optimizer, gradients)
@@ -90,11 +91,11 @@ class Dispatcher(Interpreter):
         return found
 
 
-def _sequential_of(kind: type) -> Callable | None:
+def _sequential_of(kind: Any) -> Callable | None:
     """The function that runs modules of this kind, if they are sequential."""
     from .modules import Sequential, run_sequential
 
-    return run_sequential if kind.forward is Sequential.forward else None  # type: ignore[attr-defined]
+    return run_sequential if kind.forward is Sequential.forward else None
 
 
 def _are_numpy(arguments: Sequence) -> bool:
