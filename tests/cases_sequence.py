@@ -56,10 +56,10 @@ for _name, _kind, _gates, _state in (("rnn", "RNN", 1, 1), ("lstm", "LSTM", 4, 2
         _biases = [normal(_gates * 2), normal(_gates * 2)]
         _states = [normal(2, 2)] * _state
         _steps = [((n, b, 3), (_gates * 2, 3), (_gates * 2, 2)) for n, b in ((1, 2), (3, 1), (3, 0))]
-        row(_name, [normal(4, 2, 3), *_weights, *_biases, *_states], _oracle, _options, call=_value, label=_label)
+        row(_name, [normal(3, 2, 3), *_weights, *_biases, *_states], _oracle, _options, call=_value, label=_label)
         row(
             _name,
-            [normal(4, 2, 3), *_weights],
+            [normal(3, 2, 3), *_weights],
             _oracle,
             _options,
             call=_value,
@@ -68,7 +68,7 @@ for _name, _kind, _gates, _state in (("rnn", "RNN", 1, 1), ("lstm", "LSTM", 4, 2
         )
         row(
             _name,
-            [normal(4, 2, 3), *_weights, *_biases, *_states, given([2, 4])],
+            [normal(3, 2, 3), *_weights, *_biases, *_states, given([1, 3])],
             _oracle,
             _options,
             call=_value,
@@ -76,7 +76,7 @@ for _name, _kind, _gates, _state in (("rnn", "RNN", 1, 1), ("lstm", "LSTM", 4, 2
         )
 row(
     "rnn",
-    [normal(4, 2, 3), normal(2, 3), normal(2, 2), normal(2), normal(2), normal(2, 2)],
+    [normal(3, 2, 3), normal(2, 3), normal(2, 2), normal(2), normal(2), normal(2, 2)],
     _torch_layer("RNN", 1, nonlinearity="relu"),
     {"nonlinearity": "relu"},
     call=_value,
