@@ -618,6 +618,46 @@ def test_only_the_wanted_rules_are_run(defined):
         picky(x, y).backward()
 
 
+def test_a_rule_that_is_stated_again_takes_the_place_of_the_first(defined):
+    @op("y = x")
+    def same(x, /):
+        return x * 1.0
+
+    same.gradient(x=("", lambda g: g))
+    x = leaf(2.0)
+    same(x).backward()
+    same.gradient(x=("", lambda g: 3.0 * g))
+    same(x).backward()
+    assert x.grad.item() == 4.0
+
+
+def test_threads_may_sweep_one_graph_at_the_same_time(defined):
+    """What a sweep computes with is its own: a graph that is retained may be gone through by several."""
+    both = threading.Barrier(2, timeout=10)
+
+    @op("y = (a, b)")
+    def pair(a, b, /):
+        return a + b
+
+    def first(g):
+        both.wait()
+        return g
+
+    pair.gradient(a=("", first), b=("", lambda g: g))
+    found = {}
+    _, pull = ichikara.vjp(pair, 1.0, 1.0)
+
+    def sweep(g):
+        found[g] = [part.item() for part in pull(g)]
+
+    threads = [threading.Thread(target=sweep, args=(g,)) for g in (1.0, 2.0)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {1.0: [1.0, 1.0], 2.0: [2.0, 2.0]}
+
+
 def test_nothing_is_saved_that_no_rule_names():
     x, y = leaf([1.0, 2.0]), leaf([3.0, 4.0])
     assert (x + y)._node.saved == {}

@@ -12,6 +12,7 @@ from ..arrays import PYTHON_NUMBERS, READY, as_array, harmonise, is_array, is_sc
 from ..arrays.interpreter import seam
 from .base import TensorBase
 from .modes import mode
+from .plan import plan_of
 
 __all__ = ["Signature", "names_of"]
 
@@ -22,7 +23,7 @@ class Signature:
     Inputs are the positional-only parameters; what follows the ``/`` are options.
     """
 
-    rules: dict  # by input, and what they keep; see `engine`
+    rules: dict  # by input; see `engine`
     residuals: tuple[str, ...]
     stated = False  # whether the gradient of every input was stated
 
@@ -56,16 +57,12 @@ class Signature:
             )
         shapes = [f"{name}_shape" for name in self.inputs]
         for name, stated in rules.items():
-            unknown = set(names_of(stated[1]) if stated else ()) - {
-                "g",
-                "y",
-                *self.parameters,
-                *shapes,
-                *self.residuals,
-            }
+            known = {"g", "y", *self.parameters, *shapes, *self.residuals}
+            unknown = set(names_of(stated[1]) if stated else ()) - known
             if unknown:
                 raise TypeError(f"{self.name}: the gradient of {name} names {', '.join(sorted(unknown))}")
         self.stated = True
+        plan_of.cache_clear()  # plans remember the rules that were stated before
 
     @staticmethod
     def shape_of(value: Any) -> Any:

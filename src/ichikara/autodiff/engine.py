@@ -164,12 +164,11 @@ def _parts(node, g, leads, interpreter):
     """What a node passes on: each of its inputs that leads to something wanted, and the gradient of that input."""
     check_usable(node)
     traced, parts = interpreter is PLAIN, []
-    values = _on_tensors(node) if traced else node.saved
-    values["g"] = g
+    values = {**(_on_tensors(node) if traced else node.saved), "g": g}
     for rule, names in node.plan.stated if traced else node.plan.rules:
         names = values["wanted"] = names if leads is None else [name for name in names if node.inputs[name] in leads]
         if node.operation.slices and not traced and names:
-            given: Any = IndexedSlices(node.operation, rule, {**values}, node.inputs["x"])
+            given: Any = IndexedSlices(node.operation, rule, values, node.inputs["x"])
         elif names:
             given = interpreter.backward(node.operation, rule, names, [values[need] for need in rule.needs])
         for name in names:
@@ -177,7 +176,6 @@ def _parts(node, g, leads, interpreter):
             if part.shape != source.shape or part.dtype != source.dtype:
                 part = _fit(node.operation, part, source, interpreter)
             parts.append((source, part))
-    del values["g"], values["wanted"]
     return parts
 
 
