@@ -8,7 +8,7 @@ import numpy
 
 from ..arrays import PYTHON_NUMBERS, Interpreter, add_into, seam, sum_to
 from ..ops.window import Window
-from . import implementations as _registers_them  # noqa: F401
+from . import implementations as _registers_them  # noqa: F401 - the import registers them
 from . import registry
 from .implementations.layout import add_into as fast_add_into
 from .lookup import fitting

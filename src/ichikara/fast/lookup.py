@@ -27,7 +27,7 @@ def load_kernels() -> bool:
     """Import all kernels, which takes some hundredths of a second. Returns whether there are any: not without Numba."""
     retain_freed_memory()
     try:
-        from . import kernels as _registers_them  # noqa: F401
+        from . import kernels as _registers_them  # noqa: F401 - the import registers them
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("numba", "llvmlite"):
             raise

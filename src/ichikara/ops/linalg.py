@@ -18,7 +18,7 @@ def matmul(a, b, /):
     return a @ b
 
 
-def _as_matrices(g, a, b):
+def as_matrices(g, a, b):
     """The factors and the gradient with the axes that a vector lacks, of length 1."""
     if b.ndim == 1:
         b, g = b[:, None], g[..., None]
@@ -28,12 +28,12 @@ def _as_matrices(g, a, b):
 
 
 def _left(g, a, b):
-    g, matrix, b = _as_matrices(g, a, b)
+    g, matrix, b = as_matrices(g, a, b)
     return namespace(g).reshape(sum_to(g @ b.mT, matrix.shape), a.shape)
 
 
 def _right(g, a, b):
-    g, a, matrix = _as_matrices(g, a, b)
+    g, a, matrix = as_matrices(g, a, b)
     return namespace(g).reshape(sum_to(a.mT @ g, matrix.shape), b.shape)
 
 
@@ -50,15 +50,15 @@ def linear(x, weight, bias=None, /):
     return y if bias is None else y + bias
 
 
-def _rows(x):
+def flatten_rows(x):
     """A matrix of all leading axes as one. Shapes: (*n, k) -> (prod n, k)."""
     return x if x.ndim == 2 else x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 linear.gradient(
     x=(r"\bar X = \bar Y W", lambda g, weight: g @ weight),
-    weight=(r"\bar W = \bar Y^\top X", lambda g, x: _rows(g).mT @ _rows(x)),
-    bias=(r"\bar b = \sum_i \bar Y_i", lambda g: _rows(g).sum(axis=0)),
+    weight=(r"\bar W = \bar Y^\top X", lambda g, x: flatten_rows(g).mT @ flatten_rows(x)),
+    bias=(r"\bar b = \sum_i \bar Y_i", lambda g: flatten_rows(g).sum(axis=0)),
 )
 
 

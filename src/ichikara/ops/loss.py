@@ -179,14 +179,18 @@ def _categorical_nll(u, labels, /, ignore_index=None, reduction="none"):
 
     Arguments: ``ignore_index``, the label of rows that do not count.
     """
-    logp = log_softmax.function(u, 1)
-    counted = counted_labels(labels, u.shape[1], ignore_index)
-    losses = -logp[namespace(labels).arange(u.shape[0]), _zero_unless(counted, labels)]
+    return label_losses(log_softmax.function(u, 1), labels, ignore_index, reduction)
+
+
+def label_losses(logp, labels, ignore_index, reduction):
+    """The losses of log-probabilities with labels, or their sum, or mean. Shapes: (n, c), (n) -> (n), or ()."""
+    counted = counted_labels(labels, logp.shape[1], ignore_index)
+    losses = -logp[namespace(labels).arange(logp.shape[0]), _zero_unless(counted, labels)]
     if counted is not None:
-        losses = namespace(u).where(counted, losses, 0.0)  # not times 0: the loss may be infinite
+        losses = namespace(logp).where(counted, losses, 0.0)  # not times 0: the loss may be infinite
     if reduction != "none":
         losses = losses.sum()
-    return losses if reduction != "mean" else losses / _count(labels, counted, u.dtype)
+    return losses if reduction != "mean" else losses / _count(labels, counted, logp.dtype)
 
 
 def _zero_unless(counted, labels):
@@ -198,15 +202,20 @@ def _count(labels, counted, dtype):
     return labels.shape[0] if counted is None else namespace(counted).astype(counted, dtype).sum()
 
 
-def _towards_labels(g, u, labels, ignore_index, reduction):
-    xp = namespace(g, u)
-    counted = counted_labels(labels, u.shape[1], ignore_index)
-    slope = softmax(u, 1) - (xp.arange(u.shape[1]) == _zero_unless(counted, labels)[:, None])
+def label_gradient(g, p, labels, ignore_index, reduction):
+    """The gradient of `label_losses` by the weighted sums, from the probabilities. Shapes: (n, c), (n) -> (n, c)."""
+    xp = namespace(g, p)
+    counted = counted_labels(labels, p.shape[1], ignore_index)
+    slope = p - (xp.arange(p.shape[1]) == _zero_unless(counted, labels)[:, None])
     if counted is not None:
         slope = xp.where(counted[:, None], slope, 0.0)
     if reduction == "mean":
-        g = g / _count(labels, counted, u.dtype)
+        g = g / _count(labels, counted, p.dtype)
     return slope * (g[:, None] if reduction == "none" else g)
+
+
+def _towards_labels(g, u, labels, ignore_index, reduction):
+    return label_gradient(g, softmax(u, 1), labels, ignore_index, reduction)
 
 
 _categorical_nll.gradient(
