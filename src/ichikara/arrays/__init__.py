@@ -27,7 +27,7 @@ from .namespace import (
     namespace,
 )
 from .random import Generator, choose_generator, default_generator, generator_in_use, seed, using
-from .special import add_into, erf, scatter_add
+from .special import add_into, erf, erfinv, scatter_add
 
 __all__ = [
     "EVENTS",
@@ -48,6 +48,7 @@ __all__ = [
     "dtype_name",
     "effectful",
     "erf",
+    "erfinv",
     "float16",
     "float32",
     "float64",

@@ -112,7 +112,7 @@ class Shift(_Warp):
 
     >>> moved = Shift(1)(numpy.array([[[[1.0, 2.0], [3.0, 4.0]]]]), Generator(35))
     >>> moved.tolist()  # one down
-    [[[[0.0, 0.0], [1.0, 2.0]]]]
+    [[[[4.0, 0.0], [0.0, 0.0]]]]
 
     Source: M. Nielsen, "Neural Networks and Deep Learning" (2015), chapter 3: the training set, artificially expanded.
     """

@@ -91,7 +91,10 @@ class DataLoader(_Loader):
         return whole + (left > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = self.generator.permutation(len(self.dataset)) if self.shuffle else None
+        draws = self.shuffle or self.transform is not None
+        epoch = self.generator.spawn() if draws else self.generator
+        augmentation = epoch.fold_in("augmentation")  # a stream of its own, so it has no say in the orders
+        order = epoch.permutation(len(self.dataset)) if self.shuffle else None
         for batch in range(len(self)):
             rows = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
             inputs, targets = (
@@ -100,7 +103,7 @@ class DataLoader(_Loader):
                 for array in (self.dataset.inputs, self.dataset.targets)
             )
             if self.transform is not None:
-                inputs = numpy.ascontiguousarray(self.transform(inputs, self.generator))
+                inputs = numpy.ascontiguousarray(self.transform(inputs, augmentation))
             yield inputs, targets
 
 

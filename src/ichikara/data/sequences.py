@@ -54,9 +54,9 @@ def load_reverse(
 
     Errors: `UserError` for another order.
 
-    >>> data = load_reverse(1, length=3, symbols=5, seed=1)
+    >>> data = load_reverse(1, length=3, symbols=5, seed=4)
     >>> data.inputs[0, :3].tolist(), data.targets[0].tolist()
-    ([2, 2, 3], [3, 2, 2])
+    ([2, 4, 0], [0, 4, 2])
     """
     n_samples = whole_number("n_samples", n_samples, at_least=1)
     length, symbols = whole_number("length", length, at_least=1), whole_number("symbols", symbols, at_least=2)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 
 from ..arrays import PYTHON_NUMBERS, Interpreter, add_into, seam, sum_to
+from ..arrays.threefry import threefry
 from ..ops.window import Window
 from . import implementations as _registers_them  # noqa: F401 - the import registers them
 from . import registry
@@ -15,11 +16,17 @@ from .lookup import fitting
 from .optim.update import updater_of
 from .product import sum_of_two
 from .product import sum_to as fast_sum_to
+from .random import threefry as fast_threefry
 from .registry import INFERENCE, Implementation, implementations
 
 __all__ = ["Dispatcher"]
 
-FUNCTIONS: dict[Callable, Callable] = {add: sum_of_two, sum_to: fast_sum_to, add_into: fast_add_into}
+FUNCTIONS: dict[Callable, Callable] = {
+    add: sum_of_two,
+    sum_to: fast_sum_to,
+    add_into: fast_add_into,
+    threefry: fast_threefry,
+}
 """Faster versions of functions that are no operations."""
 
 _NUMPY_AND_OPTIONS = PYTHON_NUMBERS | {numpy.ndarray, type(None), type(...), str, tuple, slice, Window}

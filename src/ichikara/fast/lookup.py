@@ -10,6 +10,7 @@ from . import registry
 from .memory import retain_freed_memory
 
 __all__ = [
+    "are_loaded",
     "find",
     "find_fused",
     "find_small",
@@ -33,6 +34,11 @@ def load_kernels() -> bool:
             raise
         return False
     return True
+
+
+def are_loaded() -> bool:
+    """Whether the kernels have been imported."""
+    return load_kernels.cache_info().currsize > 0
 
 
 def find(operation: str) -> dict[str, Callable]:

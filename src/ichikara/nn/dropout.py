@@ -26,7 +26,7 @@ class Dropout(Module):
     >>> import ichikara
     >>> drop = Dropout(0.5, generator=ichikara.Generator(0))
     >>> drop([1.0, 1.0, 1.0, 1.0])
-    Tensor([0., 0., 0., 2.])
+    Tensor([0., 0., 2., 2.])
     >>> drop.eval()([1.0, 1.0, 1.0, 1.0])
     Tensor([1., 1., 1., 1.])
 
@@ -86,7 +86,7 @@ class Dropout2d(_ChannelDropout):
     >>> import ichikara
     >>> drop = Dropout2d(0.5, generator=ichikara.Generator(0))
     >>> drop(ichikara.ones((1, 4, 1, 2))).tolist()
-    [[[[0.0, 0.0]], [[0.0, 0.0]], [[0.0, 0.0]], [[2.0, 2.0]]]]
+    [[[[0.0, 0.0]], [[0.0, 0.0]], [[2.0, 2.0]], [[2.0, 2.0]]]]
 
     Source: J. Tompson et al., "Efficient Object Localization Using Convolutional Networks" (2014).
     """
@@ -108,7 +108,7 @@ class Dropout1d(_ChannelDropout):
     >>> import ichikara
     >>> drop = Dropout1d(0.5, generator=ichikara.Generator(0))
     >>> drop(ichikara.ones((1, 4, 2))).tolist()
-    [[[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [2.0, 2.0]]]
+    [[[0.0, 0.0], [0.0, 0.0], [2.0, 2.0], [2.0, 2.0]]]
 
     Source: J. Tompson et al., "Efficient Object Localization Using Convolutional Networks" (2014).
     """

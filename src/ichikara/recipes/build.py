@@ -122,8 +122,8 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
     if scaler is not None:
         train = scaler.fit(train).transform(train)
         validation = None if validation is None else scaler.transform(validation)
-    root = Generator(recipe.seed)
-    initial, orders, masks = root.spawn(), root.spawn(), root.spawn()
+    uses = "initialisation", "order", "dropout"
+    initial, orders, masks = [Generator(recipe.seed).fold_in(use) for use in uses]
     objective: Any = None if recipe.loss.name == "adversarial" else build_objective(recipe, train)
     outputs = 0 if objective is None else objective.outputs
     whole = train.inputs.dtype.kind == "i"

@@ -40,7 +40,21 @@ How a kernel is written, with `softmax` as the model::
 Every kernel is tested against its operation as soon as it is registered.
 """
 
-from . import activation, attention, layout, linear, loss, norm, optim, pool, recurrent, reduce, scatter, softmax
+from . import (
+    activation,
+    attention,
+    layout,
+    linear,
+    loss,
+    norm,
+    optim,
+    pool,
+    random,
+    recurrent,
+    reduce,
+    scatter,
+    softmax,
+)
 from .conv import col2im, convolution
 from .gemm import gemm
 
@@ -56,6 +70,7 @@ __all__ = [
     "norm",
     "optim",
     "pool",
+    "random",
     "recurrent",
     "reduce",
     "scatter",
