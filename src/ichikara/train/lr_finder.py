@@ -95,8 +95,9 @@ def find_learning_rate(
     if not losses:
         raise UserError("the loss is not finite before the first step; look at the inputs and the initial weights")
     tried = rates[: len(losses)]
-    suggestion = _steepest(tried, numpy.array(smoothed), round(smoothing / (1 - smoothing)))
-    return LearningRates(tried, numpy.array(losses), numpy.array(smoothed), suggestion)
+    return LearningRates(
+        tried, numpy.array(losses), numpy.array(smoothed), suggestion=_steepest(tried, numpy.array(smoothed))
+    )
 
 
 def _probe(trainer: Trainer) -> Trainer:
@@ -154,14 +155,15 @@ class _as_it_was:
         self.trainer.model.train(self.training)
 
 
-def _steepest(rates: numpy.ndarray, smoothed: numpy.ndarray, settling: int) -> float | None:
-    """The rate at which the smoothed loss falls fastest, of those before its lowest point.
+def _steepest(rates: numpy.ndarray, smoothed: numpy.ndarray) -> float | None:
+    """The rate at which the smoothed loss falls fastest, on its last way down to the lowest point.
 
-    The first steps are left out: there the smoothed loss depends on the batches more than on the rate.
+    Before, it goes up and down with the batches. That way begins where the loss is last at its median or above.
     """
     lowest = int(smoothed.argmin())
     if lowest == 0:
         return None
-    first = min(settling, lowest // 2)
+    before = smoothed[:lowest]
+    first = int(numpy.flatnonzero(before >= numpy.median(before))[-1])
     slopes = numpy.diff(smoothed[first : lowest + 1]) / numpy.diff(numpy.log(rates[first : lowest + 1]))
     return float(rates[first + slopes.argmin()])
