@@ -8,7 +8,7 @@ Source: as of `threefry`; how numbers become floating-point numbers follows JAX.
 """
 
 import math
-import secrets
+import os
 import threading
 import zlib
 from contextlib import contextmanager
@@ -41,7 +41,7 @@ class Generator:
 
     def __init__(self, seed: int | None = None):
         if seed is None:
-            seed = secrets.randbits(64)
+            seed = int.from_bytes(os.urandom(8))
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
             raise ValueError(f"a seed is a whole number of at least 0 and below 2**64, not {seed!r}")
         self._start((seed >> 32, seed & 0xFFFFFFFF))

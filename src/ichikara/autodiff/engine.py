@@ -149,11 +149,11 @@ def sweep(root: Node, gradient: Any, wanted: Any = (), *, retain=False, traced=F
             g = g.dense() if g.__class__ is IndexedSlices else g
             if node.operation is None or node in wanted:
                 found[node] = g
-            for source, part in _parts(node, g, leads, interpreter) if node.operation else ():
+            for source, g in _parts(node, g, leads, interpreter):  # noqa: B020 - no other name keeps a part in memory
                 if source in pending:
-                    pending[source] = add_gradients(pending[source], part, interpreter)
+                    pending[source] = add_gradients(pending[source], g, interpreter)
                 else:
-                    pending[source] = part
+                    pending[source] = g
                     heappush(queue, (-source.order, source))
             if not (retain or traced):
                 node.saved = node.inputs = None
@@ -162,6 +162,8 @@ def sweep(root: Node, gradient: Any, wanted: Any = (), *, retain=False, traced=F
 
 def _parts(node, g, leads, interpreter):
     """What a node passes on: each of its inputs that leads to something wanted, and the gradient of that input."""
+    if node.operation is None:
+        return []
     check_usable(node)
     traced, parts = interpreter is PLAIN, []
     values = {**(_on_tensors(node) if traced else node.saved), "g": g}
