@@ -12,7 +12,7 @@ from ..ops.window import Window
 from . import implementations as _registers_them  # noqa: F401 - the import registers them
 from . import registry
 from .implementations.layout import add_into as fast_add_into
-from .lookup import fitting
+from .lookup import fitting, have_one_dtype
 from .optim.update import updater_of
 from .product import sum_of_two
 from .product import sum_to as fast_sum_to
@@ -62,7 +62,7 @@ class Dispatcher(Interpreter):
             yield base
 
     def fuses(self, composition: Any, arguments: Sequence) -> bool:
-        return composition.name in implementations and _have_one_dtype(arguments[: len(composition.inputs)])
+        return composition.name in implementations and have_one_dtype(arguments[: len(composition.inputs)])
 
     def call(self, function: Callable, *arguments: Any) -> Any:
         return FUNCTIONS.get(function, function)(*arguments)
@@ -110,20 +110,3 @@ def _are_numpy(arguments: Sequence) -> bool:
     if _NUMPY_AND_OPTIONS.issuperset(map(type, arguments)):
         return True
     return all(type(x) in _NUMPY_AND_OPTIONS or (type(x) is list and _are_numpy(x)) for x in arguments)
-
-
-def _have_one_dtype(inputs: Sequence) -> bool:
-    """Whether these are NumPy arrays, or tensors around them, whose floating-point numbers have one type."""
-    first = None
-    for x in inputs:
-        if x is None:
-            continue
-        array = getattr(x, "_data", x)
-        if array.__class__ is not numpy.ndarray:
-            return False
-        dtype = array.dtype
-        if dtype is not first and dtype.kind == "f":
-            if first is not None and dtype != first:
-                return False
-            first = dtype
-    return first is not None and first.char in "fd"

@@ -96,9 +96,21 @@ def fitting_in_place(rule: str, parameter: Any, gradient: Any, captured: bool) -
     return registry.in_place_kernels.get(rule)
 
 
-def have_one_dtype(values: list[Any]) -> bool:
-    """Whether a fused kernel may get these values: NumPy arrays whose floating-point numbers have one type."""
-    arrays = [value for value in values if hasattr(value, "dtype")]
-    dtypes = {array.dtype for array in arrays if array.dtype.kind == "f"}
-    plain = all(array.__class__ is numpy.ndarray for array in arrays)
-    return plain and len(dtypes) == 1 and dtypes.pop().char in "fd"
+def have_one_dtype(values: Iterable) -> bool:
+    """Whether a fused kernel may get these values: NumPy's arrays, whose floating-point numbers have one type.
+
+    Tensors are looked into, and what is no array is passed over.
+    """
+    first: Any = None
+    for value in values:
+        array = getattr(value, "_data", value)
+        dtype = getattr(array, "dtype", None)
+        if dtype is None:
+            continue
+        if array.__class__ is not numpy.ndarray:
+            return False
+        if dtype is not first and dtype.kind == "f":
+            if first is not None and dtype != first:
+                return False
+            first = dtype
+    return first is not None and first.char in "fd"
