@@ -109,7 +109,9 @@ def text_dataset(
     ([0, 1, 1], [1, 1, 0], ('a', 'b'))
     """
     if len(text) < 2:
-        raise UserError(f"{name} has {len(text)} characters; at least two are needed, one to follow the other")
+        raise UserError(
+            f"{name} has {len(text)} character{'s'[: len(text) != 1]}; at least two are needed, one to follow the other"
+        )
     vocabulary = CharVocabulary(text) if vocabulary is None else vocabulary
     ids = vocabulary.encode(text)
     return Dataset(ids[:-1], ids[1:], name, vocabulary.characters, source=source, task="text", part=part)
@@ -135,7 +137,7 @@ def load_text(path: str | os.PathLike, *, validation: float = 0.1) -> TrainValid
     text = read_text(path, MEMORY).replace("\r\n", "\n").replace("\r", "\n")
     if not text:
         raise UserError(f"{path} is empty; there is nothing to learn from")
-    if text == text[0] * len(text):
+    if len(text) > 1 and text == text[0] * len(text):
         raise UserError(f"{path} has the one character {text[0]!r} only; there is nothing to learn from")
     return _cut(text, path.stem, f"the file {path.name}", validation)
 
