@@ -26,7 +26,6 @@ if __name__ == "__main__":
     with contextlib.suppress(ImportError):
         import atheris
 
-        atheris.enabled_hooks.add("RegEx")
         with atheris.instrument_imports(include=["ichikara.data", "ichikara.recipes.schema", "tomllib", "zipfile"]):
             import ichikara.data
             import ichikara.recipes.schema  # noqa: F401

@@ -1,4 +1,4 @@
-"""Tables of the user's: what is decided about one, and that a prediction reads its file as the training read its own."""
+"""Tables of the user's: what is decided about one, and that a prediction reads as the training did."""
 
 import re
 
@@ -62,7 +62,6 @@ ROWS = [[f"{i + 0.5}", f"{0.1 * i * i + 0.01:.3f}", "xy"[i % 2]] for i in range(
 # What a prediction reads
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
 @pytest.mark.parametrize(
     ("names", "delimiter", "options"),
     [
@@ -73,18 +72,15 @@ ROWS = [[f"{i + 0.5}", f"{0.1 * i * i + 0.01:.3f}", "xy"[i % 2]] for i in range(
         (["2019", "2020", "2021"], ",", "header = true"),
     ],
 )
-def test_columns_are_found_by_name(run, train, write, names, delimiter, options, order):
+def test_columns_are_found_by_name(run, train, write, names, delimiter, options):
     status, err = train(table(names, ROWS, (0, 1, 2), delimiter), f'{options}\ntarget = "{names[2]}"')
     assert status == 0, err
     wanted = run("predict", "r", "table.csv", "--json")
     assert wanted[1].count("class") == len(ROWS), wanted
-    write(table(names, ROWS, order, delimiter), "ask.csv")
-    assert run("predict", "r", "ask.csv", "--json")[1] == wanted[1]
-    more = [[*row, "?", "9"] for row in ROWS]
-    write(table([*names, "note", "9"], more, (4, *order, 3), delimiter), "ask.csv")  # others are not even numbers
-    assert run("predict", "r", "ask.csv", "--json")[1] == wanted[1]
-    write(table(names, ROWS, (1, 0), delimiter), "ask.csv")  # the target is not needed
-    assert run("predict", "r", "ask.csv", "--json")[1] == wanted[1]
+    names, rows = [*names, "note", "9"], [[*row, "?", "9"] for row in ROWS]  # others are not even numbers
+    for order in ((2, 0, 1), (4, 1, 2, 0, 3), (1, 0)):
+        write(table(names, rows, order, delimiter), "ask.csv")
+        assert run("predict", "r", "ask.csv", "--json")[1] == wanted[1]
     write(table(names, ROWS, (2, 1), delimiter), "ask.csv")
     status, _, err = run("predict", "r", "ask.csv")
     assert status == 2
@@ -167,14 +163,14 @@ def test_a_first_line_with_numbers(write, text, names):
 
 
 cells = st.floats(-1e4, 1e4).map(lambda x: f"{x:.3f}") | st.integers(-99, 99).map(str)
-tables = (
-    st.integers(1, 5)
-    .flatmap(lambda width: st.lists(st.tuples(*[cells] * width, st.sampled_from("ab")), min_size=4, max_size=12))
-    .filter(lambda rows: min([row[-1] for row in rows].count(kind) for kind in "ab") > 0)
+tables = st.integers(1, 5).flatmap(
+    lambda width: st.lists(st.tuples(*[cells] * width), min_size=4, max_size=9).map(
+        lambda rows: [(*row, "ab"[i % 2]) for i, row in enumerate(rows)]
+    )
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(tables)
 def test_no_example_is_taken_for_a_header(write, rows):
     try:
@@ -185,7 +181,7 @@ def test_no_example_is_taken_for_a_header(write, rows):
     assert len(data) == len(rows)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(tables, st.sampled_from([0, 1, 1990, 2024]), st.sampled_from(["kind", ""]))
 def test_no_header_of_numbers_is_taken_for_an_example(write, rows, start, last):
     width = len(rows[0]) - 1
@@ -206,7 +202,7 @@ def test_no_header_of_numbers_is_taken_for_an_example(write, rows, start, last):
 @pytest.mark.parametrize("target", ["id", "y"])
 def test_ids_that_become_one_number_are_refused(write, first, target):
     path = write("id,y\n" + "".join(f"{first + i},{0.5 * i}\n" for i in range(30)))
-    with pytest.raises(UserError, match=rf"column 'id': \d+ in line \d+ and \d+ in line \d+ are the same number"):
+    with pytest.raises(UserError, match=r"column 'id': \d+ in line \d+ and \d+ in line \d+ are the same number"):
         load_csv(path, target, task="regression")
 
 
@@ -267,9 +263,14 @@ def test_labels_that_are_none(tmp_path):
         ("a;kind\n1;x\n2;y\n", "", [], "data.delimiter = "),
         ("a,b\n1,0.5\n2,ten\n", "", [], 'data.task = "classification"'),
         ("kind,b\nx,1.5\ny,2.5\nx,3.5\ny,4.5\n", "", [], """'kind' holds words.*data.target = "kind"$"""),
-        ("a,y\n" + "".join(f"1,{i}\n" for i in range(25)), "", [], "column 'y'.*25 different.*data.task = \"classif"),
-        ("a,y\n1,0.0\n1,1.0\n", "", [], "column 'y'.*quantities.*data.task = .*data.target.*loss.name"),
-        ("0,1.5\n1,2.5\n", "", [], r"data.target \(column 1\)"),
+        (
+            "a,y\n" + "".join(f"1,{i}\n" for i in range(25)),
+            "",
+            [],
+            "column 'y'.*quantities .from 0 to 24.*data.task = \"classif",
+        ),
+        ("a,y\n" + "1,0.0\n1,1.0\n" * 5, "", [], "column 'y'.*quantities.*data.task = .*data.target.*loss.name"),
+        ("0,1.5\n1,2.5\n" * 5, "", [], r"data.target \(column 1\)"),
         ("a,b\n1,2\n", 'delimiter = "::"', [], "data.delimiter is a single character"),
         ("a,b\n1,2\n", 'task = "regresion"', [], "data.task 'regresion'; did you mean 'regression'"),
         ("a,kind\n1,x\n2,y\n", "", ["--set", "split.test=0.9"], "split.validation 0.2 and split.test 0.9"),

@@ -20,7 +20,7 @@ def test_a_valid_file_is_read(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(st.data())
 def test_a_spoilt_file_is_refused_in_words(name, tmp_path, data):
     reader = READERS[name]

@@ -17,7 +17,6 @@ __all__ = ["SUFFIXES", "read_picture"]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF")
 ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
-SIDEWAYS = (5, 6, 7, 8)  # its values for which width and height change places
 DEPTHS = {
     "I": 65535,
     "I;16": 65535,
@@ -55,23 +54,23 @@ def read_picture(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of PIL, on damaged EXIF data and on large pictures
                 with Image.open(file, formats=FORMATS) as picture:
-                    width, height = picture.size
-                    orientation = picture.getexif().get(ORIENTATION, 1)
-                    if orientation in SIDEWAYS:
-                        width, height = height, width
-                    if (height, width) != wanted:
-                        raise UserError(
-                            f"{path} is {width}×{height} pixels, and the network was trained on "
-                            f"{wanted[1]}×{wanted[0]}; crop and resize it first"
-                        )
-                    check_room(path, 16 * width * height)
+                    if wanted not in (picture.size, picture.size[::-1]):  # it may lie on its side
+                        raise _wrong_size(path, picture.size, wanted)
+                    check_room(path, 16 * math.prod(picture.size))
                     if getattr(picture, "is_animated", False):
                         done.append("its first frame is taken")
-                    picture.load()
+                    orientation = picture.getexif().get(ORIENTATION, 1)  # in a PNG it may come after the pixels
                     upright = ImageOps.exif_transpose(picture)
                     if orientation in range(2, 9):
                         done.append("it is turned as its EXIF data say")
+                    if upright.size != wanted:
+                        raise _wrong_size(path, upright.size, wanted)
                     numbers = _numbers(upright, colours, done)
+        except Image.DecompressionBombError as error:
+            raise UserError(
+                f"{path} is larger than any picture of {wanted[0]}×{wanted[1]} pixels, on which the network was "
+                f"trained: {error}"
+            ) from None
         except UserError:
             raise
         except Exception as error:  # decoders of damaged files raise whatever they stumble over
@@ -84,12 +83,19 @@ def read_picture(
     return (low + numbers * (high - low)).astype("float32").reshape(1, *shape)
 
 
+def _wrong_size(path: str | os.PathLike, size: tuple[int, int], wanted: tuple[int, int]) -> UserError:
+    return UserError(
+        f"{path} is {size[0]}×{size[1]} pixels, and the network was trained on {wanted[0]}×{wanted[1]}; "
+        f"crop and resize it first"
+    )
+
+
 def _size(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Height and width of the picture that a network needs."""
+    """Width and height of the picture that a network needs."""
     if len(shape) == 3 and shape[0] in (1, 3):
-        return shape[1], shape[2]
+        return shape[2], shape[1]
     if len(shape) == 2 and shape[0] > 1:
-        return shape[0], shape[1]
+        return shape[1], shape[0]
     count = math.prod(shape)
     side = math.isqrt(count)
     if side * side != count:

@@ -5,8 +5,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy
-
 from .. import nn, optim
 from ..arrays import Generator
 from ..data import (
@@ -282,13 +280,9 @@ def _quantities(recipe: Recipe, data: Dataset) -> str:
         ways.insert(1, f"to predict another column, name it by data.target ({others})")
     return (
         f"{recipe.loss.name} compares classes, and {name} of {data.name} "
-        f"{'was' if data.table else 'were'} taken for quantities ({_some(data.targets)}); {'; '.join(ways)}"
+        f"{'was' if data.table else 'were'} taken for quantities (from {data.targets.min():g} to "
+        f"{data.targets.max():g}); {'; '.join(ways)}"
     )
-
-
-def _some(targets: Any) -> str:
-    values = numpy.unique(targets)
-    return f"{len(values):,} different numbers, from {values[0]:g} to {values[-1]:g}"
 
 
 def _made(key, registry, table, first, leave_out):
