@@ -10,10 +10,10 @@ import numpy
 
 from ichikara.errors import UserError, advice, key, setting
 
-from .precision import merged
+from .precision import can_merge, merged
 from .reading import read_text
 
-__all__ = ["Line", "check_lengths", "column_of_numbers", "is_number", "is_whole", "read_lines"]
+__all__ = ["Line", "check_lengths", "columns_of_numbers", "is_number", "is_whole", "read_lines"]
 
 Line = tuple[int, list[str]]  # its number from 1, and its cells
 LARGEST = float(numpy.finfo("float32").max)
@@ -63,41 +63,49 @@ def is_whole(cell: str) -> bool:
     return cell[cell[:1] in ("+", "-") :].isdecimal()
 
 
-def column_of_numbers(
-    path: str | os.PathLike, lines: Sequence[Line], column: int, name: str, role: str = ""
+def columns_of_numbers(
+    path: str | os.PathLike, lines: Sequence[Line], columns: Sequence[tuple[int, str]], role: str = ""
 ) -> numpy.ndarray:
-    """A column as float32.
+    """Columns as float32. Shapes: -> (lines, columns).
 
-    Arguments: ``column``, its place; ``name``, what messages call it; ``role``, 'input' where it could be the target
-    instead.
+    Arguments: ``columns``, the place of each and what messages call it; ``role``, 'input' where a column could be the
+    target instead.
 
-    Errors: `UserError` for its first cell that is no finite number, and for whole numbers that float32 cannot tell
-    apart.
+    Errors: `UserError` for the first cell that is no finite number, and for numbers that float32 cannot tell apart.
     """
-    cells = [row[column] for _, row in lines]
+    places = [at for at, _ in columns]
     try:
-        exact = numpy.array([float(cell) for cell in cells])
-        right = bool((numpy.abs(exact) <= LARGEST).all()) and not any("_" in cell for cell in cells)
+        exact = numpy.array([[float(cells[at]) for at in places] for _, cells in lines])
+        right = bool((numpy.abs(exact) <= LARGEST).all()) and not any(
+            "_" in cells[at] for _, cells in lines for at in places
+        )
     except ValueError:
         right = False
     if not right:
-        raise _fault(path, lines, cells, name, role)
-    if len(exact) and numpy.abs(exact).max() >= 2**53 and all(len(cell) < 100 and is_whole(cell) for cell in cells):
-        exact = numpy.array([int(cell) for cell in cells], object)  # float64 has not every whole number either
-    lost = merged(exact)
-    if lost is not None:
-        first, second = lost
-        raise UserError(
-            f"{path}, column '{name}': {cells[first]} in line {lines[first][0]} and {cells[second]} in line "
-            f"{lines[second][0]} are the same number in float32, in which a network computes; remove the column if it "
-            f"only names the lines, or subtract a constant from it"
-        )
+        raise _fault(path, lines, columns, role)
+    for i in can_merge(exact):
+        at, name = columns[i]
+        cells = [row[at] for _, row in lines]
+        values = exact[:, i]
+        if numpy.abs(values).max() >= 2**53 and all(len(cell) < 100 and is_whole(cell) for cell in cells):
+            values = numpy.array([int(cell) for cell in cells], object)  # float64 has not every whole number either
+        lost = merged(values)
+        if lost is not None:
+            (line, cell), (other, twin) = ((lines[row][0], cells[row]) for row in lost)
+            raise UserError(
+                f"{path}, column '{name}': {cell} in line {line} and {twin} in line {other} are the same number in "
+                f"float32, in which a network computes; remove the column if it only names the lines, or subtract a "
+                f"constant from it"
+            )
     return exact.astype("float32")
 
 
-def _fault(path, lines: Sequence[Line], cells: list[str], name: str, role: str) -> UserError:
-    """The error for the first cell that is no finite number."""
-    wrong = [row for row, cell in enumerate(cells) if not (is_number(cell) and abs(float(cell)) <= LARGEST)]
+def _fault(path, lines: Sequence[Line], columns: Sequence[tuple[int, str]], role: str) -> UserError:
+    """The error for the first cell, column by column, that is no finite number."""
+    fits = lambda cell: is_number(cell) and abs(float(cell)) <= LARGEST
+    at, name = next((at, name) for at, name in columns if not all(fits(cells[at]) for _, cells in lines))
+    cells = [row[at] for _, row in lines]
+    wrong = [row for row, cell in enumerate(cells) if not fits(cell)]
     words = [row for row in wrong if cells[row] and not is_number(cells[row])]
     if role == "input" and len(words) > max(1, len(cells) / 2):
         some = ", ".join(f"'{cells[row]}'" for row in words[:2])

@@ -8,7 +8,7 @@ import numpy
 
 from ichikara.errors import UserError, choose
 
-from .precision import merged
+from .precision import can_merge, merged
 from .table import Table
 
 __all__ = ["Dataset"]
@@ -140,7 +140,7 @@ class Dataset:
         if array.ndim > 2 or array.dtype.itemsize < 4 or array.dtype == "float32" or not array.size:
             return
         columns = array if array.ndim == 2 else array[:, None]
-        for column in numpy.flatnonzero(numpy.abs(columns.astype("float64")).max(axis=0) >= 2**24):
+        for column in can_merge(columns):
             rows = merged(columns[:, column])
             if rows is not None:
                 first, second = (columns[row, column] for row in rows)

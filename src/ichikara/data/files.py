@@ -9,7 +9,7 @@ import numpy
 from ichikara.checks import yes_or_no
 from ichikara.errors import UserError, choose, key, listed, setting
 
-from .cells import Line, check_lengths, column_of_numbers, is_number, is_whole, read_lines
+from .cells import Line, check_lengths, columns_of_numbers, is_number, is_whole, read_lines
 from .dataset import Dataset
 from .header import has_header
 from .numpy_files import read_npz
@@ -78,15 +78,13 @@ def load_csv(
                 f"two; if another column is to be predicted, name it: {setting('target', names[at - 1])}"
             )
     else:
-        targets = column_of_numbers(path, lines, at, names[at])[:, None]
+        targets = columns_of_numbers(path, lines, [(at, names[at])])
     columns = tuple(
         Column(name, "class" if i == at and classes else "number", classes if i == at else None)
         for i, name in enumerate(names)
     )
     table = Table(columns, names[at], header, delimiter)
-    inputs = numpy.stack(
-        [column_of_numbers(path, lines, i, name, "input") for i, name in enumerate(names) if i != at], axis=1
-    )
+    inputs = columns_of_numbers(path, lines, [(i, name) for i, name in enumerate(names) if i != at], "input")
     return Dataset(
         inputs,
         targets,

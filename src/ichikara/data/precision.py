@@ -2,11 +2,27 @@
 
 import numpy
 
-__all__ = ["merged"]
+__all__ = ["can_merge", "merged"]
 
 WHOLE = 2**24  # up to here float32 holds every whole number
 # The part of its different numbers that a column may lose. Digits after the point are mostly noise; ids never are.
 LOST_WHOLE, LOST_FRACTIONS = 0.01, 0.5
+
+
+def can_merge(exact: numpy.ndarray) -> numpy.ndarray:
+    """The columns that are worth a look: of large numbers, or of numbers that lie close together. Shapes: (n, k).
+
+    >>> can_merge(numpy.array([[1.0, 2.0**25], [2.0, 0.0]])).tolist()
+    [1]
+    """
+    if not len(exact):
+        return numpy.zeros(0, "int64")
+    exact = exact.astype("float64", copy=False)
+    largest, spread = numpy.abs(exact).max(axis=0), exact.max(axis=0) - exact.min(axis=0)
+    # Where float32 has more steps in the range than there are rows, it keeps them apart, digits of noise aside.
+    with numpy.errstate(all="ignore"):  # beyond the largest number of float32 there is no next one
+        close = (spread > 0) & (numpy.spacing(largest.astype("float32")) * len(exact) >= spread)
+    return numpy.flatnonzero((largest >= WHOLE) | close)
 
 
 def merged(exact: numpy.ndarray) -> tuple[int, int] | None:
@@ -20,13 +36,7 @@ def merged(exact: numpy.ndarray) -> tuple[int, int] | None:
     """
     if not len(exact):
         return None
-    floats = exact.astype("float32")
-    largest = float(numpy.abs(floats).max())
     whole = exact.dtype.kind in "iuO" or bool((exact == numpy.floor(exact)).all())
-    if whole and largest < WHOLE:
-        return None
-    if not whole and float(numpy.spacing(numpy.float32(largest))) * len(exact) < float(exact.max() - exact.min()):
-        return None  # float32 has more steps in this range than there are rows
     different, rows = numpy.unique(exact, return_index=True)
     kept = different.astype("float32")
     left = 1 + int(numpy.count_nonzero(kept[1:] != kept[:-1]))

@@ -13,7 +13,7 @@ import numpy
 
 from ichikara.errors import UserError, listed
 
-from .cells import Line, check_lengths, column_of_numbers, is_number, read_lines
+from .cells import Line, check_lengths, columns_of_numbers, is_number, read_lines
 
 __all__ = ["Column", "Table"]
 
@@ -135,8 +135,7 @@ class Table:
             raise UserError(f"{path} has a header and no lines after it")
         check_lengths(path, lines, width)
         names = [column.name for column in self.inputs]
-        columns = [column_of_numbers(path, lines, at, name) for at, name in zip(places, names, strict=True)]
-        return numpy.stack(columns, axis=1)
+        return columns_of_numbers(path, lines, list(zip(places, names, strict=True)))
 
     def _named(self, first: Sequence[str]) -> bool:
         """Whether the first line of a file holds names: one of the table's, or no number."""
