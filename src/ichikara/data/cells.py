@@ -23,7 +23,7 @@ MOST_COLUMNS = 1_000_000
 
 def read_lines(path: str | os.PathLike, delimiter: str) -> list[Line]:
     """The lines that are not blank, each with its number from 1 and its cells, stripped."""
-    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n"\ufeff\0 ':
+    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n"\ufeff\0':
         raise UserError(f"{key('delimiter')} is a single character, not {delimiter!r}")
     text = read_text(path, MEMORY)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -109,7 +109,7 @@ def _fault(path, lines: Sequence[Line], columns: Sequence[tuple[int, str]], role
     words = [row for row in wrong if cells[row] and not is_number(cells[row])]
     if role == "input" and len(words) > max(1, len(cells) / 2):
         some = ", ".join(f"'{cells[row]}'" for row in words[:2])
-        raise UserError(
+        return UserError(
             f"{path}: the column '{name}' holds words ({some}, …), and what a network is given are numbers; "
             f"{advice('remove the column', 'write numbers in their place')}. To predict it: {setting('target', name)}"
         )

@@ -18,7 +18,7 @@ from .reading import check_room, open_file, reason
 __all__ = ["check_deflated", "fill", "read_npy", "read_npz"]
 
 LONGEST_HEADER = 2**16  # bytes; NumPy writes about 100
-LONGEST_SHOWN = 80
+LONGEST_SHOWN, MOST_SHOWN = 80, 30  # characters, and arrays, in a message
 CHUNK = 2**24
 DEFLATE = 1032  # a byte that deflate wrote is never more bytes than this
 # Such as {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } with the keys in any order.
@@ -84,7 +84,7 @@ def read_npz(path: str | os.PathLike, names: Collection[str]) -> tuple[dict[str,
                     if name in names:
                         arrays[name] = _member(path, archive, member)
                         contents[name] = f"{name} {arrays[name].shape}"
-                    else:
+                    elif len(contents) < MOST_SHOWN:
                         contents[name] = f"{name} {_shape(archive, member)}".strip()
         except UserError:
             raise
