@@ -266,7 +266,7 @@ def test_bad_usage_exits_with_2(run, words):
     [
         ("a,b\n1,nan\n2,0\n", "line 2"),
         ("a,b\n1,x\n,y\n", "line 3, column 'a': the cell is empty"),
-        ("a,b\n1,2\n3\n", "line 3: 1 cells"),
+        ("a,b\n1,2\n3\n", "line 3: 1 cell,"),
         ("", "is empty"),
     ],
 )

@@ -7,7 +7,7 @@ import math
 import operator
 from typing import Any
 
-from .errors import UserError
+from .errors import UserError, key
 
 __all__ = ["fraction", "number", "positive", "whole_number", "yes_or_no"]
 
@@ -25,7 +25,7 @@ def whole_number(name: str, value: Any, at_least: int = 1) -> int:
     except TypeError:
         number = None
     if number is None or number < at_least:
-        raise UserError(f"{name} is a whole number of at least {at_least}, not {value!r}")
+        raise UserError(f"{key(name)} is a whole number of at least {at_least}, not {value!r}")
     return number
 
 
@@ -43,7 +43,7 @@ def number(name: str, value: Any, at_least: float = -math.inf) -> float:
         result = math.nan
     if not math.isfinite(result) or result < at_least:
         bound = "" if at_least == -math.inf else f" of at least {at_least}"
-        raise UserError(f"{name} is a number{bound}, not {value!r}")
+        raise UserError(f"{key(name)} is a number{bound}, not {value!r}")
     return result
 
 
@@ -53,7 +53,7 @@ def fraction(name: str, value: Any) -> float:
     Raises UserError if it is not.
     """
     if not _is_number(value) or not 0 <= value <= 1:
-        raise UserError(f"{name} is a number from 0 to 1, not {value!r}")
+        raise UserError(f"{key(name)} is a number from 0 to 1, not {value!r}")
     return value
 
 
@@ -63,7 +63,7 @@ def positive(name: str, value: Any) -> float:
     Raises UserError if it is not.
     """
     if not _is_number(value) or not value > 0 or not math.isfinite(value):
-        raise UserError(f"{name} is a number above 0, not {value!r}")
+        raise UserError(f"{key(name)} is a number above 0, not {value!r}")
     return value
 
 
@@ -76,7 +76,7 @@ def yes_or_no(name: str, value: Any) -> bool:
     True
     """
     if not isinstance(value, bool):
-        raise UserError(f"{name} is true or false, not {value!r}")
+        raise UserError(f"{key(name)} is true or false, not {value!r}")
     return value
 
 

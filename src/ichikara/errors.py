@@ -1,6 +1,26 @@
 """Errors for the user: each says what was given, what was expected and what to do."""
 
-__all__ = ["UnknownAttribute", "UserError", "VaultOpenedError", "choose", "did_you_mean"]
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+__all__ = [
+    "UnknownAttribute",
+    "UserError",
+    "VaultOpenedError",
+    "advice",
+    "choose",
+    "did_you_mean",
+    "key",
+    "listed",
+    "setting",
+    "speaking",
+]
+
+
+LONGEST = 200  # characters of a name that are compared with others, or shown
 
 
 class UserError(ValueError):
@@ -23,7 +43,7 @@ def did_you_mean(name, choices):
     """
     from difflib import get_close_matches  # imported only when there is a mistake
 
-    name, choices = str(name), [str(choice) for choice in choices]
+    name, choices = str(name)[:LONGEST], [str(choice)[:LONGEST] for choice in choices]
     # For difflib, two exchanged letters in a short name are a large difference.
     near = get_close_matches(name, choices, n=1) or [c for c in choices if sorted(c) == sorted(name)]
     return f"; did you mean '{near[0]}'?" if near else "."
@@ -54,4 +74,67 @@ def choose(kind, name, choices):
     """
     if name in choices:
         return choices[name]
-    raise UserError(f"unknown {kind} '{name}'{did_you_mean(name, choices)} Allowed: {', '.join(choices)}")
+    raise UserError(f"unknown {kind} '{str(name)[:LONGEST]}'{did_you_mean(name, choices)} Allowed: {listed(choices)}")
+
+
+def listed(names: Iterable[Any], most: int = 30) -> str:
+    """The names with commas between them; of a long list the first ones, and how many more there are.
+
+    >>> listed("abcde", most=3)
+    'a, b, c and 2 more'
+    """
+    names = [name if len(name) <= LONGEST else f"{name[:LONGEST]}…" for name in map(str, names)]
+    more = len(names) - most
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:most])} and {more:,} more"
+
+
+_KEYS: ContextVar[Mapping[str, str] | None] = ContextVar("ichikara_keys", default=None)
+
+
+@contextmanager
+def speaking(keys: Mapping[str, str]) -> Iterator[None]:
+    """Within the block, messages call an argument what the reader calls it: a recipe's user sets keys.
+
+    Arguments: ``keys``, for each argument that the reader can set, what it is called there; the others are not named
+    to the reader.
+    """
+    token = _KEYS.set(keys)
+    try:
+        yield
+    finally:
+        _KEYS.reset(token)
+
+
+def key(argument: str) -> str:
+    """What the reader calls an argument: its own name in Python, a key such as 'data.task' in a recipe."""
+    return (_KEYS.get() or {}).get(argument, argument)
+
+
+def setting(argument: str, value: Any) -> str:
+    """How the reader gives an argument a value: as Python writes it, or as a recipe does; empty if he cannot.
+
+    >>> setting("header", True)
+    'header=True'
+    >>> with speaking({"header": "data.header"}):
+    ...     setting("header", True), setting("duplicates", True)
+    ('data.header = true', '')
+    """
+    keys = _KEYS.get()
+    if keys is None:
+        return f"{argument}={'…' if value is ... else repr(value)}"
+    if argument not in keys:
+        return ""
+    return f"{keys[argument]} = {json.dumps(value, ensure_ascii=False)}"  # which is how TOML writes it
+
+
+def advice(*ways: str, **arguments: Any) -> str:
+    """The ways out of a problem, joined by "or"; those by an argument that the reader cannot set are left out.
+
+    >>> advice("add examples", "drop the class", stratify=False)
+    'add examples, drop the class, or use stratify=False'
+    >>> with speaking({}):
+    ...     advice("add examples", "drop the class", stratify=False)
+    'add examples, or drop the class'
+    """
+    found = [*ways, *(f"use {said}" for name, value in arguments.items() if (said := setting(name, value)))]
+    return ", or ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)

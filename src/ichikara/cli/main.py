@@ -109,6 +109,8 @@ def train(
 
 def _announce(parts) -> None:
     """Print data, model and training before the run."""
+    from ..recipes.described import describe_data
+
     recipe = parts.recipe
     sizes = [f"{len(parts.train)} for training"]
     if parts.validation is not None:
@@ -121,6 +123,8 @@ def _announce(parts) -> None:
     count = sum(p.size for p in parts.model.parameters())
     options = ", ".join(f"{key} {value}" for key, value in recipe.optimizer.options.items())
     err.print(f"data       {parts.train.name}: {', '.join(sizes)}")
+    for heading, words in describe_data(parts.train, recipe):
+        err.print(f"{heading:<11}{words}", markup=False)
     err.print(f"model      {layers}, {count:,} parameters")
     epochs = _epochs(recipe.training.epochs)
     err.print(f"training   {epochs} of {len(parts.loader)} batches, {recipe.optimizer.name} {options}")
@@ -179,7 +183,7 @@ def predict(
     """Predict with a run's network."""
     from ..recipes import predict_run
 
-    rows = predict_run(run, file, invert).rows()
+    rows = predict_run(run, file, invert, lambda line: err.print(line, markup=False)).rows()
     if as_json:
         print(json.dumps({"run": str(run), "predictions": rows}, ensure_ascii=False))
         return

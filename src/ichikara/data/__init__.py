@@ -15,6 +15,7 @@ from .scale import MinMaxScaler, StandardScaler
 from .sequences import load_adding, load_reverse
 from .sets import cubic, load_blobs, load_circles, load_cubic, load_digits, load_moons, load_spirals, load_xor
 from .splits import Split, TrainTest, TrainValidation, split
+from .table import Column, Table
 from .text import CharVocabulary, load_text, load_tinyshakespeare, text_dataset
 from .vault import Opening, TestVault
 
@@ -45,6 +46,8 @@ __all__ = [
     "load_csv",
     "load_npz",
     "load_inputs",
+    "Table",
+    "Column",
     "Split",
     "TrainTest",
     "TrainValidation",

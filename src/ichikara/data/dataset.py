@@ -8,6 +8,9 @@ import numpy
 
 from ichikara.errors import UserError, choose
 
+from .precision import can_merge, merged
+from .table import Table
+
 __all__ = ["Dataset"]
 
 TASKS = ("classification", "regression", "text", "sequence")
@@ -25,10 +28,11 @@ class Dataset:
     None for a regression; ``input_names``, one for each column of ``inputs``, None if they have none; ``source``, its
     origin, in words; ``task``, 'classification', 'regression', 'text' or 'sequence', by default the first if there are
     classes and the second if not; ``part``, 'train', 'validation' or 'test' for a part of a whole set, else None;
-    ``scaled``, whether a fitted scaler has transformed the inputs (scalers set it).
+    ``scaled``, whether a fitted scaler has transformed the inputs (scalers set it); ``table``, the schema of the table
+    that it was read from, None if it was none. Class targets of shape (n, 1) become (n,).
 
-    Errors: `UserError` if the lengths differ, if a number is NaN or infinite (with its row and column), if a label
-    names no class.
+    Errors: `UserError` if the lengths differ, if a number is NaN or infinite (with its row and column), if a column's
+    numbers differ and are the same in float32, if a label names no class.
 
     >>> data = Dataset([[0, 1], [1, 0]], [0, 1], name="tiny", classes=("up", "down"))
     >>> data
@@ -46,6 +50,7 @@ class Dataset:
     task: str = ""
     part: str | None = None
     scaled: bool = False
+    table: Table | None = None
 
     def __post_init__(self):
         put = lambda field, value: object.__setattr__(self, field, value)  # how to set a field of a frozen dataclass
@@ -63,6 +68,8 @@ class Dataset:
             raise UserError(
                 f"{self.name}: {len(inputs)} inputs but {len(targets)} targets; each example needs one of each"
             )
+        if self.task == "classification" and targets.shape == (len(targets), 1):
+            targets = targets[:, 0]
         whole = self.task in ("text", "sequence")
         put("inputs", self._labels("inputs", inputs) if whole else self._floats("inputs", inputs))
         put(
@@ -125,7 +132,23 @@ class Dataset:
                 f"{self.name}: the {role} hold {array[place]!s} at {self._place(role, place)}; "
                 f"remove that row or fill in a finite number that float32 can hold"
             )
+        self._check_merged(role, array)
         return floats
+
+    def _check_merged(self, role: str, array: numpy.ndarray) -> None:
+        """Refuse a column of whole numbers such as ids that float32 rounds to their neighbours."""
+        if array.ndim > 2 or array.dtype.itemsize < 4 or array.dtype == "float32" or not array.size:
+            return
+        columns = array if array.ndim == 2 else array[:, None]
+        for column in can_merge(columns):
+            rows = merged(columns[:, column])
+            if rows is not None:
+                first, second = (columns[row, column] for row in rows)
+                raise UserError(
+                    f"{self.name}: the {role} hold {first!s} and {second!s} at "
+                    f"{self._place(role, (rows[1], column)[: array.ndim])}, which are the same number in float32, in "
+                    f"which a network computes; leave that column out, or subtract a constant from it"
+                )
 
     def _labels(self, role: str, array: numpy.ndarray) -> numpy.ndarray:
         assert self.classes is not None

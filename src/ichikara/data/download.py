@@ -5,6 +5,7 @@ A checksum is that of the *content*, after unpacking: the same images packed by 
 
 import gzip
 import hashlib
+import io
 import os
 import sys
 import zlib
@@ -14,6 +15,7 @@ from pathlib import Path
 from ichikara.errors import UserError
 
 from .atomic import write_atomically
+from .reading import open_file, reason
 
 __all__ = ["RemoteFile", "cache_folder", "fetch"]
 
@@ -53,11 +55,12 @@ def fetch(file: RemoteFile) -> bytes:
     for folder in _folders():
         path = folder / file.path
         try:
-            packed = path.read_bytes()
-        except FileNotFoundError:
-            continue
+            if not path.exists():
+                continue
+            with open_file(path) as opened:
+                packed = opened.read(LARGEST)
         except OSError as error:
-            raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+            raise UserError(f"cannot read {path}: {reason(error)}") from None
         try:
             return _content(file, packed)
         except _Damaged as damage:
@@ -72,7 +75,10 @@ def _folders() -> list[Path]:
     named = os.environ.get(VARIABLE)
     if not named:
         return [cache_folder()]
-    folder = Path(named).expanduser()
+    try:
+        folder = Path(named).expanduser()
+    except RuntimeError:  # ~name, of somebody who is not known here
+        folder = Path(named)
     if not folder.is_dir():
         raise UserError(
             f"{VARIABLE} names {folder}, which is not a folder; set it to the folder with the data, or unset it"
@@ -89,7 +95,8 @@ def _content(file: RemoteFile, packed: bytes) -> bytes:
     content = packed
     if file.path.endswith(".gz"):
         try:
-            content = gzip.decompress(packed)
+            with gzip.open(io.BytesIO(packed)) as unpacked:
+                content = unpacked.read(LARGEST + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise _Damaged(f"its {len(packed):,} bytes cannot be unpacked ({error})") from None
     found = hashlib.sha256(content).hexdigest()

@@ -11,7 +11,7 @@ import numpy
 
 from ichikara.arrays import Generator
 from ichikara.checks import whole_number, yes_or_no
-from ichikara.errors import UserError
+from ichikara.errors import UserError, advice
 
 from .dataset import Dataset
 
@@ -196,7 +196,7 @@ def _check_classes(dataset: Dataset, folds: list[Fold]) -> None:
             if len(absent):
                 raise UserError(
                     f"{dataset.name}: class '{dataset.classes[absent[0]]}' is absent from the {part} part of fold "
-                    f"{fold.number}; use fewer folds, another seed, stratify=True, or larger groups"
+                    f"{fold.number}; {advice('use fewer folds', 'another seed', stratify=True)}"
                 )
 
 
@@ -214,6 +214,6 @@ def _check_duplicates(dataset: Dataset, folds: list[Fold]) -> None:
             equal = int(fold.train_rows[same[fold.train_rows] == same[row]][0])
             raise UserError(
                 f"{dataset.name}: in fold {fold.number}, {count} of {len(leaked)} validation rows are in the training "
-                f"part (row {row} equals row {equal}, counted from 0). Drop the duplicates, keep them together with "
-                f"groups=…, or allow them with duplicates=True"
+                f"part (row {row} equals row {equal}, counted from 0); "
+                f"{advice('drop the duplicates', groups=..., duplicates=True)}"
             )

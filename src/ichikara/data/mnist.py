@@ -1,11 +1,12 @@
 """MNIST, and the idx format that it is published in."""
 
 import gzip
+import io
 import math
 import os
 import struct
 import zlib
-from pathlib import Path
+from typing import Any
 
 import numpy
 
@@ -14,6 +15,8 @@ from ichikara.errors import UserError
 
 from .dataset import Dataset
 from .download import RemoteFile, fetch
+from .numpy_files import check_deflated, fill
+from .reading import check_room, open_file, reason
 from .splits import TrainTest
 
 __all__ = ["load_mnist", "read_idx"]
@@ -63,6 +66,7 @@ def read_idx(path: str | os.PathLike) -> numpy.ndarray:
     Errors: `UserError` if it cannot be read, is not an idx file, or is cut short.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "three-labels-idx1-ubyte")
     ...     _ = path.write_bytes(bytes([0, 0, 0x08, 1, 0, 0, 0, 3, 7, 2, 1]))
@@ -71,30 +75,55 @@ def read_idx(path: str | os.PathLike) -> numpy.ndarray:
 
     Source: the format is described on the page of the MNIST database.
     """
-    try:
-        content = Path(path).read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-    return _parse_idx(content, str(path))
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            if not packed:
+                return _parse_idx(file, str(path), size)
+            with gzip.open(file) as content:
+                return _parse_idx(content, str(path), packed=size)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(f"cannot read {path}: {reason(error)}") from None
 
 
-def _parse_idx(content: bytes, name: str) -> numpy.ndarray:
-    """An idx file: two zero bytes, the type, the number of axes, their sizes, then the numbers."""
-    kind = IDX_TYPES.get(content[2]) if len(content) >= 4 and content[:2] == b"\0\0" else None
+def _parse_idx(file: Any, name: str, size: int | None = None, packed: int = 0) -> numpy.ndarray:
+    """An idx file: two zero bytes, the type, the number of axes, their sizes, then the numbers.
+
+    Arguments: ``size``, of the file, or ``packed``, the size of the gzip file that it is in; the header is compared
+    with it before anything is allocated.
+    """
+    start = file.read(4)
+    kind = IDX_TYPES.get(start[2]) if len(start) == 4 and start[:2] == b"\0\0" else None
     if kind is None:
-        raise UserError(f"{name} is not an idx file: it starts with {content[:4].hex(' ') or 'nothing'}")
-    axes = content[3]
-    start = 4 + 4 * axes
-    if len(content) < start:
+        raise UserError(f"{name} is not an idx file: it starts with {start.hex(' ') or 'nothing'}")
+    axes = start[3]
+    sizes = file.read(4 * axes)
+    if len(sizes) < 4 * axes:
         raise UserError(f"{name} is cut short: it has {axes} axes but ends before their sizes")
-    shape = struct.unpack(f">{axes}I", content[4:start])
+    shape = struct.unpack(f">{axes}I", sizes)
+    if axes > 32:
+        raise UserError(f"{name} is damaged: it says that it has {axes} axes")
     dtype = numpy.dtype(kind)
-    expected = start + math.prod(shape) * dtype.itemsize
-    if len(content) != expected:
-        raise UserError(f"{name} is damaged: {len(content):,} bytes, where its shape {shape} takes {expected:,}")
-    return numpy.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    expected = 4 + 4 * axes + math.prod(shape) * dtype.itemsize
+    wrong = f"where its shape {shape} takes {expected:,}"
+    if size is not None and size != expected:
+        raise UserError(f"{name} is damaged: {size:,} bytes, {wrong}")
+    if size is None:
+        try:
+            check_deflated(expected, packed)
+        except ValueError as error:
+            raise UserError(f"{name} is damaged: {error}") from None
+    check_room(name, 2 * expected)
+    array = numpy.empty(math.prod(shape), dtype)
+    try:
+        fill(file, array)
+    except EOFError as error:
+        raise UserError(f"{name} is damaged: {error}, {wrong}") from None
+    if file.read(1):  # which in a gzip file also compares its checksum
+        raise UserError(f"{name} is damaged: more bytes follow, {wrong}")
+    return array.reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
 def _load_part(prefix: str, part: str, as_images: bool) -> Dataset:
@@ -114,4 +143,5 @@ def _load_part(prefix: str, part: str, as_images: bool) -> Dataset:
 
 def _published(name: str) -> numpy.ndarray:
     file = RemoteFile(f"mnist/{name}", tuple(mirror + name for mirror in MIRRORS), CHECKSUMS[name])
-    return _parse_idx(fetch(file), name)
+    content = fetch(file)
+    return _parse_idx(io.BytesIO(content), name, len(content))

@@ -7,7 +7,7 @@ import numpy
 
 from ichikara.arrays import Generator
 from ichikara.checks import number, whole_number, yes_or_no
-from ichikara.errors import UserError
+from ichikara.errors import UserError, advice, key
 
 from .dataset import Dataset
 
@@ -60,7 +60,8 @@ def split(
     fractions = {"validation": _fraction("validation", validation), "test": _fraction("test", test)}
     if sum(fractions.values()) >= 1:
         raise UserError(
-            f"validation {validation:g} and test {test:g} leave nothing to train on; their sum must be below 1"
+            f"{key('validation')} {validation:g} and {key('test')} {test:g} leave nothing to train on; "
+            f"their sum must be below 1"
         )
     sizes = {part: round(len(dataset) * fraction) for part, fraction in fractions.items() if fraction > 0}
     sizes = {"train": len(dataset) - sum(sizes.values()), **sizes}
@@ -86,7 +87,7 @@ def split(
 def _fraction(name: str, value: float) -> float:
     fraction = number(name, value, at_least=0)
     if fraction >= 1:
-        raise UserError(f"{name} is a fraction of the data, from 0 to below 1, not {value!r}")
+        raise UserError(f"{key(name)} is a fraction of the data, from 0 to below 1, not {value!r}")
     return fraction
 
 
@@ -94,20 +95,20 @@ def _check_classes(dataset: Dataset, sizes: dict[str, int]) -> None:
     """Refuse what cannot be stratified, by the name of the class or the part that is too small."""
     if dataset.task != "classification" or dataset.targets.ndim != 1 or dataset.classes is None:
         raise UserError(
-            f"{dataset.name}: only a set with one class for each example can be stratified; use stratify=False"
+            f"{dataset.name}: only a set with one class for each example can be stratified; {advice(stratify=False)}"
         )
     present, members = numpy.unique(dataset.targets, return_counts=True)
     for label, count in zip(present, members.tolist(), strict=True):
         if count < len(sizes):
             raise UserError(
                 f"{dataset.name}: class '{dataset.classes[label]}' has {count} member{'s'[: count != 1]}, too few for "
-                f"{' and '.join(sizes)}; add examples of it, drop it, or use stratify=False"
+                f"{' and '.join(sizes)}; {advice('add examples of it', 'drop it', stratify=False)}"
             )
     for part, size in sizes.items():
         if size < len(present):
             raise UserError(
                 f"{dataset.name}: the {part} part of {size} example{'s'[: size != 1]} cannot hold all {len(present)} "
-                f"classes; enlarge it or use stratify=False"
+                f"classes; {advice('enlarge it', stratify=False)}"
             )
 
 
@@ -128,5 +129,7 @@ def _draw(dataset: Dataset, sizes: dict[str, int], generator: Generator, stratif
                     stratify=dataset.targets[rest] if stratify else None,
                 )
     except ValueError as error:
-        raise UserError(f"{dataset.name}: cannot be stratified into {sizes} ({error}); use stratify=False") from None
+        raise UserError(
+            f"{dataset.name}: cannot be stratified into {sizes} ({error}); {advice(stratify=False)}"
+        ) from None
     return {**rows, "train": rest}

@@ -8,13 +8,16 @@ from typing import Any
 import numpy
 
 from ichikara.checks import number
-from ichikara.errors import UserError
+from ichikara.errors import UserError, key
 
 from .dataset import Dataset
 from .download import RemoteFile, fetch
+from .reading import read_text
 from .splits import TrainValidation
 
 __all__ = ["CharVocabulary", "load_text", "load_tinyshakespeare", "text_dataset"]
+
+MEMORY = 32  # bytes that a text takes for each of its bytes while it is numbered
 
 TINYSHAKESPEARE = RemoteFile(
     "tinyshakespeare.txt",
@@ -106,7 +109,9 @@ def text_dataset(
     ([0, 1, 1], [1, 1, 0], ('a', 'b'))
     """
     if len(text) < 2:
-        raise UserError(f"{name} has {len(text)} characters; at least two are needed, one to follow the other")
+        raise UserError(
+            f"{name} has {len(text)} character{'s'[: len(text) != 1]}; at least two are needed, one to follow the other"
+        )
     vocabulary = CharVocabulary(text) if vocabulary is None else vocabulary
     ids = vocabulary.encode(text)
     return Dataset(ids[:-1], ids[1:], name, vocabulary.characters, source=source, task="text", part=part)
@@ -117,7 +122,8 @@ def load_text(path: str | os.PathLike, *, validation: float = 0.1) -> TrainValid
 
     Shapes: as `load_tinyshakespeare`.
 
-    Arguments: ``path``, of a file in UTF-8; ``validation``, the fraction held out at the end, above 0 and below 1.
+    Arguments: ``path``, of a file in UTF-8, whose byte-order marks are left out; ``validation``, the
+    fraction held out at the end, above 0 and below 1.
 
     Errors: `UserError` for a file that is missing, empty or not in UTF-8.
 
@@ -128,14 +134,11 @@ def load_text(path: str | os.PathLike, *, validation: float = 0.1) -> TrainValid
     89
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a text in UTF-8 ({error.reason} at byte {error.start})") from None
+    text = read_text(path, MEMORY).replace("\r\n", "\n").replace("\r", "\n")
     if not text:
         raise UserError(f"{path} is empty; there is nothing to learn from")
+    if len(text) > 1 and text == text[0] * len(text):
+        raise UserError(f"{path} has the one character {text[0]!r} only; there is nothing to learn from")
     return _cut(text, path.stem, f"the file {path.name}", validation)
 
 
@@ -164,7 +167,7 @@ def load_tinyshakespeare(*, validation: float = 0.1) -> TrainValidation:
 def _fraction(validation: float) -> float:
     validation = number("validation", validation, at_least=0)
     if not 0 < validation < 1:
-        raise UserError(f"validation is a fraction of the text, above 0 and below 1, not {validation:g}")
+        raise UserError(f"{key('validation')} is a fraction of the text, above 0 and below 1, not {validation:g}")
     return validation
 
 

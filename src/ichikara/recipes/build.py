@@ -1,5 +1,6 @@
 """From a recipe to the parts of a training run: data, network, loss, optimiser, trainer."""
 
+import inspect
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from ..data import (
     split,
 )
 from ..data.registry import datasets
-from ..errors import UserError, choose
+from ..errors import UserError, choose, listed, speaking
 from ..train import (
     AdversarialTrainer,
     Adversaries,
@@ -90,7 +91,9 @@ class Parts:
 def load_parts(recipe: Recipe) -> tuple[Dataset, Dataset | None, Dataset | None]:
     """The training, validation and test data of a recipe, unscaled. A published test set stays whole."""
     loader = choose("data set", recipe.data.name, datasets)
-    loaded: Any = load(recipe.data.name, **options_of(loader, recipe.data.options, "data"))
+    options = options_of(loader, recipe.data.options, "data")
+    with speaking({name: f"data.{name}" for name in inspect.signature(loader).parameters}):
+        loaded: Any = load(recipe.data.name, **options)
     fields = getattr(loaded, "_fields", ())
     test = loaded.test if "test" in fields else None
     whole = loaded.train if fields else loaded
@@ -104,7 +107,9 @@ def load_parts(recipe: Recipe) -> tuple[Dataset, Dataset | None, Dataset | None]
         raise UserError(f"split.test is {recipe.split.test}, and {recipe.data.name} is published with a test set")
     if not recipe.split.validation and not recipe.split.test:
         return whole, None, test
-    parts = split(whole, recipe.split.validation, recipe.split.test, seed=recipe.split.seed)
+    settings = recipe.split.model_dump()
+    with speaking({name: f"split.{name}" for name in settings}):
+        parts = split(whole, **settings)
     return parts.train, parts.validation, test if test is not None else parts.test
 
 
@@ -253,9 +258,31 @@ def build_scaler(recipe: Recipe) -> Any:
 
 def build_objective(recipe: Recipe, data: Dataset) -> Objective:
     """The loss of a recipe, for the task of the data."""
-    loss, _ = choose("loss", recipe.loss.name, LOSSES)
+    loss, form = choose("loss", recipe.loss.name, LOSSES)
+    if form == "indices" and data.task == "regression":
+        raise UserError(_quantities(recipe, data))
     options = options_of(loss, recipe.loss.options, "loss", leave_out=("input", "target", "reduction"))
     return Objective(recipe.loss.name, data, **options)
+
+
+def _quantities(recipe: Recipe, data: Dataset) -> str:
+    """Why a loss of classes does not fit these targets, and what may be meant instead."""
+    of_numbers = ", ".join(
+        name for name, (_, form) in LOSSES.items() if form == "numbers" and name not in ("bce", "perceptron")
+    )
+    ways = [f"to predict quantities, set loss.name to one of {of_numbers}"]
+    if "task" in inspect.signature(datasets[recipe.data.name]).parameters:
+        ways.insert(0, 'if they are classes, set data.task = "classification"')
+    name = "the targets"
+    if data.table is not None:
+        name = f"the target, column '{data.table.target}',"
+        others = listed([column.name for column in data.table.inputs], 6)
+        ways.insert(1, f"to predict another column, name it by data.target ({others})")
+    return (
+        f"{recipe.loss.name} compares classes, and {name} of {data.name} "
+        f"{'was' if data.table else 'were'} taken for quantities (from {data.targets.min():g} to "
+        f"{data.targets.max():g}); {'; '.join(ways)}"
+    )
 
 
 def _made(key, registry, table, first, leave_out):

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from ..data import Dataset
-from ..errors import UserError
+from ..errors import UserError, speaking
 from ..plot import fold_scores, learning_rate_curve
 from ..train import CrossValidation, LearningRates, cross_validate, find_learning_rate
 from .build import assemble, build, load_parts
@@ -25,7 +25,9 @@ def cross_validate_recipe(
     """
     if recipe.loss.name == "adversarial":
         raise UserError("a GAN has no validation loss, so there is nothing to cross-validate")
-    result = cross_validate(partial(_train_fold, recipe), _whole(recipe), folds, seed=recipe.split.seed, n_jobs=jobs)
+    data = _whole(recipe)
+    with speaking({"seed": "split.seed"}):
+        result = cross_validate(partial(_train_fold, recipe), data, folds, seed=recipe.split.seed, n_jobs=jobs)
     if picture is not None:
         fold_scores(result, recipe.title or recipe.data.name).savefig(picture, dpi=144)
     return result

@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 
 from ..autodiff import asarray
-from ..data import Dataset, TestVault, load_inputs
+from ..data import Column, Dataset, Table, TestVault, load_inputs
 from ..errors import UserError
 from ..train import evaluate, linear_baseline, predict, save_arrays
 from ..train.checkpoint import write
@@ -87,6 +87,7 @@ def _save_results(parts: Parts, folder: Path) -> None:
         "whole": parts.train.inputs.dtype.kind == "i",
         "classes": parts.train.classes,
         "input_names": parts.train.input_names,
+        "table": None if parts.train.table is None else parts.train.table.to_dict(),
         "value_range": [lowest, highest],
         "task": parts.train.task,
         "data": parts.train.name,
@@ -142,7 +143,7 @@ def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
     Raises VaultOpenedError if it was opened before and ``again`` is not set; UserError where there is no test set.
     """
     folder = Path(folder)
-    recipe, model, scaler, _ = trained(folder)
+    recipe, model, scaler, about = trained(folder)
     if hasattr(model, "sample"):
         raise UserError(
             f"{folder} holds a GAN, which is evaluated by its samples: ichikara sample {folder} --judge RUN"
@@ -152,6 +153,7 @@ def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
         raise UserError(f"{train.name} has no test part; its validation measures are in {folder / SUMMARY}")
     if test is None:
         raise UserError(f"the recipe of {folder} has no test set; split.test is the fraction of the data for one")
+    _check_schema(folder, about, train)
     objective = build_objective(recipe, train)
     vault = TestVault(test, folder / VAULT)
     opened: Dataset = vault.open("ichikara evaluate", again=again)
@@ -162,6 +164,14 @@ def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
     subject = Subject(recipe, model, objective, scaled(train), scaled(validation), scaler)
     _report(folder, subject, lambda line: print(line, file=sys.stderr), result)
     return result
+
+
+def _check_schema(folder: Path, about: dict[str, Any], data: Dataset) -> None:
+    """Raise UserError where a table is read otherwise than at the training: its columns or classes have changed."""
+    if about.get("table") is not None:
+        found = Table.from_dict(about["table"]).differences(data.table)
+        if found:
+            raise UserError(f"{data.name} has changed since {folder} was trained: {'; '.join(found)}")
 
 
 def _of_whole_answers(model, data: Dataset, prefix: str) -> dict[str, float]:
@@ -192,21 +202,28 @@ class Prediction:
         return rows
 
 
-def predict_run(folder: str | Path, path: str | Path, invert: bool = False) -> Prediction:
+def predict_run(
+    folder: str | Path, path: str | Path, invert: bool = False, tell: Callable[[str], None] = lambda line: None
+) -> Prediction:
     """The predictions of a run's network for the inputs in a file (CSV, .npy, picture); see `load_inputs`.
 
     Raises UserError for a folder without a run, and for inputs that do not fit.
     """
     recipe, model, scaler, about = trained(Path(folder))
     shape, classes = tuple(about["shape"]), about["classes"]
-    names = tuple(about["input_names"]) if about["input_names"] else None
+    table = None
+    if about.get("table") is not None:
+        table = Table.from_dict(about["table"])
+    elif about["input_names"]:
+        table = Table(tuple(Column(name) for name in about["input_names"]))
     if hasattr(model, "sample"):
         raise UserError(f"{folder} holds a GAN, which makes images from noise: ichikara sample {folder}")
     if about["task"] == "text":
         raise UserError(f"{folder} was trained on a text; to continue one: ichikara generate {folder} --prompt …")
     if hasattr(model, "solve"):
         return _solved(model, path, classes)
-    inputs = load_inputs(path, shape, names=names, value_range=tuple(about["value_range"]), invert=invert)
+    values = tuple(about["value_range"])
+    inputs = load_inputs(path, shape, table=table, value_range=values, invert=invert, tell=tell)
     outputs = predict(model, inputs if scaler is None else scaler.transform(inputs))
     if classes is None:
         return Prediction(outputs, None, None, None)

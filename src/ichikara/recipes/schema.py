@@ -1,6 +1,8 @@
 """A recipe: a training run as a TOML file, and what may stand in it."""
 
 import inspect
+import os
+import re
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -8,11 +10,16 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from ..data.reading import read_text
 from ..errors import UserError, did_you_mean
 
 __all__ = ["Recipe", "find_recipe", "load_recipe", "options_of", "packaged"]
 
 _FOLDER = Path(__file__).parent / "packaged"
+
+_LONGEST, _DEEPEST = 2**18, 50
+_STRING_OR_COMMENT = re.compile(r"""("[^"\n]*"|'[^'\n]*'|\#[^\n]*)""")
+_END_OF_KEY = re.compile(r"[\n=,\[\]{}]")
 
 
 class _Table(BaseModel):
@@ -41,6 +48,7 @@ class _Split(_Table):
     validation: float = Field(0.2, ge=0, lt=1, description="fraction for validation")
     test: float = Field(0.0, ge=0, lt=1, description="fraction for the test set, which goes into the vault")
     seed: int = Field(0, ge=0, description="of the random split")
+    stratify: bool | None = Field(None, description="whether each class is split in the same proportion")
 
 
 class _Scale(_Table):
@@ -114,8 +122,8 @@ def find_recipe(name: str) -> Path:
         return known[name]
     path = Path(name)
     if path.suffix == ".toml" or "/" in name:
-        if path.is_file():
-            return path
+        if os.path.lexists(path):
+            return path  # whether it can be read is said where it is read
         raise UserError(f"there is no recipe file {path}")
     hint = did_you_mean(name, known)
     raise UserError(f"unknown recipe '{name}'{hint} Known: {', '.join(known)}; or give the path of a .toml file")
@@ -132,11 +140,11 @@ def load_recipe(name: str | Path, settings: Iterable[str] = (), seed: int | None
     """
     path = find_recipe(str(name))
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+        table = _parsed(read_text(path, memory=64))
+    except UserError:
+        raise
+    except ValueError as error:
         raise UserError(f"{path} is not TOML: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {error}") from None
     for setting in settings:
         _set(table, setting)
     if seed is not None:
@@ -146,7 +154,8 @@ def load_recipe(name: str | Path, settings: Iterable[str] = (), seed: int | None
     if isinstance(file, str):
         # A relative path is looked up beside the recipe, then in the working folder, and becomes absolute.
         beside = path.parent / file
-        recipe.data.model_extra["path"] = str((beside if beside.exists() else Path(file)).resolve())
+        if "\0" not in file:  # which no path has; it is refused where it is read
+            recipe.data.model_extra["path"] = os.path.realpath(beside if os.path.lexists(beside) else file)
     return recipe
 
 
@@ -178,16 +187,46 @@ def options_of(function: Callable, given: dict[str, Any], where: str, leave_out:
     return {name: getattr(checked, name) for name in given}
 
 
+def _parsed(text: str) -> dict[str, Any]:
+    """The table that a text of TOML says. Raises ValueError for what is none, or not fit for a recipe."""
+    # The time and the memory that tomllib takes for a key are the square of its parts.
+    parts = _END_OF_KEY.split(_STRING_OR_COMMENT.sub("_", text))
+    if len(text) > _LONGEST or any(part.count(".") > _DEEPEST for part in parts):
+        raise ValueError(f"it has more than {_LONGEST:,} characters, or a key of more than {_DEEPEST} parts")
+    try:
+        table = tomllib.loads(text)
+        _check_numbers(table)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError:
+        raise ValueError("its lists or tables are nested too deep") from None
+    except ValueError:
+        raise ValueError("a whole number in it is too large; TOML's have 64 bits") from None
+    return table
+
+
+def _check_numbers(value: Any) -> None:
+    """Raise ValueError for whole numbers that could not be written into a TOML file."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_numbers(part)
+
+
 def _set(table: dict, setting: str) -> None:
     """Put one ``key=value`` into a nested table."""
     key, equals, text = setting.partition("=")
     if not equals or not key.strip():
         raise UserError(f"--set takes key=value, such as optimizer.lr=0.01, not '{setting}'")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        value = _parsed(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()  # a word without quotes
+    except ValueError as error:
+        raise UserError(f"--set {key.strip()}: {error}") from None
     *folders, last = key.strip().split(".")
+    if len(folders) > _DEEPEST:
+        raise UserError(f"--set takes key=value, and this key has {len(folders) + 1} parts")
     for folder in folders:
         table = table.setdefault(folder, {})
         if not isinstance(table, dict):
