@@ -17,6 +17,7 @@ from .functions import array_of, getter
 from .fusion import chain_small_kernels, fuse
 from .instruction import Instruction
 from .memory_plan import MemoryPlan
+from .python_state import PythonState
 
 __all__ = ["Guards", "Outcome", "Program", "layout_of", "reference"]
 
@@ -27,8 +28,7 @@ _STABLE_REPLAYS = 2
 class Guards(NamedTuple):
     """What a capture depends on besides the arguments. Where a guard fails, the step is captured again."""
 
-    modules: list[tuple[dict, bool]]  # the attributes of modules whose mode was read, and whether they were training
-    parameters: list[tuple[dict, str, Any]]  # where parameters were found, and which
+    python: PythonState  # variables, attributes, and all of the modules
     tensors: list[list]  # tensors that were read, their nodes, references to their last arrays, and the layouts
     sources: list[list]  # the same of tensors that may be replaced: the source, its getter, the node and the layout
     grads: list[tuple[Any, bool]]  # leaves whose gradients were read before the step made one, and whether it was None
@@ -53,7 +53,7 @@ class Outcome(NamedTuple):
         for leaf, slot in self.grads:
             leaf.grad = None if slot is None else wrap(values[slot], None)
         for dictionary, name, slot in self.buffers:
-            dictionary[name] = wrap(values[slot], None)
+            dict.__setitem__(dictionary, name, wrap(values[slot], None))  # which is no change of the module
         returned = [wrap(values[slot], None) if is_tensor else values[slot] for slot, is_tensor in self.returned]
         return self.result(returned)
 
@@ -96,13 +96,9 @@ class Program:
 
     def fits(self) -> bool:
         """Whether all guards hold."""
-        modules, parameters, tensors, sources, grads, optimizers = self.guards
-        for attributes, training in modules:
-            if attributes["training"] is not training:
-                return False
-        for dictionary, name, tensor in parameters:
-            if dictionary.get(name) is not tensor:
-                return False
+        python, tensors, sources, grads, optimizers = self.guards
+        if not python.holds():
+            return False
         for entry in tensors:
             tensor, node, last, layout = entry
             if tensor._node is not node:

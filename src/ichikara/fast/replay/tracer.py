@@ -34,6 +34,7 @@ from .functions import (
 )
 from .instruction import Instruction, OutputBuffer
 from .program import Guards, Outcome, Program, layout_of, reference
+from .python_state import PythonState
 from .small_kernels import small_kernel_for
 from .traced import TracedArray, check_index, check_released, concrete
 
@@ -60,7 +61,7 @@ class Tracer(Observer):
         self._first_order = Node(numpy.empty(0)).order  # leaves of a lower order are made by the step
         self._grads: dict[Node, None] = {}  # the other leaves whose gradients were read or replaced
         self._buffers: dict[tuple[int, str], dict] = {}  # the buffers of modules that were assigned
-        self._guards = Guards([], [], [], [], [], [])
+        self._guards = Guards(PythonState(), [], [], [], [])
         self._guarded: set = set()
 
     def capture(self, step: Callable, args: tuple, kwargs: dict, arrays: list) -> tuple[Any, Program]:
@@ -68,6 +69,8 @@ class Tracer(Observer):
 
         Arguments: ``arrays``, those among the arguments, in order.
         """
+        for thing in (step, *args, *kwargs.values()):
+            self._guards.python.add(thing)
         inputs = iter([self._traced(self._slot(), array) for array in arrays])
         args, kwargs = _with_inputs((args, kwargs), inputs)
         try:
@@ -123,7 +126,9 @@ class Tracer(Observer):
         for parameter in parameters:
             self._guard_layout(parameter)
             self.replaced(parameter)
-        self._guard(self._guards.optimizers, optimizer, parameters)
+        if id(optimizer) not in self._guarded:
+            self._guarded.add(id(optimizer))
+            self._guards.optimizers.append((optimizer, parameters))
 
     def concrete(self, what: str) -> None:
         raise TypeError(
@@ -200,23 +205,23 @@ class Tracer(Observer):
         """The numbers of a tensor from outside were replaced."""
         self._reads.pop(id(tensor), None)
 
-    def attribute(self, module: Any, kind: str, name: str | None) -> None:
-        attributes = vars(module)
-        if kind == "training":
-            self._guard(self._guards.modules, attributes, attributes["training"])
-        elif name is not None and kind != "_modules":
-            self._found(attributes[kind], name, kind == "_buffers")
+    def run_module(self, module: Any, arguments: Sequence, options: dict) -> Any:
+        self._guards.python.add(module)
+        return self.inner.run_module(module, arguments, options)
 
-    def _found(self, dictionary: dict, name: str, is_buffer: bool) -> None:
-        """A module was asked for a tensor; steps may replace it if it is a buffer."""
-        tensor = dictionary[name]
-        if tensor is None or isinstance(tensor._data, TracedArray) or (id(dictionary), name) in self._buffers:
+    def attribute(self, module: Any, kind: str, name: str | None) -> None:
+        self._guards.python.add(module)
+        if kind == "training":
+            self._guards.python.asks_mode(module)
+        elif kind == "_buffers":
+            self._found(vars(module)[kind], name)
+
+    def _found(self, buffers: dict, name: Any) -> None:
+        """A module was asked for a buffer, which steps may replace."""
+        tensor = buffers[name]
+        if tensor is None or isinstance(tensor._data, TracedArray) or (id(buffers), name) in self._buffers:
             return
-        if is_buffer:
-            self._sources.setdefault(id(tensor), (tensor, (dictionary, name), entry))
-        elif (id(dictionary), name) not in self._guarded:
-            self._guarded.add((id(dictionary), name))
-            self._guards.parameters.append((dictionary, name, tensor))
+        self._sources.setdefault(id(tensor), (tensor, (buffers, name), entry))
 
     def assigned(self, module: Any, name: str) -> None:
         buffers = vars(module)["_buffers"]
@@ -232,11 +237,6 @@ class Tracer(Observer):
         self._grads[leaf] = None
 
     # --- instructions -------------------------------------------------------------------------------------------------
-
-    def _guard(self, guards: list, thing: Any, value: Any) -> None:
-        if id(thing) not in self._guarded:
-            self._guarded.add(id(thing))
-            guards.append((thing, value))
 
     def _guard_layout(self, tensor: Tensor, *source: Any) -> None:
         """Guard the layout of a tensor. Arguments: ``source``, the source and its getter if it may be replaced."""
@@ -350,9 +350,6 @@ class Tracer(Observer):
             [(owner, name, self._slot_of(owner[name])) for owner, name in buffers],
         )
         self._make_concrete()
-        # A module may have had another parameter during the call alone; that one is not guarded.
-        parameters = self._guards.parameters
-        parameters[:] = [found for found in parameters if found[0].get(found[1]) is found[2]]
         return rebuild(finished), outcome
 
     def _slot_of(self, tensor: Tensor) -> int:
