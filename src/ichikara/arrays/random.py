@@ -7,12 +7,12 @@ Source: M. O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically 
 Generation" (2014), which is NumPy's default.
 """
 
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import numpy
 
+from .contexts import contextmanager
 from .interpreter import effectful, seam
 
 __all__ = ["Generator", "choose_generator", "default_generator", "generator_in_use", "seed", "using"]

@@ -29,6 +29,7 @@ class Guards(NamedTuple):
     """What a capture depends on besides the arguments. Where a guard fails, the step is captured again."""
 
     python: PythonState  # variables, attributes, and all of the modules
+    numbers: list[tuple[Any, Any]]  # tensors from outside whose numbers Python asked for, and copies of these
     tensors: list[list]  # tensors that were read, their nodes, references to their last arrays, and the layouts
     sources: list[list]  # the same of tensors that may be replaced: the source, its getter, the node and the layout
     grads: list[tuple[Any, bool]]  # leaves whose gradients were read before the step made one, and whether it was None
@@ -39,13 +40,13 @@ class Outcome(NamedTuple):
     """What a step leaves behind: values in slots."""
 
     result: Callable  # makes what the step returns from the tensors and arrays in it
-    returned: list[tuple[int, bool]]  # the slots of these, and whether they are tensors
+    returned: list[tuple[int, bool, Any]]  # the slots of these, whether they are tensors, and the tensors' nodes
     grads: list[tuple[Any, int | None]]  # leaves and their gradients, None where there is none
     buffers: list[tuple[dict, str, int]]  # of modules
 
     def slots(self) -> set[int]:
         """The slots of all values that are left behind."""
-        returned, buffers = [slot for slot, _ in self.returned], [slot for *_, slot in self.buffers]
+        returned, buffers = [slot for slot, *_ in self.returned], [slot for *_, slot in self.buffers]
         return {*returned, *buffers, *(slot for _, slot in self.grads if slot is not None)}
 
     def leave(self, values: list) -> Any:
@@ -54,8 +55,9 @@ class Outcome(NamedTuple):
             leaf.grad = None if slot is None else wrap(values[slot], None)
         for dictionary, name, slot in self.buffers:
             dict.__setitem__(dictionary, name, wrap(values[slot], None))  # which is no change of the module
-        returned = [wrap(values[slot], None) if is_tensor else values[slot] for slot, is_tensor in self.returned]
-        return self.result(returned)
+        return self.result(
+            [wrap(values[slot], node) if is_tensor else values[slot] for slot, is_tensor, node in self.returned]
+        )
 
 
 class _Own(threading.local):
@@ -96,9 +98,12 @@ class Program:
 
     def fits(self) -> bool:
         """Whether all guards hold."""
-        python, tensors, sources, grads, optimizers = self.guards
+        python, numbers, tensors, sources, grads, optimizers = self.guards
         if not python.holds():
             return False
+        for tensor, copy in numbers:
+            if not numpy.array_equal(tensor._data, copy, equal_nan=True):
+                return False
         for entry in tensors:
             tensor, node, last, layout = entry
             if tensor._node is not node:

@@ -24,7 +24,8 @@ __all__ = ["PythonState"]
 
 _CONTAINERS = (list, dict, set, deque)
 _BY_VALUE = (bool, int, float, complex, str, bytes, type(None), slice, range, numpy.generic, numpy.dtype)
-_IMPLICIT = {"__call__", "__enter__", "__exit__", "__getitem__", "__iter__", "__len__", "forward"}  # called without a name
+# Methods that are called without being named.
+_IMPLICIT = {"__call__", "__enter__", "__exit__", "__getitem__", "__iter__", "__len__", "forward"}
 _HELD = ("_parameters", "_modules", "_forward_pre_hooks", "_forward_hooks")
 _NOT_PLAIN = {*_HELD, "_buffers", "_passing_buffers", "training"}
 _MISSING: Any = object()

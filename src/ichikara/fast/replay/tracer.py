@@ -16,6 +16,7 @@ import numpy
 from ...arrays import Interpreter, Observer, interpreting, seam
 from ...autodiff import Tensor, flatten, wrap
 from ...autodiff.engine import Node
+from ...autodiff.graph import Cut
 from ..dispatch import FUNCTIONS, Dispatcher
 from ..lookup import have_one_dtype
 from ..registry import INFERENCE
@@ -31,6 +32,7 @@ from .functions import (
     gradient_of,
     positional,
     rebuilder,
+    with_inputs,
 )
 from .instruction import Instruction, OutputBuffer
 from .program import Guards, Outcome, Program, layout_of, reference
@@ -41,6 +43,10 @@ from .traced import TracedArray, check_index, check_released, concrete
 __all__ = ["Tracer"]
 
 _LARGE = 1 << 14  # bytes
+_CUT = Cut(
+    "a result of a staged function is to be differentiated, and it has no graph: call backward() inside of the staged "
+    "function, stage a function that returns the gradients, or leave this one unstaged; detach() makes a constant of it"
+)
 
 
 class Tracer(Observer):
@@ -61,8 +67,9 @@ class Tracer(Observer):
         self._first_order = Node(numpy.empty(0)).order  # leaves of a lower order are made by the step
         self._grads: dict[Node, None] = {}  # the other leaves whose gradients were read or replaced
         self._buffers: dict[tuple[int, str], dict] = {}  # the buffers of modules that were assigned
-        self._guards = Guards(PythonState(), [], [], [], [])
+        self._guards = Guards(PythonState(), [], [], [], [], [])
         self._guarded: set = set()
+        self._asked: set[int] = set()  # tensors whose numbers Python asked for, by identity
 
     def capture(self, step: Callable, args: tuple, kwargs: dict, arrays: list) -> tuple[Any, Program]:
         """Run the step. Returns its result, and the program.
@@ -72,7 +79,7 @@ class Tracer(Observer):
         for thing in (step, *args, *kwargs.values()):
             self._guards.python.add(thing)
         inputs = iter([self._traced(self._slot(), array) for array in arrays])
-        args, kwargs = _with_inputs((args, kwargs), inputs)
+        args, kwargs = with_inputs((args, kwargs), inputs)
         try:
             with interpreting(self):
                 result = step(*args, **kwargs)
@@ -130,11 +137,16 @@ class Tracer(Observer):
             self._guarded.add(id(optimizer))
             self._guards.optimizers.append((optimizer, parameters))
 
-    def concrete(self, what: str) -> None:
-        raise TypeError(
-            f"{what} was asked for inside a staged function, and cannot be replayed: use where() instead of if, and "
-            "return the tensor to read it outside"
-        )
+    def concrete(self, what: str, tensor: Any = None) -> None:
+        known = tensor is not None and not isinstance(tensor._data, TracedArray)
+        if not known or tensor.requires_grad or id(tensor) in self._sources:  # no replay would have the same numbers
+            raise TypeError(
+                f"{what} was asked for inside a staged function, and cannot be replayed: use where() instead of if, "
+                "return the tensor to read it outside, and give what decides shapes, such as lengths, as a list"
+            )
+        if id(tensor) not in self._asked:
+            self._asked.add(id(tensor))
+            self._guards.numbers.append((tensor, tensor._data.copy()))
 
     def run(
         self,
@@ -338,9 +350,10 @@ class Tracer(Observer):
             is_tensor = isinstance(leaf, Tensor)
             value = leaf._data if is_tensor else leaf
             if isinstance(value, TracedArray):
-                returned.append((value.slot, is_tensor))
+                node = Node(value.value, _CUT) if is_tensor and leaf.requires_grad else None
+                returned.append((value.slot, is_tensor, node))
                 positions.append(k)
-                leaf = wrap(value.value, None) if is_tensor else value.value
+                leaf = wrap(value.value, node) if is_tensor else value.value
             finished.append(leaf)
         buffers = [(owner, name) for (_, name), owner in self._buffers.items() if owner[name] is not None]
         outcome = Outcome(
@@ -362,20 +375,6 @@ class Tracer(Observer):
         for tensor in [*(leaf.grad for leaf in self._grads), *buffers]:
             if tensor is not None and isinstance(tensor._data, TracedArray):
                 tensor._data, tensor._node = tensor._data.value, None
-
-
-def _with_inputs(tree: Any, inputs: Any) -> Any:
-    """The arguments, with traced arrays in the place of arrays and of tensors without a gradient."""
-    if isinstance(tree, Tensor):
-        return tree if tree.requires_grad else wrap(next(inputs), None)
-    if type(tree) is numpy.ndarray:
-        return next(inputs)
-    if type(tree) is dict:
-        return {key: _with_inputs(value, inputs) for key, value in tree.items()}
-    if isinstance(tree, tuple | list):
-        parts = [_with_inputs(value, inputs) for value in tree]
-        return type(tree)._make(parts) if hasattr(tree, "_make") else type(tree)(parts)
-    return tree
 
 
 def _dispatcher_in(interpreter: Any) -> Dispatcher:
