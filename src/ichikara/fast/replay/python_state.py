@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy
 
+from ...arrays import Generator
+from ...autodiff import Tensor
 from ...nn import Module
 from ...nn.changes import changes
 
@@ -28,6 +30,7 @@ _BY_VALUE = (bool, int, float, complex, str, bytes, type(None), slice, range, nu
 _IMPLICIT = {"__call__", "__enter__", "__exit__", "__getitem__", "__iter__", "__len__", "forward"}
 _HELD = ("_parameters", "_modules", "_forward_pre_hooks", "_forward_hooks")
 _NOT_PLAIN = {*_HELD, "_buffers", "_passing_buffers", "training"}
+_ARRAYS = (Tensor, numpy.ndarray, Generator)  # a replay reads their numbers, and draws, each time
 _MISSING: Any = object()
 
 
@@ -43,7 +46,7 @@ class PythonState:
         self._names: list[list] = []
         self._contents: list[list] = []
         self._seen: dict[int, Any] = {}  # by identity: what has been looked at
-        self._objects: list[tuple[Any, str, set[str]]] = []  # attributes, whose they are, and those that are compared
+        self._objects: list[_Object] = []
         self._words = {*_IMPLICIT}  # the names of attributes in the code of all functions
 
     # --- what takes part ----------------------------------------------------------------------------------------------
@@ -90,14 +93,16 @@ class PythonState:
             return content
         if isinstance(value, type | ModuleType):
             if not _is_library(value.__module__ if isinstance(value, type) else value.__name__):
-                self._objects.append((vars(value), value.__name__, set()))
+                self._objects.append(_Object(vars(value), value.__name__))
             return value.__bases__ if isinstance(value, type) else ()
         if hasattr(value, "__wrapped__"):  # a staged function, or one with a cache
             return [value.__wrapped__]
-        if _is_library(kind.__module__):
+        if isinstance(value, _ARRAYS):
             return ()
         attributes = vars(value) if hasattr(value, "__dict__") else _Slots(value)
-        self._objects.append((attributes, kind.__name__, set()))
+        bases = [] if _is_library(kind.__module__) else kind.__mro__
+        of_class = {name for base in bases for name in vars(base)}  # in whose place the object may get its own
+        self._objects.append(_Object(attributes, kind.__name__, of_class))
         return [kind]
 
     def _of_function(self, function: FunctionType) -> Iterator[Any]:
@@ -109,20 +114,20 @@ class PythonState:
         if not _is_library(function.__globals__.get("__name__")):
             outer, attributes = _names_in(function.__code__)
             self._words |= attributes
-            self._objects.append((vars(function), function.__name__, set()))
+            self._objects.append(_Object(vars(function), function.__name__))
             for name in outer & function.__globals__.keys():
                 yield self._note(function.__globals__, name, name)
 
     def _named_attributes(self) -> list[Any]:
         found = []
-        for attributes, owner, compared in self._objects:
-            for name in (self._words & attributes.keys()) - compared:
-                compared.add(name)
-                found.append(self._note(attributes, name, f"{owner}.{name}"))
+        for thing in self._objects:
+            for name in (self._words & (thing.attributes.keys() | thing.of_class)) - thing.compared:
+                thing.compared.add(name)
+                found.append(self._note(thing.attributes, name, f"{thing.owner}.{name}"))
         return found
 
     def _note(self, dictionary: Any, key: str, name: str) -> Any:
-        value = dictionary[key]
+        value = dictionary.get(key, _MISSING)
         if not isinstance(value, ModuleType):
             self._names.append([dictionary, key, value, name])
         return value
@@ -175,6 +180,14 @@ class PythonState:
         return ""
 
 
+class _Object:
+    """An object of which the attributes are compared that the code of a function names."""
+
+    def __init__(self, attributes: Any, owner: str, of_class: Iterable[str] = ()):
+        self.attributes, self.owner, self.of_class = attributes, owner, set(of_class)
+        self.compared: set[str] = set()
+
+
 class _Slots:
     """The attributes of an object that has no dictionary of them, as one."""
 
@@ -186,9 +199,6 @@ class _Slots:
 
     def get(self, name: str, default: Any = None) -> Any:
         return getattr(self._thing, name, default)
-
-    def __getitem__(self, name: str) -> Any:
-        return self.get(name, _MISSING)
 
 
 def _state_of(module: Module) -> tuple[dict, ...]:
