@@ -366,6 +366,7 @@ def variables():
     scale, layers, slotted = 2.0, [linear()], Slotted()
     Settings, WithSettings = settings_class(), module_class()
     settings, model = Settings(), WithSettings()
+    table = numpy.ones(5)
     rates = optim.SGD(linear().parameters(), lr=0.5)
     loss, chosen, weight = nn.CrossEntropyLoss(), {"a": 1}, asarray(normal(5), requires_grad=True)
 
@@ -405,6 +406,9 @@ def variables():
     yield "no_grad", ichikara.no_grad()(lambda x: x * scale), lambda: rebind(8.0)
     yield "a staged function inside", (lambda f: lambda x: f(x))(stage(lambda x: x * scale)), lambda: rebind(9.0)
     yield "a loss", lambda x: loss(x, LABELS), lambda: setattr(loss, "label_smoothing", 0.3)
+    yield "an array that is converted", lambda x: x * asarray(table, dtype="float32"), lambda: table.fill(2.0)
+    yield "an array that decides", lambda x: x if table[0] > 2.5 else -x, lambda: table.fill(3.0)
+    yield "an array that is computed with", lambda x: x * (table * 2), lambda: table.fill(4.0)
     yield "a rate", lambda x: x * rates.param_groups[0]["lr"], lambda: rates.param_groups[0].update(lr=0.25)
     yield "a list in a module", model, lambda: model.hidden.append(linear())
     yield "a dictionary in a module", model, lambda: model.by_name.update(scale=1.0)
@@ -422,6 +426,16 @@ SEEN = {1, 2}
 def test_every_variable_that_a_step_reads_counts(name):
     function, change = next(row[1:] for row in variables() if row[0] == name)
     assert check(function, [change], asarray(ROWS)).captures >= 2
+
+
+def test_arrays_that_a_replay_reads_anyway_may_change_at_each_call():
+    table, part = numpy.ones(5), numpy.ones((2, 5))
+    staged = check(
+        lambda x: x * table + asarray(table) - part[1],
+        [lambda: table.fill(3.0), lambda: part.fill(7.0)],
+        asarray(ROWS.astype("float64")),
+    )
+    assert staged.captures == 1
 
 
 def test_an_object_among_the_arguments_counts():

@@ -29,7 +29,7 @@ class Guards(NamedTuple):
     """What a capture depends on besides the arguments. Where a guard fails, the step is captured again."""
 
     python: PythonState  # variables, attributes, and all of the modules
-    numbers: list[tuple[Any, Any]]  # tensors from outside whose numbers Python asked for, and copies of these
+    numbers: list[tuple[Any, bytes]]  # tensors from outside whose numbers Python asked for, and these
     tensors: list[list]  # tensors that were read, their nodes, references to their last arrays, and the layouts
     sources: list[list]  # the same of tensors that may be replaced: the source, its getter, the node and the layout
     grads: list[tuple[Any, bool]]  # leaves whose gradients were read before the step made one, and whether it was None
@@ -101,8 +101,8 @@ class Program:
         python, numbers, tensors, sources, grads, optimizers = self.guards
         if not python.holds():
             return False
-        for tensor, copy in numbers:
-            if not numpy.array_equal(tensor._data, copy, equal_nan=True):
+        for tensor, before in numbers:
+            if tensor._data.tobytes() != before:
                 return False
         for entry in tensors:
             tensor, node, last, layout = entry

@@ -30,7 +30,8 @@ _BY_VALUE = (bool, int, float, complex, str, bytes, type(None), slice, range, nu
 _IMPLICIT = {"__call__", "__enter__", "__exit__", "__getitem__", "__iter__", "__len__", "forward"}
 _HELD = ("_parameters", "_modules", "_forward_pre_hooks", "_forward_hooks")
 _NOT_PLAIN = {*_HELD, "_buffers", "_passing_buffers", "training"}
-_ARRAYS = (Tensor, numpy.ndarray, Generator)  # a replay reads their numbers, and draws, each time
+_READ_ANEW = (Tensor, numpy.ndarray, Generator)  # a replay reads their numbers, and draws, each time
+_MOST_BYTES = 1 << 20  # of an array that is compared
 _MISSING: Any = object()
 
 
@@ -45,6 +46,7 @@ class PythonState:
         self._cells: list[list] = []
         self._names: list[list] = []
         self._contents: list[list] = []
+        self._arrays: list[tuple[Any, bytes]] = []  # of NumPy, and their content
         self._seen: dict[int, Any] = {}  # by identity: what has been looked at
         self._objects: list[_Object] = []
         self._words = {*_IMPLICIT}  # the names of attributes in the code of all functions
@@ -67,6 +69,15 @@ class PythonState:
         fields = vars(module)
         if not any(one is fields for one, _ in self._asked):
             self._asked.append((fields, fields["training"]))
+
+    def read_anew(self, arrays: Iterable[Any]) -> None:
+        """Compare these arrays of NumPy no longer, nor what they are views of: each replay reads them."""
+        read = set()
+        for array in arrays:
+            while isinstance(array, numpy.ndarray):
+                read.add(id(array))
+                array = array.base
+        self._arrays = [entry for entry in self._arrays if id(entry[0]) not in read]
 
     def _inside(self, value: Any) -> Iterable[Any]:
         """What a value gives to read; what may become another one is noted."""
@@ -97,7 +108,9 @@ class PythonState:
             return value.__bases__ if isinstance(value, type) else ()
         if hasattr(value, "__wrapped__"):  # a staged function, or one with a cache
             return [value.__wrapped__]
-        if isinstance(value, _ARRAYS):
+        if isinstance(value, numpy.ndarray) and value.nbytes <= _MOST_BYTES and not value.dtype.hasobject:
+            self._arrays.append((value, value.tobytes()))
+        if isinstance(value, _READ_ANEW):
             return ()
         attributes = vars(value) if hasattr(value, "__dict__") else _Slots(value)
         bases = [] if _is_library(kind.__module__) else kind.__mro__
@@ -148,6 +161,9 @@ class PythonState:
         for container, before, _ in self._contents:
             if not _are_same(_content_of(container), before):
                 return False
+        for array, before in self._arrays:
+            if array.tobytes() != before:
+                return False
         return self._version is changes.latest or self._modules_hold()
 
     def _modules_hold(self):
@@ -172,6 +188,9 @@ class PythonState:
         for container, before, name in self._contents:
             if not _are_same(_content_of(container), before):
                 return name
+        for array, before in self._arrays:
+            if array.tobytes() != before:
+                return f"the content of an array of shape {array.shape}"
         for module, states in self._modules:
             for now, before in zip(_state_of(module), states, strict=True):
                 if not _have_same(now, before):

@@ -91,6 +91,7 @@ class Tracer(Observer):
         finally:
             self._reads.clear()
         self._sources.clear()
+        self._guards.python.read_anew([*self._values, *(tensor._data for tensor, *_ in self._guards.tensors)])
         check_released(self._traced_arrays)
         program = Program(self._code, self._values, len(arrays), self._large, outcome, self._guards)
         return result, program
@@ -146,7 +147,7 @@ class Tracer(Observer):
             )
         if id(tensor) not in self._asked:
             self._asked.add(id(tensor))
-            self._guards.numbers.append((tensor, tensor._data.copy()))
+            self._guards.numbers.append((tensor, tensor._data.tobytes()))
 
     def run(
         self,
