@@ -48,9 +48,8 @@ class Module:
     """
 
     def __init__(self):
-        fields = self.__dict__  # past __setattr__, which needs what is set here
-        fields.update(training=True, _parameters=Held(), _buffers=HeldBuffers(), _modules=Held())
-        fields.update(_passing_buffers=set(), _forward_pre_hooks=Held(), _forward_hooks=Held())
+        fields = {"_parameters": Held(), "_buffers": HeldBuffers(), "_modules": Held(), "_passing_buffers": set()}
+        self.__dict__.update(training=True, _forward_pre_hooks=Held(), _forward_hooks=Held(), **fields)
 
     # --- calling ------------------------------------------------------------------------------------------------------
 
