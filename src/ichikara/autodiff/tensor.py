@@ -130,7 +130,7 @@ def _grad(self) -> Tensor | None:
 
 
 def _set_grad(self, value: Any) -> None:
-    self._keep_grad(value if value is None else asarray(value, copy=True))
+    _keep_grad(self, value if value is None else asarray(value, copy=True))
 
 
 @bind("_keep_grad")

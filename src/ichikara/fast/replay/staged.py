@@ -107,7 +107,8 @@ def _signature(args: tuple, kwargs: dict) -> tuple[Any, list]:
     arrays: list = []
     if not (args or kwargs):
         return is_grad_enabled(), arrays
-    return (is_grad_enabled(), _layout(args, arrays), _layout(kwargs, arrays)), arrays
+    given = tuple([_layout(value, arrays) for value in args])
+    return (is_grad_enabled(), given, _layout(kwargs, arrays) if kwargs else None), arrays
 
 
 def _differentiable(*trees: Any) -> list[Tensor]:
@@ -139,7 +140,7 @@ def _layout(tree: Any, arrays: list) -> Any:
         rest = [None if part is None else (part.dtype, raw(part).tobytes()) for part in tree[1:]]
         return kind, _layout(tree.data, arrays), *rest
     if isinstance(tree, tuple | list):
-        return kind, tuple(_layout(value, arrays) for value in tree)
+        return kind, tuple([_layout(value, arrays) for value in tree])
     try:
         hash(tree)
     except TypeError:
