@@ -21,7 +21,7 @@ hypothesis.settings.load_profile("ichikara")
 
 
 if os.environ["ICHIKARA_WITHOUT_FAST"]:
-    ITS_OWN = ("compiled", "implementations", "kernels", "stage", "train_engine", "workers")
+    ITS_OWN = ("compiled", "implementations", "kernels", "stage", "stage_guards", "train_engine", "workers")
     collect_ignore = [f"test_{name}.py" for name in ITS_OWN]
 
 

@@ -1,6 +1,7 @@
 """Floor 1: which library computes, and where what computes faster attaches. The floors above name no library."""
 
 from .axes import check_indices, is_basic_index, normalise_axes, size_along, sum_to, unreduce
+from .contexts import context_decorator, contextmanager
 from .convert import as_array, format_array, native, read_only, to_numpy
 from .dtypes import (
     as_dtype,
@@ -43,6 +44,8 @@ __all__ = [
     "bool_",
     "check_indices",
     "choose_generator",
+    "context_decorator",
+    "contextmanager",
     "default_float",
     "default_generator",
     "dtype_name",

@@ -9,9 +9,10 @@ Source: M. Johnson, "Autodidax: JAX core from scratch", where a stack of interpr
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
 from functools import wraps
 from typing import Any
+
+from .contexts import contextmanager
 
 __all__ = ["EVENTS", "Interpreter", "Observer", "attach", "effectful", "interpreting", "seam"]
 
@@ -58,8 +59,11 @@ class Interpreter:
         """The array in which a tensor's numbers are."""
         return tensor._data
 
-    def concrete(self, what: str) -> None:
-        """Python asks for numbers (``float(t)``, ``t.numpy()``). Raises where they are not there yet."""
+    def concrete(self, what: str, tensor: Any = None) -> None:
+        """Python asks for numbers (``float(t)``, ``t.numpy()``). Raises where they are not there yet.
+
+        Arguments: ``tensor``, the one that has the numbers, if it is a tensor that has them.
+        """
 
     def gradient(self, leaf: Any, replaced: bool = False) -> None:
         """The gradient of a leaf is about to be read, or to be replaced without being read."""

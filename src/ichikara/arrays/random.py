@@ -11,12 +11,12 @@ import math
 import os
 import threading
 import zlib
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import numpy
 
+from .contexts import contextmanager
 from .interpreter import effectful, seam
 from .special import erfinv
 from .threefry import Key, threefry

@@ -128,7 +128,7 @@ class TensorBase:
     def _need_numbers(self, what):
         """Raise TypeError where there are no numbers yet, because the function around is being traced."""
         request = f"{what} of a traced tensor (shape {self.shape})"
-        seam.interpreter.concrete(request)
+        seam.interpreter.concrete(request, self)
         if is_traced(self._data):
             raise TypeError(f"{request} was asked for, which has no numbers yet: use where() instead of if")
 

@@ -1,8 +1,10 @@
 """What the engine is doing in this thread: building a graph or not, and whether a rule is being run."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import ContextDecorator, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ..arrays import context_decorator
 
 __all__ = ["block", "enable_grad", "is_grad_enabled", "mode", "no_grad"]
 
@@ -15,7 +17,7 @@ class _Mode(threading.local):
 mode = _Mode()
 
 
-class _GradMode(ContextDecorator):
+class _GradMode:
     """Switches the building of graphs for a block, and back to what it was; also a decorator."""
 
     enabled: bool
@@ -23,8 +25,8 @@ class _GradMode(ContextDecorator):
     def __init__(self):
         self._before: list[bool] = []
 
-    def _recreate_cm(self):
-        return type(self)()  # a decorated function may run in several threads, and each has its own mode
+    def __call__(self, function: Callable) -> Callable:
+        return context_decorator(type(self), function)
 
     def __enter__(self):
         self._before.append(mode.grad_enabled)

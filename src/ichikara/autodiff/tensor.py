@@ -80,7 +80,7 @@ def asarray(obj, dtype=None, requires_grad=False, copy=None) -> Tensor:
     wanted = None if dtype is None else as_dtype(dtype)
     tensor = wrap(as_array(obj, wanted, copy=copy or requires_grad), None)
     if requires_grad:
-        tensor.requires_grad = True
+        _begin_graph(tensor)
     return tensor
 
 
@@ -109,12 +109,16 @@ def _set_requires_grad(self, wanted: bool) -> None:
     if not wanted:
         self._node = None
     elif self._node is None:
-        if not is_floating(self._data):
-            raise TypeError(
-                f"only floating-point numbers have a gradient, and these are {self.dtype}; "
-                "make them with dtype='float32'"
-            )
-        self._node = Node(self._data)
+        _begin_graph(self)
+        self._data = self._data.copy()  # it may be the caller's, who may write to it
+
+
+def _begin_graph(self) -> None:
+    if not is_floating(self._data):
+        raise TypeError(
+            f"only floating-point numbers have a gradient, and these are {self.dtype}; make them with dtype='float32'"
+        )
+    self._node = Node(self._data)
 
 
 def _grad(self) -> Tensor | None:
@@ -126,14 +130,18 @@ def _grad(self) -> Tensor | None:
 
 
 def _set_grad(self, value: Any) -> None:
+    _keep_grad(self, value if value is None else asarray(value, copy=True))
+
+
+@bind("_keep_grad")
+def _keep_grad(self, value: Any) -> None:
+    """Set the gradient to a tensor that nobody else writes to, without a copy; None for no gradient."""
     if self._node is None or self._node.operation is not None:
         if value is None:
             return
         raise ValueError("only a leaf that requires a gradient can be given one")
-    if value is not None:
-        value = asarray(value)
-        if value.shape != self.shape:
-            raise ValueError(f"a gradient has its tensor's shape {self.shape}, not {value.shape}")
+    if value is not None and value.shape != self.shape:
+        raise ValueError(f"a gradient has its tensor's shape {self.shape}, not {value.shape}")
     seam.interpreter.gradient(self._node, replaced=True)
     self._node.grad = value if value is None or value.dtype == self.dtype else value.astype(self.dtype)
 
@@ -163,7 +171,7 @@ def seed(self: Tensor, gradient: Any = None, create_graph: bool = False) -> Any:
             )
         ones = namespace(self._data).ones_like(self._data)
         return wrap(ones, None) if create_graph else ones
-    gradient = asarray(gradient, dtype=self.dtype)
+    gradient = asarray(gradient, dtype=self.dtype, copy=True)  # a leaf may keep it, and the caller may write to theirs
     if gradient.shape != self.shape:
         raise ValueError(f"the gradient of a tensor of shape {self.shape} has that shape too, not {gradient.shape}")
     return gradient if create_graph else raw(gradient)

@@ -1,7 +1,6 @@
 """Folds for cross-validation: each example is in one validation part; leakage is refused."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from ichikara.arrays import Generator
+from ichikara.arrays import Generator, contextmanager
 from ichikara.checks import whole_number, yes_or_no
 from ichikara.errors import UserError, advice
 

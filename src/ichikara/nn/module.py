@@ -8,6 +8,7 @@ from ..arrays import as_dtype, is_array, is_scalar, seam
 from ..autodiff import Tensor, asarray
 from ..autodiff.tree import is_numbers
 from ..errors import UnknownAttribute
+from .changes import Held, HeldBuffers, changes
 from .hooks import HookHandle, add_hook
 from .parameter import Parameter, converted
 from .state import IncompatibleKeys, load_state_dict, state_dict
@@ -47,12 +48,8 @@ class Module:
     """
 
     def __init__(self):
-        fields = self.__dict__  # past __setattr__, which needs what is set here
-        fields["training"] = True
-        fields.update({kind: {} for kind in _KINDS})
-        fields["_passing_buffers"] = set()
-        fields["_forward_pre_hooks"] = {}
-        fields["_forward_hooks"] = {}
+        fields = {"_parameters": Held(), "_buffers": HeldBuffers(), "_modules": Held(), "_passing_buffers": set()}
+        self.__dict__.update(training=True, _forward_pre_hooks=Held(), _forward_hooks=Held(), **fields)
 
     # --- calling ------------------------------------------------------------------------------------------------------
 
@@ -168,6 +165,7 @@ class Module:
                     seam.interpreter.assigned(self, name)
                 return
         object.__setattr__(self, name, value)
+        changes.note()
 
     def __getattr__(self, name: str) -> Any:
         # Python comes here when it has found no ordinary attribute.
@@ -195,6 +193,7 @@ class Module:
                 self._passing_buffers.discard(name)
                 return
         object.__delattr__(self, name)
+        changes.note()
 
     def __dir__(self):
         return [*super().__dir__(), *(name for kind in _KINDS for name in self.__dict__.get(kind, ()))]
@@ -288,6 +287,7 @@ class Module:
     @training.setter
     def training(self, mode: bool) -> None:
         self.__dict__["training"] = mode
+        changes.note()
 
     def train(self, mode: bool = True) -> Self:
         """Set the module and its parts to training (dropout drops), or to evaluation. Returns the module."""

@@ -48,7 +48,8 @@ def functional_call(module: Module, state: Mapping[str, Tensor], args: Any, kwar
     try:
         for kind in held:
             for name, tensor in kind.items():
-                kind[name] = replaced.get(id(tensor), tensor)
+                if id(tensor) in replaced:
+                    kind[name] = replaced[id(tensor)]
         return module(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
     finally:
         for kind, names in zip(held, before, strict=True):

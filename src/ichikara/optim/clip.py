@@ -63,7 +63,7 @@ def clip_grad_norm_(
     gradients = [raw(parameter.grad) for parameter in tensors]
     total, *shortened = seam.interpreter.call(_shortened, gradients, max_norm, norm_type, error_if_nonfinite)
     for parameter, gradient in zip(tensors, shortened, strict=True):
-        parameter.grad = wrap(gradient, None)
+        parameter._keep_grad(wrap(gradient, None))
     return wrap(total, None)
 
 
@@ -116,7 +116,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     at_least_0("clip_value", clip_value)
     for parameter in _with_gradient(parameters):
         gradient = raw(parameter.grad)
-        parameter.grad = wrap(seam.interpreter.call(_cut, gradient, clip_value), None)
+        parameter._keep_grad(wrap(seam.interpreter.call(_cut, gradient, clip_value), None))
 
 
 def _cut(gradient, size):

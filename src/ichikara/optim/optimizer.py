@@ -116,7 +116,7 @@ class Optimizer:
                 if set_to_none:
                     parameter.grad = None
                 elif parameter.grad is not None:
-                    parameter.grad = namespace(parameter).zeros_like(parameter.detach())
+                    parameter._keep_grad(namespace(parameter).zeros_like(parameter.detach()))
         seam.interpreter.cleared(self._parameters())
 
     def initial_state(self, parameter: Any, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,13 +28,17 @@ def stage(step: Callable) -> Any:
             return loss
 
     The numbers of arrays and tensors among the arguments may differ in each call. The step is captured again for
-    another shape or type, for another value of any other argument, after ``train()`` or ``eval()``, and where other
-    parameters take part. Each replay reads the numbers of all tensors from outside and the options of the optimiser,
-    and draws new random numbers. It changes what the step changes: parameters, their ``grad``, buffers, the state of
-    the optimiser. *Everything else that Python does happens in the capture alone*: an ``if`` stays decided, a counter
-    stays where it was, and a list gets its element only then.
+    another shape or type, for another value of any other argument, and where something that it reads has changed: an
+    attribute, a hook or a part of a module, its mode, a variable outside of the function, what is in a list or a
+    dictionary. A step that changes such a value itself is captured in each call. Each replay reads the numbers of all
+    tensors from outside and the options of the optimiser, and draws new random numbers. It changes what the step
+    changes: parameters, their ``grad``, buffers, the state of the optimiser. *Everything else that Python does happens
+    in the capture alone*, such as printing.
 
-    Arguments: ``step``, any function. The tensors that it returns have no graph.
+    The tensors that it returns have no graph, and to differentiate them is an error. Where an argument requires a
+    gradient and the result depends on it, as in ``grad(stage(f))``, the function is called as it is.
+
+    Arguments: ``step``, any function.
 
     Raises TypeError where the function asks for numbers that differ in each replay (``float(loss)``, ``if t > 0``,
     ``t.numpy()``), or changes an array in place. Raises RuntimeError where a value outlives the function (in a list, in

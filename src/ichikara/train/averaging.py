@@ -1,10 +1,9 @@
 """Averages of the weights over the steps of a run, which are steadier than the weights of any one step."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from ..arrays import is_floating, namespace
+from ..arrays import contextmanager, is_floating, namespace
 from ..autodiff import raw
 from ..errors import UserError
 

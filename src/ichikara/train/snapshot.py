@@ -35,7 +35,7 @@ class Snapshot:
             if raw(tensor) is not array:
                 tensor.data = array
         for parameter, gradient in self._gradients:
-            parameter.grad = gradient
+            parameter._keep_grad(gradient)
         for optimizer, state in zip(self.optimizers, self._states, strict=True):
             optimizer.state = state
         for generator, state in zip(self.generators, self._streams, strict=True):

@@ -221,7 +221,7 @@ class Trainer:
             if size:
                 for parameter in self._optimized():
                     if parameter.grad is not None:
-                        parameter.grad = asarray(parameter.grad / size)
+                        parameter._keep_grad(parameter.grad / size)
             if clip_norm is not None:
                 clip_grad_norm_(self.model.parameters(), clip_norm)
             if clip_value is not None:

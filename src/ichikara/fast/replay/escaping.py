@@ -22,7 +22,7 @@ class Escaping:
     def __init__(self, program: Any, arena: Arena, values: list, foreign: set[int]):
         """Arguments: ``foreign``, the buffers of what is read from outside."""
         outcome = program.outcome
-        others = [slot for slot, _ in outcome.returned] + [slot for *_, slot in outcome.buffers]
+        others = [slot for slot, *_ in outcome.returned] + [slot for *_, slot in outcome.buffers]
         self.buffers = {slot: arena.buffer_of(values[slot]) for slot in outcome.slots()}
         self.number = number = {slot: buffer.number for slot, buffer in self.buffers.items() if buffer}
         read = {source for source, tensor_of, *_ in program.guards.sources if tensor_of is gradient_of}

@@ -1,4 +1,4 @@
-"""Functions in programs beside those of the step: they read what is outside, and put values together."""
+"""Functions in and around programs beside those of the step: they read what is outside, and put values together."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy
 
-from ...autodiff import wrap
+from ...autodiff import Tensor, wrap
+from ...nn import PackedSequence
 from .traced import TracedArray
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "gradient_of",
     "positional",
     "rebuilder",
+    "with_inputs",
 ]
 
 array_of = attrgetter("_data")
@@ -112,3 +114,19 @@ def getter(slots: Sequence[int]) -> Callable:
         return itemgetter(*slots)
     first = slots[0] if slots else 0
     return itemgetter(slice(first, first + len(slots)))
+
+
+def with_inputs(tree: Any, inputs: Any) -> Any:
+    """The arguments, with traced arrays in the place of arrays and of tensors without a gradient."""
+    if isinstance(tree, PackedSequence):
+        return tree._replace(data=with_inputs(tree.data, inputs))
+    if isinstance(tree, Tensor):
+        return tree if tree.requires_grad else wrap(next(inputs), None)
+    if type(tree) is numpy.ndarray:
+        return next(inputs)
+    if type(tree) is dict:
+        return {key: with_inputs(value, inputs) for key, value in tree.items()}
+    if isinstance(tree, tuple | list):
+        parts = [with_inputs(value, inputs) for value in tree]
+        return type(tree)._make(parts) if hasattr(tree, "_make") else type(tree)(parts)
+    return tree

@@ -17,6 +17,7 @@ from .functions import array_of, getter
 from .fusion import chain_small_kernels, fuse
 from .instruction import Instruction
 from .memory_plan import MemoryPlan
+from .python_state import PythonState
 
 __all__ = ["Guards", "Outcome", "Program", "layout_of", "reference"]
 
@@ -27,8 +28,8 @@ _STABLE_REPLAYS = 2
 class Guards(NamedTuple):
     """What a capture depends on besides the arguments. Where a guard fails, the step is captured again."""
 
-    modules: list[tuple[dict, bool]]  # the attributes of modules whose mode was read, and whether they were training
-    parameters: list[tuple[dict, str, Any]]  # where parameters were found, and which
+    python: PythonState  # variables, attributes, and all of the modules
+    numbers: list[tuple[Any, bytes]]  # tensors from outside whose numbers Python asked for, and these
     tensors: list[list]  # tensors that were read, their nodes, references to their last arrays, and the layouts
     sources: list[list]  # the same of tensors that may be replaced: the source, its getter, the node and the layout
     grads: list[tuple[Any, bool]]  # leaves whose gradients were read before the step made one, and whether it was None
@@ -39,13 +40,13 @@ class Outcome(NamedTuple):
     """What a step leaves behind: values in slots."""
 
     result: Callable  # makes what the step returns from the tensors and arrays in it
-    returned: list[tuple[int, bool]]  # the slots of these, and whether they are tensors
+    returned: list[tuple[int, bool, Any]]  # the slots of these, whether they are tensors, and the tensors' nodes
     grads: list[tuple[Any, int | None]]  # leaves and their gradients, None where there is none
     buffers: list[tuple[dict, str, int]]  # of modules
 
     def slots(self) -> set[int]:
         """The slots of all values that are left behind."""
-        returned, buffers = [slot for slot, _ in self.returned], [slot for *_, slot in self.buffers]
+        returned, buffers = [slot for slot, *_ in self.returned], [slot for *_, slot in self.buffers]
         return {*returned, *buffers, *(slot for _, slot in self.grads if slot is not None)}
 
     def leave(self, values: list) -> Any:
@@ -53,9 +54,10 @@ class Outcome(NamedTuple):
         for leaf, slot in self.grads:
             leaf.grad = None if slot is None else wrap(values[slot], None)
         for dictionary, name, slot in self.buffers:
-            dictionary[name] = wrap(values[slot], None)
-        returned = [wrap(values[slot], None) if is_tensor else values[slot] for slot, is_tensor in self.returned]
-        return self.result(returned)
+            dict.__setitem__(dictionary, name, wrap(values[slot], None))  # which is no change of the module
+        return self.result(
+            [wrap(values[slot], node) if is_tensor else values[slot] for slot, is_tensor, node in self.returned]
+        )
 
 
 class _Own(threading.local):
@@ -96,12 +98,11 @@ class Program:
 
     def fits(self) -> bool:
         """Whether all guards hold."""
-        modules, parameters, tensors, sources, grads, optimizers = self.guards
-        for attributes, training in modules:
-            if attributes["training"] is not training:
-                return False
-        for dictionary, name, tensor in parameters:
-            if dictionary.get(name) is not tensor:
+        python, numbers, tensors, sources, grads, optimizers = self.guards
+        if not python.holds():
+            return False
+        for tensor, before in numbers:
+            if tensor._data.tobytes() != before:
                 return False
         for entry in tensors:
             tensor, node, last, layout = entry

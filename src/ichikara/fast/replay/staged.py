@@ -9,7 +9,9 @@ from typing import Any
 import numpy
 
 from ...arrays import seam
-from ...autodiff import Tensor, is_grad_enabled, raw
+from ...autodiff import Tensor, flatten, is_grad_enabled, raw
+from ...autodiff.graph import reaches
+from ...nn import PackedSequence
 from .program import Program
 from .tracer import Tracer
 
@@ -32,6 +34,9 @@ class Staged:
         self.step = step
         self.captures = 0
         self._programs: dict[Any, Program] = {}
+        self._changes = 0  # how often a capture took the place of another one for the same arguments
+        self._has_warned = False
+        self._has_graph: bool | None = None  # whether results were made from arguments that require a gradient
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if isinstance(seam.interpreter, Tracer):
@@ -40,6 +45,12 @@ class Staged:
         program = self._programs.get(key)
         if program is not None and program.fits():
             return program.replay(arrays)
+        wanted = _differentiable(args, kwargs) if is_grad_enabled() else []
+        # Whoever differentiates by arguments wants a graph, and gives other tensors each time.
+        if wanted and not (self._has_graph is False and all(tensor.is_leaf for tensor in wanted)):
+            result = self.step(*args, **kwargs)
+            self._has_graph = self._has_graph or _depends(result, wanted)
+            return result
         return self._capture(key, args, kwargs, arrays)
 
     def replay_of(self, *args: Any, **kwargs: Any) -> Callable[[], Any] | None:
@@ -65,17 +76,27 @@ class Staged:
 
     def _capture(self, key, args, kwargs, arrays):
         self.captures += 1
-        self._programs.pop(key, None)
+        before = self._programs.pop(key, None)
+        if before is not None:
+            self._changes += 1
+            if self._changes == MOST:
+                changed = before.guards.python.changed()
+                self._warn(f"each change of {changed} is another capture" if changed else "something changes each time")
         if len(self._programs) >= MOST:
             self._programs.pop(next(iter(self._programs)))
-            warnings.warn(
-                f"{getattr(self, '__name__', 'a staged function')} was captured {self.captures} times: numbers and "
-                "strings among its arguments are part of a capture; give what changes from call to call as a tensor, "
-                "and keep to a few shapes",
-                stacklevel=3,
-            )
+            self._warn("numbers and strings among its arguments are part of a capture, and so are shapes")
         result, self._programs[key] = Tracer().capture(self.step, args, kwargs, arrays)
         return result
+
+    def _warn(self, why):
+        """Say once why there are many captures."""
+        if not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"{getattr(self, '__name__', 'a staged function')} was captured {self.captures} times: {why}; give "
+                "what changes from call to call as a tensor, and keep to a few shapes",
+                stacklevel=4,
+            )
 
     def __repr__(self):
         return f"<staged {self.step!r}>"
@@ -86,7 +107,19 @@ def _signature(args: tuple, kwargs: dict) -> tuple[Any, list]:
     arrays: list = []
     if not (args or kwargs):
         return is_grad_enabled(), arrays
-    return (is_grad_enabled(), _layout(args, arrays), _layout(kwargs, arrays)), arrays
+    given = tuple([_layout(value, arrays) for value in args])
+    return (is_grad_enabled(), given, _layout(kwargs, arrays) if kwargs else None), arrays
+
+
+def _differentiable(*trees: Any) -> list[Tensor]:
+    """The tensors that require a gradient."""
+    return [leaf for leaf in flatten(trees)[0] if isinstance(leaf, Tensor) and leaf.requires_grad]
+
+
+def _depends(result: Any, tensors: list[Tensor]) -> bool:
+    """Whether a result can be differentiated by one of these tensors."""
+    nodes = {tensor._node for tensor in tensors}
+    return any(reaches(tensor._node, nodes) for tensor in _differentiable(result))
 
 
 def _layout(tree: Any, arrays: list) -> Any:
@@ -103,8 +136,11 @@ def _layout(tree: Any, arrays: list) -> Any:
         return kind, tree.shape, tree.dtype, tree.strides
     if kind is dict:
         return kind, tuple((key, _layout(value, arrays)) for key, value in tree.items())
+    if kind is PackedSequence:  # its lengths decide shapes
+        rest = [None if part is None else (part.dtype, raw(part).tobytes()) for part in tree[1:]]
+        return kind, _layout(tree.data, arrays), *rest
     if isinstance(tree, tuple | list):
-        return kind, tuple(_layout(value, arrays) for value in tree)
+        return kind, tuple([_layout(value, arrays) for value in tree])
     try:
         hash(tree)
     except TypeError:
@@ -112,4 +148,4 @@ def _layout(tree: Any, arrays: list) -> Any:
             "an argument of a staged function is a tensor, an array, a number, a string, a module, or a tuple, list or "
             f"dictionary of such, not {kind.__name__}"
         ) from None
-    return kind, tree
+    return kind, repr(tree) if kind is float else tree  # 0.0 is equal to -0.0, and not the same

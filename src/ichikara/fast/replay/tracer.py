@@ -16,6 +16,7 @@ import numpy
 from ...arrays import Interpreter, Observer, interpreting, seam
 from ...autodiff import Tensor, flatten, wrap
 from ...autodiff.engine import Node
+from ...autodiff.graph import Cut
 from ..dispatch import FUNCTIONS, Dispatcher
 from ..lookup import have_one_dtype
 from ..registry import INFERENCE
@@ -31,15 +32,21 @@ from .functions import (
     gradient_of,
     positional,
     rebuilder,
+    with_inputs,
 )
 from .instruction import Instruction, OutputBuffer
 from .program import Guards, Outcome, Program, layout_of, reference
+from .python_state import PythonState
 from .small_kernels import small_kernel_for
 from .traced import TracedArray, check_index, check_released, concrete
 
 __all__ = ["Tracer"]
 
 _LARGE = 1 << 14  # bytes
+_CUT = Cut(
+    "a result of a staged function is to be differentiated, and it has no graph: call backward() inside of the staged "
+    "function, stage a function that returns the gradients, or leave this one unstaged; detach() makes a constant of it"
+)
 
 
 class Tracer(Observer):
@@ -60,16 +67,19 @@ class Tracer(Observer):
         self._first_order = Node(numpy.empty(0)).order  # leaves of a lower order are made by the step
         self._grads: dict[Node, None] = {}  # the other leaves whose gradients were read or replaced
         self._buffers: dict[tuple[int, str], dict] = {}  # the buffers of modules that were assigned
-        self._guards = Guards([], [], [], [], [], [])
+        self._guards = Guards(PythonState(), [], [], [], [], [])
         self._guarded: set = set()
+        self._asked: set[int] = set()  # tensors whose numbers Python asked for, by identity
 
     def capture(self, step: Callable, args: tuple, kwargs: dict, arrays: list) -> tuple[Any, Program]:
         """Run the step. Returns its result, and the program.
 
         Arguments: ``arrays``, those among the arguments, in order.
         """
+        for thing in (step, *args, *kwargs.values()):
+            self._guards.python.add(thing)
         inputs = iter([self._traced(self._slot(), array) for array in arrays])
-        args, kwargs = _with_inputs((args, kwargs), inputs)
+        args, kwargs = with_inputs((args, kwargs), inputs)
         try:
             with interpreting(self):
                 result = step(*args, **kwargs)
@@ -81,6 +91,7 @@ class Tracer(Observer):
         finally:
             self._reads.clear()
         self._sources.clear()
+        self._guards.python.read_anew([*self._values, *(tensor._data for tensor, *_ in self._guards.tensors)])
         check_released(self._traced_arrays)
         program = Program(self._code, self._values, len(arrays), self._large, outcome, self._guards)
         return result, program
@@ -123,13 +134,20 @@ class Tracer(Observer):
         for parameter in parameters:
             self._guard_layout(parameter)
             self.replaced(parameter)
-        self._guard(self._guards.optimizers, optimizer, parameters)
+        if id(optimizer) not in self._guarded:
+            self._guarded.add(id(optimizer))
+            self._guards.optimizers.append((optimizer, parameters))
 
-    def concrete(self, what: str) -> None:
-        raise TypeError(
-            f"{what} was asked for inside a staged function, and cannot be replayed: use where() instead of if, and "
-            "return the tensor to read it outside"
-        )
+    def concrete(self, what: str, tensor: Any = None) -> None:
+        known = tensor is not None and not isinstance(tensor._data, TracedArray)
+        if not known or tensor.requires_grad or id(tensor) in self._sources:  # no replay would have the same numbers
+            raise TypeError(
+                f"{what} was asked for inside a staged function, and cannot be replayed: use where() instead of if, "
+                "return the tensor to read it outside, and give what decides shapes, such as lengths, as a list"
+            )
+        if id(tensor) not in self._asked:
+            self._asked.add(id(tensor))
+            self._guards.numbers.append((tensor, tensor._data.tobytes()))
 
     def run(
         self,
@@ -200,23 +218,23 @@ class Tracer(Observer):
         """The numbers of a tensor from outside were replaced."""
         self._reads.pop(id(tensor), None)
 
-    def attribute(self, module: Any, kind: str, name: str | None) -> None:
-        attributes = vars(module)
-        if kind == "training":
-            self._guard(self._guards.modules, attributes, attributes["training"])
-        elif name is not None and kind != "_modules":
-            self._found(attributes[kind], name, kind == "_buffers")
+    def run_module(self, module: Any, arguments: Sequence, options: dict) -> Any:
+        self._guards.python.add(module)
+        return self.inner.run_module(module, arguments, options)
 
-    def _found(self, dictionary: dict, name: str, is_buffer: bool) -> None:
-        """A module was asked for a tensor; steps may replace it if it is a buffer."""
-        tensor = dictionary[name]
-        if tensor is None or isinstance(tensor._data, TracedArray) or (id(dictionary), name) in self._buffers:
+    def attribute(self, module: Any, kind: str, name: str | None) -> None:
+        self._guards.python.add(module)
+        if kind == "training":
+            self._guards.python.asks_mode(module)
+        elif kind == "_buffers":
+            self._found(vars(module)[kind], name)
+
+    def _found(self, buffers: dict, name: Any) -> None:
+        """A module was asked for a buffer, which steps may replace."""
+        tensor = buffers[name]
+        if tensor is None or isinstance(tensor._data, TracedArray) or (id(buffers), name) in self._buffers:
             return
-        if is_buffer:
-            self._sources.setdefault(id(tensor), (tensor, (dictionary, name), entry))
-        elif (id(dictionary), name) not in self._guarded:
-            self._guarded.add((id(dictionary), name))
-            self._guards.parameters.append((dictionary, name, tensor))
+        self._sources.setdefault(id(tensor), (tensor, (buffers, name), entry))
 
     def assigned(self, module: Any, name: str) -> None:
         buffers = vars(module)["_buffers"]
@@ -232,11 +250,6 @@ class Tracer(Observer):
         self._grads[leaf] = None
 
     # --- instructions -------------------------------------------------------------------------------------------------
-
-    def _guard(self, guards: list, thing: Any, value: Any) -> None:
-        if id(thing) not in self._guarded:
-            self._guarded.add(id(thing))
-            guards.append((thing, value))
 
     def _guard_layout(self, tensor: Tensor, *source: Any) -> None:
         """Guard the layout of a tensor. Arguments: ``source``, the source and its getter if it may be replaced."""
@@ -338,9 +351,10 @@ class Tracer(Observer):
             is_tensor = isinstance(leaf, Tensor)
             value = leaf._data if is_tensor else leaf
             if isinstance(value, TracedArray):
-                returned.append((value.slot, is_tensor))
+                node = Node(value.value, _CUT) if is_tensor and leaf.requires_grad else None
+                returned.append((value.slot, is_tensor, node))
                 positions.append(k)
-                leaf = wrap(value.value, None) if is_tensor else value.value
+                leaf = wrap(value.value, node) if is_tensor else value.value
             finished.append(leaf)
         buffers = [(owner, name) for (_, name), owner in self._buffers.items() if owner[name] is not None]
         outcome = Outcome(
@@ -350,9 +364,6 @@ class Tracer(Observer):
             [(owner, name, self._slot_of(owner[name])) for owner, name in buffers],
         )
         self._make_concrete()
-        # A module may have had another parameter during the call alone; that one is not guarded.
-        parameters = self._guards.parameters
-        parameters[:] = [found for found in parameters if found[0].get(found[1]) is found[2]]
         return rebuild(finished), outcome
 
     def _slot_of(self, tensor: Tensor) -> int:
@@ -365,20 +376,6 @@ class Tracer(Observer):
         for tensor in [*(leaf.grad for leaf in self._grads), *buffers]:
             if tensor is not None and isinstance(tensor._data, TracedArray):
                 tensor._data, tensor._node = tensor._data.value, None
-
-
-def _with_inputs(tree: Any, inputs: Any) -> Any:
-    """The arguments, with traced arrays in the place of arrays and of tensors without a gradient."""
-    if isinstance(tree, Tensor):
-        return tree if tree.requires_grad else wrap(next(inputs), None)
-    if type(tree) is numpy.ndarray:
-        return next(inputs)
-    if type(tree) is dict:
-        return {key: _with_inputs(value, inputs) for key, value in tree.items()}
-    if isinstance(tree, tuple | list):
-        parts = [_with_inputs(value, inputs) for value in tree]
-        return type(tree)._make(parts) if hasattr(tree, "_make") else type(tree)(parts)
-    return tree
 
 
 def _dispatcher_in(interpreter: Any) -> Dispatcher:
