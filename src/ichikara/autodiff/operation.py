@@ -24,6 +24,7 @@ from ..arrays import as_array, is_array, namespace, seam
 from .arguments import names_of
 from .base import raw
 from .engine import Node, Operation, Rule, Tensor, sweep, wrap
+from .half import are_half, in_float32
 from .modes import block, mode
 from .tensor import OPERATORS, bind
 
@@ -33,6 +34,18 @@ operations: dict[str, "Operation | Composition"] = {}
 """Every operation by its name."""
 
 
+class Accumulation(Operation):
+    """An operation that adds up many numbers of its first input: those of half precision, in float32."""
+
+    def __call__(self, *args, **options):
+        call = super().__call__
+        if not are_half(args[0] if self.sequence else args[:1]):
+            return call(*args, **options)
+        if self.sequence:
+            return in_float32(lambda *items, **rest: call(items, *args[1:], **rest), args[0], options)
+        return in_float32(call, args, options)
+
+
 class Composition:
     """A function that is made of operations and needs no rule of its own. Make one with `composed`.
 
@@ -40,11 +53,12 @@ class Composition:
     stated rule differentiates the composed form.
     """
 
-    def __init__(self, function, formula, returns=()):
+    def __init__(self, function, formula, returns=(), accumulates=False):
         update_wrapper(self, function)
         self.name: str = function.__name__
         self.formula: str = formula
         self.function: Callable = function
+        self.accumulates: bool = accumulates
         self.parameters: tuple[str, ...] = names_of(function)
         self.inputs: tuple[str, ...] = self.parameters[: function.__code__.co_posonlyargcount]
         self.fused = Operation(function, formula, returns=returns)
@@ -54,6 +68,8 @@ class Composition:
         if not mode.in_rule:
             n = len(self.inputs)
             args = (*[a if a is None else _tensor(a) for a in args[:n]], *args[n:])
+        if self.accumulates and are_half(args):
+            return in_float32(self, args, options)
         if seam.interpreter.fuses(self, args):
             return self.fused(*args, **options)
         return self.function(*args, **options)
@@ -90,6 +106,7 @@ def op(
     sequence: bool = False,
     residuals: tuple[str, ...] = (),
     slices: bool = False,
+    accumulates: bool = False,
     name: str | None = None,
 ) -> Callable[[Callable], Operation]:
     r"""Decorator: make a function of arrays an operation.
@@ -99,11 +116,12 @@ def op(
     ``floating``, whether it is one of real numbers, so that whole numbers become float32; ``promotes``, which inputs
     mix their types (by default those of an operation that broadcasts or is floating); ``sequence``, whether its one
     input is a sequence of arrays; ``residuals``, the names of further results that only the rules see; ``slices``,
-    whether its gradient is that of a slice, zero but for one place; ``name``, where the function's will not do.
+    whether its gradient is that of a slice, zero but for one place; ``accumulates``, whether it adds up many numbers,
+    so that those of half precision are added up in float32; ``name``, where the function's will not do.
     """
 
     def decorate(function):
-        operation = Operation(
+        operation = (Accumulation if accumulates else Operation)(
             function,
             formula,
             name=name,
@@ -120,13 +138,13 @@ def op(
 
 
 def composed(
-    formula: str, *, binds: str | tuple[str, ...] = (), returns: tuple[str, ...] = ()
+    formula: str, *, binds: str | tuple[str, ...] = (), returns: tuple[str, ...] = (), accumulates: bool = False
 ) -> Callable[[Callable], Composition]:
     """Decorator: register a function that is made of operations, to be listed and tested with them.
 
-    Arguments: ``binds``, as of `op`; ``returns``, what it returns, as constants, after its value.
+    Arguments: ``binds`` and ``accumulates``, as of `op`; ``returns``, what it returns, as constants, after its value.
     """
-    return lambda function: _register(Composition(function, formula, returns), binds)
+    return lambda function: _register(Composition(function, formula, returns, accumulates), binds)
 
 
 def _register(operation, binds):

@@ -163,7 +163,7 @@ softplus.gradient(
 )
 
 
-@op(r"y_i = \frac{e^{x_i}}{\sum_j e^{x_j}}", binds="softmax", floating=True)
+@op(r"y_i = \frac{e^{x_i}}{\sum_j e^{x_j}}", binds="softmax", floating=True, accumulates=True)
 def softmax(x, /, axis=-1):
     """Exponentials that add up to 1 along an axis; the largest is taken off first, so nothing overflows.
 
@@ -184,7 +184,7 @@ softmax.gradient(
 )
 
 
-@op(r"y_i = x_i - \ln \sum_j e^{x_j}", binds="log_softmax", floating=True)
+@op(r"y_i = x_i - \ln \sum_j e^{x_j}", binds="log_softmax", floating=True, accumulates=True)
 def log_softmax(x, /, axis=-1):
     """Logarithm of `softmax`, exact where the softmax itself would round to 0. Shapes: (*) -> (*)."""
     if not x.size:

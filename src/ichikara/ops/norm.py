@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-@composed(r"y = w\,\hat x + b, \quad \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}", returns=("mean", "var"))
+@composed(r"y = w\,\hat x + b, \quad \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}", returns=("mean", "var"), accumulates=True)
 def normalise(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5):
     r"""Mean 0 and variance 1 along axes, then scaled and shifted; and the mean and the variance, as constants.
 
@@ -44,7 +44,7 @@ def normalise(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5):
     return _scaled(centred / sqrt(var + eps), weight, bias), mu.detach(), var.detach()
 
 
-@composed(r"y = w\,\frac{x}{r}, \quad r = \sqrt{\tfrac1n \textstyle\sum_i x_i^2 + \varepsilon}")
+@composed(r"y = w\,\frac{x}{r}, \quad r = \sqrt{\tfrac1n \textstyle\sum_i x_i^2 + \varepsilon}", accumulates=True)
 def rms_normalise(x, weight=None, /, axes=(-1,), eps=1e-5):
     r"""Root mean square 1 along axes, then scaled: `normalise` without the mean.
 
