@@ -5,7 +5,7 @@ The kinds differ in the axes along which the mean is taken; `normalise` serves t
 
 import math
 
-from ..arrays import default_float, is_floating, namespace
+from ..arrays import default_float, is_floating, is_half, namespace, widened
 from ..autodiff import asarray, composed, raw
 from ..errors import UserError
 from .elementwise import sqrt
@@ -78,11 +78,12 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, /
     if training or running_mean is None or running_var is None:
         return normalise_batch(x, weight, bias, eps)[0]
     weight, bias = _of_channels("batch_norm", x, weight), _of_channels("batch_norm", x, bias)
-    mean, var = (raw(_of_channels("batch_norm", x, given)) for given in (running_mean, running_var))
+    mean, var = (raw(widened(_of_channels("batch_norm", x, given))) for given in (running_mean, running_var))
     scale = 1 / namespace(var).sqrt(var + eps)
     scale = scale if weight is None else weight * scale
     shift = -(mean * scale) if bias is None else bias - mean * scale
-    return x * scale + shift
+    y = x * scale + shift
+    return y.astype(x.dtype) if all(given is None or is_half(given.dtype) for given in (x, weight, bias)) else y
 
 
 def normalise_batch(x, weight, bias, eps, normalise=normalise):
