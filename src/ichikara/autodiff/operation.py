@@ -8,9 +8,10 @@ An operation is a function of arrays, written against the Python array API, with
 
     tanh.gradient(x=(r"\\bar x = \\bar y\\,(1 - y^2)", lambda g, y: g * (1 - y * y)))
 
-Inputs are the positional-only parameters; what follows the ``/`` are options. A rule names what it needs: ``g`` the
-incoming gradient, ``y`` the output, the inputs and the options by their names, ``x_shape`` the shape of the input
-``x``. What no rule names is not kept in memory. An input without a gradient says so: ``labels=None``.
+Inputs are the positional-only parameters; what follows the ``/`` are options, and inputs too if their gradients are
+stated. A rule names what it needs: ``g`` the incoming gradient, ``y`` the output, the inputs and the options by their
+names, ``x_shape`` the shape of the input ``x``. What no rule names is not kept in memory. An input without a gradient
+says so: ``labels=None``.
 
 The function's body also runs on Tensors, where it is made of other operations. That *composed form* is the oracle of
 a hand-derived rule, and the way to its second derivative.
@@ -21,7 +22,7 @@ from functools import update_wrapper
 from typing import Any
 
 from ..arrays import as_array, is_array, namespace, seam
-from .arguments import names_of
+from .arguments import check_constant, names_of
 from .base import raw
 from .engine import Node, Operation, Rule, Tensor, sweep, wrap
 from .half import are_half, in_float32
@@ -61,6 +62,9 @@ class Composition:
         self.accumulates: bool = accumulates
         self.parameters: tuple[str, ...] = names_of(function)
         self.inputs: tuple[str, ...] = self.parameters[: function.__code__.co_posonlyargcount]
+        defaults = dict(zip(reversed(self.parameters), reversed(function.__defaults__ or ()), strict=False))
+        # A gradient can flow to an option that is a number, or an array where there is one.
+        self._constants = {name for name in self.parameters if type(defaults.get(name, 0)) not in (float, type(None))}
         self.fused = Operation(function, formula, returns=returns)
         self.fused.rules[None] = Rule(formula, self._differentiate, ("g", "wanted", *self.parameters), joint=True)
 
@@ -70,9 +74,20 @@ class Composition:
             args = (*[a if a is None else _tensor(a) for a in args[:n]], *args[n:])
         if self.accumulates and are_half(args):
             return in_float32(self, args, options)
-        if seam.interpreter.fuses(self, args):
+        tensors = self._tensors_among_options(args, options)
+        if not tensors and seam.interpreter.fuses(self, args):
             return self.fused(*args, **options)
         return self.function(*args, **options)
+
+    def _tensors_among_options(self, args, options):
+        """Whether there are tensors among the options. Raises UserError for one that wants a gradient in vain."""
+        found = False
+        for name, value in (*zip(self.parameters[len(self.inputs) :], args[len(self.inputs) :]), *options.items()):
+            if isinstance(value, Tensor):
+                found = True
+                if name in self._constants:
+                    check_constant(self.name, name, value)
+        return found
 
     def _differentiate(self, g, wanted, *arguments):
         """The gradients of the wanted inputs, through the composed form: as tensors if g is one, else as arrays."""

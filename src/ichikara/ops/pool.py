@@ -45,7 +45,8 @@ def max_pooling(x, /, kernel=(), window=None):
     xp = namespace(x)
     image = padded(x, window, -math.inf)
     y, *others = [image[place] for place in window.places(kernel, window.positions(x.shape[2:], kernel))]
-    winners = xp.zeros(y.shape, dtype=uint8 if len(others) < 256 else "int32")
+    dtype = uint8 if len(others) < 256 else "int32"
+    winners = xp.astype(xp.broadcast_to(_first_inside(x.shape[2:], kernel, window), y.shape), dtype)
     for number, other in enumerate(others, 1):
         winners = xp.maximum(winners, xp.astype(other > y, winners.dtype) * number)  # the last that beat all before it
         y = xp.maximum(y, other)
@@ -64,6 +65,17 @@ def max_unpooling(out, winners, /, size=(), kernel=(), window=None):
     for number, place in enumerate(window.places(kernel, out.shape[2:])):
         x = add_into(x, place, out * (winners == number))
     return x[window.inside(size)]
+
+
+def _first_inside(size, kernel, window):
+    """The number of the first element of each window that is in the image: what the padding holds never wins."""
+    first = []
+    for count, length, stride, (before, _), dilation in zip(
+        window.positions(size, kernel), kernel, *window, strict=True
+    ):
+        start = _host.arange(count) * stride - before
+        first.append(_host.clip(-(start // dilation), 0, length - 1))
+    return first[0][:, None] * kernel[1] + first[1]
 
 
 def _at_winners(g, winners, kernel, window):
