@@ -6,7 +6,7 @@ are turned into float32 before, and the result is turned back after. Both are op
 Source: P. Micikevicius et al., "Mixed Precision Training" (2018), section 3.3.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..arrays import float32, is_floating, is_half
@@ -23,15 +23,14 @@ def are_half(inputs: Iterable) -> bool:
     return False
 
 
-def in_float32(function: Callable, inputs: Iterable, options: dict) -> Any:
+def in_float32(function: Callable, inputs: Sequence, *rest: Any, **options: Any) -> Any:
     """What a function gives for these inputs, computed in float32; further results stay float32.
 
     The result is of half precision if all inputs were, as the wider type of several wins.
     """
-    inputs = [*inputs]
     dtypes = {x.dtype for x in inputs if hasattr(x, "dtype") and is_floating(x)}
     wide = [x.astype(float32) if are_half((x,)) else x for x in inputs]
-    y, *others = found if (found := function(*wide, **options)).__class__ is tuple else (found,)
+    y, *others = found if (found := function(*wide, *rest, **options)).__class__ is tuple else (found,)
     if len(dtypes) == 1 and y.dtype == float32:
         y = y.astype(dtypes.pop())
     return (y, *others) if others else y

@@ -39,12 +39,13 @@ class Accumulation(Operation):
     """An operation that adds up many numbers of its first input: those of half precision, in float32."""
 
     def __call__(self, *args, **options):
+        inputs = args[0] if self.sequence and args else args[:1]
+        if not are_half(inputs):
+            return super().__call__(*args, **options)
         call = super().__call__
-        if not are_half(args[0] if self.sequence else args[:1]):
-            return call(*args, **options)
         if self.sequence:
-            return in_float32(lambda *items, **rest: call(items, *args[1:], **rest), args[0], options)
-        return in_float32(call, args, options)
+            return in_float32(lambda *items: call(items, *args[1:], **options), inputs)
+        return in_float32(call, inputs, *args[1:], **options)
 
 
 class Composition:
@@ -73,7 +74,8 @@ class Composition:
             n = len(self.inputs)
             args = (*[a if a is None else _tensor(a) for a in args[:n]], *args[n:])
         if self.accumulates and are_half(args):
-            return in_float32(self, args, options)
+            n = len(self.inputs)
+            return in_float32(self, args[:n], *args[n:], **options)
         tensors = self._tensors_among_options(args, options)
         if not tensors and seam.interpreter.fuses(self, args):
             return self.fused(*args, **options)

@@ -6,11 +6,10 @@ constants, :math:`Y = A X B^\top`, and need no derivative of their own.
 
 import math
 
-from ..arrays import add_into, default_float, is_floating, namespace, uint8
+from ..arrays import add_into, default_float, is_floating, is_half, namespace, uint8
 from ..autodiff import composed, op
 from ..errors import UserError, choose
 from .indexing import take
-from .linalg import matmul
 from .reduce import mean
 from .shape import repeat, reshape
 from .window import as_given, as_images, as_plane, count_positions, make_window, padded, sizes
@@ -217,10 +216,40 @@ def _between(start, end, length):
 
 def _resample(x, *matrices):
     """The last axes multiplied with matrices (out, in), the last with the last."""
-    dtype = x.dtype if is_floating(x) else default_float
+    dtype = x.dtype if is_floating(x) and not is_half(x.dtype) else default_float
     *rows, columns = (_host.astype(matrix, dtype) for matrix in matrices)
-    y = matmul(x, columns.T)
-    return matmul(rows[0], y) if rows else y
+    return resample(x, rows[0] if rows else None, columns)
+
+
+@op(r"Y = A X B^\top", floating=True, accumulates=True)
+def resample(x, /, rows=None, columns=None):
+    """Weighted sums along the last axes: what averages over windows, and interpolates. A weight of 0 leaves out.
+
+    Shapes: (*, h, w) -> (*, oh, ow).
+
+    Arguments: ``rows``, A, (oh, h), or None to leave this axis alone; ``columns``, B, (ow, w).
+    """
+    y = _weighted_sums(x, columns, -1)
+    return y if rows is None else _weighted_sums(y, rows, -2)
+
+
+resample.gradient(
+    x=(
+        r"\bar X = A^\top \bar Y B",
+        lambda g, rows, columns: resample(g, None if rows is None else rows.T, columns.T),
+    )
+)
+
+
+def _weighted_sums(x, matrix, axis):
+    with _host.errstate(invalid="ignore"):
+        y = x @ matrix.T if axis == -1 else matrix @ x
+    if namespace(x) is _host and not _host.isfinite(y).all():
+        # In a product 0 times infinity is nan. So each sum is taken again, over its own elements.
+        inputs, sums = _host.moveaxis(x, axis, -1), _host.moveaxis(y, axis, -1)
+        for i, weights in enumerate(matrix):
+            sums[..., i] = inputs[..., weights != 0] @ weights[weights != 0]
+    return y
 
 
 @composed(r"y_{n c i} = \frac{1}{|J_i|} \sum_{j \in J_i} x_{n c j}")
