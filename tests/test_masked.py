@@ -142,12 +142,19 @@ def test_ignored_rows_have_no_say_in_kernels_and_replays(number, staged, rows):
     numpy.testing.assert_allclose(gradient, plain, rtol=1e-6)
 
 
-@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"weight": CLASSES}], ids=str)
 @pytest.mark.parametrize("rows", [N, 5000])
-@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("cross_entropy", {}),
+        ("cross_entropy", {"label_smoothing": 0.1}),
+        ("cross_entropy", {"weight": CLASSES}),
+        ("nll_loss", {}),
+        ("nll_loss", {"weight": CLASSES}),
+    ],
+    ids=str,
+)
 def test_the_mean_of_no_label_is_nan_and_teaches_nothing(name, rows, options, torch):
-    if name == "nll_loss" and "label_smoothing" in options:
-        pytest.skip("nll_loss has no label_smoothing")
     x = random.standard_normal((rows, C)).astype("float32")
     labels = numpy.full(rows, -100)
     t, u = asarray(x, requires_grad=True), torch.tensor(x, requires_grad=True)
@@ -217,8 +224,9 @@ def test_the_norms_of_constants_are_pytorchs(norm, constant, torch):
     expected = getattr(torch.nn.functional, norm)(u, *theirs, **training)
     (value * ops.arange(24).reshape(x.shape)).sum().backward()
     (expected * torch.arange(24).reshape(x.shape)).sum().backward()
-    numpy.testing.assert_allclose(value.numpy(), expected.detach().numpy(), rtol=1e-9, atol=1e-9)
-    numpy.testing.assert_allclose(t.grad.numpy(), u.grad.numpy(), rtol=1e-9, atol=1e-4)
+    # PyTorch's mean of a million is rounded.
+    numpy.testing.assert_allclose(value.numpy(), expected.detach().numpy(), rtol=1e-9, atol=1e-6)
+    numpy.testing.assert_allclose(t.grad.numpy(), u.grad.numpy(), rtol=1e-6, atol=1e-4)
 
 
 @pytest.mark.parametrize("number", ANYTHING)

@@ -53,6 +53,7 @@ class Signature:
         """Say that the first parameters are inputs, and the others constants."""
         self.inputs = self.parameters[:count]
         self._inputs = tuple(enumerate(self.inputs))
+        self._has_named_inputs = count > len(self._positional)
         self._constants = tuple(enumerate(self.parameters))[count:]
         self.promotes = () if self.sequence else range(count) if self._promotes is True else self._promotes or ()
 
@@ -102,9 +103,9 @@ class Signature:
         for i, name in self._constants:
             if values[i].__class__ not in _CONSTANTS:
                 values[i] = self._constant(name, values[i])
-        if not tensors:
-            if in_rule:
-                return values, nodes, False
+        if not tensors and in_rule:
+            return values, nodes, False
+        if not tensors or self._has_named_inputs:  # of which a number x would take the type, and no shape
             for i in self._positional:
                 if values[i].__class__ in PYTHON_NUMBERS:
                     values[i] = as_array(values[i])
