@@ -1,5 +1,7 @@
-"""What is left out has no say: an element that a mask, a weight of 0, ``ignore_index`` or a branch leaves out can be any
-number, inf and nan as well, and neither the value nor the gradient of anything else changes."""
+"""What is left out has no say: by a mask, a weight of 0, ``ignore_index`` or a branch that is not taken.
+
+It can be any number, inf and nan as well, and neither the value nor the gradient of anything else changes.
+"""
 
 import math
 import warnings
@@ -67,7 +69,9 @@ LOSSES = {
         OUT,
     ),
     "with logits, pos_weight 0": (
-        lambda x, **o: ops.binary_cross_entropy_with_logits(x, PLUS, pos_weight=numpy.where(OUT, 0.0, 2.0)[:, None], **o),
+        lambda x, **o: ops.binary_cross_entropy_with_logits(
+            x, PLUS, pos_weight=numpy.where(OUT, 0.0, 2.0)[:, None], **o
+        ),
         LOGITS,
         OUT,
     ),

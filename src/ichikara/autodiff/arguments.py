@@ -121,7 +121,7 @@ class Signature:
         arrays = [seam.interpreter.read(item) if tensors[i] else item for i, item in enumerate(items)]
         harmonise(arrays, range(len(arrays)), self.floating)
         return (
-            [arrays, *args[1:]],
+            [arrays, *[self._constant(name, args[i]) for i, name in self._constants]],
             nodes if mode.grad_enabled and None in self.rules else {},
             any(tensors) or not mode.in_rule,
         )

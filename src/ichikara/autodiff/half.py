@@ -1,7 +1,8 @@
 """Half precision: what adds up many numbers does so in float32, and gives its result in the type of its inputs.
 
-float16 ends at 65504, which the sum of a few squares exceeds, and has three digits, which a long sum loses. So the inputs
-are turned into float32 before, and the result is turned back after. Both are operations: gradients take the same way.
+float16 ends at 65504, which the sum of a few squares exceeds, and has three digits, which a long sum loses. So the
+inputs are turned into float32 before, and the result is turned back after. Both are operations: gradients take the same
+way.
 
 Source: P. Micikevicius et al., "Mixed Precision Training" (2018), section 3.3.
 """

@@ -22,6 +22,7 @@ from functools import update_wrapper
 from typing import Any
 
 from ..arrays import as_array, is_array, namespace, seam
+from ..errors import UserError
 from .arguments import check_constant, names_of
 from .base import raw
 from .engine import Node, Operation, Rule, Tensor, sweep, wrap
@@ -77,19 +78,30 @@ class Composition:
             n = len(self.inputs)
             return in_float32(self, args[:n], *args[n:], **options)
         tensors = self._tensors_among_options(args, options)
-        if not tensors and seam.interpreter.fuses(self, args):
+        if tensors:
+            return self._call_naming(tensors, args, options)
+        if seam.interpreter.fuses(self, args):
             return self.fused(*args, **options)
         return self.function(*args, **options)
 
     def _tensors_among_options(self, args, options):
-        """Whether there are tensors among the options. Raises UserError for one that wants a gradient in vain."""
-        found = False
-        for name, value in (*zip(self.parameters[len(self.inputs) :], args[len(self.inputs) :]), *options.items()):
+        """The names of options that are tensors. Raises UserError for one that wants a gradient in vain."""
+        n, found = len(self.inputs), []
+        for name, value in (*zip(self.parameters[n:], args[n:], strict=False), *options.items()):
             if isinstance(value, Tensor):
-                found = True
+                found.append(name)
                 if name in self._constants:
                     check_constant(self.name, name, value)
         return found
+
+    def _call_naming(self, tensors, args, options):
+        """The composed form, through which gradients flow to options too; an error names those that are tensors."""
+        try:
+            return self.function(*args, **options)
+        except (ValueError, TypeError, IndexError) as error:
+            if any(name in str(error) for name in tensors):
+                raise
+            raise UserError(f"{self.name} was given a Tensor as its {' and '.join(tensors)}: {error}") from error
 
     def _differentiate(self, g, wanted, *arguments):
         """The gradients of the wanted inputs, through the composed form: as tensors if g is one, else as arrays."""

@@ -2,7 +2,7 @@
 
 import math
 
-from ..arrays import namespace, seam
+from ..arrays import default_float, is_floating, namespace, seam
 from ..autodiff import asarray, composed, op, raw, wrap
 from ..errors import choose
 from .activation import log_softmax, sigmoid, softmax
@@ -109,12 +109,17 @@ def binary_cross_entropy(input, target, /, weight=None, reduction="mean"):
     """
     _difference(input, target)
     if weight is not None:
-        weight = asarray(weight)
+        weight = _of_type(input, weight)
         valid = (input >= 0) & (input <= 1) & isfinite(target)
         input, target = (_drop(x, weight, valid) for x in (input, target))
     seam.interpreter.call(_check_probabilities, raw(input))
     losses = _bernoulli_nll(input, target)
     return _reduce(losses if weight is None else losses * weight, reduction)
+
+
+def _of_type(input, weight):
+    """A weight in the type of the predictions, which it must not widen."""
+    return asarray(weight, dtype=input.dtype if is_floating(input) else default_float)
 
 
 def _drop(x, weight, valid):
@@ -157,13 +162,13 @@ def binary_cross_entropy_with_logits(input, target, /, weight=None, reduction="m
     """
     _difference(input, target)
     if weight is not None:
-        weight = asarray(weight)
+        weight = _of_type(input, weight)
         valid = isfinite(input) & isfinite(target)
         input, target = (_drop(x, weight, valid) for x in (input, target))
     if pos_weight is None:
         losses = _logistic_nll(input, target)
     else:
-        positive, negative = asarray(pos_weight, dtype=input.dtype) * target, 1 - target
+        positive, negative = _of_type(input, pos_weight) * target, 1 - target
         input = _drop(input, (positive != 0) | (negative != 0), isfinite(input))
         losses = _weighed(_logistic_nll(input, namespace(input).ones_like(input)), positive)
         losses = losses + _weighed(_logistic_nll(input, namespace(input).zeros_like(input)), negative)

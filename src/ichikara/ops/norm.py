@@ -26,7 +26,11 @@ __all__ = [
 ]
 
 
-@composed(r"y = w\,\hat x + b, \quad \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}", returns=("mean", "var"), accumulates=True)
+@composed(
+    r"y = w\,\hat x + b, \quad \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}",
+    returns=("mean", "var"),
+    accumulates=True,
+)
 def normalise(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5):
     r"""Mean 0 and variance 1 along axes, then scaled and shifted; and the mean and the variance, as constants.
 

@@ -8,6 +8,7 @@ import math
 
 from ..arrays import add_into, default_float, is_floating, is_half, namespace, uint8
 from ..autodiff import composed, op
+from ..checks import positive, yes_or_no
 from ..errors import UserError, choose
 from .indexing import take
 from .reduce import mean
@@ -351,6 +352,7 @@ def interpolate(x, /, size=None, scale_factor=None, mode="nearest", align_corner
         raise UserError(f"interpolate with mode={mode!r} is not of an input of shape {x.shape}")
     if mode == "nearest" and align_corners is not None:
         raise UserError("align_corners is of the modes 'linear' and 'bilinear', not of 'nearest'")
+    align_corners = align_corners is not None and yes_or_no("align_corners", align_corners)
     lengths = x.shape[2:]
     new, scales = _new_size(lengths, axes, size, scale_factor)
     if mode == "nearest":
@@ -369,8 +371,9 @@ def _new_size(lengths, axes, size, scale_factor):
         new = sizes("size", size, axes)
         return new, [length / number for length, number in zip(lengths, new, strict=True)]
     factors = scale_factor if isinstance(scale_factor, tuple | list) else (scale_factor,) * axes
-    if len(factors) != axes or any(not factor > 0 for factor in factors):
+    if len(factors) != axes:
         raise UserError(f"scale_factor is a number above 0, or {axes} of them, not {scale_factor!r}")
+    factors = [float(positive("scale_factor", factor)) for factor in factors]
     new = tuple(math.floor(length * factor) for length, factor in zip(lengths, factors, strict=True))
     if min(new) < 1:
         raise UserError(f"of an image of {lengths} nothing is left with scale_factor {scale_factor}")
