@@ -29,6 +29,8 @@ CASES = {
     "sum along": _of(lambda x: x.sum(axis=0), PLAIN + 2),
     "mean": _of(lambda x: x.mean(), MANY, scale=30_000),
     "mean along": _of(lambda x: x.mean(axis=0), WIDE, scale=100),
+    "max": _of(lambda x: x.max(), numpy.ones(70_000), scale=60_000),
+    "min": _of(lambda x: x.min(axis=0), numpy.ones((3000, 2)), scale=1000),
     "var": _of(lambda x: x.var(), MANY, scale=30_000),
     "std": _of(lambda x: x.std(axis=(0, 2), keepdims=True), WIDE, scale=100),
     "logsumexp": _of(lambda x: x.logsumexp(axis=0), PLAIN, scale=1000),

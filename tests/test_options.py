@@ -140,6 +140,21 @@ def test_a_layer_takes_no_tensor_that_wants_a_gradient_for_a_number(make):
         make(asarray(0.5, requires_grad=True))
 
 
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda t: ops.full((2,), t), "fill_value"),
+        (lambda t: ops.full_like(ops.zeros(2), t), "fill_value"),
+        (lambda t: ops.linspace(0, t, 3), "stop"),
+        (lambda t: ops.arange(t), "start"),
+    ],
+)
+def test_what_is_made_of_numbers_refuses_a_tensor_that_wants_a_gradient(make, name):
+    with pytest.raises(UserError, match=f"{name} is a constant"):
+        make(asarray(2.0, requires_grad=True))
+    assert make(asarray(2.0)).shape[0] > 1
+
+
 def test_a_slope_of_a_layer_may_be_learnt():
     layers = nn.Sequential(nn.BatchNorm1d(3), nn.LeakyReLU(nn.Parameter([0.1])))
     layers(numpy.random.default_rng(0).standard_normal((4, 3)).astype("float32")).sum().backward()

@@ -43,7 +43,7 @@ def _to_the_extreme(g, y, x, axis, keepdims):
     """An extreme's gradient, shared evenly among the elements that attain it."""
     xp = namespace(g, y, x)
     hit = x == unreduce(y, x.shape, axis, keepdims)
-    share = xp.astype(hit, g.dtype)
+    share = widened(xp.astype(hit, g.dtype))
     return unreduce(g, x.shape, axis, keepdims) * share / xp.sum(share, axis=axis, keepdims=True)
 
 
