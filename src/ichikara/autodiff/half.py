@@ -7,21 +7,18 @@ way.
 Source: P. Micikevicius et al., "Mixed Precision Training" (2018), section 3.3.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..arrays import float32, is_floating, is_half
 
-__all__ = ["are_half", "in_float32"]
+__all__ = ["has_half_precision", "in_float32"]
 
 
-def are_half(inputs: Iterable) -> bool:
-    """Whether an array of half precision is among these."""
-    for x in inputs:
-        dtype = getattr(getattr(x, "_data", x), "dtype", None)
-        if dtype is not None and is_half(dtype):
-            return True
-    return False
+def has_half_precision(x: Any) -> bool:
+    """Whether this is an array or a tensor of half precision."""
+    dtype = getattr(x, "dtype", None)
+    return dtype is not None and is_half(dtype)
 
 
 def in_float32(function: Callable, inputs: Sequence, *rest: Any, **options: Any) -> Any:
@@ -30,7 +27,7 @@ def in_float32(function: Callable, inputs: Sequence, *rest: Any, **options: Any)
     The result is of half precision if all inputs were, as the wider type of several wins.
     """
     dtypes = {x.dtype for x in inputs if hasattr(x, "dtype") and is_floating(x)}
-    wide = [x.astype(float32) if are_half((x,)) else x for x in inputs]
+    wide = [x.astype(float32) if has_half_precision(x) else x for x in inputs]
     y, *others = found if (found := function(*wide, *rest, **options)).__class__ is tuple else (found,)
     if len(dtypes) == 1 and y.dtype == float32:
         y = y.astype(dtypes.pop())

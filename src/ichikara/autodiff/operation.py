@@ -26,7 +26,7 @@ from ..errors import UserError
 from .arguments import check_constant, names_of
 from .base import raw
 from .engine import Node, Operation, Rule, Tensor, sweep, wrap
-from .half import are_half, in_float32
+from .half import has_half_precision, in_float32
 from .modes import block, mode
 from .tensor import OPERATORS, bind
 
@@ -40,13 +40,14 @@ class Accumulation(Operation):
     """An operation that adds up many numbers of its first input: those of half precision, in float32."""
 
     def __call__(self, *args, **options):
-        inputs = args[0] if self.sequence and args else args[:1]
-        if not are_half(inputs):
+        if not self.sequence and not (args and has_half_precision(args[0])):
             return super().__call__(*args, **options)
         call = super().__call__
-        if self.sequence:
-            return in_float32(lambda *items: call(items, *args[1:], **options), inputs)
-        return in_float32(call, inputs, *args[1:], **options)
+        if not self.sequence:
+            return in_float32(call, args[:1], *args[1:], **options)
+        if not any(map(has_half_precision, args[0])):
+            return call(*args, **options)
+        return in_float32(lambda *items: call(items, *args[1:], **options), args[0])
 
 
 class Composition:
@@ -65,41 +66,37 @@ class Composition:
         self.parameters: tuple[str, ...] = names_of(function)
         self.inputs: tuple[str, ...] = self.parameters[: function.__code__.co_posonlyargcount]
         defaults = dict(zip(reversed(self.parameters), reversed(function.__defaults__ or ()), strict=False))
-        # A gradient can flow to an option that is a number, or an array where there is one.
-        self._constants = {name for name in self.parameters if type(defaults.get(name, 0)) not in (float, type(None))}
+        # To the others, which are numbers by default, or nothing, a gradient flows through the composed form.
+        self._constants = [
+            (i, name)
+            for i, name in enumerate(self.parameters)
+            if name not in self.inputs and type(defaults.get(name, 0)) not in (float, type(None))
+        ]
         self.fused = Operation(function, formula, returns=returns)
         self.fused.rules[None] = Rule(formula, self._differentiate, ("g", "wanted", *self.parameters), joint=True)
 
     def __call__(self, *args, **options) -> Any:
+        n = len(self.inputs)
         if not mode.in_rule:
-            n = len(self.inputs)
             args = (*[a if a is None else _tensor(a) for a in args[:n]], *args[n:])
-        if self.accumulates and are_half(args):
-            n = len(self.inputs)
+        if self.accumulates and args and has_half_precision(args[0]):
             return in_float32(self, args[:n], *args[n:], **options)
-        tensors = self._tensors_among_options(args, options)
-        if tensors:
-            return self._call_naming(tensors, args, options)
-        if seam.interpreter.fuses(self, args):
-            return self.fused(*args, **options)
-        return self.function(*args, **options)
-
-    def _tensors_among_options(self, args, options):
-        """The names of options that are tensors. Raises UserError for one that wants a gradient in vain."""
-        n, found = len(self.inputs), []
-        for name, value in (*zip(self.parameters[n:], args[n:], strict=False), *options.items()):
+        for i, name in self._constants:
+            value = args[i] if i < len(args) else options.get(name)
             if isinstance(value, Tensor):
-                found.append(name)
-                if name in self._constants:
-                    check_constant(self.name, name, value)
-        return found
-
-    def _call_naming(self, tensors, args, options):
-        """The composed form, through which gradients flow to options too; an error names those that are tensors."""
+                check_constant(self.name, name, value)
+        if seam.interpreter.fuses(self, args):
+            for value in (*args[n:], *options.values()):
+                if isinstance(value, Tensor):
+                    break
+            else:
+                return self.fused(*args, **options)
         try:
             return self.function(*args, **options)
         except (ValueError, TypeError, IndexError) as error:
-            if any(name in str(error) for name in tensors):
+            given = (*zip(self.parameters[n:], args[n:], strict=False), *options.items())
+            tensors = [name for name, value in given if isinstance(value, Tensor)]
+            if not tensors or any(name in str(error) for name in tensors):
                 raise
             raise UserError(f"{self.name} was given a Tensor as its {' and '.join(tensors)}: {error}") from error
 

@@ -139,7 +139,7 @@ def _check_probabilities(p):
 def _logistic_nll(u, target, /):
     """The elements of `binary_cross_entropy_with_logits`. Shapes: (*), (*) -> (*)."""
     xp = namespace(u, target)
-    factor = xp.astype(u > 0, u.dtype) - target
+    factor = (u > 0) - target
     return factor * xp.where(factor == 0, 0.0, u) + xp.log1p(xp.exp(-xp.abs(u)))  # an infinite u may be right
 
 
