@@ -47,6 +47,13 @@ off_zero = _sampler(lambda random, shape: random.uniform(0.2, 2.0, shape) * rand
 signs = _sampler(lambda random, shape: random.choice([-1.0, 1.0], shape))
 off_whole = _sampler(lambda random, shape: random.integers(-3, 3, shape) + random.uniform(0.1, 0.4, shape))
 distinct = _sampler(_distinct)
+
+
+def tenths(low, high):
+    """Multiples of 0.1, which `distinct` keeps away from."""
+    return _sampler(lambda random, shape: random.integers(low, high, shape) * 0.1)
+
+
 probability = _sampler(lambda random, shape: random.uniform(0.1, 0.9, shape))
 distribution = _sampler(lambda random, shape: random.dirichlet(numpy.ones(shape[-1]), shape[:-1]))
 truth = _sampler(lambda random, shape: random.integers(0, 2, shape).astype(bool))
@@ -216,6 +223,21 @@ unary("tanh", normal, lambda t, x: t.tanh(x), special=[([1000.0, -1000.0, 0.0],)
 unary("erf", normal, lambda t, x: t.erf(x), special=[([30.0, -30.0, 0.0],)], composes="SciPy computes it")
 binary("maximum", distinct, off_whole, lambda t, a, b: t.maximum(a, b), special=[([0.0, 1.0], [0.0, 2.0])])
 binary("minimum", distinct, off_whole, lambda t, a, b: t.minimum(a, b), special=[([0.0, 1.0], [0.0, 2.0])])
+row(
+    "clip",
+    [distinct(3, 4), tenths(-4, 0)(3, 4), tenths(1, 4)(3, 4)],
+    lambda t, x, low, high: t.clip(x, low, high),
+    special=[([-0.5, 0.5, 9.0, -9.0, 2.0], [-0.5, 0.0, 1.0, 1.0, 3.0], [0.5, 0.5, 2.0, 2.0, 1.0])],
+    label="tensors",
+)
+row("clip", [distinct(3, 4), tenths(-4, 0)()], lambda t, x, low: t.clip(x, low), label="tensor-below")
+row(
+    "clip",
+    [distinct(3, 4), tenths(1, 4)(4)],
+    lambda t, x, high: t.clip(x, max=high),
+    call=lambda f, x, high: f(x, max=high),
+    label="tensor-above",
+)
 unary("clip", distinct, lambda t, x: t.clip(x, -0.3, 0.3), {"min": -0.3, "max": 0.3}, special=[([-0.3, 0.3, 9.0],)])
 unary("clip", distinct, lambda t, x: t.clip(x, min=-0.2), {"min": -0.2}, label="below")
 unary("clip", distinct, lambda t, x: t.clip(x, max=0.2), {"max": 0.2}, label="above")
@@ -283,8 +305,10 @@ unary(
 )
 unary("sigmoid", off_zero, lambda t, x: t.sigmoid(x), special=_FAR)
 unary("relu", off_zero, lambda t, x: t.relu(x), special=_FAR)
+binary("leaky_relu", off_zero, positive, lambda t, x, a: t.where(x > 0, x, x * a))
 unary("leaky_relu", off_zero, lambda t, x: t.nn.functional.leaky_relu(x), special=_FAR)
 unary("leaky_relu", off_zero, lambda t, x: t.nn.functional.leaky_relu(x, 0.3), {"negative_slope": 0.3})
+binary("elu", off_zero, positive, lambda t, x, a: t.where(x > 0, x, a * t.expm1(x)))
 unary("elu", off_zero, lambda t, x: t.nn.functional.elu(x), special=_FAR)
 unary("elu", off_zero, lambda t, x: t.nn.functional.elu(x, 0.7), {"alpha": 0.7})
 unary("gelu", normal, lambda t, x: t.nn.functional.gelu(x), special=[([30.0, -30.0, 0.0],)], composes="erf is SciPy's")
@@ -296,6 +320,7 @@ unary(
     special=[([30.0, -30.0, 0.0],)],
 )
 unary("silu", off_zero, lambda t, x: t.nn.functional.silu(x), special=[([1000.0, 0.0, 30.0, -30.0],)])
+binary("softplus", off_zero, positive, lambda t, x, b: t.log1p(t.exp(b * x)) / b)
 unary("softplus", off_zero, lambda t, x: t.nn.functional.softplus(x), special=_FAR)
 unary(
     "softplus",

@@ -145,6 +145,16 @@ row(
     _functional("avg_pool1d", 2, 2, 1, False, False),
     {"kernel_size": 2, "padding": 1, "count_include_pad": False},
 )
+_ROWS, _COLUMNS = (numpy.random.default_rng(0).random(shape) for shape in ((2, 5), (3, 6)))
+for _options in ({"columns": _COLUMNS}, {"rows": _ROWS, "columns": _COLUMNS}):
+    row(
+        "resample",
+        [normal(2, 5, 6)],
+        lambda t, x, rows=None, columns=None, more=_options: (
+            (x if "rows" not in more else t.tensor(_ROWS).to(x) @ x) @ t.tensor(_COLUMNS).to(x).T
+        ),
+        _options,
+    )
 for _size in (1, (2, 4), (None, 3), (7, 6)):
     for _name, _sampler in (("adaptive_avg_pool2d", normal), ("adaptive_max_pool2d", distinct)):
         _sizes = _IMAGES if _size == (2, 4) else ()

@@ -38,7 +38,7 @@ def number(name: str, value: Any, at_least: float = -math.inf) -> float:
     1.0
     """
     try:
-        result = math.nan if isinstance(value, bool | str | bytes) else float(value)
+        result = math.nan if isinstance(value, bool | str | bytes) or _wants_gradient(value) else float(value)
     except (TypeError, ValueError, OverflowError):
         result = math.nan
     if not math.isfinite(result) or result < at_least:
@@ -82,6 +82,11 @@ def yes_or_no(name: str, value: Any) -> bool:
 
 def _is_number(value):
     try:
-        return not isinstance(value, bool | str | bytes) and float(value) == value
+        return not isinstance(value, bool | str | bytes) and not _wants_gradient(value) and float(value) == value
     except (TypeError, ValueError, OverflowError):
         return False
+
+
+def _wants_gradient(value):
+    """Whether the value is a tensor that wants a gradient, which a number would not give it."""
+    return getattr(value, "requires_grad", False) is True

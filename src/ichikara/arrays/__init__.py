@@ -1,6 +1,6 @@
 """Floor 1: which library computes, and where what computes faster attaches. The floors above name no library."""
 
-from .axes import check_indices, is_basic_index, normalise_axes, size_along, sum_to, unreduce
+from .axes import check_indices, is_basic_index, normalise_axes, size_along, sum_along, sum_to, unreduce
 from .contexts import context_decorator, contextmanager
 from .convert import as_array, format_array, native, read_only, to_numpy
 from .dtypes import (
@@ -13,7 +13,9 @@ from .dtypes import (
     harmonise,
     int32,
     int64,
+    is_half,
     uint8,
+    widened,
 )
 from .interpreter import EVENTS, Interpreter, Observer, attach, effectful, interpreting, seam
 from .namespace import (
@@ -64,6 +66,7 @@ __all__ = [
     "is_array",
     "is_basic_index",
     "is_floating",
+    "is_half",
     "is_scalar",
     "is_tensor",
     "is_traced",
@@ -75,9 +78,11 @@ __all__ = [
     "seam",
     "seed",
     "size_along",
+    "sum_along",
     "sum_to",
     "to_numpy",
     "uint8",
     "unreduce",
     "using",
+    "widened",
 ]

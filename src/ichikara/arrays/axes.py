@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy
 
+from .dtypes import is_half, widened
 from .namespace import namespace
 
-__all__ = ["check_indices", "is_basic_index", "normalise_axes", "size_along", "sum_to", "unreduce"]
+__all__ = ["check_indices", "is_basic_index", "normalise_axes", "size_along", "sum_along", "sum_to", "unreduce"]
 
 
 def is_basic_index(index: Any) -> bool:
@@ -51,6 +52,13 @@ def size_along(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> in
     return math.prod(shape[a] for a in normalise_axes(axis, len(shape)))
 
 
+def sum_along(x: Any, axis: int | tuple[int, ...] | None, keepdims: bool = False) -> Any:
+    """Sum along axes; numbers of half precision are added up in float32. Shapes: (*) -> (*) without the axes."""
+    xp = namespace(x)
+    y = xp.sum(widened(x), axis=axis, keepdims=keepdims)
+    return xp.astype(y, x.dtype) if is_half(x.dtype) else y
+
+
 def check_indices(indices: Any, length: int) -> None:
     """Raise IndexError where these cannot be indices along an axis of this length."""
     if not hasattr(indices, "dtype"):
@@ -80,4 +88,4 @@ def sum_to(x: Any, shape: tuple[int, ...]) -> Any:
     xp = namespace(x)
     new = x.ndim - len(shape)
     axes = (*range(new), *(i + new for i, n in enumerate(shape) if n == 1 != x.shape[i + new]))
-    return xp.reshape(xp.sum(x, axis=axes), shape) if axes else xp.reshape(x, shape)
+    return xp.reshape(sum_along(x, axes), shape) if axes else xp.reshape(x, shape)

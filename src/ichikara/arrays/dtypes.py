@@ -20,7 +20,9 @@ __all__ = [
     "harmonise",
     "int32",
     "int64",
+    "is_half",
     "uint8",
+    "widened",
 ]
 
 float16, float32, float64 = numpy.dtype("float16"), numpy.dtype("float32"), numpy.dtype("float64")
@@ -48,6 +50,16 @@ def as_dtype(dtype: Any) -> numpy.dtype:
     if found is None or (found.kind not in "fiub" and str(found) != "bfloat16"):
         raise TypeError(f"{dtype!r} is no type of real numbers; use 'float32', 'float64', 'int64', 'bool' or the like")
     return found
+
+
+def is_half(dtype: Any) -> bool:
+    """Whether numbers of this type are of half precision: float16, which ends at 65504, or bfloat16."""
+    return dtype.itemsize == 2 and dtype.kind not in "iu"
+
+
+def widened(x: Any) -> Any:
+    """The array as one in which many numbers can be added up: numbers of half precision become float32."""
+    return namespace(x).astype(x, float32) if is_half(x.dtype) else x
 
 
 def harmonise(values: list, positions: range | tuple[int, ...], floating: bool) -> None:

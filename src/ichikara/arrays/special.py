@@ -6,6 +6,7 @@ from typing import Any
 import numpy
 
 from .axes import is_basic_index
+from .dtypes import is_half, widened
 from .namespace import namespace
 
 __all__ = ["add_into", "erf", "erfinv", "scatter_add"]
@@ -104,6 +105,8 @@ def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
     Shapes: that of an array of this shape at this index -> shape.
     """
+    if is_half(g.dtype):
+        return scatter_add(widened(g), index, shape).astype(g.dtype)
     zeros = namespace(g).zeros(shape, dtype=g.dtype)
     if namespace(g) is not numpy:
         return zeros.at[index].add(g)

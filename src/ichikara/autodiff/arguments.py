@@ -10,17 +10,21 @@ from typing import Any
 
 from ..arrays import PYTHON_NUMBERS, READY, as_array, harmonise, is_array, is_scalar, native
 from ..arrays.interpreter import seam
+from ..errors import UserError
 from .base import TensorBase
 from .modes import mode
 from .plan import plan_of
 
-__all__ = ["Signature", "names_of"]
+__all__ = ["Signature", "check_constant", "names_of"]
+
+_CONSTANTS = PYTHON_NUMBERS | {str, tuple, type(None), type(...), slice}  # types of options that are taken as they are
 
 
 class Signature:
     """The parameters of an operation, and how what it is called with becomes arrays.
 
-    Inputs are the positional-only parameters; what follows the ``/`` are options.
+    Inputs are the positional-only parameters, and those of the options after the ``/`` for which a gradient is stated,
+    such as a slope. The other options are constants.
     """
 
     rules: dict  # by input; see `engine`
@@ -38,18 +42,25 @@ class Signature:
         self.floating: bool = floating
         self.sequence: bool = sequence
         self.parameters = names_of(function)
-        self.inputs = self.parameters[: function.__code__.co_posonlyargcount]
         self._count = len(self.parameters)
-        self._inputs = tuple(enumerate(self.inputs))
-        self._options = range(len(self.inputs), self._count)
+        self._positional = range(function.__code__.co_posonlyargcount)
+        self._promotes = broadcasts or floating if promotes is None else promotes
+        self._take_as_inputs(len(self._positional))
         defaults = function.__defaults__ or ()
         self._defaults = dict(zip(self.parameters[self._count - len(defaults) :], defaults, strict=True))
-        if promotes is None:
-            promotes = broadcasts or floating
-        self.promotes = (range(len(self.inputs)) if promotes is True else promotes or ()) if not sequence else ()
+
+    def _take_as_inputs(self, count: int) -> None:
+        """Say that the first parameters are inputs, and the others constants."""
+        self.inputs = self.parameters[:count]
+        self._inputs = tuple(enumerate(self.inputs))
+        self._has_named_inputs = count > len(self._positional)
+        self._constants = tuple(enumerate(self.parameters))[count:]
+        self.promotes = () if self.sequence else range(count) if self._promotes is True else self._promotes or ()
 
     def check_stated(self, rules: dict) -> None:
         """Raise TypeError if the gradient of an input is left out, or a rule names what the operation does not have."""
+        first = len(self._positional)
+        self._take_as_inputs(first + len(set(rules) & set(self.parameters[first:])))
         if set(rules) != set(self.inputs):
             raise TypeError(
                 f"{self.name} has the inputs {', '.join(self.inputs)}, and gradients were stated for "
@@ -89,13 +100,13 @@ class Signature:
                     nodes[name] = value._node
             elif value.__class__ not in READY or (not in_rule and is_array(value)):
                 values[i] = _ready(value)
-        for i in self._options:
-            if is_scalar(values[i]):
-                values[i] = values[i].item()  # so that an option of NumPy's type widens nothing
-        if not tensors:
-            if in_rule:
-                return values, nodes, False
-            for i, _ in self._inputs:
+        for i, name in self._constants:
+            if values[i].__class__ not in _CONSTANTS:
+                values[i] = self._constant(name, values[i])
+        if not tensors and in_rule:
+            return values, nodes, False
+        if not tensors or self._has_named_inputs:  # of which a number x would take the type, and no shape
+            for i in self._positional:
                 if values[i].__class__ in PYTHON_NUMBERS:
                     values[i] = as_array(values[i])
         if self.promotes:
@@ -110,18 +121,32 @@ class Signature:
         arrays = [seam.interpreter.read(item) if tensors[i] else item for i, item in enumerate(items)]
         harmonise(arrays, range(len(arrays)), self.floating)
         return (
-            [arrays, *args[1:]],
+            [arrays, *[self._constant(name, args[i]) for i, name in self._constants]],
             nodes if mode.grad_enabled and None in self.rules else {},
             any(tensors) or not mode.in_rule,
         )
+
+    def _constant(self, name, value):
+        """The value of an option that is no input: a single number as Python's, so that it widens no array."""
+        if is_scalar(value):
+            return value.item()
+        if not isinstance(value, TensorBase):
+            return value
+        check_constant(self.name, name, value)
+        if value.ndim:
+            return seam.interpreter.read(value)
+        try:
+            return value.item()
+        except TypeError as error:
+            raise TypeError(f"{self.name}: {name} is a constant, and {error}") from None
 
     def complete(self, args, options) -> tuple:
         """All parameters by position, with the options' defaults."""
         values = list(args)
         if len(args) <= self._count:
             used = 0
-            for name in self.parameters[len(args) :]:
-                if name in options and name not in self.inputs:
+            for i, name in enumerate(self.parameters[len(args) :], len(args)):
+                if name in options and i not in self._positional:
                     values.append(options[name])
                     used += 1
                 elif name in self._defaults:
@@ -145,6 +170,15 @@ class Signature:
 
     def __repr__(self):
         return f"<operation {self.name}>"
+
+
+def check_constant(operation: str, name: str, value: TensorBase) -> None:
+    """Raise UserError for a tensor that wants a gradient where there is none."""
+    if value._node is not None and mode.grad_enabled:
+        raise UserError(
+            f"{operation}: {name} is a constant, not a Tensor that wants a gradient; give its number, "
+            f"{name}=t.item(), or cut it from the graph, {name}=t.detach()"
+        )
 
 
 def names_of(function: Callable) -> tuple[str, ...]:

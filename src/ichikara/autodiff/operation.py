@@ -8,9 +8,10 @@ An operation is a function of arrays, written against the Python array API, with
 
     tanh.gradient(x=(r"\\bar x = \\bar y\\,(1 - y^2)", lambda g, y: g * (1 - y * y)))
 
-Inputs are the positional-only parameters; what follows the ``/`` are options. A rule names what it needs: ``g`` the
-incoming gradient, ``y`` the output, the inputs and the options by their names, ``x_shape`` the shape of the input
-``x``. What no rule names is not kept in memory. An input without a gradient says so: ``labels=None``.
+Inputs are the positional-only parameters; what follows the ``/`` are options, and inputs too if their gradients are
+stated. A rule names what it needs: ``g`` the incoming gradient, ``y`` the output, the inputs and the options by their
+names, ``x_shape`` the shape of the input ``x``. What no rule names is not kept in memory. An input without a gradient
+says so: ``labels=None``.
 
 The function's body also runs on Tensors, where it is made of other operations. That *composed form* is the oracle of
 a hand-derived rule, and the way to its second derivative.
@@ -21,9 +22,11 @@ from functools import update_wrapper
 from typing import Any
 
 from ..arrays import as_array, is_array, namespace, seam
-from .arguments import names_of
+from ..errors import UserError
+from .arguments import check_constant, names_of
 from .base import raw
 from .engine import Node, Operation, Rule, Tensor, sweep, wrap
+from .half import has_half_precision, in_float32
 from .modes import block, mode
 from .tensor import OPERATORS, bind
 
@@ -33,6 +36,20 @@ operations: dict[str, "Operation | Composition"] = {}
 """Every operation by its name."""
 
 
+class Accumulation(Operation):
+    """An operation that adds up many numbers of its first input: those of half precision, in float32."""
+
+    def __call__(self, *args, **options):
+        if not self.sequence and not (args and has_half_precision(args[0])):
+            return super().__call__(*args, **options)
+        call = super().__call__
+        if not self.sequence:
+            return in_float32(call, args[:1], *args[1:], **options)
+        if not any(map(has_half_precision, args[0])):
+            return call(*args, **options)
+        return in_float32(lambda *items: call(items, *args[1:], **options), args[0])
+
+
 class Composition:
     """A function that is made of operations and needs no rule of its own. Make one with `composed`.
 
@@ -40,23 +57,48 @@ class Composition:
     stated rule differentiates the composed form.
     """
 
-    def __init__(self, function, formula, returns=()):
+    def __init__(self, function, formula, returns=(), accumulates=False):
         update_wrapper(self, function)
         self.name: str = function.__name__
         self.formula: str = formula
         self.function: Callable = function
+        self.accumulates: bool = accumulates
         self.parameters: tuple[str, ...] = names_of(function)
         self.inputs: tuple[str, ...] = self.parameters[: function.__code__.co_posonlyargcount]
+        defaults = dict(zip(reversed(self.parameters), reversed(function.__defaults__ or ()), strict=False))
+        # To the others, which are numbers by default, or nothing, a gradient flows through the composed form.
+        self._constants = [
+            (i, name)
+            for i, name in enumerate(self.parameters)
+            if name not in self.inputs and type(defaults.get(name, 0)) not in (float, type(None))
+        ]
         self.fused = Operation(function, formula, returns=returns)
         self.fused.rules[None] = Rule(formula, self._differentiate, ("g", "wanted", *self.parameters), joint=True)
 
     def __call__(self, *args, **options) -> Any:
+        n = len(self.inputs)
         if not mode.in_rule:
-            n = len(self.inputs)
             args = (*[a if a is None else _tensor(a) for a in args[:n]], *args[n:])
+        if self.accumulates and args and has_half_precision(args[0]):
+            return in_float32(self, args[:n], *args[n:], **options)
+        for i, name in self._constants:
+            value = args[i] if i < len(args) else options.get(name)
+            if isinstance(value, Tensor):
+                check_constant(self.name, name, value)
         if seam.interpreter.fuses(self, args):
-            return self.fused(*args, **options)
-        return self.function(*args, **options)
+            for value in (*args[n:], *options.values()):
+                if isinstance(value, Tensor):
+                    break
+            else:
+                return self.fused(*args, **options)
+        try:
+            return self.function(*args, **options)
+        except (ValueError, TypeError, IndexError) as error:
+            given = (*zip(self.parameters[n:], args[n:], strict=False), *options.items())
+            tensors = [name for name, value in given if isinstance(value, Tensor)]
+            if not tensors or any(name in str(error) for name in tensors):
+                raise
+            raise UserError(f"{self.name} was given a Tensor as its {' and '.join(tensors)}: {error}") from error
 
     def _differentiate(self, g, wanted, *arguments):
         """The gradients of the wanted inputs, through the composed form: as tensors if g is one, else as arrays."""
@@ -90,6 +132,7 @@ def op(
     sequence: bool = False,
     residuals: tuple[str, ...] = (),
     slices: bool = False,
+    accumulates: bool = False,
     name: str | None = None,
 ) -> Callable[[Callable], Operation]:
     r"""Decorator: make a function of arrays an operation.
@@ -99,11 +142,12 @@ def op(
     ``floating``, whether it is one of real numbers, so that whole numbers become float32; ``promotes``, which inputs
     mix their types (by default those of an operation that broadcasts or is floating); ``sequence``, whether its one
     input is a sequence of arrays; ``residuals``, the names of further results that only the rules see; ``slices``,
-    whether its gradient is that of a slice, zero but for one place; ``name``, where the function's will not do.
+    whether its gradient is that of a slice, zero but for one place; ``accumulates``, whether it adds up many numbers,
+    so that those of half precision are added up in float32; ``name``, where the function's will not do.
     """
 
     def decorate(function):
-        operation = Operation(
+        operation = (Accumulation if accumulates else Operation)(
             function,
             formula,
             name=name,
@@ -120,13 +164,13 @@ def op(
 
 
 def composed(
-    formula: str, *, binds: str | tuple[str, ...] = (), returns: tuple[str, ...] = ()
+    formula: str, *, binds: str | tuple[str, ...] = (), returns: tuple[str, ...] = (), accumulates: bool = False
 ) -> Callable[[Callable], Composition]:
     """Decorator: register a function that is made of operations, to be listed and tested with them.
 
-    Arguments: ``binds``, as of `op`; ``returns``, what it returns, as constants, after its value.
+    Arguments: ``binds`` and ``accumulates``, as of `op`; ``returns``, what it returns, as constants, after its value.
     """
-    return lambda function: _register(Composition(function, formula, returns), binds)
+    return lambda function: _register(Composition(function, formula, returns, accumulates), binds)
 
 
 def _register(operation, binds):

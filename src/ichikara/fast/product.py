@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy
 
+from ..arrays import sum_along
 from ..arrays import sum_to as plain_sum_to
 from . import lookup, registry
 from .threads.blas_threads import BLAS_SERIAL_LIMIT
@@ -65,7 +66,7 @@ def sum_of_two(a: Any, b: Any) -> Any:
 def sum_of_rows(x: Any) -> Any:
     """The sum of the rows of a matrix. Shapes: (m, n) -> (n)."""
     kernel = lookup.fitting("arrays.sum_of_rows", [x], ()).get("")
-    return kernel(x) if kernel else x.sum(axis=0)
+    return kernel(x) if kernel else sum_along(x, 0)
 
 
 def sum_to(x: Any, shape: tuple[int, ...]) -> Any:

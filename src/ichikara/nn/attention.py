@@ -116,6 +116,8 @@ class MultiheadAttention(Module):
         self._check(query, key, value)
         n, l, s = self._sizes(query, key)
         mask = self._mask(n, l, s, key_padding_mask, attn_mask)
+        if mask is not None and mask.dtype.kind == "f" and mask.dtype != query.dtype:
+            mask = mask.astype(query.dtype)  # it is added to the scores, and does not widen them
         dropout_mask = self._dropout_mask((n, self.num_heads, l, s), query.dtype)
         options = {"is_causal": is_causal and attn_mask is None, "scale": 1 / math.sqrt(self.head_dim)}
         weights = None

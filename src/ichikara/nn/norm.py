@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import ops
-from ..arrays import default_float, seam
+from ..arrays import as_dtype, default_float, is_half, seam, widened
 from ..autodiff import Tensor, asarray, raw
 from ..checks import fraction, positive, whole_number
 from ..errors import UserError
@@ -28,8 +28,8 @@ def _parameter(layer, name, shape, start, wanted, dtype):
 
 
 def _moved(running, new, scale, momentum):
-    """Running statistics on their way to new ones, of which there is one for each of theirs."""
-    return running + (new.reshape(running.shape) * scale - running) * momentum
+    """Running statistics on their way to new ones, of which there is one for each of theirs; float32 at least."""
+    return widened(running) + (new.reshape(running.shape) * scale - running) * momentum
 
 
 class _Running(Module):
@@ -46,11 +46,11 @@ class _Running(Module):
         self.eps = positive("eps", eps)
         self.momentum = None if momentum is None else fraction("momentum", momentum)
         self.affine, self.track_running_stats = affine, track_running_stats
-        dtype = dtype or default_float
+        dtype = as_dtype(dtype or default_float)
         shape = (self.num_features,)
         _parameter(self, "weight", shape, 1.0, affine, dtype)
         _parameter(self, "bias", shape, 0.0, affine and bias, dtype)
-        tracks = track_running_stats
+        tracks, dtype = track_running_stats, default_float if is_half(dtype) else dtype  # a variance exceeds float16
         self.register_buffer("running_mean", ops.zeros(shape, dtype=dtype) if tracks else None)
         self.register_buffer("running_var", ops.ones(shape, dtype=dtype) if tracks else None)
         self.register_buffer("num_batches_tracked", ops.zeros((), dtype="int64") if tracks else None)

@@ -54,12 +54,12 @@ def relu(x, /):
     return namespace(x).maximum(x, 0)
 
 
-relu.gradient(x=(r"\bar x = \bar y\,[x > 0]", lambda g, y: g * (y > 0)))
+relu.gradient(x=(r"\bar x = \bar y\,[x > 0]", lambda g, y: namespace(g, y).where(y > 0, g, 0.0)))
 
 
-@op(r"y = x \text{ where } x > 0 \text{ else } a x", floating=True)
+@op(r"y = x \text{ where } x > 0 \text{ else } a x", floating=True, broadcasts=True)
 def leaky_relu(x, /, negative_slope=0.01):
-    """Rectified linear unit with a small slope for negative input. Shapes: (*) -> (*).
+    """Rectified linear unit with a small slope for negative input. Shapes: (*), (*) -> (*), broadcast together.
 
     Source: A. Maas et al., "Rectifier Nonlinearities Improve Neural Network Acoustic Models" (2013).
     """
@@ -70,13 +70,17 @@ leaky_relu.gradient(
     x=(
         r"\bar x = \bar y \text{ where } x > 0 \text{ else } a \bar y",
         lambda g, x, negative_slope: namespace(g, x).where(x > 0, g, g * negative_slope),
-    )
+    ),
+    negative_slope=(
+        r"\bar a = 0 \text{ where } x > 0 \text{ else } \bar y x",
+        lambda g, x: g * namespace(g, x).where(x > 0, 0.0, x),
+    ),
 )
 
 
-@op(r"y = x \text{ where } x > 0 \text{ else } \alpha (e^x - 1)", floating=True)
+@op(r"y = x \text{ where } x > 0 \text{ else } \alpha (e^x - 1)", floating=True, broadcasts=True)
 def elu(x, /, alpha=1.0):
-    """Exponential linear unit, elementwise. Shapes: (*) -> (*).
+    """Exponential linear unit, elementwise. Shapes: (*), (*) -> (*), broadcast together.
 
     Source: D.-A. Clevert et al., "Fast and Accurate Deep Network Learning by Exponential Linear Units" (2015).
     """
@@ -88,7 +92,11 @@ elu.gradient(
     x=(
         r"\bar x = \bar y \text{ where } x > 0 \text{ else } \bar y (y + \alpha)",
         lambda g, y, x, alpha: namespace(g, x).where(x > 0, g, g * (y + alpha)),
-    )
+    ),
+    alpha=(
+        r"\bar \alpha = 0 \text{ where } x > 0 \text{ else } \bar y (e^x - 1)",
+        lambda g, x: g * namespace(g, x).expm1(namespace(g, x).where(x > 0, 0.0, x)),
+    ),
 )
 
 _SQRT_HALF = 0.7071067811865476
@@ -143,9 +151,11 @@ def _silu_slope(g, x):
 silu.gradient(x=(r"\bar x = \bar y\,\sigma(x) (1 + x (1 - \sigma(x)))", _silu_slope))
 
 
-@op(r"y = \tfrac{1}{\beta} \ln(1 + e^{\beta x})", floating=True)
+@op(r"y = \tfrac{1}{\beta} \ln(1 + e^{\beta x})", floating=True, broadcasts=True)
 def softplus(x, /, beta=1.0, threshold=20.0):
-    """A smooth rectified linear unit; beyond ``beta x > threshold`` it is x itself. Shapes: (*) -> (*).
+    """A smooth rectified linear unit; beyond ``beta x > threshold`` it is x itself.
+
+    Shapes: (*), (*) -> (*), broadcast together.
 
     Source: C. Dugas et al., "Incorporating Second-Order Functional Knowledge for Better Option Pricing" (2001).
     """
@@ -159,13 +169,21 @@ softplus.gradient(
     x=(
         r"\bar x = \bar y\,\sigma(\beta x)",
         lambda g, x, beta, threshold: namespace(g, x).where(beta * x > threshold, g, g * sigmoid(beta * x)),
-    )
+    ),
+    beta=(
+        r"\bar \beta = \tfrac{1}{\beta} \bar y\,(x\,\sigma(\beta x) - y)",
+        lambda g, y, x, beta, threshold: namespace(g, x).where(
+            beta * x > threshold, 0.0, g * (x * sigmoid(beta * x) - y) / beta
+        ),
+    ),
 )
 
 
-@op(r"y_i = \frac{e^{x_i}}{\sum_j e^{x_j}}", binds="softmax", floating=True)
+@op(r"y_i = \frac{e^{x_i}}{\sum_j e^{x_j}}", binds="softmax", floating=True, accumulates=True)
 def softmax(x, /, axis=-1):
     """Exponentials that add up to 1 along an axis; the largest is taken off first, so nothing overflows.
+
+    Of nothing but -inf it is nan, as in PyTorch; `scaled_dot_product_attention` gives 0 there.
 
     Shapes: (*) -> (*).
     """
@@ -184,9 +202,12 @@ softmax.gradient(
 )
 
 
-@op(r"y_i = x_i - \ln \sum_j e^{x_j}", binds="log_softmax", floating=True)
+@op(r"y_i = x_i - \ln \sum_j e^{x_j}", binds="log_softmax", floating=True, accumulates=True)
 def log_softmax(x, /, axis=-1):
-    """Logarithm of `softmax`, exact where the softmax itself would round to 0. Shapes: (*) -> (*)."""
+    """Logarithm of `softmax`, exact where the softmax itself would round to 0; of nothing but -inf it is nan.
+
+    Shapes: (*) -> (*).
+    """
     if not x.size:
         return x  # nothing has no largest
     xp = namespace(x)

@@ -6,12 +6,12 @@ from ..arrays import Generator, default_generator, namespace
 from ..autodiff import asarray, composed
 from .creation import ones
 from .elementwise import exp, where
-from .shape import matrix_transpose, tril
+from .shape import expand_dims, matrix_transpose, tril
 
 __all__ = ["attention", "scaled_dot_product_attention", "self_attention"]
 
 
-@composed(r"Y = (P \circ D)\,V, \quad P = \operatorname{softmax}(s\,Q K^\top + M)")
+@composed(r"Y = (P \circ D)\,V, \quad P = \operatorname{softmax}(s\,Q K^\top + M)", accumulates=True)
 def attention(q, k, v=None, mask=None, dropout_mask=None, /, is_causal=False, scale=1.0):
     r"""The values, weighed by how alike a query and the values' keys are; without values, the weights.
 
@@ -48,7 +48,7 @@ def _softmax_or_zero(scores):
     return e / where(total == 0, 1.0, total)
 
 
-@composed(r"Y = (P \circ D)\,V, \quad P = \operatorname{softmax}(s\,Q K^\top + M)")
+@composed(r"Y = (P \circ D)\,V, \quad P = \operatorname{softmax}(s\,Q K^\top + M)", accumulates=True)
 def self_attention(qkv, mask=None, dropout_mask=None, /, is_causal=False, scale=1.0):
     r"""`attention` whose queries, keys and values lie one behind the other in an array, as one product makes them.
 
@@ -59,6 +59,13 @@ def self_attention(qkv, mask=None, dropout_mask=None, /, is_causal=False, scale=
     Arguments: as of `attention`.
     """
     return attention(qkv[0], qkv[1], qkv[2], mask, dropout_mask, is_causal, scale)
+
+
+def _only(x, part):
+    """The rows of x that take part, and zeros for the others: even times 0, inf and nan would be nan."""
+    if namespace().broadcast_shapes(x.shape[:-1], part.shape) != x.shape[:-1]:
+        return x  # which part it is differs where x is the same
+    return where(expand_dims(part, axis=-1), x, 0.0)
 
 
 @composed(r"Y = \operatorname{softmax}\Bigl(\frac{Q K^\top}{\sqrt e} + M\Bigr) V")
@@ -78,7 +85,8 @@ def scaled_dot_product_attention(
     .. math:: Y = \operatorname{softmax}\Bigl(\frac{Q K^\top}{\sqrt e} + M\Bigr) V
 
     An inner product of e random numbers has a variance of e; the root takes it back to 1, so that the softmax does not
-    start where its slope is 0. A query that may look nowhere gets 0.
+    start where its slope is 0. A query that may look nowhere gets 0, and keys that no query may look at have no say,
+    whatever they hold.
 
     Shapes: query (\*n, l, e), key (\*n, s, e), value (\*n, s, d), attn_mask broadcast to (\*n, l, s) -> (\*n, l, d).
 
@@ -99,6 +107,12 @@ def scaled_dot_product_attention(
             f"queries (*, l, e), keys (*, s, e) and values (*, s, d) are needed, and these have the shapes "
             f"{query.shape}, {key.shape} and {value.shape}"
         )
+    if attn_mask is not None and attn_mask.ndim > 1:
+        allowed = attn_mask if attn_mask.dtype.kind == "b" else attn_mask != -math.inf
+        looks, seen = allowed.any(axis=-1), allowed.any(axis=-2)
+        query, key, value = (_only(x, part) for x, part in ((query, looks), (key, seen), (value, seen)))
+    if attn_mask is not None and attn_mask.dtype.kind == "f" and attn_mask.dtype != query.dtype:
+        attn_mask = attn_mask.astype(query.dtype)  # it is added to the scores, and does not widen them
     dropout_mask = None
     if dropout_p:
         batch = namespace().broadcast_shapes(query.shape[:-2], key.shape[:-2])

@@ -8,7 +8,7 @@ Source: V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep le
 
 import math
 
-from ..arrays import add_into, namespace
+from ..arrays import add_into, namespace, sum_along
 from ..autodiff import composed, op
 from ..errors import UserError
 from .shape import expand_dims
@@ -99,7 +99,7 @@ def convolution_weight(out, x, /, kernel=(), window=None, groups=1):
 
     Arguments: ``kernel``, the height and width of the weight; the others as of `convolution`.
     """
-    matrices = (_by_group(out, groups) @ _im2col(x, kernel, window, groups).mT).sum(axis=0)
+    matrices = sum_along(_by_group(out, groups) @ _im2col(x, kernel, window, groups).mT, 0)
     return namespace(matrices).reshape(matrices, (out.shape[1], x.shape[1] // groups, *kernel))
 
 
@@ -112,7 +112,7 @@ convolution.gradient(
         r"\bar w_{o c k} = \sum_{n, i} \bar y_{n o i}\,x_{n c (s i + d k - p)}",
         lambda g, x, weight_shape, window, groups: convolution_weight(g, x, weight_shape[2:], window, groups),
     ),
-    bias=(r"\bar b_o = \sum_{n, i} \bar y_{n o i}", lambda g: namespace(g).sum(g, axis=(0, 2, 3))),
+    bias=(r"\bar b_o = \sum_{n, i} \bar y_{n o i}", lambda g: sum_along(g, (0, 2, 3))),
 )
 
 convolution_image.gradient(
@@ -124,7 +124,7 @@ convolution_image.gradient(
         r"\bar w_{o c k} = \sum_{n, i} y_{n o i}\,\bar x_{n c (s i + d k - p)}",
         lambda g, out, weight_shape, window, groups: convolution_weight(out, g, weight_shape[2:], window, groups),
     ),
-    bias=(r"\bar b_c = \sum_{n, j} \bar x_{n c j}", lambda g: namespace(g).sum(g, axis=(0, 2, 3))),
+    bias=(r"\bar b_c = \sum_{n, j} \bar x_{n c j}", lambda g: sum_along(g, (0, 2, 3))),
 )
 
 convolution_weight.gradient(

@@ -2,6 +2,7 @@
 
 from ..arrays import as_dtype, default_float, namespace
 from ..autodiff import Tensor, asarray, raw, wrap
+from ..autodiff.arguments import check_constant
 
 __all__ = ["arange", "empty", "eye", "full", "full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like"]
 
@@ -29,6 +30,7 @@ def empty(shape, dtype=default_float) -> Tensor:
 
 def full(shape, fill_value, dtype=None, requires_grad=False) -> Tensor:
     """One number everywhere; its type is that of `asarray`. Shapes: -> shape."""
+    _refuse_gradients("full", fill_value=fill_value)
     value = asarray(fill_value, dtype=dtype)
     return _made(_host.full(shape, raw(value), dtype=value.dtype), requires_grad)
 
@@ -45,7 +47,15 @@ def ones_like(x, dtype=None) -> Tensor:
 
 def full_like(x, fill_value, dtype=None) -> Tensor:
     """One number everywhere, in the shape and type of x. Shapes: (*) -> (*)."""
+    _refuse_gradients("full_like", fill_value=fill_value)
     return _like(x, fill_value, dtype)
+
+
+def _refuse_gradients(function, **numbers):
+    """Raise UserError for a tensor that wants a gradient: what is made here is a constant."""
+    for name, value in numbers.items():
+        if isinstance(value, Tensor):
+            check_constant(function, name, value)
 
 
 def _like(x, value, dtype):
@@ -55,6 +65,7 @@ def _like(x, value, dtype):
 
 def arange(start, stop=None, step=1, dtype=None) -> Tensor:
     """The numbers from start up to stop (without it) in steps; float32 if one of them is a float. Shapes: -> (n,)."""
+    _refuse_gradients("arange", start=start, stop=stop, step=step)
     if stop is None:
         start, stop = 0, start
     if dtype is None:
@@ -64,6 +75,7 @@ def arange(start, stop=None, step=1, dtype=None) -> Tensor:
 
 def linspace(start, stop, num, dtype=default_float, endpoint=True) -> Tensor:
     """Numbers at even distances from start to stop. Shapes: -> (num,)."""
+    _refuse_gradients("linspace", start=start, stop=stop)
     return wrap(_host.linspace(start, stop, num, dtype=as_dtype(dtype), endpoint=endpoint), None)
 
 

@@ -2,7 +2,7 @@
 
 from ..arrays import as_dtype, namespace
 from ..arrays import erf as _erf
-from ..autodiff import op, raw
+from ..autodiff import op
 
 
 @op(r"y = a + b", binds="+", broadcasts=True)
@@ -282,23 +282,32 @@ minimum.gradient(
 )
 
 
-@op(r"y = \min(\max(x, l), h)", binds="clip", promotes=(0, 1, 2))
+@op(r"y = \min(\max(x, l), h)", binds="clip", broadcasts=True)
 def clip(x, /, min=None, max=None):
-    """Moved into [min, max], elementwise; None leaves a side open. Shapes: (*) -> (*).
+    """Moved into [min, max], elementwise; None leaves a side open. Shapes: (*), (*), (*) -> (*), broadcast together.
 
-    The gradient passes where the element was left as it is.
+    The gradient passes to the element where it was left as it is, else to the bound. Of bounds that have changed places
+    the upper one counts.
     """
-    return namespace(x).clip(x, raw(min), raw(max))
+    return namespace(x, min, max).clip(x, min, max)
 
 
 def _inside(g, x, min, max):
-    xp = namespace(g, x)
-    for beyond in ([] if min is None else [x < raw(min)]) + ([] if max is None else [x > raw(max)]):
-        g = xp.where(beyond, xp.zeros_like(g), g)
-    return g
+    g = g if min is None else _masked(g, x >= min, True)
+    return g if max is None else _masked(g, x <= max, True)
 
 
-clip.gradient(x=(r"\bar x = \bar y\,[l \le x \le h]", _inside))
+clip.gradient(
+    x=(r"\bar x = \bar y\,[l \le x \le h]", _inside),
+    min=(
+        r"\bar l = \bar y\,[x < l < h]",
+        lambda g, x, min, max: _masked(g, (x < min) if max is None else (x < min) & (min < max), True),
+    ),
+    max=(
+        r"\bar h = \bar y\,[x > h \vee l > h]",
+        lambda g, x, min, max: _masked(g, (x > max) if min is None else (x > max) | (max < min), True),
+    ),
+)
 
 
 @op(r"y = a \text{ where } c \text{ else } b", broadcasts=True, promotes=(1, 2))

@@ -2,7 +2,7 @@
 
 import math
 
-from ..arrays import namespace, normalise_axes, sum_to
+from ..arrays import namespace, normalise_axes, sum_along, sum_to
 from ..autodiff import composed, op
 from .shape import permute_dims, reshape
 
@@ -58,7 +58,7 @@ def flatten_rows(x):
 linear.gradient(
     x=(r"\bar X = \bar Y W", lambda g, weight: g @ weight),
     weight=(r"\bar W = \bar Y^\top X", lambda g, x: flatten_rows(g).mT @ flatten_rows(x)),
-    bias=(r"\bar b = \sum_i \bar Y_i", lambda g: flatten_rows(g).sum(axis=0)),
+    bias=(r"\bar b = \sum_i \bar Y_i", lambda g: sum_along(flatten_rows(g), 0)),
 )
 
 
@@ -129,7 +129,7 @@ def _spell_out(subscripts, ranks):
     return ",".join(terms) + "->" + right.replace("...", dots)
 
 
-@op(r"y_r = \sum \prod_k x^{(k)}_{l_k}", sequence=True, name="einsum")
+@op(r"y_r = \sum \prod_k x^{(k)}_{l_k}", sequence=True, accumulates=True, name="einsum")
 def contract(operands, /, subscripts):
     """`einsum` of a list of operands, every axis named. Shapes: as the letters say."""
     return namespace(*operands).einsum(subscripts, *operands, optimize=len(operands) > 2)

@@ -1,11 +1,13 @@
 """How far a prediction is from what it should have been."""
 
-from ..arrays import namespace, seam
-from ..autodiff import asarray, composed, op, raw
+import math
+
+from ..arrays import default_float, is_floating, namespace, seam
+from ..autodiff import asarray, composed, op, raw, wrap
 from ..errors import choose
 from .activation import log_softmax, sigmoid, softmax
-from .elementwise import abs, where
-from .indexing import take_along_axis
+from .elementwise import abs, clip, isfinite, logical_or, where
+from .indexing import take, take_along_axis
 from .labels import counted as counted_labels
 from .reduce import mean, sum
 from .shape import moveaxis, reshape
@@ -36,13 +38,13 @@ def _difference(input, target):
     return input - target
 
 
-@composed(r"L = \tfrac{1}{n} \sum_i |x_i - y_i|")
+@composed(r"L = \tfrac{1}{n} \sum_i |x_i - y_i|", accumulates=True)
 def l1_loss(input, target, /, reduction="mean"):
     """Mean of absolute differences. Shapes: (*), (*) -> (), or (*) with ``reduction="none"``."""
     return _reduce(abs(_difference(input, target)), reduction)
 
 
-@composed(r"L = \tfrac{1}{n} \sum_i (x_i - y_i)^2")
+@composed(r"L = \tfrac{1}{n} \sum_i (x_i - y_i)^2", accumulates=True)
 def mse_loss(input, target, /, reduction="mean"):
     """Mean of squared differences. Shapes: (*), (*) -> (), or (*) with ``reduction="none"``."""
     d = _difference(input, target)
@@ -51,20 +53,26 @@ def mse_loss(input, target, /, reduction="mean"):
 
 @composed(
     r"L = \tfrac{1}{n} \sum_i \tfrac12 d_i^2 \text{ where } |d_i| \le \delta"
-    r" \text{ else } \delta (|d_i| - \tfrac12 \delta)"
+    r" \text{ else } \delta (|d_i| - \tfrac12 \delta)",
+    accumulates=True,
 )
 def huber_loss(input, target, /, reduction="mean", delta=1.0):
     """Squared near the target and absolute far from it, so that an outlier pulls no harder than others.
 
     Shapes: (*), (*) -> (), or (*) with ``reduction="none"``.
 
+    Arguments: ``delta``, δ, where the loss turns from squared to absolute; infinite for the square alone.
+
     Source: P. Huber, "Robust Estimation of a Location Parameter" (1964).
     """
     if delta <= 0:
         raise ValueError(f"delta is where the loss turns from squared to absolute, a number above 0, not {delta}")
     d = _difference(input, target)
+    if delta == math.inf:
+        return _reduce(0.5 * d * d, reduction)
     far = abs(d)
-    return _reduce(where(far <= delta, 0.5 * d * d, delta * (far - 0.5 * delta)), reduction)
+    near = clip(far, max=delta)  # so that neither form is computed where it may overflow
+    return _reduce(near * (far - 0.5 * near), reduction)
 
 
 def _log(p):
@@ -90,18 +98,33 @@ _bernoulli_nll.gradient(
 )
 
 
-@composed(r"L = -\tfrac{1}{n} \sum_i w_i \bigl(y_i \ln p_i + (1 - y_i) \ln(1 - p_i)\bigr)")
+@composed(r"L = -\tfrac{1}{n} \sum_i w_i \bigl(y_i \ln p_i + (1 - y_i) \ln(1 - p_i)\bigr)", accumulates=True)
 def binary_cross_entropy(input, target, /, weight=None, reduction="mean"):
     """Cross entropy of probabilities with targets from 0 to 1. Shapes: (*), (*) -> (), or (*) unreduced.
 
-    A probability of exactly 0 or 1 costs at most 100; `binary_cross_entropy_with_logits` needs no such stop.
+    A probability of exactly 0 or 1 costs at most 100; `binary_cross_entropy_with_logits` needs no such stop. Elements
+    whose ``weight`` is 0 do not count, whatever they hold.
 
     Raises ValueError for a probability outside of [0, 1].
     """
     _difference(input, target)
+    if weight is not None:
+        weight = _of_type(input, weight)
+        valid = (input >= 0) & (input <= 1) & isfinite(target)
+        input, target = (_drop(x, weight, valid) for x in (input, target))
     seam.interpreter.call(_check_probabilities, raw(input))
     losses = _bernoulli_nll(input, target)
     return _reduce(losses if weight is None else losses * weight, reduction)
+
+
+def _of_type(input, weight):
+    """A weight in the type of the predictions, which it must not widen."""
+    return asarray(weight, dtype=input.dtype if is_floating(input) else default_float)
+
+
+def _drop(x, weight, valid):
+    """The array with 0 where it has no weight, and holds what would be nan even times 0."""
+    return where(logical_or(weight != 0, valid), x, 0)
 
 
 def _check_probabilities(p):
@@ -116,7 +139,8 @@ def _check_probabilities(p):
 def _logistic_nll(u, target, /):
     """The elements of `binary_cross_entropy_with_logits`. Shapes: (*), (*) -> (*)."""
     xp = namespace(u, target)
-    return xp.maximum(u, 0) - u * target + xp.log1p(xp.exp(-xp.abs(u)))
+    factor = (u > 0) - target
+    return factor * xp.where(factor == 0, 0.0, u) + xp.log1p(xp.exp(-xp.abs(u)))  # an infinite u may be right
 
 
 _logistic_nll.gradient(
@@ -125,7 +149,7 @@ _logistic_nll.gradient(
 )
 
 
-@composed(r"L = \tfrac{1}{n} \sum_i w_i \bigl(\ln(1 + e^{u_i}) - y_i u_i\bigr)")
+@composed(r"L = \tfrac{1}{n} \sum_i w_i \bigl(\ln(1 + e^{u_i}) - y_i u_i\bigr)", accumulates=True)
 def binary_cross_entropy_with_logits(input, target, /, weight=None, reduction="mean", pos_weight=None):
     r"""Sigmoid and cross entropy in one, from the weighted sum u; stable where the two apart overflow.
 
@@ -133,15 +157,27 @@ def binary_cross_entropy_with_logits(input, target, /, weight=None, reduction="m
 
     Shapes: (\*), (\*) -> (), or (\*) with ``reduction="none"``.
 
-    Arguments: ``weight``, of each element; ``pos_weight``, how much more a positive target counts.
+    Arguments: ``weight``, of each element: those of weight 0 do not count, whatever they hold; ``pos_weight``, how
+    much more a positive target counts.
     """
     _difference(input, target)
-    losses = _logistic_nll(input, target)
-    if pos_weight is not None:
-        # A positive target's loss is ln(1 + e^-u); adding (w - 1) y times that weighs it by w.
-        pos_weight = asarray(pos_weight, dtype=losses.dtype)
-        losses = losses + (pos_weight - 1) * target * _logistic_nll(input, namespace(input).ones_like(input))
+    if weight is not None:
+        weight = _of_type(input, weight)
+        valid = isfinite(input) & isfinite(target)
+        input, target = (_drop(x, weight, valid) for x in (input, target))
+    if pos_weight is None:
+        losses = _logistic_nll(input, target)
+    else:
+        positive, negative = _of_type(input, pos_weight) * target, 1 - target
+        input = _drop(input, (positive != 0) | (negative != 0), isfinite(input))
+        losses = _weighed(_logistic_nll(input, namespace(input).ones_like(input)), positive)
+        losses = losses + _weighed(_logistic_nll(input, namespace(input).zeros_like(input)), negative)
     return _reduce(losses if weight is None else losses * weight, reduction)
+
+
+def _weighed(losses, weight):
+    """The losses times their weights, and 0 where one of weight 0 is infinite."""
+    return _drop(losses, weight, isfinite(losses)) * weight
 
 
 def _class_weights(weight, logp, classes):
@@ -171,6 +207,7 @@ def _check_labels(labels, shape):
     name="categorical_nll",
     floating=True,
     promotes=(0,),
+    accumulates=True,
 )
 def _categorical_nll(u, labels, /, ignore_index=None, reduction="none"):
     """The elements of `cross_entropy` with labels, from weighted sums; or their sum, or mean.
@@ -188,9 +225,9 @@ def label_losses(logp, labels, ignore_index, reduction):
     losses = -logp[namespace(labels).arange(logp.shape[0]), _zero_unless(counted, labels)]
     if counted is not None:
         losses = namespace(logp).where(counted, losses, 0.0)  # not times 0: the loss may be infinite
-    if reduction != "none":
-        losses = losses.sum()
-    return losses if reduction != "mean" else losses / _count(labels, counted, logp.dtype)
+    if reduction == "none":
+        return losses
+    return losses.sum() if reduction == "sum" else _mean(losses.sum(), _count(labels, counted, logp.dtype))
 
 
 def _zero_unless(counted, labels):
@@ -202,6 +239,14 @@ def _count(labels, counted, dtype):
     return labels.shape[0] if counted is None else namespace(counted).astype(counted, dtype).sum()
 
 
+def _mean(total, count):
+    """A sum of losses by how many they are; of none it is nan, which nothing can be learnt from."""
+    if isinstance(count, int):
+        return total / count
+    xp = namespace(total, count)
+    return xp.where(count == 0, math.nan, total / xp.where(count == 0, 1.0, count))
+
+
 def label_gradient(g, p, labels, ignore_index, reduction):
     """The gradient of `label_losses` by the weighted sums, from the probabilities. Shapes: (n, c), (n) -> (n, c)."""
     xp = namespace(g, p)
@@ -210,7 +255,8 @@ def label_gradient(g, p, labels, ignore_index, reduction):
     if counted is not None:
         slope = xp.where(counted[:, None], slope, 0.0)
     if reduction == "mean":
-        g = g / _count(labels, counted, p.dtype)
+        count = _count(labels, counted, p.dtype)
+        g = g / (count if counted is None else xp.where(count == 0, 1.0, count))
     return slope * (g[:, None] if reduction == "none" else g)
 
 
@@ -230,13 +276,14 @@ def _of_labels(rows, labels):
     return -reshape(take_along_axis(rows, xp.expand_dims(labels, axis=1), axis=1), (-1,))
 
 
-@composed(r"L = -\tfrac{1}{\sum_i w_{y_i}} \sum_i w_{y_i} x_{i y_i}")
+@composed(r"L = -\tfrac{1}{\sum_i w_{y_i}} \sum_i w_{y_i} x_{i y_i}", accumulates=True)
 def nll_loss(input, target, /, weight=None, ignore_index=-100, reduction="mean"):
     """Negative log likelihood: the weighted mean of what log-probabilities say of the right classes.
 
     Shapes: (n, c, \\*d), (n, \\*d) -> (), or (n, \\*d) with ``reduction="none"``; also (c), () -> ().
 
-    Arguments: ``weight``, one for each class; ``ignore_index``, the label of positions that do not count.
+    Arguments: ``weight``, one for each class; ``ignore_index``, the label of positions that do not count. Where none
+    counts the mean is nan, and its gradient 0.
 
     Raises ValueError for labels beyond the classes.
     """
@@ -261,27 +308,36 @@ def _label_loss(values, target, weight, ignore_index, reduction, nll, smoothing=
     seam.interpreter.call(_check_classes, labels, classes, ignore_index)
     counted = labels != ignore_index
     labels = xp.where(counted, labels, xp.zeros_like(labels))
-    weights = xp.astype(counted, values.dtype)
+    weights = wrap(xp.astype(counted, values.dtype), None)
     if weight is not None:
-        weight = raw(_class_weights(weight, values, classes))
-        weights = weights * xp.take(weight, labels, axis=0)
-    losses = where(counted, nll(rows, labels), 0.0) * weights  # masked first: 0 times an infinite loss would be nan
+        weight = _class_weights(weight, values, classes)
+        weights = weights * take(weight, labels)
+    # Masked first: 0 times an infinite loss would be nan.
+    weighed = raw(weights) != 0
+    if nll is _categorical_nll:
+        losses = nll(rows, xp.where(weighed, xp.astype(labels, "int64"), -1), ignore_index=-1) * weights
+    else:
+        losses = where(weighed, nll(rows, labels), 0.0) * weights
     if smoothing:
-        of_all = sum(rows if weight is None else rows * weight, axis=1)
+        of_all = sum(rows if weight is None else _weighed(rows, weight), axis=1)
         losses = (1 - smoothing) * losses - (smoothing / classes) * where(counted, of_all, 0.0)
     if reduction == "mean":
-        return sum(losses) / xp.sum(weights)
+        return _mean(sum(losses), sum(weights))
     return sum(losses) if reduction == "sum" else reshape(losses, target.shape)
 
 
-@composed(r"L = -\tfrac{1}{n} \sum_i \sum_c w_c\,t_{ic} \ln \frac{e^{u_{ic}}}{\sum_k e^{u_{ik}}}")
+@composed(
+    r"L = -\tfrac{1}{n} \sum_i \sum_c w_c\,t_{ic} \ln \frac{e^{u_{ic}}}{\sum_k e^{u_{ik}}}",
+    accumulates=True,
+)
 def cross_entropy(input, target, /, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     """Softmax and negative log likelihood in one, from the weighted sums of the last layer.
 
     Shapes: (n, c, \\*d), and labels (n, \\*d) or probabilities (n, c, \\*d) -> (), or (n, \\*d) unreduced.
 
-    Arguments: ``weight``, one for each class; ``ignore_index``, the label of positions that do not count;
-    ``label_smoothing``, the part of the target, 0 to 1, that is spread evenly over all classes.
+    Arguments: ``weight``, one for each class; ``ignore_index``, the label of positions that do not count, where none
+    counts the mean is nan, and its gradient 0; ``label_smoothing``, the part of the target, 0 to 1, that is spread
+    evenly over all classes.
 
     Raises ValueError for labels beyond the classes, or targets of another shape.
 
@@ -293,15 +349,17 @@ def cross_entropy(input, target, /, weight=None, ignore_index=-100, reduction="m
     labelled = target.dtype.kind in "iub" or target.shape != input.shape
     if labelled and not label_smoothing:
         return _label_loss(input, target, weight, ignore_index, reduction, _categorical_nll)
-    logp = log_softmax(input, axis=axis)
     if labelled:
+        counted = namespace(input).expand_dims(raw(target) != ignore_index, axis=axis)
+        logp = log_softmax(where(counted, input, 0.0), axis=axis)
         return _label_loss(logp, target, weight, ignore_index, reduction, _of_labels, label_smoothing)
     classes = input.shape[axis]
     likely = target * (1 - label_smoothing) + label_smoothing / classes if label_smoothing else target
-    terms = -logp * likely
     if weight is not None:
-        weight = _class_weights(weight, logp, classes)
-        terms = terms * reshape(weight, tuple(classes if i == axis else 1 for i in range(input.ndim)))
+        weight = _class_weights(weight, input, classes)
+        likely = likely * reshape(weight, tuple(classes if i == axis else 1 for i in range(input.ndim)))
+    input = _drop(input, (likely != 0).any(axis=axis, keepdims=True), isfinite(input))
+    terms = _weighed(-log_softmax(input, axis=axis), likely)
     losses = sum(terms, axis=axis)
     if reduction == "mean":
         return sum(losses) / max(losses.size, 1)

@@ -5,7 +5,7 @@ The kinds differ in the axes along which the mean is taken; `normalise` serves t
 
 import math
 
-from ..arrays import default_float, is_floating, namespace
+from ..arrays import default_float, is_floating, is_half, namespace, widened
 from ..autodiff import asarray, composed, raw
 from ..errors import UserError
 from .elementwise import sqrt
@@ -26,7 +26,11 @@ __all__ = [
 ]
 
 
-@composed(r"y = w\,\hat x + b, \quad \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}", returns=("mean", "var"))
+@composed(
+    r"y = w\,\hat x + b, \quad \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}",
+    returns=("mean", "var"),
+    accumulates=True,
+)
 def normalise(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5):
     r"""Mean 0 and variance 1 along axes, then scaled and shifted; and the mean and the variance, as constants.
 
@@ -44,7 +48,7 @@ def normalise(x, weight=None, bias=None, /, axes=(-1,), eps=1e-5):
     return _scaled(centred / sqrt(var + eps), weight, bias), mu.detach(), var.detach()
 
 
-@composed(r"y = w\,\frac{x}{r}, \quad r = \sqrt{\tfrac1n \textstyle\sum_i x_i^2 + \varepsilon}")
+@composed(r"y = w\,\frac{x}{r}, \quad r = \sqrt{\tfrac1n \textstyle\sum_i x_i^2 + \varepsilon}", accumulates=True)
 def rms_normalise(x, weight=None, /, axes=(-1,), eps=1e-5):
     r"""Root mean square 1 along axes, then scaled: `normalise` without the mean.
 
@@ -78,11 +82,12 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, /
     if training or running_mean is None or running_var is None:
         return normalise_batch(x, weight, bias, eps)[0]
     weight, bias = _of_channels("batch_norm", x, weight), _of_channels("batch_norm", x, bias)
-    mean, var = (raw(_of_channels("batch_norm", x, given)) for given in (running_mean, running_var))
+    mean, var = (raw(widened(_of_channels("batch_norm", x, given))) for given in (running_mean, running_var))
     scale = 1 / namespace(var).sqrt(var + eps)
     scale = scale if weight is None else weight * scale
     shift = -(mean * scale) if bias is None else bias - mean * scale
-    return x * scale + shift
+    y = x * scale + shift
+    return y.astype(x.dtype) if all(given is None or is_half(given.dtype) for given in (x, weight, bias)) else y
 
 
 def normalise_batch(x, weight, bias, eps, normalise=normalise):

@@ -6,11 +6,11 @@ constants, :math:`Y = A X B^\top`, and need no derivative of their own.
 
 import math
 
-from ..arrays import add_into, default_float, is_floating, namespace, uint8
+from ..arrays import add_into, default_float, is_floating, is_half, namespace, uint8
 from ..autodiff import composed, op
+from ..checks import positive, yes_or_no
 from ..errors import UserError, choose
 from .indexing import take
-from .linalg import matmul
 from .reduce import mean
 from .shape import repeat, reshape
 from .window import as_given, as_images, as_plane, count_positions, make_window, padded, sizes
@@ -45,7 +45,8 @@ def max_pooling(x, /, kernel=(), window=None):
     xp = namespace(x)
     image = padded(x, window, -math.inf)
     y, *others = [image[place] for place in window.places(kernel, window.positions(x.shape[2:], kernel))]
-    winners = xp.zeros(y.shape, dtype=uint8 if len(others) < 256 else "int32")
+    dtype = uint8 if len(others) < 256 else "int32"
+    winners = xp.astype(xp.broadcast_to(_first_inside(x.shape[2:], kernel, window), y.shape), dtype)
     for number, other in enumerate(others, 1):
         winners = xp.maximum(winners, xp.astype(other > y, winners.dtype) * number)  # the last that beat all before it
         y = xp.maximum(y, other)
@@ -64,6 +65,17 @@ def max_unpooling(out, winners, /, size=(), kernel=(), window=None):
     for number, place in enumerate(window.places(kernel, out.shape[2:])):
         x = add_into(x, place, out * (winners == number))
     return x[window.inside(size)]
+
+
+def _first_inside(size, kernel, window):
+    """The number of the first element of each window that is in the image: what the padding holds never wins."""
+    first = []
+    for count, length, stride, (before, _), dilation in zip(
+        window.positions(size, kernel), kernel, *window, strict=True
+    ):
+        start = _host.arange(count) * stride - before
+        first.append(_host.clip(-(start // dilation), 0, length - 1))
+    return first[0][:, None] * kernel[1] + first[1]
 
 
 def _at_winners(g, winners, kernel, window):
@@ -205,10 +217,40 @@ def _between(start, end, length):
 
 def _resample(x, *matrices):
     """The last axes multiplied with matrices (out, in), the last with the last."""
-    dtype = x.dtype if is_floating(x) else default_float
+    dtype = x.dtype if is_floating(x) and not is_half(x.dtype) else default_float
     *rows, columns = (_host.astype(matrix, dtype) for matrix in matrices)
-    y = matmul(x, columns.T)
-    return matmul(rows[0], y) if rows else y
+    return resample(x, rows[0] if rows else None, columns)
+
+
+@op(r"Y = A X B^\top", floating=True, accumulates=True)
+def resample(x, /, rows=None, columns=None):
+    """Weighted sums along the last axes: what averages over windows, and interpolates. A weight of 0 leaves out.
+
+    Shapes: (*, h, w) -> (*, oh, ow).
+
+    Arguments: ``rows``, A, (oh, h), or None to leave this axis alone; ``columns``, B, (ow, w).
+    """
+    y = _weighted_sums(x, columns, -1)
+    return y if rows is None else _weighted_sums(y, rows, -2)
+
+
+resample.gradient(
+    x=(
+        r"\bar X = A^\top \bar Y B",
+        lambda g, rows, columns: resample(g, None if rows is None else rows.T, columns.T),
+    )
+)
+
+
+def _weighted_sums(x, matrix, axis):
+    with _host.errstate(invalid="ignore"):
+        y = x @ matrix.T if axis == -1 else matrix @ x
+    if namespace(x) is _host and not _host.isfinite(y).all():
+        # In a product 0 times infinity is nan. So each sum is taken again, over its own elements.
+        inputs, sums = _host.moveaxis(x, axis, -1), _host.moveaxis(y, axis, -1)
+        for i, weights in enumerate(matrix):
+            sums[..., i] = inputs[..., weights != 0] @ weights[weights != 0]
+    return y
 
 
 @composed(r"y_{n c i} = \frac{1}{|J_i|} \sum_{j \in J_i} x_{n c j}")
@@ -310,6 +352,7 @@ def interpolate(x, /, size=None, scale_factor=None, mode="nearest", align_corner
         raise UserError(f"interpolate with mode={mode!r} is not of an input of shape {x.shape}")
     if mode == "nearest" and align_corners is not None:
         raise UserError("align_corners is of the modes 'linear' and 'bilinear', not of 'nearest'")
+    align_corners = align_corners is not None and yes_or_no("align_corners", align_corners)
     lengths = x.shape[2:]
     new, scales = _new_size(lengths, axes, size, scale_factor)
     if mode == "nearest":
@@ -328,8 +371,9 @@ def _new_size(lengths, axes, size, scale_factor):
         new = sizes("size", size, axes)
         return new, [length / number for length, number in zip(lengths, new, strict=True)]
     factors = scale_factor if isinstance(scale_factor, tuple | list) else (scale_factor,) * axes
-    if len(factors) != axes or any(not factor > 0 for factor in factors):
+    if len(factors) != axes:
         raise UserError(f"scale_factor is a number above 0, or {axes} of them, not {scale_factor!r}")
+    factors = [float(positive("scale_factor", factor)) for factor in factors]
     new = tuple(math.floor(length * factor) for length, factor in zip(lengths, factors, strict=True))
     if min(new) < 1:
         raise UserError(f"of an image of {lengths} nothing is left with scale_factor {scale_factor}")

@@ -1,9 +1,11 @@
 """Functions that take many elements together: sums, means, extremes, products, spreads."""
 
 import math
+import warnings
 
-from ..arrays import namespace, normalise_axes, size_along, unreduce
+from ..arrays import namespace, normalise_axes, size_along, sum_along, unreduce, widened
 from ..autodiff import composed, op
+from .elementwise import astype, sqrt, where
 from .shape import concat, flip, permute_dims, reshape
 
 
@@ -15,7 +17,7 @@ def _to_each(g, x_shape, axis, keepdims):
 @op(r"y = \sum_i x_i", binds="sum")
 def sum(x, /, axis=None, keepdims=False):
     """Sum along axes, or of everything. Shapes: (*) -> (*) without the axes, or with length 1 there."""
-    return namespace(x).sum(x, axis=axis, keepdims=keepdims)
+    return sum_along(x, axis, keepdims)
 
 
 sum.gradient(x=(r"\bar x_i = \bar y", _to_each))
@@ -30,7 +32,9 @@ def mean(x, /, axis=None, keepdims=False):
 mean.gradient(
     x=(
         r"\bar x_i = \bar y / n",
-        lambda g, x_shape, axis, keepdims: _to_each(g / (size_along(x_shape, axis) or 1), x_shape, axis, keepdims),
+        lambda g, x_shape, axis, keepdims: _to_each(
+            widened(g) / (size_along(x_shape, axis) or 1), x_shape, axis, keepdims
+        ),
     )
 )
 
@@ -39,7 +43,7 @@ def _to_the_extreme(g, y, x, axis, keepdims):
     """An extreme's gradient, shared evenly among the elements that attain it."""
     xp = namespace(g, y, x)
     hit = x == unreduce(y, x.shape, axis, keepdims)
-    share = xp.astype(hit, g.dtype)
+    share = widened(xp.astype(hit, g.dtype))
     return unreduce(g, x.shape, axis, keepdims) * share / xp.sum(share, axis=axis, keepdims=True)
 
 
@@ -61,7 +65,7 @@ def min(x, /, axis=None, keepdims=False):
 min.gradient(x=(r"\bar x_i = \bar y\,[x_i = y] / |\{j : x_j = y\}|", _to_the_extreme))
 
 
-@op(r"y = \ln \sum_i e^{x_i}", binds="logsumexp", floating=True)
+@op(r"y = \ln \sum_i e^{x_i}", binds="logsumexp", floating=True, accumulates=True)
 def logsumexp(x, /, axis=None, keepdims=False):
     """Logarithm of a sum of exponentials, without overflow. Shapes: (*) -> (*) without the axes, or length 1 there."""
     xp = namespace(x)
@@ -82,30 +86,49 @@ def _to_the_addends(g, y, x, axis, keepdims):
 logsumexp.gradient(x=(r"\bar x_i = \bar y\,e^{x_i - y}", _to_the_addends))
 
 
-@composed(r"y = \frac{1}{n - c} \sum_i (x_i - \mu)^2", binds="var")
+@composed(r"y = \frac{1}{n - c} \sum_i (x_i - \mu)^2", binds="var", accumulates=True)
 def var(x, /, axis=None, correction=0.0, keepdims=False):
     """Variance along axes, or of everything; with ``correction=1`` that of the population a sample was drawn from.
+
+    A correction of n or more leaves nothing to divide by: the variance is infinite then, and a warning says so.
 
     Shapes: (*) -> (*) without the axes, or with length 1 there.
     """
     away = x - mean(x, axis=axis, keepdims=True)
-    return sum(away * away, axis=axis, keepdims=keepdims) / (size_along(x.shape, axis) - correction)
+    squares = sum(away * away, axis=axis, keepdims=keepdims)
+    divisor = size_along(x.shape, axis) - correction
+    if divisor > 0:
+        return squares / divisor
+    warnings.warn(
+        f"a variance of {size_along(x.shape, axis)} numbers with correction={correction} divides by nothing: it is "
+        "infinite, or nan where they are equal; take more numbers, or a smaller correction",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+    return squares * where(squares == 0, math.nan, math.inf)
 
 
-@composed(r"y = \sqrt{\frac{1}{n - c} \sum_i (x_i - \mu)^2}", binds="std")
+@composed(r"y = \sqrt{\frac{1}{n - c} \sum_i (x_i - \mu)^2}", binds="std", accumulates=True)
 def std(x, /, axis=None, correction=0.0, keepdims=False):
-    """Standard deviation along axes, or of everything. Shapes: (*) -> (*) without the axes, or with length 1 there."""
-    return var(x, axis=axis, correction=correction, keepdims=keepdims) ** 0.5
+    """Standard deviation along axes, or of everything; the gradient of equal numbers is 0.
+
+    Shapes: (*) -> (*) without the axes, or with length 1 there.
+    """
+    variance = var(x, axis=axis, correction=correction, keepdims=keepdims)
+    equal = variance == 0
+    return where(equal, 0.0, sqrt(where(equal, 1.0, variance)))  # the root's slope at 0 is infinite
 
 
-@composed(r"y = \prod_i x_i", binds="prod")
+@composed(r"y = \prod_i x_i", binds="prod", accumulates=True)
 def prod(x, /, axis=None, keepdims=False):
     """Product along axes, or of everything. Shapes: (*) -> (*) without the axes, or with length 1 there.
 
     Elements are multiplied in pairs, and the products again; so the gradient is right where elements are 0, which
-    the shorter rule (the product divided by the element) is not.
+    the shorter rule (the product divided by the element) is not. Products of whole numbers are int64, or uint64.
     """
     axes = normalise_axes(axis, x.ndim)
+    if x.dtype.kind in "iub" and x.dtype.itemsize < 8:
+        x = astype(x, "uint64" if x.dtype.kind == "u" else "int64")  # NumPy's type of such products
     kept = tuple(i for i in range(x.ndim) if i not in axes)
     shape = tuple(x.shape[i] for i in kept)
     factors = reshape(permute_dims(x, axes + kept), (math.prod(x.shape[i] for i in axes), *shape))
@@ -120,7 +143,7 @@ def prod(x, /, axis=None, keepdims=False):
     return reshape(y, tuple(1 if i in axes else n for i, n in enumerate(x.shape))) if keepdims else y
 
 
-@op(r"y_i = \sum_{j \le i} x_j", binds="cumulative_sum")
+@op(r"y_i = \sum_{j \le i} x_j", binds="cumulative_sum", accumulates=True)
 def cumulative_sum(x, /, axis=-1):
     """Running sum along an axis. Shapes: (*) -> (*)."""
     return namespace(x).cumulative_sum(x, axis=axis)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
-from ..arrays import namespace, normalise_axes, sum_to
+from ..arrays import namespace, normalise_axes, sum_along, sum_to
 from ..autodiff import composed, op
 from ..autodiff.tensor import bind
 
@@ -245,9 +245,9 @@ def repeat(x, /, repeats, axis=None):
 def _sum_repeats(g, x_shape, repeats, axis):
     xp = namespace(g)
     if axis is None:
-        return xp.reshape(xp.sum(xp.reshape(g, (math.prod(x_shape), repeats)), axis=1), x_shape)
+        return xp.reshape(sum_along(xp.reshape(g, (math.prod(x_shape), repeats)), 1), x_shape)
     axis %= len(x_shape)
-    return xp.sum(xp.reshape(g, (*x_shape[: axis + 1], repeats, *x_shape[axis + 1 :])), axis=axis + 1)
+    return sum_along(xp.reshape(g, (*x_shape[: axis + 1], repeats, *x_shape[axis + 1 :])), axis + 1)
 
 
 repeat.gradient(x=(r"\bar x_i = \sum_k \bar y_{r i + k}", _sum_repeats))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from ..arrays import namespace, seam
+from ..arrays import namespace, seam, widened
 from ..autodiff import Tensor, raw, wrap
 from ..errors import UserError
 from .checks import at_least_0, number
@@ -31,7 +31,7 @@ def clip_grad_norm_(
 
     .. math:: g \leftarrow g \cdot \min\left(1, \frac{c}{\lVert g \rVert_p + 10^{-6}}\right)
 
-    Shapes: -> (), the norm before.
+    Shapes: -> (), the norm before; float32 of gradients of half precision, whose norm may exceed float16.
 
     Arguments: ``parameters``, a tensor or several, those without a gradient left out; ``max_norm`` c, in the gradient's
     unit; ``norm_type`` p, ``math.inf`` for the largest component; ``error_if_nonfinite``, whether a norm that is not
@@ -77,13 +77,15 @@ def _shortened(gradients, max_norm, norm_type, error_if_nonfinite):
             f"the gradients have a total norm of {float(total)}, which cannot be clipped: one of them is not "
             "finite. Look for the operation that made it (a logarithm of 0, a division by 0, a learning rate too large)"
         )
+    if math.isinf(max_norm):
+        return total, *gradients  # the norm alone was asked for, and that may be infinite too
     scale = xp.minimum(xp.asarray(max_norm, dtype=total.dtype) / (total + 1e-6), 1.0)
     return total, *(xp.asarray(gradient * xp.asarray(scale, dtype=gradient.dtype)) for gradient in gradients)
 
 
 def _norm(xp, x, p):
     """The p-norm of all elements of an array, measured against the largest so that no power overflows."""
-    x = xp.abs(x)
+    x = xp.abs(widened(x))
     if not x.size:
         return xp.sum(x)
     largest = xp.max(x)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from ...arrays import add_into as plain_add_into
-from ...arrays import check_indices, is_basic_index, size_along, unreduce
+from ...arrays import check_indices, is_basic_index, is_half, size_along, unreduce, widened
 from ...ops import reduce
 from .. import lookup, registry
 from ..registry import implementation
@@ -37,7 +37,7 @@ implementation("sum")(reduce.sum.function).gradient(
 )
 implementation("mean")(reduce.mean.function).gradient(
     x=lambda g, x_shape, axis, keepdims: _broadcast(
-        unreduce(g, x_shape, axis, keepdims), x_shape, size_along(x_shape, axis) or 1
+        unreduce(widened(g), x_shape, axis, keepdims), x_shape, size_along(x_shape, axis) or 1
     )
 )
 
@@ -111,6 +111,8 @@ def scatter_add(g: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
     Shapes: that of an array of this shape at this index -> shape.
     """
+    if is_half(g.dtype):
+        return scatter_add(widened(g), index, shape).astype(g.dtype)
     rows = index[0] if isinstance(index, tuple) and len(index) == 1 else index
     if _names_rows(rows, g, shape):
         return _add_rows(g, rows, shape)

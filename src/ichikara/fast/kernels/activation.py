@@ -38,7 +38,7 @@ def relu_x(g, y):
 @small("relu", of="x")
 @binary
 def _relu_x(g, y):
-    return g * type(g)(y > 0)
+    return g if y > 0 else type(g)(0)
 
 
 # --- sums, and ReLU of a sum ------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def add_relu_x(a, b, y):
 
 @ternary
 def _add_relu_x(a, b, y):
-    return (a + b) * type(a)(y > 0)
+    return a + b if y > 0 else type(a)(0)
 
 
 def _same_shape(a, b):
@@ -98,6 +98,8 @@ def _same_shape(a, b):
 
 @kernel("leaky_relu")
 def leaky_relu(x, negative_slope):
+    if hasattr(negative_slope, "shape"):
+        return NotImplemented
     return elementwise(_leaky_relu, x, cost=1, options=(x.dtype.type(negative_slope),))
 
 

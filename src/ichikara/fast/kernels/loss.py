@@ -60,7 +60,7 @@ def _mean(logp, labels, ignore_index, loss):
                 return False
             total -= logp[r, label]
             count += 1
-    loss[()] = total / count
+    loss[()] = total / count if count else math.nan
     return True
 
 
@@ -94,12 +94,14 @@ def _nll_u_of_rows(first, last, g, logp, labels, ignore_index, gu):
     number, count = logp.dtype.type, 0
     for label in labels:
         count += not _is_ignored(label, ignore_index)
-    scale = number(g[()] / count)
+    scale = number(g[()] / count) if count else number(0)
     for r in range(first, last):
         label = labels[r]
-        factor = number(0) if _is_ignored(label, ignore_index) else scale
+        if _is_ignored(label, ignore_index):
+            gu[r, :] = 0  # whatever its numbers are
+            continue
         for i in range(logp.shape[1]):
-            gu[r, i] = factor * (exp(logp[r, i]) - (i == label))
+            gu[r, i] = scale * (exp(logp[r, i]) - (i == label))
 
 
 # --- binary cross entropy ---------------------------------------------------------------------------------------------
@@ -113,7 +115,8 @@ def logistic_nll(u, target):
 @small("logistic_nll")
 @binary
 def _logistic_nll(u, target):
-    return max(u, type(u)(0)) - u * type(u)(target) + type(u)(math.log1p(exp(-abs(u))))
+    factor = type(u)(u > 0) - type(u)(target)
+    return (factor * u if factor != 0 else type(u)(0)) + type(u)(math.log1p(exp(-abs(u))))
 
 
 @kernel("logistic_nll", of="u")
