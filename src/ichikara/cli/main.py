@@ -1,32 +1,31 @@
 """The `ichikara` command: recipes, train, evaluate, predict, summary.
 
-Each command prints what it will do, does it, and prints where its files are. Exit status: 0 success, 2 bad usage or
-input, 3 a test set that was opened before, 130 interrupted.
+Each command prints what it will do, does it, and prints where its files are. Exit status: 0 success, 1 a fault of
+ichikara, 2 bad usage or input, or a lack of memory or room, 3 a test set that was opened before, 130 interrupted.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from ..errors import UserError
+from .output import bold, err, out, print_json, visible
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="ichikara",
     help="Deep learning from almost scratch. Start with: ichikara train digits",
-    no_args_is_help=True,
+    epilog="Exit status: 0 success, 1 a fault of ichikara, 2 bad usage or input, 3 a test set that was opened before, "
+    "130 interrupted.",
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for programs.")]
 Settings = Annotated[
@@ -36,6 +35,24 @@ RecipeName = Annotated[str, typer.Argument(help="A recipe's name, or the path of
 Run = Annotated[Path, typer.Argument(help="The folder of a run.", show_default=False)]
 
 
+@app.callback()
+def ichikara(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from; so does ICHIKARA_DEBUG=1.")] = (
+        False
+    ),
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        print(f"ichikara {version_of('ichikara')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(2)
+
+
 @app.command()
 def recipes(as_json: Json = False) -> None:
     """List the recipes that come with ichikara."""
@@ -43,13 +60,13 @@ def recipes(as_json: Json = False) -> None:
 
     known = {name: load_recipe(name) for name in packaged()}
     if as_json:
-        print(json.dumps({name: recipe.title for name, recipe in known.items()}, ensure_ascii=False))
+        print_json({name: recipe.title for name, recipe in known.items()})
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("recipe", "data", "what it trains"):
         table.add_column(heading, overflow="fold")
     for name, recipe in known.items():
-        table.add_row(f"[bold]{name}[/bold]", recipe.data.name, recipe.title)
+        table.add_row(bold(name), recipe.data.name, recipe.title)
     out.print(table)
     out.print("\nTrain one with: ichikara train RECIPE. A recipe of your own is the path of a TOML file.")
 
@@ -102,7 +119,7 @@ def train(
     summary = train_run(parts, folder, resume=resume is not None, tell=err.print)
     _report(parts, folder, summary)
     if as_json:
-        print(json.dumps(summary, ensure_ascii=False))
+        print_json(summary)
     if summary["interrupted"] and summary["epochs"] < made.training.epochs:
         raise typer.Exit(130)
 
@@ -116,7 +133,7 @@ def _announce(parts) -> None:
     if parts.test is not None:
         sizes.append(f"{len(parts.test)} in the vault")
     if recipe.title:
-        err.print(f"[bold]{recipe.title}[/bold]")
+        err.print(bold(recipe.title))
     layers = " → ".join(type(layer).__name__ for layer in parts.model.children()) or type(parts.model).__name__
     count = sum(p.size for p in parts.model.parameters())
     options = ", ".join(f"{key} {value}" for key, value in recipe.optimizer.options.items())
@@ -140,8 +157,8 @@ def _report(parts, folder, summary) -> None:
     if trainer.stopped:
         err.print(f"stopped after epoch {trainer.epoch}: {trainer.stopped}")
     words = describe(summary)
-    best = f" (weights of epoch {summary['best_epoch']})" if summary["best_epoch"] != trainer.epoch else ""
-    err.print(f"[bold]{words}[/bold]{best} · {_epochs(summary['epochs'])} in {summary['seconds']:.1f} s")
+    best = f" (weights of epoch {summary['best_epoch']})" if summary["best_epoch"] not in (None, trainer.epoch) else ""
+    err.print(bold(words), f"{best} · {_epochs(summary['epochs'])} in {summary['seconds']:.1f} s", sep="")
     if summary["baseline"]:
         baseline = summary["baseline"]
         err.print(f"baseline   {baseline['name']}: {describe(baseline)} in {baseline['seconds']:.1f} s")
@@ -164,9 +181,9 @@ def evaluate(
 
     result = evaluate_run(run, again)
     times = "once" if result["openings"] == 1 else f"{result['openings']} times"
-    out.print(f"[bold]{describe(result)}[/bold] on {result['examples']} examples; test set opened {times}")
+    out.print(bold(describe(result)), f"on {result['examples']} examples; test set opened {times}")
     if as_json:
-        print(json.dumps(result))
+        print_json(result)
 
 
 @app.command()
@@ -181,7 +198,7 @@ def predict(
 
     rows = predict_run(run, file, invert).rows()
     if as_json:
-        print(json.dumps({"run": str(run), "predictions": rows}, ensure_ascii=False))
+        print_json({"run": str(run), "predictions": rows})
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("row", justify="right")
@@ -219,7 +236,7 @@ def cross_validate(
     out.print(table)
     out.print(", ".join(f"{name} {result.means[name]:.4f} ± {result.spreads[name]:.4f}" for name in result.measures))
     if as_json:
-        print(json.dumps({"means": result.means, "spreads": result.spreads, "folds": result.rows}))
+        print_json({"means": result.means, "spreads": result.spreads, "folds": result.rows})
 
 
 @app.command("find-lr")
@@ -238,11 +255,12 @@ def find_lr(
         out.print("the loss fell at no rate; the network may not fit the data")
     else:
         out.print(
-            f"the loss falls fastest at a learning rate of [bold]{found.suggestion:.3g}[/bold], "
+            "the loss falls fastest at a learning rate of",
+            bold(f"{found.suggestion:.3g}"),
             f"and is lowest at {lowest:.3g}: train with --set optimizer.lr={found.suggestion:.2g}"
         )
     if as_json:
-        print(json.dumps({"suggestion": found.suggestion, "lowest": float(lowest)}))
+        print_json({"suggestion": found.suggestion, "lowest": float(lowest)})
 
 
 @app.command()
@@ -260,9 +278,10 @@ def generate(
     from ..recipes import generate_text
 
     characters = generate_text(run, prompt, tokens, temperature, top_k, seed)
-    sys.stdout.write(prompt)
+    shown = visible if sys.stdout.isatty() else str
+    sys.stdout.write(shown(prompt))
     for character in characters:
-        sys.stdout.write(character)
+        sys.stdout.write(shown(character))
         sys.stdout.flush()
     sys.stdout.write("\n")
 
@@ -289,7 +308,7 @@ def sample(
             f"{result['classes_present']} of {len(result['classes'])} classes: {result['classes']}"
         )
     if as_json:
-        print(json.dumps(result))
+        print_json(result)
 
 
 @app.command()
@@ -305,24 +324,3 @@ def summary(recipe: RecipeName, set_: Settings = None) -> None:
         print(nn.summary(parts.model.discriminator, (1, *parts.shape)))
     else:
         print(nn.summary(parts.model, ops.zeros((1, *parts.shape), dtype=parts.train.inputs.dtype)))
-
-
-def main() -> None:
-    """Run the command; a UserError is printed as one line and gives the exit status."""
-    try:
-        app(standalone_mode=True)
-    except UserError as error:
-        err.print(f"[red]error:[/red] {_escape(error)}")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("interrupted")
-        sys.exit(130)
-    except BrokenPipeError:  # the reader of our output has gone
-        sys.stderr.close()
-        sys.exit(0)
-
-
-def _escape(error) -> str:
-    from rich.markup import escape
-
-    return escape(str(error))
