@@ -1,5 +1,7 @@
 """Errors for the user: each says what was given, what was expected and what to do."""
 
+from collections.abc import Hashable
+
 __all__ = ["UnknownAttribute", "UserError", "VaultOpenedError", "choose", "did_you_mean"]
 
 
@@ -52,6 +54,6 @@ def choose(kind, name, choices):
     Traceback (most recent call last):
     ichikara.errors.UserError: unknown activation 'rleu'; did you mean 'relu'? Allowed: relu, tanh
     """
-    if name in choices:
+    if isinstance(name, Hashable) and name in choices:
         return choices[name]
     raise UserError(f"unknown {kind} '{name}'{did_you_mean(name, choices)} Allowed: {', '.join(choices)}")

@@ -4,8 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from .. import nn, optim
+import numpy
+
+from .. import nn, ops, optim
 from ..arrays import Generator
+from ..autodiff import no_grad
 from ..data import (
     Compose,
     CutOut,
@@ -35,7 +38,8 @@ from ..train import (
     Optimizers,
     Trainer,
 )
-from ..train.objective import LOSSES
+from ..train.objective import LOSSES, PLACES
+from .memory import explained
 from .models import GANS, MODELS, build_model, example_shape
 from .schema import Recipe, options_of
 
@@ -90,7 +94,8 @@ class Parts:
 def load_parts(recipe: Recipe) -> tuple[Dataset, Dataset | None, Dataset | None]:
     """The training, validation and test data of a recipe, unscaled. A published test set stays whole."""
     loader = choose("data set", recipe.data.name, datasets)
-    loaded: Any = load(recipe.data.name, **options_of(loader, recipe.data.options, "data"))
+    with explained("data", recipe.data.options):
+        loaded: Any = load(recipe.data.name, **options_of(loader, recipe.data.options, "data"))
     fields = getattr(loaded, "_fields", ())
     test = loaded.test if "test" in fields else None
     whole = loaded.train if fields else loaded
@@ -131,7 +136,8 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
         raise UserError(
             "the models gan and dcgan and the loss 'adversarial' belong together: set both model.name and loss.name"
         )
-    model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole)
+    batch = min(recipe.training.batch_size, len(train))
+    model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole, batch)
     if isinstance(model, Adversaries):
         return _adversarial_parts(recipe, train, test, scaler, objective, model, orders, masks)
     optimizer = _made("optimizer", OPTIMIZERS, recipe.optimizer, model.parameters(), leave_out=("params",))
@@ -255,7 +261,15 @@ def build_objective(recipe: Recipe, data: Dataset) -> Objective:
     """The loss of a recipe, for the task of the data."""
     loss, _ = choose("loss", recipe.loss.name, LOSSES)
     options = options_of(loss, recipe.loss.options, "loss", leave_out=("input", "target", "reduction"))
-    return Objective(recipe.loss.name, data, **options)
+    objective = Objective(recipe.loss.name, data, **options)
+    at = (1,) if data.task in PLACES else ()  # the loss is tried, with a network that gives zeros
+    targets = numpy.zeros((2, *at), "int64") if at else data.targets[:2]
+    try:
+        with no_grad():
+            objective(ops.zeros((len(targets), *at, objective.outputs)), ops.asarray(targets))
+    except (ValueError, TypeError, IndexError) as error:
+        raise UserError(f"loss: {error}") from None
+    return objective
 
 
 def _made(key, registry, table, first, leave_out):

@@ -3,16 +3,19 @@
 import inspect
 import tomllib
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ..errors import UserError, did_you_mean
+from ..validation import problems, shown
 
 __all__ = ["Recipe", "find_recipe", "load_recipe", "options_of", "packaged"]
 
 _FOLDER = Path(__file__).parent / "packaged"
+_LONGEST, _DEEPEST = 1_000_000, 100  # a recipe's characters, a key's parts
 
 
 class _Table(BaseModel):
@@ -132,11 +135,11 @@ def load_recipe(name: str | Path, settings: Iterable[str] = (), seed: int | None
     """
     path = find_recipe(str(name))
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path} is not TOML: {error}") from None
+        table = _parsed(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {error}") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not TOML: {error}") from None
     for setting in settings:
         _set(table, setting)
     if seed is not None:
@@ -145,8 +148,11 @@ def load_recipe(name: str | Path, settings: Iterable[str] = (), seed: int | None
     file = recipe.data.options.get("path")
     if isinstance(file, str):
         # A relative path is looked up beside the recipe, then in the working folder, and becomes absolute.
-        beside = path.parent / file
-        recipe.data.model_extra["path"] = str((beside if beside.exists() else Path(file)).resolve())
+        try:
+            beside = path.parent / file
+            recipe.data.model_extra["path"] = str((beside if beside.exists() else Path(file)).resolve())
+        except (OSError, ValueError) as error:  # such as a name that is too long
+            raise UserError(f"'data.path' is {shown(file)}, and no file can have that name: {error}") from None
     return recipe
 
 
@@ -155,8 +161,7 @@ def check(model: type[BaseModel], table: Any, where: str) -> Any:
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        lines = [_say(model, problem, where) for problem in error.errors()]
-        raise UserError("; ".join(lines)) from None
+        raise UserError("; ".join(problems(error, table, where, partial(_fields_at, model)))) from None
 
 
 def options_of(function: Callable, given: dict[str, Any], where: str, leave_out: Iterable[str] = ()) -> dict[str, Any]:
@@ -178,40 +183,50 @@ def options_of(function: Callable, given: dict[str, Any], where: str, leave_out:
     return {name: getattr(checked, name) for name in given}
 
 
+def _parsed(text: str) -> dict[str, Any]:
+    """The table that a text of TOML says. Raises ValueError for what is none, or not fit for a recipe."""
+    # The time and the memory that tomllib takes for a key are the square of its parts.
+    if len(text) > _LONGEST or any(line.partition("=")[0].count(".") > _DEEPEST for line in text.splitlines()):
+        raise ValueError(f"it has more than {_LONGEST:,} characters, or a key of more than {_DEEPEST} parts")
+    try:
+        table = tomllib.loads(text)
+        _check_numbers(table)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError:
+        raise ValueError("its lists or tables are nested too deep") from None
+    except ValueError:
+        raise ValueError("a whole number in it is too large; TOML's have 64 bits") from None
+    return table
+
+
+def _check_numbers(value: Any) -> None:
+    """Raise ValueError for whole numbers that could not be written into a TOML file."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_numbers(part)
+
+
 def _set(table: dict, setting: str) -> None:
     """Put one ``key=value`` into a nested table."""
     key, equals, text = setting.partition("=")
     if not equals or not key.strip():
         raise UserError(f"--set takes key=value, such as optimizer.lr=0.01, not '{setting}'")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        value = _parsed(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()  # a word without quotes
+    except ValueError as error:
+        raise UserError(f"--set {key.strip()}: {error}") from None
     *folders, last = key.strip().split(".")
+    if len(folders) > _DEEPEST:
+        raise UserError(f"--set takes key=value, and this key has {len(folders) + 1} parts")
     for folder in folders:
         table = table.setdefault(folder, {})
         if not isinstance(table, dict):
             raise UserError(f"--set {key}: '{folder}' is a single value, not a table")
     table[last] = value
-
-
-def _say(model: type[BaseModel], problem: Any, where: str) -> str:
-    """One problem of a validation in words."""
-    place = [str(part) for part in problem["loc"]]
-    key = ".".join(([where] if where else []) + place)
-    given = problem["input"]
-    match problem["type"]:
-        case "extra_forbidden":
-            allowed = _fields_at(model, place[:-1])
-            return f"unknown key '{key}'{did_you_mean(place[-1], allowed)} Allowed: {', '.join(allowed) or 'none'}"
-        case "missing":
-            return f"'{key}' is missing"
-        case "literal_error":
-            allowed = [word.strip("',") for word in problem["ctx"]["expected"].split() if word != "or"]
-            return f"'{key}' is {given!r}{did_you_mean(given, allowed)} Allowed: {', '.join(allowed)}"
-        case _:
-            message = problem["msg"].replace("Input should be", "it should be")
-            return f"'{key}' is {given!r}; {message[0].lower() + message[1:]}"
 
 
 def _fields_at(model: Any, place: list[str]) -> list[str]:
