@@ -68,7 +68,7 @@ def checked_json(kind: Any, text: str | bytes, where: str) -> Any:
         TypeAdapter(kind).validate_json(text, strict=True)
         return json.loads(text)
     except ValidationError as error:
-        found = problems(error, {})
+        found = problems(error)
         raise UserError(f"{where} is damaged or of another version of ichikara: {'; '.join(found[:3])}") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where} is damaged or of another version of ichikara: {error}") from None
@@ -116,7 +116,9 @@ def _place(problem: Any, given: Any) -> list[Any]:
     place: list[Any] = []
     *_, last = problem["loc"] or (None,)
     for part in problem["loc"]:
-        inside = part in given if isinstance(given, dict) else isinstance(given, list | tuple) and part in range(len(given))
+        inside = (
+            part in given if isinstance(given, dict) else isinstance(given, list | tuple) and part in range(len(given))
+        )
         if inside:
             given = given[part]
         if inside or (part == last and problem["type"] in ("missing", "extra_forbidden")):

@@ -257,7 +257,7 @@ def find_lr(
         out.print(
             "the loss falls fastest at a learning rate of",
             bold(f"{found.suggestion:.3g}"),
-            f"and is lowest at {lowest:.3g}: train with --set optimizer.lr={found.suggestion:.2g}"
+            f"and is lowest at {lowest:.3g}: train with --set optimizer.lr={found.suggestion:.2g}",
         )
     if as_json:
         print_json({"suggestion": found.suggestion, "lowest": float(lowest)})

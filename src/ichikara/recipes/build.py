@@ -137,9 +137,10 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
             "the models gan and dcgan and the loss 'adversarial' belong together: set both model.name and loss.name"
         )
     batch = min(recipe.training.batch_size, len(train))
+    loader = _loader(recipe, train, orders)  # before the network, since a text may be shorter than a window
     model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole, batch)
     if isinstance(model, Adversaries):
-        return _adversarial_parts(recipe, train, test, scaler, objective, model, orders, masks)
+        return _adversarial_parts(recipe, train, test, scaler, objective, model, loader, masks)
     optimizer = _made("optimizer", OPTIMIZERS, recipe.optimizer, model.parameters(), leave_out=("params",))
     schedule = None
     if recipe.schedule is not None:
@@ -166,7 +167,6 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
         generator=masks,
         engine=training.engine,
     )
-    loader = _loader(recipe, train, orders)
     _check_cycle(recipe, schedule, len(loader))
     watched: Any = validation
     if validation is not None and validation.task == "text":
@@ -189,7 +189,7 @@ def _check_cycle(recipe: Recipe, schedule: Any, batches: int) -> None:
         )
 
 
-def _adversarial_parts(recipe, train, test, scaler, objective, model, orders, masks) -> Parts:
+def _adversarial_parts(recipe, train, test, scaler, objective, model, loader, masks) -> Parts:
     """The parts of a run that trains a GAN; it has no validation."""
     training, plain = recipe.training, type(recipe.training)(epochs=1)
     unused = [f"training.{name}" for name in _OF_ONE_LOSS if getattr(training, name) != getattr(plain, name)]
@@ -208,9 +208,7 @@ def _adversarial_parts(recipe, train, test, scaler, objective, model, orders, ma
         )
     options = options_of(_adversarial, recipe.loss.options, "loss")
     trainer = AdversarialTrainer(model, Optimizers(*pair), generator=masks, engine=training.engine, **options)
-    return Parts(
-        recipe, train, None, test, scaler, objective, model, trainer, _loader(recipe, train, orders), None, None
-    )
+    return Parts(recipe, train, None, test, scaler, objective, model, trainer, loader, None, None)
 
 
 def _adversarial(smooth: float = 0.9):

@@ -1,9 +1,9 @@
 """The object code of kernels: cached on disk from one run to the next, and loaded by LLVM.
 
-A file has two lines of text, which are a checksum and the external symbols that the code calls, and then the object code.
-It lies beside Python's compiled modules, or where ``NUMBA_CACHE_DIR`` says, or else among the user's caches. It is valid
-for the processor, the Python and the libraries it was made with, and for the sources of all compiled functions, since
-the code of one is linked into others.
+A file has two lines of text, which are a checksum and the external symbols that the code calls, and then the object
+code. It lies beside Python's compiled modules, or where ``NUMBA_CACHE_DIR`` says, or else among the user's caches. It
+is valid for the processor, the Python and the libraries it was made with, and for the sources of all compiled
+functions, since the code of one is linked into others.
 
 Wrong code computes wrong numbers, or ends the process, and LLVM does not notice. So the checksum is one of all that: of
 the code, its name, which stands for the function and the types of its arguments, and what it is valid for. It is
