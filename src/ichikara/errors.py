@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 
-__all__ = ["UnknownAttribute", "UserError", "VaultOpenedError", "choose", "did_you_mean"]
+__all__ = ["UnknownAttribute", "UserError", "VaultOpenedError", "choose", "did_you_mean", "plural"]
 
 
 class UserError(ValueError):
@@ -57,3 +57,13 @@ def choose(kind, name, choices):
     if isinstance(name, Hashable) and name in choices:
         return choices[name]
     raise UserError(f"unknown {kind} '{name}'{did_you_mean(name, choices)} Allowed: {', '.join(choices)}")
+
+
+def plural(count: int, noun: str) -> str:
+    """A number with its noun, in the plural where it has to be.
+
+    >>> plural(1, "batch"), plural(1200, "batch"), plural(0, "example")
+    ('1 batch', '1,200 batches', '0 examples')
+    """
+    ending = "" if count == 1 else "es" if noun.endswith(("s", "x", "ch")) else "s"
+    return f"{count:,} {noun}{ending}"

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import sys
 import tempfile
 import traceback
@@ -62,16 +63,21 @@ def _explain(error: Exception) -> int:
     if isinstance(error, UserError):
         message, status = str(error), error.exit_code
     elif hasattr(error, "format_message"):  # Typer's, about the words of the command
-        message = f"{error.format_message().rstrip('.')}; {_command_of(error)} --help lists what there is"
+        message = f"{_in_our_words(error.format_message())} (see {_command_of(error)} --help)"
         status = error.exit_code  # type: ignore[attr-defined]
     elif isinstance(error, MemoryError):
         message = f"memory ran out ({error or 'no size is known'}); a smaller network, batch or data set needs less"
     elif isinstance(error, OSError) and error.strerror:
-        message = f"{error.filename or 'a file'} cannot be used: {error.strerror}"
+        message = f"{error.filename or 'the output'} cannot be used: {error.strerror}"
     else:
         message, status = _unforeseen(error), 1
     err.print(bold("error:", "red"), " ".join(line.strip() for line in message.splitlines()))
     return status
+
+
+def _in_our_words(message: str) -> str:
+    message = re.sub(r", unable to parse .*", "", message.replace("Input should be", "it should be"))
+    return message[:1].lower() + message[1:].rstrip(".")
 
 
 def _command_of(error: Any) -> str:

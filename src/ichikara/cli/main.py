@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from ..errors import UserError
+from ..errors import UserError, plural
 from .output import bold, err, out, print_json, visible
 
 __all__ = ["app"]
@@ -32,7 +32,28 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as optimizer.lr=0.1.")
 ]
 RecipeName = Annotated[str, typer.Argument(help="A recipe's name, or the path of a TOML file.", show_default=False)]
-Run = Annotated[Path, typer.Argument(help="The folder of a run.", show_default=False)]
+
+
+def _path(text: str) -> Path:
+    """The path that a word names. An empty one, as of a variable that is not set, would be the current folder."""
+    if not text.strip():
+        raise typer.BadParameter("it is empty; give the name of a file or a folder")
+    return Path(text)
+
+
+def _picture(text: str) -> Path:
+    """The path of a picture that is written at the end of a long computation, so it is checked at its start."""
+    path = _path(text)
+    if not path.parent.is_dir() or path.is_dir() or path.suffix.lower() not in (".png", ".pdf", ".svg", ".jpg"):
+        raise typer.BadParameter(f"{path} is no name of a picture in a folder that exists, such as plot.png")
+    return path
+
+
+_FILE: dict[str, Any] = {"parser": _path, "metavar": "PATH", "show_default": False}
+Run = Annotated[Path, typer.Argument(parser=_path, metavar="RUN", help="The folder of a run.", show_default=False)]
+Picture = Annotated[
+    Path | None, typer.Option(parser=_picture, metavar="PATH", help="Write a plot here (PNG).", show_default=False)
+]
 
 
 @app.callback()
@@ -79,9 +100,9 @@ def train(
     set_: Settings = None,
     seed: Annotated[int | None, typer.Option(help="The seed of everything random.", min=0, show_default=False)] = None,
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="The folder of the run; by default runs/RECIPE-N.", show_default=False)
+        Path | None, typer.Option("--out", help="The folder of the run; by default runs/RECIPE-N.", **_FILE)
     ] = None,
-    resume: Annotated[Path | None, typer.Option(help="Resume the run in this folder.", show_default=False)] = None,
+    resume: Annotated[Path | None, typer.Option(help="Resume the run in this folder.", **_FILE)] = None,
     engine: Annotated[
         str | None,
         typer.Option(help="What computes a step: eager, replay, or auto, which chooses.", show_default=False),
@@ -138,13 +159,9 @@ def _announce(parts) -> None:
     count = sum(p.size for p in parts.model.parameters())
     options = ", ".join(f"{key} {value}" for key, value in recipe.optimizer.options.items())
     err.print(f"data       {parts.train.name}: {', '.join(sizes)}")
-    err.print(f"model      {layers}, {count:,} parameters")
-    epochs = _epochs(recipe.training.epochs)
-    err.print(f"training   {epochs} of {len(parts.loader)} batches, {recipe.optimizer.name} {options}")
-
-
-def _epochs(count) -> str:
-    return f"{count} epoch{'s' if count != 1 else ''}"
+    err.print(f"model      {layers}, {plural(count, 'parameter')}")
+    epochs, batches = plural(recipe.training.epochs, "epoch"), plural(len(parts.loader), "batch")
+    err.print(f"training   {epochs} of {batches}, {recipe.optimizer.name} {options}")
 
 
 def _report(parts, folder, summary) -> None:
@@ -158,7 +175,7 @@ def _report(parts, folder, summary) -> None:
         err.print(f"stopped after epoch {trainer.epoch}: {trainer.stopped}")
     words = describe(summary)
     best = f" (weights of epoch {summary['best_epoch']})" if summary["best_epoch"] not in (None, trainer.epoch) else ""
-    err.print(bold(words), f"{best} · {_epochs(summary['epochs'])} in {summary['seconds']:.1f} s", sep="")
+    err.print(bold(words), f"{best} · {plural(summary['epochs'], 'epoch')} in {summary['seconds']:.1f} s", sep="")
     if summary["baseline"]:
         baseline = summary["baseline"]
         err.print(f"baseline   {baseline['name']}: {describe(baseline)} in {baseline['seconds']:.1f} s")
@@ -181,7 +198,7 @@ def evaluate(
 
     result = evaluate_run(run, again)
     times = "once" if result["openings"] == 1 else f"{result['openings']} times"
-    out.print(bold(describe(result)), f"on {result['examples']} examples; test set opened {times}")
+    out.print(bold(describe(result)), f"on {plural(result['examples'], 'example')}; test set opened {times}")
     if as_json:
         print_json(result)
 
@@ -189,7 +206,9 @@ def evaluate(
 @app.command()
 def predict(
     run: Run,
-    file: Annotated[Path, typer.Argument(metavar="INPUT", help="A .csv table, an .npy array or a .png picture.")],
+    file: Annotated[
+        Path, typer.Argument(parser=_path, metavar="INPUT", help="A .csv table, an .npy array or a .png picture.")
+    ],
     invert: Annotated[bool, typer.Option("--invert", help="The picture is dark ink on a light background.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -221,7 +240,7 @@ def cross_validate(
     folds: Annotated[int, typer.Option(help="How many parts; each is the validation part once.", min=2)] = 5,
     jobs: Annotated[int, typer.Option(help="How many folds are trained in parallel.", min=1)] = 1,
     set_: Settings = None,
-    picture: Annotated[Path | None, typer.Option(help="Write a plot by fold here (PNG).", show_default=False)] = None,
+    picture: Picture = None,
     as_json: Json = False,
 ) -> None:
     """Train a recipe on each fold of its data, and show how much the results vary."""
@@ -243,7 +262,7 @@ def cross_validate(
 def find_lr(
     recipe: RecipeName,
     set_: Settings = None,
-    picture: Annotated[Path | None, typer.Option(help="Write the curve here (PNG).", show_default=False)] = None,
+    picture: Picture = None,
     as_json: Json = False,
 ) -> None:
     """Try rising learning rates on a recipe, and suggest one."""
@@ -266,7 +285,9 @@ def find_lr(
 @app.command()
 def generate(
     run: Run,
-    prompt: Annotated[str, typer.Option(help="What the text begins with.")] = "\n",
+    prompt: Annotated[
+        str | None, typer.Option(help="What the text begins with; by default with a new line.", show_default=False)
+    ] = None,
     tokens: Annotated[int, typer.Option(help="How many characters to write.", min=0)] = 500,
     temperature: Annotated[
         float, typer.Option(help="Below 1 less random, above 1 more random, 0 always the likeliest.")
@@ -279,7 +300,7 @@ def generate(
 
     characters = generate_text(run, prompt, tokens, temperature, top_k, seed)
     shown = visible if sys.stdout.isatty() else str
-    sys.stdout.write(shown(prompt))
+    sys.stdout.write(shown(prompt or ""))
     for character in characters:
         sys.stdout.write(shown(character))
         sys.stdout.flush()
@@ -293,7 +314,7 @@ def sample(
     seed: Annotated[int, typer.Option(help="Of the noise.", min=0)] = 0,
     judge_run: Annotated[
         Path | None,
-        typer.Option("--judge", help="A run whose classifier evaluates the images.", show_default=False),
+        typer.Option("--judge", help="A run whose classifier evaluates the images.", **_FILE),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -301,7 +322,7 @@ def sample(
     from ..recipes import sample_run
 
     result = sample_run(run, count, seed, judge_run)
-    out.print(f"{result['samples']} samples in {result['sheet']}")
+    out.print(f"{plural(result['samples'], 'sample')} in {result['sheet']}")
     if judge_run is not None:
         out.print(
             f"{judge_run} has a mean confidence of {result['confidence']:.1%}, and finds "

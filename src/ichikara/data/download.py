@@ -72,7 +72,10 @@ def _folders() -> list[Path]:
     named = os.environ.get(VARIABLE)
     if not named:
         return [cache_folder()]
-    folder = Path(named).expanduser()
+    try:
+        folder = Path(named).expanduser()
+    except RuntimeError:  # of nobody
+        folder = Path(named)
     if not folder.is_dir():
         raise UserError(
             f"{VARIABLE} names {folder}, which is not a folder; set it to the folder with the data, or unset it"

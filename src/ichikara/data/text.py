@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from ichikara.checks import number
-from ichikara.errors import UserError
+from ichikara.errors import UserError, plural
 
 from .dataset import Dataset
 from .download import RemoteFile, fetch
@@ -106,7 +106,9 @@ def text_dataset(
     ([0, 1, 1], [1, 1, 0], ('a', 'b'))
     """
     if len(text) < 2:
-        raise UserError(f"{name} has {len(text)} characters; at least two are needed, one to follow the other")
+        raise UserError(
+            f"{name} has {plural(len(text), 'character')}; at least two are needed, one to follow the other"
+        )
     vocabulary = CharVocabulary(text) if vocabulary is None else vocabulary
     ids = vocabulary.encode(text)
     return Dataset(ids[:-1], ids[1:], name, vocabulary.characters, source=source, task="text", part=part)

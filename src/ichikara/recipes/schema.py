@@ -116,9 +116,11 @@ def find_recipe(name: str) -> Path:
     if name in known:
         return known[name]
     path = Path(name)
-    if path.suffix == ".toml" or "/" in name:
+    if path.suffix == ".toml" or "/" in name or path.is_dir():
         if path.is_file():
             return path
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; a recipe is a .toml file, and a run goes on by --resume {path}")
         raise UserError(f"there is no recipe file {path}")
     hint = did_you_mean(name, known)
     raise UserError(f"unknown recipe '{name}'{hint} Known: {', '.join(known)}; or give the path of a .toml file")
