@@ -41,7 +41,7 @@ def _status(words: list[str]) -> int:
         return 0
     except typer.Exit as end:
         return end.exit_code
-    except BrokenPipeError:  # the reader of our output has gone
+    except (BrokenPipeError, SystemExit):  # the reader of our output has gone; Rich ends the program where it finds out
         silence(sys.stdout)
         return 0
     except (KeyboardInterrupt, typer.Abort):
