@@ -129,7 +129,7 @@ def test_an_empty_text(run, tmp_path):
         ("a", "at least two are needed"),
         ("ab" * 5, "at least two are needed"),  # of which one is left to validate with
         ("ab" * 40, "(validation part) has 8 characters; a context of 8 needs at least 9"),
-        ("ab" * 4, "characters"),
+        ("ab" * 4, "has 1 character; at least two are needed"),
     ],
 )
 def test_a_text_shorter_than_the_context(run, tmp_path, text, expected):

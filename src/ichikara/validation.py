@@ -39,7 +39,7 @@ def shown(value: Any) -> str:
     """A value as it can stand in a message: long ones shortened, whatever they are.
 
     >>> shown("a" * 1000)
-    "'aaaaaaaaaaaaaaaaaaaaaaaaaaaa…aaaaaaaaaaaaaaaaaaaaaaaaaaaaa'"
+    "'aaaaaaaaaaaaaaaaaaaaaaaaaaa…aaaaaaaaaaaaaaaaaaaaaaaaaaaa'"
     >>> shown(10**5000)
     'a whole number of 16610 bits'
     """
