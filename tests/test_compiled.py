@@ -213,11 +213,15 @@ def test_a_damaged_file_is_written_again(shown, tmp_path):
     found, _ = shown("float32")
     files = sorted((tmp_path / "cache").rglob("*.kernel"))
     assert len(files) == 2
-    for change in (lambda data: data[:-100], lambda data: b"", lambda data: b"x" + data):
+    for change in (
+        lambda data: data[:-100],
+        lambda data: data[:200] + bytes(len(data) - 200),
+        lambda data: data[:-2000] + bytes([data[-2000] ^ 4]) + data[-1999:],
+    ):
         for file in files:
             file.write_bytes(change(file.read_bytes()))
         assert shown("float32") == (found, True)
-        assert shown("float32") == (found, False)
+    assert shown("float32") == (found, False)
     assert sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file()) == files  # and no others
 
 
@@ -303,8 +307,8 @@ def test_code_that_calls_a_missing_function_is_not_loaded():
 def test_a_cache_that_cannot_be_written_warns_once(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "below"))
-    code_cache._warn_not_cached.cache_clear()
-    with pytest.warns(UserWarning, match="set NUMBA_CACHE_DIR to a folder that can be written"):
+    monkeypatch.setattr(code_cache, "_warned", [])
+    with pytest.warns(UserWarning, match="set NUMBA_CACHE_DIR to a folder of your own"):
         code_cache.write(Path(__file__), code_cache.ObjectCode("one", [], b""))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -315,3 +319,119 @@ def test_a_cache_that_cannot_be_written_warns_once(monkeypatch, tmp_path):
         code_cache.write(Path(__file__), code_cache.ObjectCode("one", ["f", "g"], b"\n\n"))
     assert code_cache.read(Path(__file__), "one") == code_cache.ObjectCode("one", ["f", "g"], b"\n\n")
     assert code_cache.read(Path(__file__), "two") is None
+
+
+@pytest.fixture
+def cached(tmp_path, monkeypatch):
+    """Code that was written to a cache: its source, the code, the file."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(code_cache, "_warned", [], raising=False)
+    source = Path(code_cache.__file__)
+    code = code_cache.ObjectCode("one", ["malloc", "free"], numpy.random.default_rng(0).bytes(4000))
+    code_cache.write(source, code)
+    (file,) = (tmp_path / "cache").rglob("*.kernel")
+    return source, code, file
+
+
+def test_no_flipped_bit_is_loaded(cached):
+    source, code, file = cached
+    assert code_cache.read(source, "one") == code
+    whole = file.read_bytes()
+    for bit in numpy.random.default_rng(0).choice(8 * len(whole), 200, replace=False).tolist():
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(damaged)
+        assert code_cache.read(source, "one") is None, f"bit {bit}"
+    file.write_bytes(whole)
+    assert code_cache.read(source, "one") == code
+
+
+def test_code_counts_for_what_it_was_compiled_for_alone(cached, monkeypatch):
+    source, _, file = cached
+    file.with_name(file.name.replace("one", "two")).write_bytes(file.read_bytes())  # other types, or another function
+    assert code_cache.read(source, "two") is None
+    assert code_cache.read(Path(code_cache.__file__).with_name("lazy.py"), "one") is None
+    monkeypatch.setattr(code_cache, "_fingerprint", lambda source: "another version")
+    assert code_cache.read(source, "one") is None
+    monkeypatch.undo()
+    monkeypatch.setattr(code_cache, "_target_key", lambda: "another processor")
+    file.with_name("one-another processor.kernel").write_bytes(file.read_bytes())
+    assert code_cache.read(source, "one") is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no owners and modes")
+@pytest.mark.parametrize("of", ["folder", "file"])
+def test_a_cache_that_others_can_write_is_not_used_and_that_is_said_once(cached, of):
+    source, code, file = cached
+    place = file.parent if of == "folder" else file
+    mode = place.stat().st_mode
+    place.chmod(mode | 0o002)
+    with pytest.warns(UserWarning, match=r"others can write to it: chmod go-w"):
+        assert code_cache.read(source, "one") is None
+    assert code_cache.read(source, "one") is None  # without another warning, which would be an error
+    place.chmod(mode)
+    assert code_cache.read(source, "one") == code
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no owners and modes")
+@pytest.mark.parametrize(
+    ("mode", "user", "group", "expected"),
+    [
+        (0o644, "ours", "same", True),
+        (0o600, "root", "same", True),
+        (0o644, "nobody", "same", False),
+        (0o646, "ours", "same", False),
+        (0o664, "ours", "same", False),  # the sources are not writable for the group
+        (0o664, "root", "other", False),
+    ],
+)
+def test_whom_a_cache_may_belong_to(mode, user, group, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(code_cache, "_warned", ["already"])
+    source = tmp_path / "source.py"
+    source.touch()
+    source.chmod(0o644)
+    owner = {"ours": os.geteuid(), "root": 0, "nobody": 65534}[user]
+    status = os.stat_result((mode, 0, 0, 0, owner, source.stat().st_gid + (group == "other"), 0, 0, 0, 0))
+    assert code_cache._is_trusted(source, status, source) is expected
+    source.chmod(0o664)  # as where each user has a group
+    shared = user != "nobody" and group == "same" and not mode & 0o002
+    assert code_cache._is_trusted(source, status, source) is (expected or shared)
+
+
+def test_a_named_pipe_in_the_cache_is_not_waited_for(cached):
+    source, _, file = cached
+    file.unlink()
+    os.mkfifo(file)
+    assert code_cache.read(source, "one") is None
+
+
+def test_a_full_disk_leaves_nothing_behind(cached, monkeypatch):
+    source, code, file = cached
+    file.unlink()
+
+    def full(number):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ichikara.data.atomic.os.fsync", full)
+    with pytest.warns(UserWarning, match="cannot be cached"):
+        code_cache.write(source, code)
+    assert not list(file.parent.iterdir())
+
+
+def test_what_a_killed_writer_has_left_is_removed(cached):
+    source, code, file = cached
+    old, new = (file.with_name(f".{file.name}.{name}.tmp") for name in ("old", "new"))
+    old.touch()
+    new.touch()
+    os.utime(old, (1, 1))
+    code_cache.write(source, code)
+    assert sorted(file.parent.iterdir()) == [new, file]
+
+
+def test_a_relative_cache_folder_is_not_used(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, "caches")
+    folders = list(code_cache._cache_folders(Path(__file__)))
+    assert len(folders) == 2
+    assert folders[1].is_relative_to(tmp_path / ".cache")

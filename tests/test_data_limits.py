@@ -160,7 +160,7 @@ def test_a_gigabyte_of_zeros_is_no_text(tmp_path, read):
 
 @pytest.mark.parametrize("read", [load_csv, load_text, load_recipe, load_npz])
 def test_what_is_larger_than_the_memory_is_refused(tmp_path, read, monkeypatch):
-    monkeypatch.setattr("ichikara.data.reading._free_memory", lambda: 1000)
+    monkeypatch.setattr("ichikara.data.reading.available", lambda: 1000)
     path = tmp_path / "a.toml"
     if read is load_npz:
         numpy.savez(path.with_suffix(".npz"), x=numpy.ones((100, 10)), y=numpy.arange(100) % 2)

@@ -1,7 +1,7 @@
 """Errors for the user: each says what was given, what was expected and what to do."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -15,6 +15,7 @@ __all__ = [
     "did_you_mean",
     "key",
     "listed",
+    "plural",
     "setting",
     "speaking",
 ]
@@ -72,7 +73,7 @@ def choose(kind, name, choices):
     Traceback (most recent call last):
     ichikara.errors.UserError: unknown activation 'rleu'; did you mean 'relu'? Allowed: relu, tanh
     """
-    if name in choices:
+    if isinstance(name, Hashable) and name in choices:
         return choices[name]
     raise UserError(f"unknown {kind} '{str(name)[:LONGEST]}'{did_you_mean(name, choices)} Allowed: {listed(choices)}")
 
@@ -138,3 +139,13 @@ def advice(*ways: str, **arguments: Any) -> str:
     """
     found = [*ways, *(f"use {said}" for name, value in arguments.items() if (said := setting(name, value)))]
     return ", or ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+
+
+def plural(count: int, noun: str) -> str:
+    """A number with its noun, in the plural where it has to be.
+
+    >>> plural(1, "batch"), plural(1200, "batch"), plural(0, "example")
+    ('1 batch', '1,200 batches', '0 examples')
+    """
+    ending = "" if count == 1 else "es" if noun.endswith(("s", "x", "ch")) else "s"
+    return f"{count:,} {noun}{ending}"

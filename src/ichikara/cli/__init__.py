@@ -1,5 +1,5 @@
 """Floor 10: the `ichikara` command."""
 
-from .main import main
+from .entry import main
 
 __all__ = ["main"]

@@ -1,39 +1,77 @@
 """The `ichikara` command: recipes, train, evaluate, predict, summary.
 
-Each command prints what it will do, does it, and prints where its files are. Exit status: 0 success, 2 bad usage or
-input, 3 a test set that was opened before, 130 interrupted.
+Each command prints what it will do, does it, and prints where its files are. Exit status: 0 success, 1 a fault of
+ichikara, 2 bad usage or input, or a lack of memory or room, 3 a test set that was opened before, 130 interrupted.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from ..errors import UserError
+from ..errors import UserError, plural
+from .output import bold, err, out, print_json, visible
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="ichikara",
     help="Deep learning from almost scratch. Start with: ichikara train digits",
-    no_args_is_help=True,
+    epilog="Exit status: 0 success, 1 a fault of ichikara, 2 bad usage or input, 3 a test set that was opened before, "
+    "130 interrupted.",
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for programs.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as optimizer.lr=0.1.")
 ]
 RecipeName = Annotated[str, typer.Argument(help="A recipe's name, or the path of a TOML file.", show_default=False)]
-Run = Annotated[Path, typer.Argument(help="The folder of a run.", show_default=False)]
+
+
+def _path(text: str) -> Path:
+    """The path that a word names. An empty one, as of a variable that is not set, would be the current folder."""
+    if not text.strip():
+        raise typer.BadParameter("it is empty; give the name of a file or a folder")
+    return Path(text)
+
+
+def _picture(text: str) -> Path:
+    """The path of a picture that is written at the end of a long computation, so it is checked at its start."""
+    path = _path(text)
+    if not path.parent.is_dir() or path.is_dir() or path.suffix.lower() not in (".png", ".pdf", ".svg", ".jpg"):
+        raise typer.BadParameter(f"{path} is no name of a picture in a folder that exists, such as plot.png")
+    return path
+
+
+_FILE: dict[str, Any] = {"parser": _path, "metavar": "PATH", "show_default": False}
+Run = Annotated[Path, typer.Argument(parser=_path, metavar="RUN", help="The folder of a run.", show_default=False)]
+Picture = Annotated[
+    Path | None, typer.Option(parser=_picture, metavar="PATH", help="Write a plot here (PNG).", show_default=False)
+]
+
+
+@app.callback()
+def ichikara(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from; so does ICHIKARA_DEBUG=1.")] = (
+        False
+    ),
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        print(f"ichikara {version_of('ichikara')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -43,13 +81,13 @@ def recipes(as_json: Json = False) -> None:
 
     known = {name: load_recipe(name) for name in packaged()}
     if as_json:
-        print(json.dumps({name: recipe.title for name, recipe in known.items()}, ensure_ascii=False))
+        print_json({name: recipe.title for name, recipe in known.items()})
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("recipe", "data", "what it trains"):
         table.add_column(heading, overflow="fold")
     for name, recipe in known.items():
-        table.add_row(f"[bold]{name}[/bold]", recipe.data.name, recipe.title)
+        table.add_row(bold(name), recipe.data.name, recipe.title)
     out.print(table)
     out.print("\nTrain one with: ichikara train RECIPE. A recipe of your own is the path of a TOML file.")
 
@@ -62,9 +100,9 @@ def train(
     set_: Settings = None,
     seed: Annotated[int | None, typer.Option(help="The seed of everything random.", min=0, show_default=False)] = None,
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="The folder of the run; by default runs/RECIPE-N.", show_default=False)
+        Path | None, typer.Option("--out", help="The folder of the run; by default runs/RECIPE-N.", **_FILE)
     ] = None,
-    resume: Annotated[Path | None, typer.Option(help="Resume the run in this folder.", show_default=False)] = None,
+    resume: Annotated[Path | None, typer.Option(help="Resume the run in this folder.", **_FILE)] = None,
     engine: Annotated[
         str | None,
         typer.Option(help="What computes a step: eager, replay, or auto, which chooses.", show_default=False),
@@ -102,7 +140,7 @@ def train(
     summary = train_run(parts, folder, resume=resume is not None, tell=err.print)
     _report(parts, folder, summary)
     if as_json:
-        print(json.dumps(summary, ensure_ascii=False))
+        print_json(summary)
     if summary["interrupted"] and summary["epochs"] < made.training.epochs:
         raise typer.Exit(130)
 
@@ -118,20 +156,16 @@ def _announce(parts) -> None:
     if parts.test is not None:
         sizes.append(f"{len(parts.test)} in the vault")
     if recipe.title:
-        err.print(f"[bold]{recipe.title}[/bold]")
+        err.print(bold(recipe.title))
     layers = " → ".join(type(layer).__name__ for layer in parts.model.children()) or type(parts.model).__name__
     count = sum(p.size for p in parts.model.parameters())
     options = ", ".join(f"{key} {value}" for key, value in recipe.optimizer.options.items())
     err.print(f"data       {parts.train.name}: {', '.join(sizes)}")
     for heading, words in describe_data(parts.train, recipe):
-        err.print(f"{heading:<11}{words}", markup=False)
-    err.print(f"model      {layers}, {count:,} parameters")
-    epochs = _epochs(recipe.training.epochs)
-    err.print(f"training   {epochs} of {len(parts.loader)} batches, {recipe.optimizer.name} {options}")
-
-
-def _epochs(count) -> str:
-    return f"{count} epoch{'s' if count != 1 else ''}"
+        err.print(f"{heading:<11}{words}")
+    err.print(f"model      {layers}, {plural(count, 'parameter')}")
+    epochs, batches = plural(recipe.training.epochs, "epoch"), plural(len(parts.loader), "batch")
+    err.print(f"training   {epochs} of {batches}, {recipe.optimizer.name} {options}")
 
 
 def _report(parts, folder, summary) -> None:
@@ -144,8 +178,8 @@ def _report(parts, folder, summary) -> None:
     if trainer.stopped:
         err.print(f"stopped after epoch {trainer.epoch}: {trainer.stopped}")
     words = describe(summary)
-    best = f" (weights of epoch {summary['best_epoch']})" if summary["best_epoch"] != trainer.epoch else ""
-    err.print(f"[bold]{words}[/bold]{best} · {_epochs(summary['epochs'])} in {summary['seconds']:.1f} s")
+    best = f" (weights of epoch {summary['best_epoch']})" if summary["best_epoch"] not in (None, trainer.epoch) else ""
+    err.print(bold(words), f"{best} · {plural(summary['epochs'], 'epoch')} in {summary['seconds']:.1f} s", sep="")
     if summary["baseline"]:
         baseline = summary["baseline"]
         err.print(f"baseline   {baseline['name']}: {describe(baseline)} in {baseline['seconds']:.1f} s")
@@ -168,24 +202,26 @@ def evaluate(
 
     result = evaluate_run(run, again)
     times = "once" if result["openings"] == 1 else f"{result['openings']} times"
-    out.print(f"[bold]{describe(result)}[/bold] on {result['examples']} examples; test set opened {times}")
+    out.print(bold(describe(result)), f"on {plural(result['examples'], 'example')}; test set opened {times}")
     if as_json:
-        print(json.dumps(result))
+        print_json(result)
 
 
 @app.command()
 def predict(
     run: Run,
-    file: Annotated[Path, typer.Argument(metavar="INPUT", help="A .csv table, an .npy array or a .png picture.")],
+    file: Annotated[
+        Path, typer.Argument(parser=_path, metavar="INPUT", help="A .csv table, an .npy array or a .png picture.")
+    ],
     invert: Annotated[bool, typer.Option("--invert", help="The picture is dark ink on a light background.")] = False,
     as_json: Json = False,
 ) -> None:
     """Predict with a run's network."""
     from ..recipes import predict_run
 
-    rows = predict_run(run, file, invert, lambda line: err.print(line, markup=False)).rows()
+    rows = predict_run(run, file, invert, err.print).rows()
     if as_json:
-        print(json.dumps({"run": str(run), "predictions": rows}, ensure_ascii=False))
+        print_json({"run": str(run), "predictions": rows})
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("row", justify="right")
@@ -208,7 +244,7 @@ def cross_validate(
     folds: Annotated[int, typer.Option(help="How many parts; each is the validation part once.", min=2)] = 5,
     jobs: Annotated[int, typer.Option(help="How many folds are trained in parallel.", min=1)] = 1,
     set_: Settings = None,
-    picture: Annotated[Path | None, typer.Option(help="Write a plot by fold here (PNG).", show_default=False)] = None,
+    picture: Picture = None,
     as_json: Json = False,
 ) -> None:
     """Train a recipe on each fold of its data, and show how much the results vary."""
@@ -223,14 +259,14 @@ def cross_validate(
     out.print(table)
     out.print(", ".join(f"{name} {result.means[name]:.4f} ± {result.spreads[name]:.4f}" for name in result.measures))
     if as_json:
-        print(json.dumps({"means": result.means, "spreads": result.spreads, "folds": result.rows}))
+        print_json({"means": result.means, "spreads": result.spreads, "folds": result.rows})
 
 
 @app.command("find-lr")
 def find_lr(
     recipe: RecipeName,
     set_: Settings = None,
-    picture: Annotated[Path | None, typer.Option(help="Write the curve here (PNG).", show_default=False)] = None,
+    picture: Picture = None,
     as_json: Json = False,
 ) -> None:
     """Try rising learning rates on a recipe, and suggest one."""
@@ -242,17 +278,20 @@ def find_lr(
         out.print("the loss fell at no rate; the network may not fit the data")
     else:
         out.print(
-            f"the loss falls fastest at a learning rate of [bold]{found.suggestion:.3g}[/bold], "
-            f"and is lowest at {lowest:.3g}: train with --set optimizer.lr={found.suggestion:.2g}"
+            "the loss falls fastest at a learning rate of",
+            bold(f"{found.suggestion:.3g}"),
+            f"and is lowest at {lowest:.3g}: train with --set optimizer.lr={found.suggestion:.2g}",
         )
     if as_json:
-        print(json.dumps({"suggestion": found.suggestion, "lowest": float(lowest)}))
+        print_json({"suggestion": found.suggestion, "lowest": float(lowest)})
 
 
 @app.command()
 def generate(
     run: Run,
-    prompt: Annotated[str, typer.Option(help="What the text begins with.")] = "\n",
+    prompt: Annotated[
+        str | None, typer.Option(help="What the text begins with; by default with a new line.", show_default=False)
+    ] = None,
     tokens: Annotated[int, typer.Option(help="How many characters to write.", min=0)] = 500,
     temperature: Annotated[
         float, typer.Option(help="Below 1 less random, above 1 more random, 0 always the likeliest.")
@@ -264,9 +303,10 @@ def generate(
     from ..recipes import generate_text
 
     characters = generate_text(run, prompt, tokens, temperature, top_k, seed)
-    sys.stdout.write(prompt)
+    shown = visible if sys.stdout.isatty() else str
+    sys.stdout.write(shown(prompt or ""))
     for character in characters:
-        sys.stdout.write(character)
+        sys.stdout.write(shown(character))
         sys.stdout.flush()
     sys.stdout.write("\n")
 
@@ -278,7 +318,7 @@ def sample(
     seed: Annotated[int, typer.Option(help="Of the noise.", min=0)] = 0,
     judge_run: Annotated[
         Path | None,
-        typer.Option("--judge", help="A run whose classifier evaluates the images.", show_default=False),
+        typer.Option("--judge", help="A run whose classifier evaluates the images.", **_FILE),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -286,14 +326,14 @@ def sample(
     from ..recipes import sample_run
 
     result = sample_run(run, count, seed, judge_run)
-    out.print(f"{result['samples']} samples in {result['sheet']}")
+    out.print(f"{plural(result['samples'], 'sample')} in {result['sheet']}")
     if judge_run is not None:
         out.print(
             f"{judge_run} has a mean confidence of {result['confidence']:.1%}, and finds "
             f"{result['classes_present']} of {len(result['classes'])} classes: {result['classes']}"
         )
     if as_json:
-        print(json.dumps(result))
+        print_json(result)
 
 
 @app.command()
@@ -309,24 +349,3 @@ def summary(recipe: RecipeName, set_: Settings = None) -> None:
         print(nn.summary(parts.model.discriminator, (1, *parts.shape)))
     else:
         print(nn.summary(parts.model, ops.zeros((1, *parts.shape), dtype=parts.train.inputs.dtype)))
-
-
-def main() -> None:
-    """Run the command; a UserError is printed as one line and gives the exit status."""
-    try:
-        app(standalone_mode=True)
-    except UserError as error:
-        err.print(f"[red]error:[/red] {_escape(error)}")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("interrupted")
-        sys.exit(130)
-    except BrokenPipeError:  # the reader of our output has gone
-        sys.stderr.close()
-        sys.exit(0)
-
-
-def _escape(error) -> str:
-    from rich.markup import escape
-
-    return escape(str(error))

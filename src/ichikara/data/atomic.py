@@ -7,10 +7,11 @@ from pathlib import Path
 __all__ = ["write_atomically"]
 
 
-def write_atomically(path: str | os.PathLike, content: bytes) -> None:
+def write_atomically(path: str | os.PathLike, content: bytes, mode: int | None = None) -> None:
     """Write the content to a file so that a reader finds the old content or the new, and never a part.
 
-    Arguments: ``path``, whose folder exists; ``content``, the bytes.
+    Arguments: ``path``, whose folder exists; ``content``, the bytes; ``mode``, the file's permissions, by default those
+    of any new file.
     Errors: `OSError` when the folder cannot be written to or is full; the old file is then untouched.
 
     >>> import tempfile
@@ -28,6 +29,8 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if mode is not None:
+            os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

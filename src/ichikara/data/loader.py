@@ -7,7 +7,7 @@ import numpy
 
 from ichikara.arrays import Generator, default_generator
 from ichikara.checks import whole_number, yes_or_no
-from ichikara.errors import UserError
+from ichikara.errors import UserError, plural
 
 from .dataset import Dataset
 
@@ -82,8 +82,8 @@ class DataLoader(_Loader):
         self.transform = transform
         if not len(self):
             raise UserError(
-                f"drop_last with batch_size {self.batch_size} leaves no batch of the {len(dataset)} examples of "
-                f"{dataset.name}; use smaller batches"
+                f"drop_last with batch_size {self.batch_size} leaves no batch of the "
+                f"{plural(len(dataset), 'example')} of {dataset.name}; use smaller batches"
             )
 
     def __len__(self) -> int:
@@ -145,8 +145,8 @@ class TextLoader(_Loader):
         if len(dataset) < self.context:
             part = f" ({dataset.part} part)" if dataset.part else ""
             raise UserError(
-                f"{dataset.name}{part} has {len(dataset) + 1} characters; a context of {self.context} needs at least "
-                f"{self.context + 1}: use a longer text or a shorter context"
+                f"{dataset.name}{part} has {plural(len(dataset) + 1, 'character')}; a context of "
+                f"{self.context} needs at least {self.context + 1}: use a longer text or a shorter context"
             )
         windows = len(dataset) // self.context
         most = -(-windows // self.batch_size)

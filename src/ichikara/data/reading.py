@@ -2,10 +2,10 @@
 
 import os
 import stat
-from pathlib import Path
 from typing import BinaryIO
 
 from ichikara.errors import UserError
+from ichikara.memory import available
 
 __all__ = ["check_room", "open_file", "read_text", "reason"]
 
@@ -67,8 +67,8 @@ def read_text(path: str | os.PathLike, memory: int = 8) -> str:
 
 def check_room(path: str | os.PathLike, needed: int) -> None:
     """Refuse what would not fit into the memory that is free, before any of it is taken."""
-    free = _free_memory()
-    if free is not None and needed > free:
+    free = available()
+    if needed > free:
         raise UserError(
             f"{path} needs about {needed / 2**30:,.1f} GiB of memory, and {free / 2**30:,.1f} GiB are free; "
             f"use a part of it"
@@ -91,19 +91,3 @@ def _check_zeros(path, content: bytes) -> None:
     place = content.find(0)
     if place >= 0:
         raise UserError(f"{path} is no text: byte {place:,} is zero; save it as a text in UTF-8")
-
-
-def _free_memory() -> int | None:
-    """Bytes that a process can still take; None where the system does not say."""
-    limits = []
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                limits.append(1024 * int(line.split()[1]))
-        group = Path("/sys/fs/cgroup")  # a container has less than its machine
-        most = (group / "memory.max").read_text().strip()
-        if most.isdecimal():
-            limits.append(max(int(most) - int((group / "memory.current").read_text()), 0))
-    except (OSError, ValueError, IndexError):
-        pass
-    return min(limits, default=None)

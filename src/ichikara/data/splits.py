@@ -7,7 +7,7 @@ import numpy
 
 from ichikara.arrays import Generator
 from ichikara.checks import number, whole_number, yes_or_no
-from ichikara.errors import UserError, advice, key
+from ichikara.errors import UserError, advice, key, plural
 
 from .dataset import Dataset
 
@@ -68,7 +68,7 @@ def split(
     empty = [part for part, size in sizes.items() if size < 1]
     if empty:
         raise UserError(
-            f"{dataset.name}: of {len(dataset)} examples none is left for {' and '.join(empty)}; "
+            f"{dataset.name}: of {plural(len(dataset), 'example')} none is left for {' and '.join(empty)}; "
             f"use more data or other fractions"
         )
     stratify = dataset.task == "classification" if stratify is None else yes_or_no("stratify", stratify)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from ichikara.checks import number
-from ichikara.errors import UserError, key
+from ichikara.errors import UserError, key, plural
 
 from .dataset import Dataset
 from .download import RemoteFile, fetch
@@ -110,7 +110,7 @@ def text_dataset(
     """
     if len(text) < 2:
         raise UserError(
-            f"{name} has {len(text)} character{'s'[: len(text) != 1]}; at least two are needed, one to follow the other"
+            f"{name} has {plural(len(text), 'character')}; at least two are needed, one to follow the other"
         )
     vocabulary = CharVocabulary(text) if vocabulary is None else vocabulary
     ids = vocabulary.encode(text)

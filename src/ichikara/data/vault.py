@@ -5,12 +5,14 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 from ichikara.checks import yes_or_no
 from ichikara.errors import UserError, VaultOpenedError
+from ichikara.validation import checked_json
 
 from .atomic import write_atomically
 from .dataset import Dataset
@@ -27,6 +29,29 @@ class Opening(NamedTuple):
     by: str
     when: str
     again: bool
+
+
+@dataclass
+class _RecordedData:
+    name: str
+    examples: int
+    checksum: str
+
+
+@dataclass
+class _RecordedOpening:
+    by: str
+    when: str
+    again: bool
+
+
+@dataclass
+class _Record:
+    """The file of a vault's record."""
+
+    format: Literal["ichikara vault 1"]
+    data: _RecordedData
+    openings: list[_RecordedOpening]
 
 
 class TestVault:
@@ -108,20 +133,18 @@ class TestVault:
         if self._path is None:
             return list(self._memory)
         try:
-            record = json.loads(self._path.read_bytes())
-            if record["format"] != FORMAT:
-                raise ValueError(record["format"])
-            openings = [_opening(entry) for entry in record["openings"]]
-            name, checksum = str(record["data"]["name"]), str(record["data"]["checksum"])
+            record = checked_json(_Record, self._path.read_bytes(), str(self._path))
         except OSError as error:
             raise UserError(
                 f"cannot read the record of the test set, {self._path}: {error.strerror or error}"
             ) from None
-        except (ValueError, KeyError, TypeError):
+        except UserError as error:
             raise UserError(
-                f"{self._path} is damaged or not the record of a test set; it is left as it is, and the vault stays "
-                f"closed. Restore it from a copy, or move it away if you know that the test set was never opened"
+                f"{error}. This record of a test set is left as it is, and the vault stays closed. "
+                f"Restore it from a copy, or move it away if you know that the test set was never opened"
             ) from None
+        openings = [Opening(entry["by"], entry["when"], entry["again"]) for entry in record["openings"]]
+        name, checksum = record["data"]["name"], record["data"]["checksum"]
         if checksum != self._checksum:
             raise UserError(
                 f"{self._path} is the record of another test set ({name}, checksum {checksum[:12]}…); this is "
@@ -168,13 +191,6 @@ class TestVault:
             with file:  # closing releases the lock, and so does the end of the process
                 _lock(file)
                 yield
-
-
-def _opening(entry: dict[str, Any]) -> Opening:
-    by, when, again = entry["by"], entry["when"], entry["again"]
-    if not (isinstance(by, str) and isinstance(when, str) and isinstance(again, bool)):
-        raise TypeError(entry)
-    return Opening(by, when, again)
 
 
 def _lock(file) -> None:

@@ -1,11 +1,34 @@
 """Parameter: a tensor that a module learns."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from ..arrays import as_array, as_dtype, namespace
 from ..autodiff import Tensor, raw, wrap
 
-__all__ = ["Parameter", "converted"]
+__all__ = ["Parameter", "converted", "limited"]
+
+_room: ContextVar[list[float] | None] = ContextVar("ichikara_room", default=None)
+
+
+@contextmanager
+def limited(most: float) -> Iterator[None]:
+    """Within the block, new parameters have at most this many bytes in all; others raise MemoryError untouched.
+
+    >>> import ichikara
+    >>> with limited(100):
+    ...     Parameter(ichikara.zeros(30))
+    Traceback (most recent call last):
+    MemoryError: the parameters have at least 120 bytes, and 100 are free
+    """
+    token = _room.set([most, 0])
+    try:
+        yield
+    finally:
+        _room.reset(token)
 
 
 class Parameter(Tensor):
@@ -28,7 +51,10 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = True):
-        self._data = as_array(raw(data), copy=True)
+        array, room = raw(data), _room.get()
+        if room is not None:
+            _take(room, array)
+        self._data = as_array(array, copy=True)
         self._node = None
         self.requires_grad = requires_grad
 
@@ -48,6 +74,15 @@ class Parameter(Tensor):
 
     def __repr__(self):
         return f"Parameter containing:\n{super().__repr__()}"
+
+
+def _take(room: list[float], data: Any) -> None:
+    """Count the bytes of a new parameter. Zeros that were never written to have taken no memory up to here."""
+    size = math.prod(getattr(data, "shape", ())) * getattr(getattr(data, "dtype", None), "itemsize", 0)
+    most, taken = room
+    room[1] += size
+    if taken + 4 * size > most:  # itself, and while it is drawn three more of its size
+        raise MemoryError(f"the parameters have at least {taken + size:,} bytes, and {int(most):,} are free")
 
 
 def converted(tensor: Tensor, dtype) -> Tensor:

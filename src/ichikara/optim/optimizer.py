@@ -305,6 +305,10 @@ class Optimizer:
                     f"{name} of parameter {index} has shape {value.shape} in the saved state, and {shape} here: the "
                     "model is not the one that was saved"
                 )
+            if name == "step":
+                number = float(value)
+                if not (0 <= number < 2**31 and number == int(number)):
+                    raise UserError(f"the {kind} has {number} as its step, which is a whole number of at least 0")
             loaded[name] = xp.asarray(value, dtype=int32 if name == "step" else array.dtype, copy=True)
         return loaded
 

@@ -102,4 +102,6 @@ class ReduceLROnPlateau(LRScheduler):
         self._write(rates)
 
     def _restore(self):
+        choose("mode", self.mode, {"min": None, "max": None})
+        choose("threshold_mode", self.threshold_mode, {"rel": None, "abs": None})
         self._write([number("a saved learning rate", rate) for rate in self._last_lr])

@@ -129,6 +129,11 @@ class LRScheduler:
             raise UserError(
                 f"this is not the state of a {type(self).__name__}: that has {', '.join(mine)}, and this {given}"
             )
+        for name, own in mine.items():
+            if not _alike(own, state_dict[name]):
+                raise UserError(
+                    f"{name} of this {type(self).__name__} is {own!r}, and no state has {state_dict[name]!r}"
+                )
         if len(state_dict["_last_lr"]) != len(self.optimizer.param_groups):
             raise UserError(
                 f"the saved schedule was of {len(state_dict['_last_lr'])} groups of parameters, and the optimiser has "
@@ -140,6 +145,15 @@ class LRScheduler:
 
     def __repr__(self):
         return f"{type(self).__name__}(step {self.last_epoch}, lr {self._last_lr})"
+
+
+def _alike(own: Any, given: Any) -> bool:
+    """Whether a value of a saved state can stand in place of our own: a number for a number, a list for a list."""
+    if isinstance(own, list):
+        return isinstance(given, list)
+    if own is None or (isinstance(own, int | float) and not isinstance(own, bool)):
+        return (own is given is None) or (isinstance(given, int | float) and not isinstance(given, bool))
+    return type(own) is type(given)
 
 
 class LambdaLR(LRScheduler):

@@ -5,8 +5,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from .. import nn, optim
+import numpy
+
+from .. import nn, ops, optim
 from ..arrays import Generator
+from ..autodiff import no_grad
 from ..data import (
     Compose,
     CutOut,
@@ -36,7 +39,8 @@ from ..train import (
     Optimizers,
     Trainer,
 )
-from ..train.objective import LOSSES
+from ..train.objective import LOSSES, PLACES
+from .memory import explained
 from .models import GANS, MODELS, build_model, example_shape
 from .schema import Recipe, options_of
 
@@ -91,9 +95,9 @@ class Parts:
 def load_parts(recipe: Recipe) -> tuple[Dataset, Dataset | None, Dataset | None]:
     """The training, validation and test data of a recipe, unscaled. A published test set stays whole."""
     loader = choose("data set", recipe.data.name, datasets)
-    options = options_of(loader, recipe.data.options, "data")
-    with speaking({name: f"data.{name}" for name in inspect.signature(loader).parameters}):
-        loaded: Any = load(recipe.data.name, **options)
+    said = speaking({name: f"data.{name}" for name in inspect.signature(loader).parameters})
+    with explained("data", recipe.data.options), said:
+        loaded: Any = load(recipe.data.name, **options_of(loader, recipe.data.options, "data"))
     fields = getattr(loaded, "_fields", ())
     test = loaded.test if "test" in fields else None
     whole = loaded.train if fields else loaded
@@ -136,9 +140,11 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
         raise UserError(
             "the models gan and dcgan and the loss 'adversarial' belong together: set both model.name and loss.name"
         )
-    model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole)
+    batch = min(recipe.training.batch_size, len(train))
+    loader = _loader(recipe, train, orders)  # before the network, since a text may be shorter than a window
+    model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole, batch)
     if isinstance(model, Adversaries):
-        return _adversarial_parts(recipe, train, test, scaler, objective, model, orders, masks)
+        return _adversarial_parts(recipe, train, test, scaler, objective, model, loader, masks)
     optimizer = _made("optimizer", OPTIMIZERS, recipe.optimizer, model.parameters(), leave_out=("params",))
     schedule = None
     if recipe.schedule is not None:
@@ -165,7 +171,6 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
         generator=masks,
         engine=training.engine,
     )
-    loader = _loader(recipe, train, orders)
     _check_cycle(recipe, schedule, len(loader))
     watched: Any = validation
     if validation is not None and validation.task == "text":
@@ -188,7 +193,7 @@ def _check_cycle(recipe: Recipe, schedule: Any, batches: int) -> None:
         )
 
 
-def _adversarial_parts(recipe, train, test, scaler, objective, model, orders, masks) -> Parts:
+def _adversarial_parts(recipe, train, test, scaler, objective, model, loader, masks) -> Parts:
     """The parts of a run that trains a GAN; it has no validation."""
     training, plain = recipe.training, type(recipe.training)(epochs=1)
     unused = [f"training.{name}" for name in _OF_ONE_LOSS if getattr(training, name) != getattr(plain, name)]
@@ -207,9 +212,7 @@ def _adversarial_parts(recipe, train, test, scaler, objective, model, orders, ma
         )
     options = options_of(_adversarial, recipe.loss.options, "loss")
     trainer = AdversarialTrainer(model, Optimizers(*pair), generator=masks, engine=training.engine, **options)
-    return Parts(
-        recipe, train, None, test, scaler, objective, model, trainer, _loader(recipe, train, orders), None, None
-    )
+    return Parts(recipe, train, None, test, scaler, objective, model, trainer, loader, None, None)
 
 
 def _adversarial(smooth: float = 0.9):
@@ -262,7 +265,15 @@ def build_objective(recipe: Recipe, data: Dataset) -> Objective:
     if form == "indices" and data.task == "regression":
         raise UserError(_quantities(recipe, data))
     options = options_of(loss, recipe.loss.options, "loss", leave_out=("input", "target", "reduction"))
-    return Objective(recipe.loss.name, data, **options)
+    objective = Objective(recipe.loss.name, data, **options)
+    at = (1,) if data.task in PLACES else ()  # the loss is tried, with a network that gives zeros
+    targets = numpy.zeros((2, *at), "int64") if at else data.targets[:2]
+    try:
+        with no_grad():
+            objective(ops.zeros((len(targets), *at, objective.outputs)), ops.asarray(targets))
+    except (ValueError, TypeError, IndexError) as error:
+        raise UserError(f"loss: {error}") from None
+    return objective
 
 
 def _quantities(recipe: Recipe, data: Dataset) -> str:

@@ -1,7 +1,10 @@
 """The folder of a run: its files, a new one, and the network that was trained in it."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, FiniteFloat
 
 from ..arrays import Generator
 from ..errors import UserError
@@ -22,6 +25,21 @@ __all__ = [
     "open_run",
     "trained",
 ]
+
+
+@dataclass
+class SavedWith:
+    """The settings that are saved with the weights of a run."""
+
+    shape: list[Annotated[int, Field(ge=1)]]
+    outputs: Annotated[int, Field(ge=0)]
+    whole: bool
+    classes: list[str] | None
+    input_names: list[str] | None
+    value_range: Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
+    task: str
+    data: str
+
 
 RECIPE, CHECKPOINT, WEIGHTS = "recipe.toml", "checkpoint.safetensors", "weights.safetensors"
 HISTORY, CURVES, SUMMARY, VAULT = "history.csv", "curves.png", "run.json", "vault.json"
@@ -65,7 +83,7 @@ def trained(folder: Path) -> tuple[Recipe, Any, Any, dict[str, Any]]:
     path = folder / WEIGHTS
     if not path.is_file():
         raise UserError(f"{folder} holds no weights yet; resume its training: ichikara train --resume {folder}")
-    arrays, about = load_arrays(path)
+    arrays, about = load_arrays(path, SavedWith)
     state = lambda prefix: {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
     try:
         model = build_model(recipe, tuple(about["shape"]), about["outputs"], Generator(0), about["whole"])

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,17 @@ def _draw(scores, generator, temperature, top_k):
 
 
 def generate_text(
-    folder: str | Path, prompt: str, count: int, temperature: float = 1.0, top_k: int | None = None, seed: int = 0
+    folder: str | Path,
+    prompt: str | None,
+    count: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    seed: int = 0,
 ) -> Iterator[str]:
     """The characters by which a run's network continues a prompt, one at a time.
+
+    Without a prompt it continues a line break, or the first character that it knows where the text had none; that is
+    then the first character given.
 
     Raises UserError for a run that was not trained on a text, an empty prompt, and an unknown character.
     """
@@ -70,14 +79,15 @@ def generate_text(
         raise UserError(
             f"{folder} was not trained on a text ({about['data']} is a {about['task']}), so it cannot write one"
         )
-    if not prompt:
+    if prompt == "":
         raise UserError("the prompt is empty; give at least one character to start from, such as --prompt 'The '")
     temperature = number("temperature", temperature, at_least=0)
     if top_k is not None and top_k < 1:
         raise UserError(f"top-k is a number of characters, at least 1, not {top_k}")
     vocabulary = CharVocabulary(about["classes"])
-    symbols = write_on(model, vocabulary.encode(prompt), count, Generator(seed), temperature, top_k)
-    return (vocabulary.characters[symbol] for symbol in symbols)
+    first = "" if prompt is not None else "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
+    symbols = write_on(model, vocabulary.encode(prompt or first), count, Generator(seed), temperature, top_k)
+    return chain(first, (vocabulary.characters[symbol] for symbol in symbols))
 
 
 def sample_images(folder: str | Path, count: int, seed: int = 0) -> numpy.ndarray:

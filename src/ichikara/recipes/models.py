@@ -10,6 +10,7 @@ from ..autodiff import no_grad
 from ..data import Dataset
 from ..errors import UserError, choose
 from ..train import Adversaries
+from .memory import Activations, counted, explained, refuse
 from .schema import Recipe, options_of
 
 __all__ = ["GANS", "LAYERS", "MODELS", "build_model", "example_shape"]
@@ -175,16 +176,19 @@ def example_shape(recipe: Recipe, data: Dataset) -> tuple[int, ...]:
     return (recipe.training.context,) if data.task == "text" else data.inputs.shape[1:]
 
 
-def build_model(recipe: Recipe, shape: tuple[int, ...], outputs: int, generator: Generator, whole: bool) -> nn.Module:
+def build_model(
+    recipe: Recipe, shape: tuple[int, ...], outputs: int, generator: Generator, whole: bool, batch: int = 0
+) -> nn.Module:
     """The network of a recipe, with initial weights drawn from ``generator``, a source of random numbers.
 
     Arguments: ``shape``, of an example; ``outputs``, numbers for each example, or for each position of a sequence;
-    ``whole``, whether the inputs are whole numbers.
+    ``whole``, whether the inputs are whole numbers; ``batch``, how many examples it is to learn from at a time.
 
-    Raises UserError for options that do not fit together, or a network that does not fit the data.
+    Raises UserError for options that do not fit together, a network that does not fit the data, and one for which the
+    memory is too small: that is found by counting, before it is used.
     """
     maker = choose("model", recipe.model.name, MODELS)
-    with using(generator):
+    with using(generator), counted("model", recipe.model.options):
         try:
             model = maker(shape, outputs, recipe.model.options)
         except UserError:
@@ -195,7 +199,7 @@ def build_model(recipe: Recipe, shape: tuple[int, ...], outputs: int, generator:
             _initialise(model, recipe.initialisation.name, recipe.initialisation.options)
     if isinstance(model, Adversaries):
         shape, outputs, whole = (model.latent,), shape[-1], False
-    with no_grad():
+    with no_grad(), explained("model", recipe.model.options), Activations() as activations:
         try:
             result = model.eval()(ops.zeros((1, *shape), dtype="int64" if whole else "float32"))
         except (ValueError, TypeError, IndexError) as error:
@@ -207,6 +211,8 @@ def build_model(recipe: Recipe, shape: tuple[int, ...], outputs: int, generator:
             f"the model gives {result.shape[1:]} for each example, and the task needs {outputs} numbers at each "
             "position of a sequence; char-rnn, gpt and seq2seq are models that do so"
         )
+    if batch:
+        refuse(recipe, sum(p.size * p.dtype.itemsize for p in model.parameters()), activations.bytes, batch)
     model.train()
     return model
 

@@ -5,6 +5,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ..data.reading import read_text
 from ..errors import UserError, did_you_mean
+from ..validation import problems
 
 __all__ = ["Recipe", "find_recipe", "load_recipe", "options_of", "packaged"]
 
 _FOLDER = Path(__file__).parent / "packaged"
-
-_LONGEST, _DEEPEST = 2**18, 50
+_LONGEST, _DEEPEST = 2**18, 50  # a recipe's characters, a key's parts
 _STRING_OR_COMMENT = re.compile(r"""("[^"\n]*"|'[^'\n]*'|\#[^\n]*)""")
 _END_OF_KEY = re.compile(r"[\n=,\[\]{}]")
 
@@ -121,7 +122,9 @@ def find_recipe(name: str) -> Path:
     if name in known:
         return known[name]
     path = Path(name)
-    if path.suffix == ".toml" or "/" in name:
+    if path.suffix == ".toml" or "/" in name or path.is_dir():
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; a recipe is a .toml file, and a run goes on by --resume {path}")
         if os.path.lexists(path):
             return path  # whether it can be read is said where it is read
         raise UserError(f"there is no recipe file {path}")
@@ -164,8 +167,7 @@ def check(model: type[BaseModel], table: Any, where: str) -> Any:
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        lines = [_say(model, problem, where) for problem in error.errors()]
-        raise UserError("; ".join(lines)) from None
+        raise UserError("; ".join(problems(error, table, where, partial(_fields_at, model)))) from None
 
 
 def options_of(function: Callable, given: dict[str, Any], where: str, leave_out: Iterable[str] = ()) -> dict[str, Any]:
@@ -232,25 +234,6 @@ def _set(table: dict, setting: str) -> None:
         if not isinstance(table, dict):
             raise UserError(f"--set {key}: '{folder}' is a single value, not a table")
     table[last] = value
-
-
-def _say(model: type[BaseModel], problem: Any, where: str) -> str:
-    """One problem of a validation in words."""
-    place = [str(part) for part in problem["loc"]]
-    key = ".".join(([where] if where else []) + place)
-    given = problem["input"]
-    match problem["type"]:
-        case "extra_forbidden":
-            allowed = _fields_at(model, place[:-1])
-            return f"unknown key '{key}'{did_you_mean(place[-1], allowed)} Allowed: {', '.join(allowed) or 'none'}"
-        case "missing":
-            return f"'{key}' is missing"
-        case "literal_error":
-            allowed = [word.strip("',") for word in problem["ctx"]["expected"].split() if word != "or"]
-            return f"'{key}' is {given!r}{did_you_mean(given, allowed)} Allowed: {', '.join(allowed)}"
-        case _:
-            message = problem["msg"].replace("Input should be", "it should be")
-            return f"'{key}' is {given!r}; {message[0].lower() + message[1:]}"
 
 
 def _fields_at(model: Any, place: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..arrays import contextmanager, is_floating, namespace
 from ..autodiff import raw
+from ..checks import whole_number
 from ..errors import UserError
 
 __all__ = ["ExponentialMovingAverage"]
@@ -92,7 +93,10 @@ class ExponentialMovingAverage:
     def state(self, state: dict[str, Any]) -> None:
         if state["decay"] != self.decay:
             raise UserError(f"the average was made with a decay of {state['decay']}, and this one has {self.decay}")
-        self.steps, self.weights = state["steps"], dict(state["weights"])
+        weights = dict(state["weights"])
+        if not all(hasattr(array, "shape") for array in weights.values()):
+            raise UserError("the saved average has something else than arrays of weights")
+        self.steps, self.weights = whole_number("the steps of a saved average", state["steps"], at_least=0), weights
 
     def __repr__(self):
         return f"ExponentialMovingAverage({self.decay:g}, after {self.steps} steps)"

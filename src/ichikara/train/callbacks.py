@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol
 
+from ..checks import number, whole_number
 from ..errors import UserError
 from .history import History
 
@@ -111,5 +112,6 @@ class EarlyStopping(Callback):
 
     @state.setter
     def state(self, state):
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
-        self.best_weights = state["best_weights"]
+        self.best = None if state["best"] is None else number("the best score of a saved run", state["best"])
+        self.best_epoch = whole_number("the best epoch of a saved run", state["best_epoch"], at_least=0)
+        self.best_weights = dict(state["best_weights"])

@@ -11,6 +11,7 @@ from ..arrays import to_numpy
 from ..autodiff import raw
 from ..data.atomic import write_atomically
 from ..errors import UserError
+from ..validation import checked_json
 
 __all__ = ["load_arrays", "pack", "save_arrays", "unpack", "write"]
 
@@ -44,10 +45,12 @@ def save_arrays(path: str | os.PathLike, arrays: dict[str, Any], settings: dict 
     write(path, save(content, {_KEY: json.dumps(settings or {})}))
 
 
-def load_arrays(path: str | os.PathLike) -> tuple[dict[str, numpy.ndarray], dict]:
+def load_arrays(path: str | os.PathLike, kind: Any = dict[str, Any]) -> tuple[dict[str, numpy.ndarray], dict]:
     """Load what `save_arrays` saved: the arrays and the settings.
 
-    Raises UserError for a file that is missing, cut short or of another kind.
+    Arguments: ``kind``, what the settings are declared to be, such as a dataclass; see `checked_json`.
+
+    Raises UserError for a file that is missing, cut short or of another kind, and for settings that are something else.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -56,9 +59,12 @@ def load_arrays(path: str | os.PathLike) -> tuple[dict[str, numpy.ndarray], dict
         raise UserError(f"there is no file {path}")
     try:
         with safe_open(path, framework="numpy") as file:
-            settings = json.loads((file.metadata() or {}).get(_KEY, "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, settings  # noqa: SIM118 - not a dictionary
-    except (SafetensorError, OSError, ValueError) as error:
+            text = (file.metadata() or {}).get(_KEY, "{}")
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+        return arrays, checked_json(kind, text, str(path))
+    except UserError:
+        raise
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, MemoryError) as error:
         raise UserError(
             f"{path} is damaged or no safetensors file ({error}); restore it from a copy, or train again"
         ) from None

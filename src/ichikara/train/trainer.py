@@ -326,9 +326,9 @@ class Trainer:
 
         Raises UserError for a file that is damaged, or of another network.
         """
-        arrays, saved = load_arrays(path)
-        if "epoch" not in saved:
-            raise UserError(f"{path} holds arrays, but no training run that could be resumed")
+        from .saved import SavedRun
+
+        arrays, saved = load_arrays(path, SavedRun)
         try:
             self.model.load_state_dict(unpack(saved["model"], arrays))
             self.optimizer.load_state_dict(unpack(saved["optimizer"], arrays))
@@ -340,7 +340,12 @@ class Trainer:
                 self.averaging.state = unpack(saved["averaging"], arrays)
             for callback, state in zip(self.callbacks, saved["callbacks"], strict=True):
                 callback.state = unpack(state, arrays)
+                best = getattr(callback, "best_epoch", 0)
+                if best > saved["epoch"]:
+                    raise ValueError(f"its best epoch is {best}, and it has {saved['epoch']}")
             self.epoch, self.steps, self.seconds = saved["epoch"], saved["steps"], saved["seconds"]
+            if [row.get("epoch") for row in saved["history"]] != list(range(1, self.epoch + 1)):
+                raise ValueError(f"its history has not one row for each of its {self.epoch} epochs")
             self.history = History(saved["history"])
             self.generator.state = saved["generator"]
             self.stopped = saved["stopped"]
@@ -351,10 +356,10 @@ class Trainer:
             gradients = unpack(saved["gradients"], arrays)
             for parameter, gradient in zip(self._optimized(), gradients, strict=False):
                 parameter.grad = None if gradient is None else asarray(gradient)
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is of another run, or another version of ichikara: {error}") from None
-        if loader is not None and saved["loader"] is not None:
-            loader.state = saved["loader"]
+            if loader is not None and saved["loader"] is not None:
+                loader.state = saved["loader"]
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise UserError(f"{path} is damaged, of another run, or of another version of ichikara: {error}") from None
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

@@ -1,16 +1,22 @@
 """The object code of kernels: cached on disk from one run to the next, and loaded by LLVM.
 
-A file has three lines of text, which are the fingerprint of what the code was made from, its size and the external
-symbols it calls, and then the object code. It lies beside Python's compiled modules, or where ``NUMBA_CACHE_DIR`` says,
-or else among the user's caches. It is valid for the processor, the Python and the libraries it was made with, and for
-the sources of all compiled functions, since the code of one is linked into others.
+A file has two lines of text, which are a checksum and the external symbols that the code calls, and then the object
+code. It lies beside Python's compiled modules, or where ``NUMBA_CACHE_DIR`` says, or else among the user's caches. It
+is valid for the processor, the Python and the libraries it was made with, and for the sources of all compiled
+functions, since the code of one is linked into others.
+
+Wrong code computes wrong numbers, or ends the process, and LLVM does not notice. So the checksum is one of all that: of
+the code, its name, which stands for the function and the types of its arguments, and what it is valid for. It is
+compared before the code is loaded, and a file that fails is made again. No checksum helps against a person, so a file
+counts only where nobody can have written it who could not have changed the sources.
 """
 
 import ctypes
 import hashlib
 import os
+import stat
 import sys
-import threading
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -22,6 +28,8 @@ from typing import Any, NamedTuple
 import llvmlite
 import llvmlite.binding
 import numpy
+
+from ...data.atomic import write_atomically
 
 __all__ = ["ObjectCode", "add_symbol", "load", "read", "target_cpu", "write"]
 
@@ -47,39 +55,89 @@ def read(source: Path, name: str) -> ObjectCode | None:
     """
     for folder in _cache_folders(source):
         with suppress(OSError, ValueError):  # there is no such file, or it is damaged
-            fingerprint, size, externals, object_file = _cache_file(folder, name).read_bytes().split(b"\n", 3)
-            if fingerprint.decode() == _fingerprint(source) and int(size) == len(object_file):
-                return ObjectCode(name, externals.decode().split(), object_file)
+            content = _read_trusted(_cache_file(folder, name), source)
+            checksum, externals, object_file = (content or b"").split(b"\n", 2)
+            code = ObjectCode(name, externals.decode().split(), object_file)
+            if checksum.decode() == _checksum(source, code):
+                return code
     return None
 
 
 def write(source: Path, code: ObjectCode) -> None:
     """Write code to the first folder where that is possible; if there is none, warn once."""
-    header = f"{_fingerprint(source)}\n{len(code.object_file)}\n{' '.join(code.externals)}\n"
+    header = f"{_checksum(source, code)}\n{' '.join(code.externals)}\n"
     for folder in _cache_folders(source):
         with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            path = _cache_file(folder, code.name)
-            # Written under another name first: other threads and processes may read or write the same file.
-            temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-            temporary.write_bytes(header.encode() + code.object_file)
-            temporary.replace(path)
-            return
-    _warn_not_cached()
+            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if _is_trusted(folder, folder.stat(), source):
+                _remove_leftovers(folder)
+                write_atomically(_cache_file(folder, code.name), header.encode() + code.object_file, mode=0o644)
+                return
+    _warn(
+        "compiled kernels cannot be cached, because neither the package's folder nor the user's cache can be used; "
+        "each run compiles them again (set NUMBA_CACHE_DIR to a folder of your own that can be written, with room)"
+    )
+
+
+def _checksum(source: Path, code: ObjectCode) -> str:
+    """The checksum of code together with what it was compiled for."""
+    made_for = repr((code.name, _target_key(), _fingerprint(source), list(code.externals)))
+    return hashlib.blake2b(made_for.encode() + b"\n" + code.object_file, digest_size=32).hexdigest()
+
+
+def _read_trusted(path: Path, source: Path) -> bytes | None:
+    """The content of a file, if only those can have written it who are trusted; see `_is_trusted`."""
+    if not _is_trusted(path.parent, path.parent.stat(), source):
+        return None
+    # Without waiting: opening a named pipe would wait for a writer.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+        status = os.fstat(file.fileno())
+        return file.read() if stat.S_ISREG(status.st_mode) and _is_trusted(path, status, source) else None
+
+
+def _is_trusted(path: Path, status: os.stat_result, source: Path) -> bool:
+    """Whether a file or folder belongs to us, to root or to the owner of the sources, and no others can write to it.
+
+    Whoever can write to the sources may write here too, and gains nothing by it. If it is not so, warn once.
+    """
+    if os.name != "posix":  # where these numbers mean nothing
+        return True
+    origin = source.stat()
+    owned = status.st_uid in (0, os.geteuid(), origin.st_uid)
+    as_origin = origin.st_mode if status.st_gid == origin.st_gid else origin.st_mode & ~stat.S_IWGRP
+    if owned and not status.st_mode & ~as_origin & (stat.S_IWGRP | stat.S_IWOTH):
+        return True
+    why = f"others can write to it: chmod go-w '{path}'" if owned else f"it belongs to user {status.st_uid}: remove it"
+    _warn(f"{path} is not used as a cache of compiled kernels, which are compiled again, because {why}")
+    return False
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what writers have left behind that were killed more than an hour ago."""
+    for path in folder.glob(".*.kernel.*.tmp"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > 3600:
+                path.unlink()
 
 
 def _cache_folders(source: Path) -> Iterator[Path]:
-    """Where code may be cached, in the order in which it is looked for."""
+    """Where code may be cached, in the order in which it is looked for. A relative folder would be another anywhere."""
     beside = source.parent / "__pycache__"
     subfolder = f"{source.parent.name}-{hashlib.sha256(str(source.parent).encode()).hexdigest()[:16]}"
-    configured = os.environ.get("NUMBA_CACHE_DIR")
+    configured = _absolute("NUMBA_CACHE_DIR")
     if configured:
-        yield Path(configured) / subfolder
+        yield configured / subfolder
         return
     yield beside
     with suppress(RuntimeError):  # there is no home folder
-        user_cache = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        yield Path(user_cache) / "ichikara" / subfolder
+        user_cache = _absolute("LOCALAPPDATA") or _absolute("XDG_CACHE_HOME") or Path.home() / ".cache"
+        yield user_cache / "ichikara" / subfolder
+
+
+def _absolute(variable: str) -> Path | None:
+    """The folder that an environment variable names; None if it names none, or a relative one."""
+    folder = Path(os.environ.get(variable, ""))
+    return folder if folder.is_absolute() else None
 
 
 def _cache_file(folder, name):
@@ -127,13 +185,14 @@ def _python_files(folder: str) -> Iterator[Any]:
             yield from _python_files(entry.path)
 
 
-@cache
-def _warn_not_cached():
-    warnings.warn(
-        "compiled kernels cannot be cached, because neither the package's folder nor the user's cache is writeable; "
-        "each run compiles them again (set NUMBA_CACHE_DIR to a folder that can be written)",
-        stacklevel=4,
-    )
+def _warn(message: str) -> None:
+    """Warn; once, since what is wrong with a folder is wrong for each kernel."""
+    if not _warned:
+        _warned.append(message)
+        warnings.warn(message, stacklevel=4)
+
+
+_warned: list[str] = []
 
 
 # --- in memory --------------------------------------------------------------------------------------------------------

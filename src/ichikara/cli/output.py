@@ -1,0 +1,98 @@
+"""What the command prints: any text of a user's as it is, in any encoding, to a reader that may have gone."""
+
+import codecs
+import json
+import math
+import os
+import re
+import sys
+from contextlib import suppress
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+__all__ = ["bold", "err", "out", "prepare_streams", "print_json", "silence", "visible"]
+
+# Characters that move the cursor, colour what follows or reverse it.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+_PLAIN = {"→": "->", "·": "-", "…": "...", "±": "+-", "×": "x", "−": "-"}
+"""Our own signs, for encodings that do not have them."""
+
+
+class _Console(Console):
+    """Prints strings as they are: no markup, no codes for emoji or terminals. Styles are given by `Text`, as `bold`."""
+
+    def __init__(self, **options: Any):
+        super().__init__(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
+
+    def on_broken_pipe(self) -> None:
+        """Messages without a reader are no reason to end a training; results without a reader are."""
+        silence(self.file)
+        if not self.stderr:
+            raise BrokenPipeError
+
+
+out = _Console()
+err = _Console(stderr=True)
+
+
+def bold(text: str, style: str = "bold") -> Text:
+    """Text in bold."""
+    return Text(visible(text), style)
+
+
+def visible(text: str) -> str:
+    """The text with control characters written out: a name in a file could hold commands for the terminal.
+
+    >>> visible("red: \x1b[31m")
+    'red: \\\\x1b[31m'
+    """
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON, which has no NaN and no infinity: they become null."""
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = json.dumps(_finite(value), allow_nan=False)
+    print(text)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def prepare_streams() -> None:
+    """Let characters that the output's encoding does not have be written in another way, instead of raising."""
+    codecs.register_error("ichikara", _replacement)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # a stream of another kind, or none
+            stream.reconfigure(errors="ichikara")  # type: ignore[union-attr]
+
+
+def _replacement(error: UnicodeError) -> tuple[str | bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    sign = error.object[error.start]
+    if sign in _PLAIN:
+        return _PLAIN[sign], error.start + 1
+    error.end = error.start + 1
+    return codecs.lookup_error("backslashreplace")(error)
+
+
+def silence(stream: Any) -> None:
+    """Send what is still written to a stream nowhere: its reader has gone."""
+    with suppress(OSError, ValueError, AttributeError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
