@@ -122,8 +122,8 @@ def find_recipe(name: str) -> Path:
     if name in known:
         return known[name]
     path = Path(name)
-    if path.suffix == ".toml" or "/" in name or path.is_dir():
-        if path.is_dir():
+    if path.suffix == ".toml" or "/" in name or os.path.isdir(name):
+        if os.path.isdir(path):
             raise UserError(f"{path} is a folder; a recipe is a .toml file, and a run goes on by --resume {path}")
         if os.path.lexists(path):
             return path  # whether it can be read is said where it is read
