@@ -13,12 +13,16 @@ __all__ = ["TensorBase", "raw"]
 
 
 class TensorBase:
-    """An array of numbers, ``_data``, and the node of the graph that they came from, ``_node``."""
+    """An array of numbers, ``_data``, and the node of the graph that they came from, ``_node``.
 
-    __slots__ = ("__weakref__", "_data", "_node")
+    A leaf that has been frozen has its node, and its gradient, in ``_frozen`` meanwhile (`tensor.Frozen`).
+    """
+
+    __slots__ = ("__weakref__", "_data", "_frozen", "_node")
 
     _data: Any
     _node: Any
+    _frozen: Any
     _namespace: Any = None  # the module that `__array_namespace__` answers with; the operations' floor sets it
 
     # NumPy leaves `array + tensor` to the tensor instead of taking it apart element by element.
@@ -71,8 +75,16 @@ class TensorBase:
 
     def touch(self):
         """Say that the numbers were changed in place, so that a sweep over an older graph refuses to use them."""
-        if self._node is not None:
-            self._node.version += 1
+        node = self.leaf_node() if self._node is None else self._node
+        if node is not None:
+            node.version += 1
+
+    def leaf_node(self):
+        """The node of a leaf in earlier graphs: it keeps the same one while it is frozen. None for a constant."""
+        if self._node is None:
+            frozen = getattr(self, "_frozen", None)
+            return None if frozen is None else frozen.node
+        return self._node
 
     def __array_namespace__(self, *, api_version=None):
         return type(self)._namespace

@@ -103,30 +103,62 @@ def _requires_grad(self) -> bool:
     return self._node is not None
 
 
+class Frozen(Node):
+    """Where the gradient of a leaf is kept while the leaf is frozen; and its ``node``, to which it returns.
+
+    An earlier graph still leads to that node, and what it brings there meanwhile is not kept.
+    """
+
+    __slots__ = ("node",)
+
+
 def _set_requires_grad(self, wanted: bool) -> None:
     if not self.is_leaf:
         raise ValueError("an operation made this tensor; use detach() for a copy that is cut from the graph")
+    if bool(wanted) is self.requires_grad:
+        return
+    frozen = getattr(self, "_frozen", None)
     if not wanted:
-        self._node = None
-    elif self._node is None:
-        if not is_floating(self._data):
-            raise TypeError(
-                f"only floating-point numbers have a gradient, and these are {self.dtype}; "
-                "make them with dtype='float32'"
-            )
+        if frozen is None:
+            frozen = self._frozen = Frozen(self._data)
+        frozen.node, self._node = self._node, None
+        _move_gradient(frozen.node, frozen)
+    elif frozen is not None:
+        _move_gradient(frozen, frozen.node)
+        self._node = frozen.node
+    elif is_floating(self._data):
         self._node = Node(self._data)
+    else:
+        raise TypeError(
+            f"only floating-point numbers have a gradient, and these are {self.dtype}; make them with dtype='float32'"
+        )
+
+
+def _move_gradient(source: Node, target: Node) -> None:
+    seam.interpreter.gradient(source)
+    seam.interpreter.gradient(target, replaced=True)
+    target.grad, source.grad = source.grad, None
+
+
+def _holder(self) -> Node | None:
+    """The node that holds the gradient of a leaf; None for a constant and for what an operation made."""
+    if self._node is None:
+        return getattr(self, "_frozen", None)
+    return None if self._node.operation else self._node
 
 
 def _grad(self) -> Tensor | None:
     """The gradient that `backward` has added up here, or None. Of the tensor's shape and type. Leaves only."""
-    if self._node is None or self._node.operation is not None:
+    node = _holder(self)
+    if node is None:
         return None
-    seam.interpreter.gradient(self._node)
-    return self._node.grad
+    seam.interpreter.gradient(node)
+    return node.grad
 
 
 def _set_grad(self, value: Any) -> None:
-    if self._node is None or self._node.operation is not None:
+    node = _holder(self)
+    if node is None:
         if value is None:
             return
         raise ValueError("only a leaf that requires a gradient can be given one")
@@ -134,8 +166,15 @@ def _set_grad(self, value: Any) -> None:
         value = asarray(value)
         if value.shape != self.shape:
             raise ValueError(f"a gradient has its tensor's shape {self.shape}, not {value.shape}")
-    seam.interpreter.gradient(self._node, replaced=True)
-    self._node.grad = value if value is None or value.dtype == self.dtype else value.astype(self.dtype)
+    seam.interpreter.gradient(node, replaced=True)
+    node.grad = value if value is None or value.dtype == self.dtype else value.astype(self.dtype)
+
+
+@bind("requires_grad_")
+def _requires_grad_(self, requires_grad: bool = True) -> Tensor:
+    """Say whether to differentiate by this leaf: False freezes it, and it keeps its ``grad``. Returns the tensor."""
+    self.requires_grad = requires_grad
+    return self
 
 
 bind("is_leaf")(property(_is_leaf))
