@@ -6,7 +6,7 @@ from typing import Any
 from ..arrays import effectful
 from ..checks import whole_number
 from ..errors import UserError, choose
-from .checks import at_least_0, number
+from .checks import at_least_0
 from .optimizer import Optimizer
 from .schedule import LRScheduler
 
@@ -100,6 +100,3 @@ class ReduceLROnPlateau(LRScheduler):
             rates = [new if old - new > self.eps else old for old, new in zip(rates, cut, strict=True)]
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
         self._write(rates)
-
-    def _restore(self):
-        self._write([number("a saved learning rate", rate) for rate in self._last_lr])
