@@ -30,8 +30,8 @@ class OneCycleLR(LRScheduler):
         \eta_t = \eta_a + (\eta_b - \eta_a)\,\tfrac12 \left(1 - \cos \pi p\right),
         \qquad p = \frac{t - t_a}{t_b - t_a}
 
-    with η going from η_max / 25 to η_max, and from there to η_max / 250,000. Both are set whatever the present ones are,
-    as in PyTorch.
+    with η going from η_max / 25 to η_max, and from there to η_max / 250,000. Rate and momentum are set whatever the
+    present ones are, as in PyTorch.
 
     Arguments: ``max_lr``, the maximum, one number or one for each group; ``total_steps``, the length in steps, or else
     ``epochs`` and ``steps_per_epoch``; ``pct_start``, the fraction of the steps in which the rate rises;

@@ -185,9 +185,7 @@ class LRScheduler:
             )
         saved, groups = len(state_dict["_last_lr"]), len(self.optimizer.param_groups)
         if saved != groups:
-            raise UserError(
-                f"the saved schedule was of {saved} groups of parameters, and the optimiser has {groups}"
-            )
+            raise UserError(f"the saved schedule was of {saved} groups of parameters, and the optimiser has {groups}")
 
     def __repr__(self):
         return f"{type(self).__name__}(step {self.last_epoch}, lr {self._last_lr})"

@@ -16,8 +16,8 @@ class SequentialLR(LRScheduler):
 
     .. math:: \eta_t = \eta^{(i)}_{t - m_i}, \qquad m_i \le t < m_{i+1}, \quad m_0 = 0
 
-    Each begins with its own first rate, whatever the present one is, as in PyTorch. From there on it is chained with what
-    else changes the rate.
+    Each begins with its own first rate, whatever the present one is, as in PyTorch. From there on it is chained with
+    what else changes the rate.
 
     Arguments: ``schedulers``, on the same optimiser; ``milestones`` m₁, m₂, …, the steps at which the next one
     takes over.
