@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays import as_array, default_float, format_array, is_traced, read_only, to_numpy
 from ..arrays.interpreter import seam
+from ..pytorch_names import MissingAttribute
 
 __all__ = ["TensorBase", "raw"]
 
@@ -144,6 +145,10 @@ class TensorBase:
         if is_traced(self._data):
             raise TypeError(f"{request} was asked for, which has no numbers yet: use where() instead of if")
 
+    def __getattr__(self, name: str) -> Any:
+        # Python comes here when it has found no attribute.
+        raise AttributeError(MissingAttribute(self, name), name=name)
+
     # --- how it behaves as a Python object ----------------------------------------------------------------------------
 
     def __setitem__(self, index, value):
@@ -182,8 +187,6 @@ class TensorBase:
         @requires_grad.setter
         def requires_grad(self, wanted: bool) -> None: ...
         def __init__(self, obj: Any, dtype: Any = None, requires_grad: bool = False): ...
-
-        def __getattr__(self, name: str) -> Any: ...
 
         __add__: Callable[..., Any]
         __radd__: Callable[..., Any]

@@ -21,6 +21,7 @@ from functools import update_wrapper
 from typing import Any
 
 from ..arrays import as_array, is_array, namespace, seam
+from ..pytorch_names import known_options
 from .arguments import names_of
 from .base import raw
 from .engine import Node, Operation, Rule, Tensor, sweep, wrap
@@ -46,11 +47,14 @@ class Composition:
         self.formula: str = formula
         self.function: Callable = function
         self.parameters: tuple[str, ...] = names_of(function)
+        self._names = frozenset(self.parameters)
         self.inputs: tuple[str, ...] = self.parameters[: function.__code__.co_posonlyargcount]
         self.fused = Operation(function, formula, returns=returns)
         self.fused.rules[None] = Rule(formula, self._differentiate, ("g", "wanted", *self.parameters), joint=True)
 
     def __call__(self, *args, **options) -> Any:
+        if options and not options.keys() <= self._names:
+            options = known_options(self, options)
         if not mode.in_rule:
             n = len(self.inputs)
             args = (*[a if a is None else _tensor(a) for a in args[:n]], *args[n:])

@@ -7,11 +7,15 @@ from typing import Any, get_type_hints
 from ..arrays import namespace
 from ..autodiff import raw
 from ..errors import UserError
+from ..pytorch_names import accept
 from . import rules
 from .checks import AtLeast0, Decays, Number, YesOrNo
 from .optimizer import Optimizer
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
+
+
+_OF_PYTORCH = "foreach capturable differentiable fused decoupled_weight_decay"  # arguments that do nothing here
 
 
 def _options_in_signature(cls):
@@ -30,6 +34,7 @@ def _options_in_signature(cls):
         Optimizer.__init__(self, given.arguments["params"], {name: given.arguments[name] for name in options})
 
     cls.__init__ = __init__
+    accept(cls, _OF_PYTORCH)
     return cls
 
 
@@ -48,8 +53,8 @@ class SGD(Optimizer):
 
     Arguments: ``params``, as of `Optimizer`; ``lr`` η, the step per unit of gradient; ``momentum`` μ, the decay of the
     velocity; ``dampening`` τ, by how much a new gradient is reduced in the velocity; ``weight_decay`` λ, the strength
-    of the L2 penalty, coupled: it is part of the gradient; ``nesterov``, for Nesterov's momentum; ``maximize``, whether to
-    maximise; ``l1`` λ₁, the strength of the L1 penalty, which makes parameters exactly 0: see `optim.rules`.
+    of the L2 penalty, coupled: it is part of the gradient; ``nesterov``, for Nesterov's momentum; ``maximize``, whether
+    to maximise; ``l1`` λ₁, the strength of the L1 penalty, which makes parameters exactly 0: see `optim.rules`.
 
     Errors: `UserError` for a negative ``lr``, ``momentum``, ``weight_decay`` or ``l1``, and for ``nesterov`` without
     momentum or with dampening.
