@@ -15,7 +15,9 @@ from .optimizer import Optimizer
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
 
 
-_OF_PYTORCH = "foreach capturable differentiable fused decoupled_weight_decay"  # arguments that do nothing here
+# Arguments of PyTorch's that do nothing here; in the order of PyTorch's, where they may be given by position.
+_OF_PYTORCH = {"RMSprop": "capturable foreach maximize differentiable"}
+_OF_OTHERS = "foreach capturable differentiable fused decoupled_weight_decay"
 
 
 def _options_in_signature(cls):
@@ -34,7 +36,7 @@ def _options_in_signature(cls):
         Optimizer.__init__(self, given.arguments["params"], {name: given.arguments[name] for name in options})
 
     cls.__init__ = __init__
-    accept(cls, _OF_PYTORCH)
+    accept(cls, _OF_PYTORCH.get(cls.__name__, _OF_OTHERS))
     return cls
 
 
