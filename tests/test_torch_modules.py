@@ -131,10 +131,8 @@ def library_of(name):
     return (nn, torch.nn) if hasattr(nn, name) else (optim, torch.optim)
 
 
-KINDS = [n for n in nn.__all__ if isinstance(getattr(torch.nn, n, None), type) and isinstance(getattr(nn, n), type)]
-KINDS = [
-    n for n in KINDS if n not in ("Module", "Parameter", "Sequential", "ModuleList", "ModuleDict", "ParameterList")
-]
+CONTAINERS = ("Module", "Parameter", "Sequential", "ModuleList", "ModuleDict", "ParameterList")
+KINDS = [n for n in nn.__all__ if isinstance(getattr(torch.nn, n, None), type) and n not in CONTAINERS]
 OPTIMIZERS = [n for n in optim.__all__ if hasattr(torch.optim, n) and n != "Optimizer" and n[0].isupper()]
 OPTIMIZERS = [n for n in OPTIMIZERS if issubclass(getattr(optim, n), optim.Optimizer)]
 RECURRENT = {"proj_size": 0, "device": None, "dtype": None}  # PyTorch's signature says **kwargs

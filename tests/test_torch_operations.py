@@ -1,6 +1,5 @@
-"""PyTorch's own test inputs of its operations (`op_db`), through ours: outputs, gradients, and each refusal's reason."""
+"""PyTorch's own test inputs of its operations (`op_db`), through ours: outputs, gradients, and what is refused."""
 
-import inspect
 import re
 
 import pytest
@@ -90,10 +89,24 @@ SAME = (
     *("reshape", "flatten", "broadcast_to"),
 )
 RENAMED = {
-    **{"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"},
-    **{"neg": "negative", "sub": "subtract", "mul": "multiply", "true_divide": "divide", "view": "reshape"},
-    **{"mm": "matmul", "bmm": "matmul", "mv": "matmul", "dot": "matmul", "permute": "permute_dims"},
-    **{"movedim": "moveaxis", "clamp": "clip"},
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "neg": "negative",
+    "sub": "subtract",
+    "mul": "multiply",
+    "true_divide": "divide",
+    "view": "reshape",
+    "mm": "matmul",
+    "bmm": "matmul",
+    "mv": "matmul",
+    "dot": "matmul",
+    "permute": "permute_dims",
+    "movedim": "moveaxis",
+    "clamp": "clip",
 }
 REDUCTIONS = {"amax": "max", "amin": "min"} | {
     name: name for name in ("sum", "mean", "prod", "logsumexp", "all", "any", "argmax", "argmin")
@@ -178,34 +191,47 @@ REFUSED = {
     "expand": "has no|cannot",
 }
 
-REFUSALS: dict[str, int] = {}
-OPERATIONS = [info for info in op_db if info.name in ROWS]
+OPERATIONS = {info.name: [] for info in op_db if info.name in ROWS}
+for _info in op_db:
+    if _info.name in ROWS:
+        OPERATIONS[_info.name].append(_info)  # its variants
 
 
-@pytest.mark.parametrize("info", OPERATIONS, ids=lambda info: f"{info.name} {info.variant_test_name}".strip())
-def test_pytorchs_inputs_of_an_operation(info):
-    row, refused, seen = ROWS[info.name], 0, 0
-    for dtype in (torch.float32, torch.float64):
-        if not info.supports_dtype(dtype, "cpu"):
-            continue
-        torch.manual_seed(0)
-        for sample in list(info.sample_inputs("cpu", dtype, requires_grad=info.supports_autograd))[:MOST]:
-            expected = info(sample.input, *sample.args, **sample.kwargs)
-            if "pool" in info.name and isinstance(expected, tuple):
-                expected = expected[0]
-            where = f"{dtype}, {sample.summary()}"
-            leaves, seen = [], seen + 1
-            try:
-                given = [translate(value, leaves) for value in (sample.input, *sample.args)]
-                output = row(*given, **translate(sample.kwargs, leaves))
-            except (Refused, TypeError, ValueError, IndexError) as error:
-                if not (info.name in REFUSED and re.search(REFUSED[info.name], str(error))):
-                    raise AssertionError(f"{where}: {type(error).__name__}: {error}") from error
-                refused += 1
-                continue
-            try:
-                assert_same(output, expected, leaves, dtype)
-            except Exception as error:
+def samples_of(name):
+    """The variant of an operation, its number type and PyTorch's input, of all that there are."""
+    for info in OPERATIONS[name]:
+        for dtype in (torch.float32, torch.float64):
+            if info.supports_dtype(dtype, "cpu"):
+                torch.manual_seed(0)
+                for sample in list(info.sample_inputs("cpu", dtype, requires_grad=info.supports_autograd))[:MOST]:
+                    yield info, dtype, sample
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_pytorchs_inputs_of_an_operation(name):
+    refused = seen = 0
+    for info, dtype, sample in samples_of(name):
+        expected = info(sample.input, *sample.args, **sample.kwargs)
+        if "pool" in name and isinstance(expected, tuple):
+            expected = expected[0]
+        where = f"{info.variant_test_name} {dtype}, {sample.summary()}"
+        leaves, seen = [], seen + 1
+        try:
+            given = [translate(value, leaves) for value in (sample.input, *sample.args)]
+            output = ROWS[name](*given, **translate(sample.kwargs, leaves))
+        except (Refused, TypeError, ValueError, IndexError) as error:
+            if not (name in REFUSED and re.search(REFUSED[name], str(error))):
                 raise AssertionError(f"{where}: {type(error).__name__}: {error}") from error
-    assert seen > refused or info.variant_test_name
-    REFUSALS[info.name] = REFUSALS.get(info.name, 0) + refused
+            refused += 1
+            continue
+        try:
+            assert_same(output, expected, leaves, dtype)
+        except Exception as error:
+            raise AssertionError(f"{where}: {type(error).__name__}: {error}") from error
+    assert seen > refused
+    assert bool(refused) is (name in REFUSED), "the table of refusals is out of date"
+
+
+def test_every_row_is_of_pytorchs():
+    assert ROWS.keys() == OPERATIONS.keys()
+    assert REFUSED.keys() <= ROWS.keys()
