@@ -111,6 +111,8 @@ class Frozen(Node):
 
     __slots__ = ("node",)
 
+    node: Node
+
 
 def _set_requires_grad(self, wanted: bool) -> None:
     if not self.is_leaf:
@@ -149,8 +151,8 @@ def _holder(self) -> Node | None:
 
 def _grad(self) -> Tensor | None:
     """The gradient that `backward` has added up here, or None. Of the tensor's shape and type. Leaves only."""
-    node = _holder(self)
-    if node is None:
+    node = self._node if self._node is not None else _holder(self)
+    if node is None or node.operation is not None:
         return None
     seam.interpreter.gradient(node)
     return node.grad
