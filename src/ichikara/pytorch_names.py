@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
-from .errors import UnknownAttribute, UserError
+from .errors import UserError
 
-__all__ = ["ARGUMENTS", "MissingAttribute", "accept", "known_options"]
+__all__ = ["ARGUMENTS", "ATTRIBUTES", "Elsewhere", "accept", "known_options"]
 
 _SAME_NUMBERS = "it chooses how the same numbers are computed, which ichikara does by itself; leave it out"
 _NEVER_IN_PLACE = "a tensor is never changed in place, so that its gradient stays right; leave it out: {}"
@@ -179,15 +179,52 @@ _OTHERWISE = {
 }
 
 
-class MissingAttribute(UnknownAttribute):
-    """The message that a tensor has no such attribute, with the name of what it has instead of PyTorch's."""
+_FUNCTIONS = (
+    *(
+        "absolute",
+        "broadcast_to",
+        "divide",
+        "equal",
+        "flip",
+        "floor_divide",
+        "greater",
+        "heaviside",
+        "less",
+        "negative",
+    ),
+    *("logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "multiply", "not_equal", "pow"),
+    *("relu", "remainder", "repeat", "roll", "scatter", "sort", "argsort", "subtract", "take", "tile", "tril", "triu"),
+    *("unique", "where", "negative"),
+)
+_IN_PLACE = (
+    *("abs_", "add_", "clamp_", "clip_", "copy_", "div_", "exp_", "fill_", "floor_", "index_add_", "index_copy_"),
+    *("index_fill_", "index_put_", "log_", "masked_fill_", "mul_", "neg_", "normal_", "pow_", "random_", "relu_"),
+    *("resize_", "round_", "scatter_", "scatter_add_", "sigmoid_", "sqrt_", "squeeze_", "sub_", "t_", "tanh_"),
+    *("transpose_", "uniform_", "unsqueeze_", "zero_"),
+)
 
-    def __str__(self):
-        name, namespace = self.name, self.holder._namespace
+
+class Elsewhere:
+    """An attribute of PyTorch's tensors that ours lack: whoever asks for it is told what there is instead.
+
+    One for each name, and no ``__getattr__``, which would slow down every attribute of every tensor.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __get__(self, tensor: Any, owner: Any = None) -> Any:
+        raise AttributeError(self._message(owner._namespace), name=self.name, obj=tensor)
+
+    def _message(self, namespace):
+        name = self.name
         if name in _OTHERWISE:
             return f"a tensor has no '{name}'; ichikara has {_OTHERWISE[name]}"
-        if name.endswith("_") and not name.startswith("_"):
+        if name in _IN_PLACE:
             return f"a tensor has no '{name}', for it is never changed in place: t = … instead, or t.data = array"
-        if not name.startswith("_") and callable(getattr(namespace, name, None)):
+        if callable(getattr(namespace, name, None)):
             return f"a tensor has no method '{name}'; it is a function: ichikara.{name}(t, …)"
-        return super().__str__()
+        return f"a tensor has no '{name}'"
+
+
+ATTRIBUTES = {name: Elsewhere(name) for name in (*_OTHERWISE, *_FUNCTIONS, *_IN_PLACE)}

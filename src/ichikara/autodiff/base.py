@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays import as_array, default_float, format_array, is_traced, read_only, to_numpy
 from ..arrays.interpreter import seam
-from ..pytorch_names import MissingAttribute
+from ..pytorch_names import ATTRIBUTES
 
 __all__ = ["TensorBase", "raw"]
 
@@ -145,9 +145,8 @@ class TensorBase:
         if is_traced(self._data):
             raise TypeError(f"{request} was asked for, which has no numbers yet: use where() instead of if")
 
-    def __getattr__(self, name: str) -> Any:
-        # Python comes here when it has found no attribute.
-        raise AttributeError(MissingAttribute(self, name), name=name)
+    def __dir__(self):
+        return [name for name in super().__dir__() if name not in ATTRIBUTES or hasattr(self, name)]
 
     # --- how it behaves as a Python object ----------------------------------------------------------------------------
 
@@ -178,9 +177,13 @@ class TensorBase:
     def __format__(self, spec):
         return format(self.item(), spec) if spec else str(self)
 
+    vars().update(ATTRIBUTES)
+
     if TYPE_CHECKING:
         # What is bound when it is defined: making and differentiating a tensor, and the operations.
         grad: Any
+
+        def __getattr__(self, name: str) -> Any: ...
 
         @property
         def requires_grad(self) -> bool: ...

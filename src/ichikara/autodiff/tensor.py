@@ -5,6 +5,7 @@ from typing import Any
 
 from ..arrays import as_array, as_dtype, is_floating, namespace
 from ..arrays.interpreter import seam
+from ..pytorch_names import Elsewhere
 from .base import TensorBase, raw
 from .engine import Node, Tensor, wrap
 
@@ -19,7 +20,8 @@ def bind(*names: str) -> Callable:
 
     def decorate(function):
         for name in names:
-            if (name in vars(Tensor) or name in vars(TensorBase)) and name not in ("__eq__", "__ne__"):
+            there = vars(Tensor).get(name) or vars(TensorBase).get(name)
+            if there is not None and not isinstance(there, Elsewhere) and name not in ("__eq__", "__ne__"):
                 raise ValueError(f"an operation, a method or an operator is bound to Tensor already: {name}")
             setattr(Tensor, name, function)
         return function
