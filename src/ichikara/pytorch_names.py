@@ -180,18 +180,7 @@ _OTHERWISE = {
 
 
 _FUNCTIONS = (
-    *(
-        "absolute",
-        "broadcast_to",
-        "divide",
-        "equal",
-        "flip",
-        "floor_divide",
-        "greater",
-        "heaviside",
-        "less",
-        "negative",
-    ),
+    *("absolute", "broadcast_to", "divide", "equal", "flip", "floor_divide", "greater", "heaviside", "less"),
     *("logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "multiply", "not_equal", "pow"),
     *("relu", "remainder", "repeat", "roll", "scatter", "sort", "argsort", "subtract", "take", "tile", "tril", "triu"),
     *("unique", "where", "negative"),
