@@ -1181,7 +1181,7 @@ def test_an_option_by_pytorchs_name_or_at_its_default():
     assert ichikara.mse_loss(x, x, size_average=None, reduce=None).item() == 0.0
     with pytest.raises(ValueError, match="relu takes inplace=False alone, and True was given: a tensor is never"):
         ichikara.relu(x, inplace=True)
-    with pytest.raises(TypeError, match="softmax.* has no dim: here its name is axis"):
+    with pytest.raises(TypeError, match=r"softmax.* has no dim: here its name is axis"):
         ichikara.softmax(x, dim=0)
     with pytest.raises(TypeError, match="unexpected keyword argument 'inplaced'"):
         ichikara.relu(x, inplaced=False)
