@@ -1152,3 +1152,36 @@ def test_random_graphs_have_pytorchs_gradients(steps):
     assert value.item() == pytest.approx(expected.item(), rel=1e-10, abs=1e-12)
     for a, b in zip(ours, theirs, strict=True):
         numpy.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("view", r"has no 'view'; ichikara has t.reshape\(shape\)"),
+        ("permute", "permute_dims"),
+        ("unsqueeze", "expand_dims"),
+        ("transpose", r"permute_dims\(t, axes\), or t.mT"),
+        ("clone", "detach"),
+        ("to", "astype"),
+        ("cuda", "leave it out"),
+        ("add_", "never changed in place"),
+        ("tril", r"it is a function: ichikara.tril\(t"),
+    ],
+)
+def test_pytorchs_name_of_a_method_is_answered_with_ours(name, words):
+    with pytest.raises(AttributeError, match=words):
+        getattr(leaf([1.0]), name)
+    assert not hasattr(leaf([1.0]), name)
+    assert name not in dir(leaf([1.0]))
+
+
+def test_an_option_by_pytorchs_name_or_at_its_default():
+    x = leaf([1.0, -2.0])
+    assert ichikara.relu(x, inplace=False).tolist() == [1.0, 0.0]
+    assert ichikara.mse_loss(x, x, size_average=None, reduce=None).item() == 0.0
+    with pytest.raises(ValueError, match="relu takes inplace=False alone, and True was given: a tensor is never"):
+        ichikara.relu(x, inplace=True)
+    with pytest.raises(TypeError, match=r"softmax.* has no dim: here its name is axis"):
+        ichikara.softmax(x, dim=0)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'inplaced'"):
+        ichikara.relu(x, inplaced=False)

@@ -21,6 +21,7 @@ FLOORS = {
     "checks": 0,
     "errors": 0,
     "memory": 0,
+    "pytorch_names": 0,
     "validation": 0,
     "words": 0,
     "charts": 1,

@@ -108,21 +108,93 @@ def test_rules_have_their_optimizers_defaults(ours):
 
 
 @pytest.mark.parametrize("ours", [SGD, RMSprop, Adagrad, Adam], ids=name)
-def test_coupled_penalties_are_part_of_the_gradient(ours):
+def test_a_coupled_weight_decay_is_part_of_the_gradient(ours):
     w = numpy.array([1.0, -2.0, 0.0])
     g = numpy.array([0.3, 0.2, 0.1])
-    with_penalties, _ = ours.rule(w, g, {}, lr=0.1, l1=0.01, weight_decay=0.1)
-    by_hand, _ = ours.rule(w, g + 0.1 * w + 0.01 * numpy.array([1.0, -1.0, 0.0]), {}, lr=0.1)
-    numpy.testing.assert_array_equal(with_penalties, by_hand)
+    decayed, _ = ours.rule(w, g, {}, lr=0.1, weight_decay=0.1)
+    by_hand, _ = ours.rule(w, g + 0.1 * w, {}, lr=0.1)
+    numpy.testing.assert_array_equal(decayed, by_hand)
 
 
-def test_decoupled_penalties_pull_at_the_parameter_whatever_its_gradient():
+def test_a_decoupled_weight_decay_pulls_at_the_parameter_whatever_its_gradient():
     w = numpy.array([1.0, -2.0, 0.0])
     for scale in (1e-3, 1.0, 1e3):
         g = scale * numpy.array([0.3, 0.2, 0.1])
-        pulled, _ = AdamW.rule(w, g, {}, lr=0.1, eps=0.0, weight_decay=0.5, l1=0.01)
+        pulled, _ = AdamW.rule(w, g, {}, lr=0.1, eps=0.0, weight_decay=0.5)
         free, _ = Adam.rule(w, g, {}, lr=0.1, eps=0.0)
-        numpy.testing.assert_allclose(pulled - free, [-0.1 * 0.51, 0.1 * 1.01, 0.0], atol=1e-15)
+        numpy.testing.assert_allclose(pulled - free, [-0.1 * 0.5, 0.1 * 1.0, 0.0], atol=1e-15)
+
+
+def by_formula(w, threshold):
+    return numpy.sign(w) * numpy.maximum(abs(w) - threshold, 0)
+
+
+@pytest.mark.parametrize(("ours", "options"), [(o, case) for o in CASES for case in CASES[o]], ids=name)
+def test_l1_is_a_soft_threshold_after_the_update_of_every_optimiser(ours, options):
+    rng = numpy.random.default_rng(0)
+    options = {"lr": 0.1, **options, "l1": 0.5}
+    w, state = rng.uniform(-0.3, 0.3, 50), {}
+    for step in range(3):
+        g = rng.standard_normal(50)
+        stepped, without = ours.rule(w, g, state, **{**options, "l1": 0.0})
+        w, state = ours.rule(w, g, state, **options)
+        rate = options["lr"] / (1 + step * options.get("lr_decay", 0))
+        numpy.testing.assert_allclose(w, by_formula(stepped, rate * 0.5), rtol=1e-12, atol=1e-16)
+        near = abs(stepped) < 0.999 * rate * 0.5
+        assert (w[near] == 0).all()
+        for key, value in without.items():  # what is remembered is of the loss alone
+            numpy.testing.assert_array_equal(state[key], value)
+
+
+# Adam compares the penalty with a normalised gradient, which is small for a null weight where batches are drawn.
+LASSO = {
+    "SGD": (SGD, {"lr": 0.01, "l1": 0.3}, 200),
+    "SGD with momentum": (SGD, {"lr": 0.002, "l1": 1.0, "momentum": 0.8}, 200),
+    "Adam": (Adam, {"lr": 0.01, "l1": 0.6}, 20),
+    "AdamW": (AdamW, {"lr": 0.01, "l1": 0.6}, 20),
+}
+
+
+@pytest.mark.parametrize(("ours", "options", "batch"), LASSO.values(), ids=LASSO.keys())
+@pytest.mark.parametrize("staged", [False, True], ids=["eager", "staged"])
+def test_the_null_weights_of_a_lasso_become_exact_zeros(ours, options, batch, staged):
+    rng = numpy.random.default_rng(0)
+    x, true = rng.standard_normal((200, 30)).astype("float32"), numpy.zeros(30, "float32")
+    true[:5] = [3.0, -2.0, 1.5, -1.0, 2.0]
+    y = x @ true + 0.1 * rng.standard_normal(200).astype("float32")
+    weights = [ichikara.zeros(k, requires_grad=True) for k in (5, 20, 5)]  # together a flat group
+    optimizer = ours(weights, **options)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        ((x @ ichikara.concat(weights) - y) ** 2).mean().backward()
+        optimizer.step()
+
+    step = ichikara.stage(step) if staged else step
+    for _ in range(1500):
+        chosen = rng.permutation(200)[:batch]
+        step(ichikara.asarray(x[chosen]), ichikara.asarray(y[chosen]))
+    found = numpy.concatenate([w.numpy() for w in weights])
+    assert (found[5:] == 0).all()
+    assert (numpy.sign(found[:5]) == numpy.sign(true[:5])).all()
+
+
+@pytest.mark.parametrize("ours", CASES, ids=name)
+def test_l1_in_a_flat_group_has_the_bits_of_the_loop(ours):
+    rng = numpy.random.default_rng(0)
+    starts = [rng.uniform(-0.1, 0.1, shape).astype("float32") for shape in ((3, 4), (5,), ())]
+    given = [[rng.standard_normal(p.shape).astype("float32") for p in starts] for _ in range(5)]
+    mine = [ichikara.asarray(p, requires_grad=True) for p in starts]
+    optimizer = ours(mine, lr=0.1, l1=0.3)
+    looped, states = starts, [{} for _ in starts]
+    for gradients in given:
+        for parameter, g in zip(mine, gradients, strict=True):
+            parameter.grad = g
+        optimizer.step()
+        made = [ours.rule(p, g, s, **optimizer.defaults) for p, g, s in zip(looped, gradients, states, strict=True)]
+        looped, states = zip(*made, strict=True)
+        for parameter, expected in zip(mine, looped, strict=True):
+            numpy.testing.assert_array_equal(parameter.numpy(), expected)
 
 
 def test_under_adam_a_coupled_penalty_holds_large_gradients_less():

@@ -178,10 +178,111 @@ def test_plateau_is_pytorchs_and_resumes(options):
     assert len(cuts) > 1
 
 
+# --- several schedules of one optimiser -------------------------------------------------------------------------------
+
+# What each schedule is among others: a row for each, made from a library's classes, ours or PyTorch's.
+TOGETHER = {
+    "lambda": lambda lib, o: lib.LambdaLR(o, lambda step: 0.9**step),
+    "step": lambda lib, o: lib.StepLR(o, 3, gamma=0.5),
+    "multi-step": lambda lib, o: lib.MultiStepLR(o, [0, 2, 2, 7], gamma=0.5),
+    "exponential": lambda lib, o: lib.ExponentialLR(o, 0.8),
+    "cosine": lambda lib, o: lib.CosineAnnealingLR(o, 4),
+    "cosine, least rate": lambda lib, o: lib.CosineAnnealingLR(o, 6, eta_min=1e-3),
+    "warm-up": lambda lib, o: lib.LinearLR(o, 0.25, total_iters=5),
+    "linear to 0": lambda lib, o: lib.LinearLR(o, 1.0, 0.0, total_iters=9),
+    "one-cycle": lambda lib, o: lib.OneCycleLR(o, 0.3, total_steps=40),
+    "sequence": lambda lib, o: lib.SequentialLR(
+        o, [lib.LinearLR(o, 0.1, total_iters=3), lib.CosineAnnealingLR(o, 9), lib.ExponentialLR(o, 0.9)], [3, 8]
+    ),
+    "plateau": lambda lib, o: lib.ReduceLROnPlateau(o, factor=0.5, patience=0),
+}
+
+
+def step_each(schedules, loss):
+    for schedule in schedules:
+        schedule.step(*([loss] if type(schedule).__name__ == "ReduceLROnPlateau" else []))
+
+
+@pytest.mark.parametrize("first", TOGETHER)
+@pytest.mark.parametrize("second", TOGETHER)
+def test_a_pair_of_schedules_is_pytorchs_and_resumes(torch, first, second):
+    rows = [TOGETHER[first], TOGETHER[second]]
+    ours_on, theirs_on = of_ours(), of_torch()
+    ours = [row(optim, ours_on) for row in rows]
+    theirs = [row(torch.optim.lr_scheduler, theirs_on) for row in rows]
+    for step in range(24):
+        if min(rate for expected in theirs for rate in expected.get_last_lr()) < 0:
+            # PyTorch's cosine, of a rate below its eta_min.
+            assert step > 8
+            assert min(group["lr"] for group in ours_on.param_groups) >= 0
+            return
+        assert_equal(settings(ours_on), settings(theirs_on), step)
+        for schedule, expected in zip(ours, theirs, strict=True):
+            assert schedule.get_last_lr() == pytest.approx(expected.get_last_lr(), rel=1e-11, abs=1e-16)
+        if step == 6:  # the user has a say too
+            ours_on.param_groups[0]["lr"] = theirs_on.param_groups[0]["lr"] = 0.05
+        if step in (4, 6, 11):
+            states = json.loads(json.dumps([part.state_dict() for part in (ours_on, *ours)]))
+            ours_on = of_ours()
+            ours = [row(optim, ours_on) for row in rows]
+            for k in ((0, 1, 2), (2, 0, 1), (2, 1, 0))[step % 3]:
+                (ours_on, *ours)[k].load_state_dict(states[k])
+        theirs_on.step()
+        loss = 1 / (1 + step // 5)
+        step_each(ours, loss), step_each(theirs, loss)
+
+
+def test_schedules_that_are_stepped_together_multiply():
+    optimizer = of_ours()
+    schedules = ExponentialLR(optimizer, 0.5), StepLR(optimizer, 100)
+    for _ in range(5):
+        step_each(schedules, None)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.003125)
+
+
+@pytest.mark.parametrize("row", [name for name in TOGETHER if name not in ("lambda", "one-cycle", "sequence")])
+def test_a_cut_of_the_rate_holds(row):
+    cut, uncut = of_ours(), of_ours()
+    schedule, other = TOGETHER[row](optim, cut), TOGETHER[row](optim, uncut)
+    plateau = ReduceLROnPlateau(cut, factor=0.1, patience=0)
+    for loss in (1.0, 1.0, 1.0, 0.5):  # two cuts
+        step_each([schedule, plateau], loss), step_each([other], loss)
+    if row != "plateau":
+        least = 1e-3 if row == "cosine, least rate" else 0.0  # what lies above it is cut
+        rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in (cut, uncut)]
+        for mine, whole in zip(*rates, strict=True):
+            assert mine - least <= 0.011 * (whole - least) or mine == whole == 0
+
+
+def test_a_schedule_of_ones_own_is_chained():
+    class Halving(LRScheduler):
+        def rate(self, step, base_lr):
+            return base_lr / 2**step
+
+    optimizer = of_ours()
+    schedules = Halving(optimizer), Halving(optimizer)
+    step_each(schedules, None)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.025, 0.005])
+
+
+def test_a_state_without_the_present_rates_is_loaded():
+    schedule = StepLR(of_ours(), 1)
+    schedule.step()
+    saved = schedule.state_dict()
+    del saved["present_lrs"]  # as they were saved before schedules were chained
+    other = StepLR(of_ours(), 1)
+    other.load_state_dict(saved)
+    assert settings(other.optimizer) == settings(schedule.optimizer)
+
+
+# --- a schedule by itself ---------------------------------------------------------------------------------------------
+
+
 def test_every_schedule_is_tested():
     exported = {getattr(optim, n) for n in optim.__all__}
     exported = {s for s in exported if isinstance(s, type) and issubclass(s, LRScheduler)}
     assert exported - {LRScheduler} == {type(case(optim, of_ours())) for case in CASES.values()} | {ReduceLROnPlateau}
+    assert exported - {LRScheduler} == {type(row(optim, of_ours())) for row in TOGETHER.values()}
 
 
 def test_a_schedule_drives_the_steps():

@@ -11,6 +11,7 @@ from typing import Any
 from ..arrays import PYTHON_NUMBERS, READY, as_array, harmonise, is_array, is_scalar, native
 from ..arrays.interpreter import seam
 from ..errors import UserError
+from ..pytorch_names import known_options
 from .base import TensorBase
 from .modes import mode
 from .plan import plan_of
@@ -155,6 +156,9 @@ class Signature:
                     break
             if len(values) == self._count and used == len(options):
                 return tuple(values)
+        known = known_options(self, options)
+        if len(known) < len(options):
+            return self.complete(args, known)
         inspect.signature(self.function).bind(*args, **options)  # raises the TypeError that Python would
         raise TypeError(f"{self.name}: these arguments do not fit {inspect.signature(self.function)}")
 

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays import as_array, default_float, format_array, is_traced, read_only, to_numpy
 from ..arrays.interpreter import seam
+from ..pytorch_names import ATTRIBUTES
 
 __all__ = ["TensorBase", "raw"]
 
 
 class TensorBase:
-    """An array of numbers, ``_data``, and the node of the graph that they came from, ``_node``."""
+    """An array of numbers, ``_data``, and the node of the graph that they came from, ``_node``.
 
-    __slots__ = ("__weakref__", "_data", "_node")
+    A leaf that has been frozen has its node, and its gradient, in ``_frozen`` meanwhile (`tensor.Frozen`).
+    """
+
+    __slots__ = ("__weakref__", "_data", "_frozen", "_node")
 
     _data: Any
     _node: Any
+    _frozen: Any
     _namespace: Any = None  # the module that `__array_namespace__` answers with; the operations' floor sets it
 
     # NumPy leaves `array + tensor` to the tensor instead of taking it apart element by element.
@@ -71,8 +76,16 @@ class TensorBase:
 
     def touch(self):
         """Say that the numbers were changed in place, so that a sweep over an older graph refuses to use them."""
-        if self._node is not None:
-            self._node.version += 1
+        node = self.leaf_node() if self._node is None else self._node
+        if node is not None:
+            node.version += 1
+
+    def leaf_node(self):
+        """The node of a leaf in earlier graphs: it keeps the same one while it is frozen. None for a constant."""
+        if self._node is None:
+            frozen = getattr(self, "_frozen", None)
+            return None if frozen is None else frozen.node
+        return self._node
 
     def __array_namespace__(self, *, api_version=None):
         return type(self)._namespace
@@ -132,6 +145,9 @@ class TensorBase:
         if is_traced(self._data):
             raise TypeError(f"{request} was asked for, which has no numbers yet: use where() instead of if")
 
+    def __dir__(self):
+        return [name for name in super().__dir__() if name not in ATTRIBUTES or hasattr(self, name)]
+
     # --- how it behaves as a Python object ----------------------------------------------------------------------------
 
     def __setitem__(self, index, value):
@@ -161,17 +177,19 @@ class TensorBase:
     def __format__(self, spec):
         return format(self.item(), spec) if spec else str(self)
 
+    vars().update(ATTRIBUTES)
+
     if TYPE_CHECKING:
         # What is bound when it is defined: making and differentiating a tensor, and the operations.
         grad: Any
+
+        def __getattr__(self, name: str) -> Any: ...
 
         @property
         def requires_grad(self) -> bool: ...
         @requires_grad.setter
         def requires_grad(self, wanted: bool) -> None: ...
         def __init__(self, obj: Any, dtype: Any = None, requires_grad: bool = False): ...
-
-        def __getattr__(self, name: str) -> Any: ...
 
         __add__: Callable[..., Any]
         __radd__: Callable[..., Any]

@@ -23,6 +23,7 @@ from typing import Any
 
 from ..arrays import as_array, is_array, namespace, seam
 from ..errors import UserError
+from ..pytorch_names import known_options
 from .arguments import check_constant, names_of
 from .base import raw
 from .engine import Node, Operation, Rule, Tensor, sweep, wrap
@@ -64,6 +65,7 @@ class Composition:
         self.function: Callable = function
         self.accumulates: bool = accumulates
         self.parameters: tuple[str, ...] = names_of(function)
+        self._names = frozenset(self.parameters)
         self.inputs: tuple[str, ...] = self.parameters[: function.__code__.co_posonlyargcount]
         defaults = dict(zip(reversed(self.parameters), reversed(function.__defaults__ or ()), strict=False))
         # To the others, which are numbers by default, or nothing, a gradient flows through the composed form.
@@ -76,6 +78,8 @@ class Composition:
         self.fused.rules[None] = Rule(formula, self._differentiate, ("g", "wanted", *self.parameters), joint=True)
 
     def __call__(self, *args, **options) -> Any:
+        if options and not options.keys() <= self._names:
+            options = known_options(self, options)
         n = len(self.inputs)
         if not mode.in_rule:
             args = (*[a if a is None else _tensor(a) for a in args[:n]], *args[n:])

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..arrays import as_array, as_dtype, is_floating, namespace
 from ..arrays.interpreter import seam
+from ..pytorch_names import Elsewhere
 from .base import TensorBase, raw
 from .engine import Node, Tensor, wrap
 
@@ -19,7 +20,8 @@ def bind(*names: str) -> Callable:
 
     def decorate(function):
         for name in names:
-            if (name in vars(Tensor) or name in vars(TensorBase)) and name not in ("__eq__", "__ne__"):
+            there = vars(Tensor).get(name) or vars(TensorBase).get(name)
+            if there is not None and not isinstance(there, Elsewhere) and name not in ("__eq__", "__ne__"):
                 raise ValueError(f"an operation, a method or an operator is bound to Tensor already: {name}")
             setattr(Tensor, name, function)
         return function
@@ -103,12 +105,32 @@ def _requires_grad(self) -> bool:
     return self._node is not None
 
 
+class Frozen(Node):
+    """Where the gradient of a leaf is kept while the leaf is frozen; and its ``node``, to which it returns.
+
+    An earlier graph still leads to that node, and what it brings there meanwhile is not kept.
+    """
+
+    __slots__ = ("node",)
+
+    node: Node
+
+
 def _set_requires_grad(self, wanted: bool) -> None:
     if not self.is_leaf:
         raise ValueError("an operation made this tensor; use detach() for a copy that is cut from the graph")
+    if bool(wanted) is self.requires_grad:
+        return
+    frozen = getattr(self, "_frozen", None)
     if not wanted:
-        self._node = None
-    elif self._node is None:
+        if frozen is None:
+            frozen = self._frozen = Frozen(self._data)
+        frozen.node, self._node = self._node, None
+        _move_gradient(frozen.node, frozen)
+    elif frozen is not None:
+        _move_gradient(frozen, frozen.node)
+        self._node = frozen.node
+    else:
         _begin_graph(self)
         self._data = self._data.copy()  # it may be the caller's, who may write to it
 
@@ -121,12 +143,26 @@ def _begin_graph(self) -> None:
     self._node = Node(self._data)
 
 
+def _move_gradient(source: Node, target: Node) -> None:
+    seam.interpreter.gradient(source)
+    seam.interpreter.gradient(target, replaced=True)
+    target.grad, source.grad = source.grad, None
+
+
+def _holder(self) -> Node | None:
+    """The node that holds the gradient of a leaf; None for a constant and for what an operation made."""
+    if self._node is None:
+        return getattr(self, "_frozen", None)
+    return None if self._node.operation else self._node
+
+
 def _grad(self) -> Tensor | None:
     """The gradient that `backward` has added up here, or None. Of the tensor's shape and type. Leaves only."""
-    if self._node is None or self._node.operation is not None:
+    node = self._node if self._node is not None else _holder(self)
+    if node is None or node.operation is not None:
         return None
-    seam.interpreter.gradient(self._node)
-    return self._node.grad
+    seam.interpreter.gradient(node)
+    return node.grad
 
 
 def _set_grad(self, value: Any) -> None:
@@ -136,14 +172,22 @@ def _set_grad(self, value: Any) -> None:
 @bind("_keep_grad")
 def _keep_grad(self, value: Any) -> None:
     """Set the gradient to a tensor that nobody else writes to, without a copy; None for no gradient."""
-    if self._node is None or self._node.operation is not None:
+    node = _holder(self)
+    if node is None:
         if value is None:
             return
         raise ValueError("only a leaf that requires a gradient can be given one")
     if value is not None and value.shape != self.shape:
         raise ValueError(f"a gradient has its tensor's shape {self.shape}, not {value.shape}")
-    seam.interpreter.gradient(self._node, replaced=True)
-    self._node.grad = value if value is None or value.dtype == self.dtype else value.astype(self.dtype)
+    seam.interpreter.gradient(node, replaced=True)
+    node.grad = value if value is None or value.dtype == self.dtype else value.astype(self.dtype)
+
+
+@bind("requires_grad_")
+def _requires_grad_(self, requires_grad: bool = True) -> Tensor:
+    """Say whether to differentiate by this leaf: False freezes it, and it keeps its ``grad``. Returns the tensor."""
+    self.requires_grad = requires_grad
+    return self
 
 
 bind("is_leaf")(property(_is_leaf))

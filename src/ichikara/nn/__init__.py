@@ -47,6 +47,7 @@ from .pooling import (
     MaxPool2d,
     Upsample,
 )
+from .pytorch import accept_arguments
 from .recurrent import GRU, LSTM, RNN
 from .residual import Residual
 from .state import IncompatibleKeys
@@ -60,6 +61,8 @@ from .transformer import (
     TransformerEncoderLayer,
     generate_square_subsequent_mask,
 )
+
+accept_arguments(globals())
 
 __all__ = [
     "Module",

@@ -66,9 +66,11 @@ class Parameter(Tensor):
         dtype = as_dtype(dtype)
         if self.dtype != dtype:
             self._data = converted(self, dtype)._data
-            if self._node is not None:
-                self._node.dtype = dtype
-                self._node.grad = None if self._node.grad is None else converted(self._node.grad, dtype)
+            grad, node = self.grad, self.leaf_node()
+            if node is not None:
+                node.dtype = dtype
+            if grad is not None:
+                self.grad = converted(grad, dtype)
             self.touch()
         return self
 

@@ -102,7 +102,8 @@ class _Recurrent(Weighted):
         self.bidirectional = bidirectional
         self.generator = None if generator is None else choose_generator(generator)
         if dropout and num_layers == 1:
-            caller = 2 if type(self).__init__ is _Recurrent.__init__ else 3
+            constructor = getattr(type(self).__init__, "__wrapped__", None)  # see `pytorch_names.accept`
+            caller = 3 if constructor is _Recurrent.__init__ else 4
             warnings.warn("dropout works between layers, and with num_layers=1 there is no between", stacklevel=caller)
         for layer in range(self.num_layers):
             for direction in self._endings:

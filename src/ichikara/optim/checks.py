@@ -6,7 +6,18 @@ from typing import Annotated, Any
 from ..checks import yes_or_no
 from ..errors import UserError
 
-__all__ = ["AtLeast0", "Decays", "Number", "YesOrNo", "at_least_0", "decays", "from_0_to_1", "number", "positive"]
+__all__ = [
+    "AtLeast0",
+    "Decays",
+    "Number",
+    "YesOrNo",
+    "alike",
+    "at_least_0",
+    "decays",
+    "from_0_to_1",
+    "number",
+    "positive",
+]
 
 
 def number(name: str, value: Any) -> float | int:
@@ -64,3 +75,12 @@ Number = Annotated[float, number]
 AtLeast0 = Annotated[float, at_least_0]
 Decays = Annotated[tuple[float, float], decays]
 YesOrNo = Annotated[bool, yes_or_no]
+
+
+def alike(own: Any, given: Any) -> bool:
+    """Whether a value of a saved state can stand in place of our own: a number for a number, a list for a list."""
+    if isinstance(own, list):
+        return isinstance(given, list)
+    if own is None or (isinstance(own, int | float) and not isinstance(own, bool)):
+        return (own is given is None) or (isinstance(given, int | float) and not isinstance(given, bool))
+    return type(own) is type(given)

@@ -30,7 +30,8 @@ class OneCycleLR(LRScheduler):
         \eta_t = \eta_a + (\eta_b - \eta_a)\,\tfrac12 \left(1 - \cos \pi p\right),
         \qquad p = \frac{t - t_a}{t_b - t_a}
 
-    with η going from η_max / 25 to η_max, and from there to η_max / 250,000.
+    with η going from η_max / 25 to η_max, and from there to η_max / 250,000. Rate and momentum are set whatever the
+    present ones are, as in PyTorch.
 
     Arguments: ``max_lr``, the maximum, one number or one for each group; ``total_steps``, the length in steps, or else
     ``epochs`` and ``steps_per_epoch``; ``pct_start``, the fraction of the steps in which the rate rises;
@@ -53,6 +54,8 @@ class OneCycleLR(LRScheduler):
 
     Source: L. Smith and N. Topin, "Super-Convergence" (2018); ``torch.optim.lr_scheduler.OneCycleLR``.
     """
+
+    chainable = False
 
     def __init__(
         self,
@@ -133,8 +136,15 @@ class OneCycleLR(LRScheduler):
             self._at(step, high, low, high) for low, high in zip(self.base_momentums, self.max_momentums, strict=True)
         ]
 
-    def _set(self):
-        super()._set()
+    def _set(self, chained=True):
+        super()._set(chained)
+        self._set_momentum()
+
+    def _load(self, state):
+        super()._load(state)
+        self._set_momentum()
+
+    def _set_momentum(self):
         if not self.cycle_momentum:
             return
         for group, momentum in zip(self.optimizer.param_groups, self.momentum(self.last_epoch), strict=True):

@@ -7,11 +7,17 @@ from typing import Any, get_type_hints
 from ..arrays import namespace
 from ..autodiff import raw
 from ..errors import UserError
+from ..pytorch_names import accept
 from . import rules
 from .checks import AtLeast0, Decays, Number, YesOrNo
 from .optimizer import Optimizer
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
+
+
+# Arguments of PyTorch's that do nothing here; in the order of PyTorch's, where they may be given by position.
+_OF_PYTORCH = {"RMSprop": "capturable foreach maximize differentiable"}
+_OF_OTHERS = "foreach capturable differentiable fused decoupled_weight_decay"
 
 
 def _options_in_signature(cls):
@@ -30,6 +36,7 @@ def _options_in_signature(cls):
         Optimizer.__init__(self, given.arguments["params"], {name: given.arguments[name] for name in options})
 
     cls.__init__ = __init__
+    accept(cls, _OF_PYTORCH.get(cls.__name__, _OF_OTHERS))
     return cls
 
 
@@ -38,17 +45,18 @@ class SGD(Optimizer):
     r"""Stochastic gradient descent, with optional momentum.
 
     .. math::
-        g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
+        g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} \\
         v_t &= \mu\,v_{t-1} + (1 - \tau)\,g_t, \qquad v_1 = g_1 \\
-        \theta_t &= \theta_{t-1} - \eta \cdot
-            \begin{cases} g_t & \mu = 0 \\ v_t & \text{momentum} \\ g_t + \mu\,v_t & \text{Nesterov} \end{cases}
+        \theta'_t &= \theta_{t-1} - \eta \cdot
+            \begin{cases} g_t & \mu = 0 \\ v_t & \text{momentum} \\ g_t + \mu\,v_t & \text{Nesterov} \end{cases} \\
+        \theta_t &= \operatorname{sign}(\theta'_t) \max(|\theta'_t| - \eta\,\lambda_1, 0)
 
     Shapes: ``momentum_buffer`` v has the parameter's.
 
     Arguments: ``params``, as of `Optimizer`; ``lr`` η, the step per unit of gradient; ``momentum`` μ, the decay of the
-    velocity; ``dampening`` τ, by how much a new gradient is reduced in the velocity; ``weight_decay`` λ and ``l1`` λ₁,
-    the strengths of the penalties, coupled: they are part of the gradient; ``nesterov``, for Nesterov's momentum;
-    ``maximize``, whether to maximise.
+    velocity; ``dampening`` τ, by how much a new gradient is reduced in the velocity; ``weight_decay`` λ, the strength
+    of the L2 penalty, coupled: it is part of the gradient; ``nesterov``, for Nesterov's momentum; ``maximize``, whether
+    to maximise; ``l1`` λ₁, the strength of the L1 penalty, which makes parameters exactly 0: see `optim.rules`.
 
     Errors: `UserError` for a negative ``lr``, ``momentum``, ``weight_decay`` or ``l1``, and for ``nesterov`` without
     momentum or with dampening.
@@ -100,15 +108,18 @@ class Adagrad(Optimizer):
     r"""Each component's step shrinks with the sum of its squared gradients: rare components keep long steps.
 
     .. math::
-        g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
+        g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} \\
         s_t &= s_{t-1} + g_t^2, \qquad s_0 = \text{the initial accumulator value} \\
-        \theta_t &= \theta_{t-1} - \frac{\eta}{1 + (t - 1)\,\gamma} \cdot \frac{g_t}{\sqrt{s_t} + \varepsilon}
+        \eta_t &= \frac{\eta}{1 + (t - 1)\,\gamma} \\
+        \theta'_t &= \theta_{t-1} - \eta_t \cdot \frac{g_t}{\sqrt{s_t} + \varepsilon} \\
+        \theta_t &= \operatorname{sign}(\theta'_t) \max(|\theta'_t| - \eta_t\,\lambda_1, 0)
 
     Shapes: ``sum`` s has the parameter's, ``step`` t has ().
 
     Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of the first step; ``lr_decay`` γ, the decay of the
-    rate at each step; ``weight_decay`` λ and ``l1`` λ₁, the strengths of the penalties, coupled;
-    ``initial_accumulator_value`` s₀; ``eps`` ε, which avoids a division by 0; ``maximize``, whether to maximise.
+    rate at each step; ``weight_decay`` λ, the strength of the L2 penalty, coupled; ``initial_accumulator_value`` s₀;
+    ``eps`` ε, which avoids a division by 0; ``maximize``, whether to maximise; ``l1`` λ₁, the strength of the L1
+    penalty, which makes parameters exactly 0: see `optim.rules`.
 
     Errors: `UserError` for any of them below 0.
 
@@ -150,19 +161,20 @@ class RMSprop(Optimizer):
     r"""The gradient divided by the root of the running mean of its square, so that all steps are about as long.
 
     .. math::
-        g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
+        g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} \\
         v_t &= \alpha\,v_{t-1} + (1 - \alpha)\,g_t^2 \\
         \tilde v_t &= \begin{cases} v_t \\ v_t - m_t^2, \quad m_t = \alpha\,m_{t-1} + (1 - \alpha)\,g_t
             & \text{centered} \end{cases} \\
         b_t &= \mu\,b_{t-1} + \frac{g_t}{\sqrt{\tilde v_t} + \varepsilon} \\
-        \theta_t &= \theta_{t-1} - \eta\,b_t
+        \theta'_t &= \theta_{t-1} - \eta\,b_t \\
+        \theta_t &= \operatorname{sign}(\theta'_t) \max(|\theta'_t| - \eta\,\lambda_1, 0)
 
     Shapes: ``square_avg`` v, ``grad_avg`` m and ``momentum_buffer`` b have the parameter's, ``step`` has ().
 
     Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of a step; ``alpha`` α, the decay of the running
-    means; ``eps`` ε, which avoids a division by 0; ``weight_decay`` λ and ``l1`` λ₁, the strengths of the penalties,
-    coupled; ``momentum`` μ; ``centered``, whether to divide by the standard deviation; ``maximize``, whether to
-    maximise.
+    means; ``eps`` ε, which avoids a division by 0; ``weight_decay`` λ, the strength of the L2 penalty, coupled;
+    ``momentum`` μ; ``centered``, whether to divide by the standard deviation; ``maximize``, whether to maximise; ``l1``
+    λ₁, the strength of the L1 penalty, which makes parameters exactly 0: see `optim.rules`.
 
     Errors: `UserError` for any of them below 0.
 
@@ -203,22 +215,23 @@ class Adam(Optimizer):
     r"""Momentum, and a separate step size for each component.
 
     .. math::
-        g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1} \\
+        g_t &= \nabla_\theta L(\theta_{t-1}) + \lambda\,\theta_{t-1} \\
         m_t &= \beta_1 m_{t-1} + (1 - \beta_1)\,g_t \\
         v_t &= \beta_2 v_{t-1} + (1 - \beta_2)\,g_t^2 \\
         \tilde v_t &= \begin{cases} v_t \\ \max(\tilde v_{t-1}, v_t) & \text{AMSGrad} \end{cases} \\
         \hat m_t &= m_t / (1 - \beta_1^t), \qquad \hat v_t = \tilde v_t / (1 - \beta_2^t) \\
-        \theta_t &= \theta_{t-1} - \eta\,\hat m_t / (\sqrt{\hat v_t} + \varepsilon)
+        \theta'_t &= \theta_{t-1} - \eta\,\hat m_t / (\sqrt{\hat v_t} + \varepsilon) \\
+        \theta_t &= \operatorname{sign}(\theta'_t) \max(|\theta'_t| - \eta\,\lambda_1, 0)
 
-    The hats correct the bias of running means that start at 0. The penalties are coupled: they are divided by the
-    gradient's size like all of g, and hardly shrink a parameter with large gradients; see `AdamW`.
+    The hats correct the bias of running means that start at 0. The weight decay is coupled: it is divided by the
+    gradient's size like all of g, and hardly shrinks a parameter with large gradients; see `AdamW`.
 
     Shapes: ``exp_avg`` m, ``exp_avg_sq`` v and ``max_exp_avg_sq`` ṽ have the parameter's, ``step`` t has ().
 
     Arguments: ``params``, as of `Optimizer`; ``lr`` η, the length of a step; ``betas`` β₁ and β₂, the decays of the two
-    running means; ``eps`` ε, which avoids a division by 0; ``weight_decay`` λ and ``l1`` λ₁, the strengths of the
-    penalties; ``amsgrad``, whether v never decreases, so that a rare large gradient has a lasting effect; ``maximize``,
-    whether to maximise.
+    running means; ``eps`` ε, which avoids a division by 0; ``weight_decay`` λ, the strength of the L2 penalty;
+    ``amsgrad``, whether v never decreases, so that a rare large gradient has a lasting effect; ``maximize``, whether to
+    maximise; ``l1`` λ₁, the strength of the L1 penalty, which makes parameters exactly 0: see `optim.rules`.
 
     Errors: `UserError` for ``betas`` outside of [0, 1), for the others below 0.
 
@@ -258,12 +271,12 @@ class Adam(Optimizer):
 
 @_options_in_signature
 class AdamW(Adam):
-    r"""Adam with decoupled penalties: they shrink all parameters equally, whatever their gradients.
+    r"""Adam with a decoupled weight decay: it shrinks all parameters equally, whatever their gradients.
 
     .. math::
-        \theta'_t &= \theta_{t-1} - \eta\,(\lambda\,\theta_{t-1} + \lambda_1 \operatorname{sign} \theta_{t-1}) \\
-        \theta_t &= \theta'_t - \eta\,\hat m_t / (\sqrt{\hat v_t} + \varepsilon)
-            \qquad \text{with } \hat m, \hat v \text{ of } g_t = \nabla_\theta L(\theta_{t-1}) \text{ as in Adam}
+        \theta'_t &= \theta_{t-1} - \eta\,\lambda\,\theta_{t-1} - \eta\,\hat m_t / (\sqrt{\hat v_t} + \varepsilon)
+            \qquad \text{with } \hat m, \hat v \text{ of } g_t = \nabla_\theta L(\theta_{t-1}) \text{ as in Adam} \\
+        \theta_t &= \operatorname{sign}(\theta'_t) \max(|\theta'_t| - \eta\,\lambda_1, 0)
 
     Under plain descent it makes no difference whether a penalty is in the gradient (*coupled*) or shrinks the parameter
     (*decoupled*). Under Adam it does: what is in the gradient is divided by its size.

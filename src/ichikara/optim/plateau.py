@@ -6,7 +6,7 @@ from typing import Any
 from ..arrays import effectful
 from ..checks import whole_number
 from ..errors import UserError, choose
-from .checks import at_least_0, number
+from .checks import at_least_0
 from .optimizer import Optimizer
 from .schedule import LRScheduler
 
@@ -101,7 +101,7 @@ class ReduceLROnPlateau(LRScheduler):
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
         self._write(rates)
 
-    def _restore(self):
-        choose("mode", self.mode, {"min": None, "max": None})
-        choose("threshold_mode", self.threshold_mode, {"rel": None, "abs": None})
-        self._write([number("a saved learning rate", rate) for rate in self._last_lr])
+    def _check_state(self, state_dict):
+        super()._check_state(state_dict)
+        choose("mode", state_dict["mode"], {"min": None, "max": None})
+        choose("threshold_mode", state_dict["threshold_mode"], {"rel": None, "abs": None})

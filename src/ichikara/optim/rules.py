@@ -11,12 +11,20 @@ those it was given. It works on NumPy's arrays and on JAX's, traced ones too, so
 >>> sorted(state)
 ['exp_avg', 'exp_avg_sq', 'step']
 
-Two things are the same in all of them: ``maximize`` climbs instead of descending, and ``l1`` and ``weight_decay`` pull
-the parameter towards 0. In every rule but `adamw` these pulls are *coupled*: they are added to the gradient, as if the
-penalties :math:`\lambda_1 |\theta| + \tfrac{\lambda}{2} \theta^2` were part of the loss, and so they pass through the
-momentum, and through the division by the gradient's size in the adaptive rules. There they shrink a parameter with
-large gradients *less* than one with small ones, which is not what a penalty is for: `adamw` therefore *decouples* them
-and pulls at the parameter itself (Loshchilov and Hutter 2019).
+Three things are the same in all of them. ``maximize`` climbs instead of descending. ``weight_decay`` pulls the
+parameter towards 0. In every rule but `adamw` this pull is *coupled*: it is added to the gradient, as if the penalty
+:math:`\tfrac{\lambda}{2} \theta^2` were part of the loss, and so it passes through the momentum, and through the
+division by the gradient's size in the adaptive rules. There it shrinks a parameter with large gradients *less* than
+one with small ones, which is not what a penalty is for: `adamw` therefore *decouples* it and pulls at the parameter
+itself (Loshchilov and Hutter 2019).
+
+``l1`` is the penalty :math:`\lambda_1 |\theta|`, and what is asked of it is that parameters become exactly 0. The
+slope of the penalty would not do that, for it jumps there and the parameter would go back and forth. So every rule
+ends with the *proximal* step of the penalty, `soft_threshold` by ηλ₁: whatever is nearer to 0 than that becomes 0. It
+too is decoupled: nothing of it is in the momentum or in the gradient's size. In the adaptive rules λ₁ therefore
+compares with a gradient of about 1: under Adam a parameter becomes 0 where :math:`|\hat m| / \sqrt{\hat v}`, the part
+of its gradient that is not noise, is below λ₁. The steps of `adagrad` shrink with time and its threshold does not, so
+there a small λ₁ is much.
 """
 
 import math
@@ -24,7 +32,7 @@ from functools import wraps
 
 from ..arrays import PYTHON_NUMBERS, int32, namespace
 
-__all__ = ["adagrad", "adam", "adamw", "rmsprop", "sgd"]
+__all__ = ["adagrad", "adam", "adamw", "rmsprop", "sgd", "soft_threshold"]
 
 
 def _rule(update):
@@ -57,14 +65,33 @@ def _on(strength):
     return not (strength.__class__ in PYTHON_NUMBERS and strength == 0)
 
 
-def _penalised(parameter, gradient, weight_decay, l1, maximize):
-    """The gradient to descend along, of the loss and of its penalties together."""
+def _descending(parameter, gradient, weight_decay, maximize):
+    """The gradient to descend along, of the loss and of its coupled penalty together."""
     g = -gradient if maximize else gradient
-    if _on(weight_decay):
-        g = g + weight_decay * parameter
-    if _on(l1):
-        g = g + l1 * namespace(parameter).sign(parameter)
-    return g
+    return g + weight_decay * parameter if _on(weight_decay) else g
+
+
+def soft_threshold(parameter, threshold):
+    r"""Every component nearer to 0 by the threshold, and exactly 0 where it would pass it.
+
+    .. math:: \operatorname{sign}(\theta) \max(|\theta| - s, 0)
+
+    Shapes: (*) -> (*).
+
+    It is the proximal step of the L1 penalty: the least :math:`\tfrac12 (\theta' - \theta)^2 + s\,|\theta'|` is there.
+
+    >>> import numpy
+    >>> soft_threshold(numpy.array([0.5, -0.25, 0.05]), 0.25).tolist()
+    [0.25, 0.0, 0.0]
+
+    Source: I. Daubechies, M. Defrise and C. De Mol (2004); N. Parikh and S. Boyd, "Proximal Algorithms" (2014).
+    """
+    return parameter - namespace(parameter).clip(parameter, -threshold, threshold)
+
+
+def _penalised(parameter, lr, l1):
+    """The parameter after the proximal step of its L1 penalty."""
+    return soft_threshold(parameter, lr * l1) if _on(l1) else parameter
 
 
 def _share(beta, step, like):
@@ -96,13 +123,14 @@ def sgd(
 
     Shapes: (*), (*) -> (*), and ``momentum_buffer`` (*).
     """
-    g = _penalised(parameter, gradient, weight_decay, l1, maximize)
+    g = _descending(parameter, gradient, weight_decay, maximize)
     if not _on(momentum):
-        return parameter - lr * g, state
+        return _penalised(parameter - lr * g, lr, l1), state
     v = state.get("momentum_buffer")
     # The first velocity is the gradient itself, undamped. A copy, for the gradient belongs to others.
     v = namespace(g).asarray(g, copy=True) if v is None else momentum * v + (1 - dampening) * g
-    return parameter - lr * (g + momentum * v if nesterov else v), {"momentum_buffer": v}
+    direction = g + momentum * v if nesterov else v
+    return _penalised(parameter - lr * direction, lr, l1), {"momentum_buffer": v}
 
 
 @_rule
@@ -123,11 +151,12 @@ def adagrad(
 
     Shapes: (*), (*) -> (*), and ``sum`` (*), ``step`` ().
     """
-    g = _penalised(parameter, gradient, weight_decay, l1, maximize)
+    g = _descending(parameter, gradient, weight_decay, maximize)
     t = state.get("step", 0) + 1
     s = state.get("sum", initial_accumulator_value) + g * g
     rate = _number(lr / (1 + (t - 1) * lr_decay), parameter.dtype)
-    return parameter - rate * g / (namespace(s).sqrt(s) + eps), {"step": t, "sum": s}
+    stepped = parameter - rate * g / (namespace(s).sqrt(s) + eps)
+    return _penalised(stepped, rate, l1), {"step": t, "sum": s}
 
 
 @_rule
@@ -149,7 +178,7 @@ def rmsprop(
 
     Shapes: (*), (*) -> (*), and ``square_avg``, ``grad_avg``, ``momentum_buffer`` (*), ``step`` ().
     """
-    g = _penalised(parameter, gradient, weight_decay, l1, maximize)
+    g = _descending(parameter, gradient, weight_decay, maximize)
     xp = namespace(g)
     v = variance = alpha * state.get("square_avg", 0.0) + (1 - alpha) * (g * g)
     new = {"step": state.get("step", 0) + 1, "square_avg": v}
@@ -159,7 +188,7 @@ def rmsprop(
     direction = g / (xp.sqrt(variance) + eps)
     if _on(momentum):
         direction = new["momentum_buffer"] = momentum * state.get("momentum_buffer", 0.0) + direction
-    return parameter - lr * direction, new
+    return _penalised(parameter - lr * direction, lr, l1), new
 
 
 @_rule
@@ -181,7 +210,7 @@ def adam(
     Shapes: (*), (*) -> (*), and ``exp_avg``, ``exp_avg_sq``, ``max_exp_avg_sq`` (*), ``step`` ().
     """
     beta1, beta2 = betas
-    g = _penalised(parameter, gradient, weight_decay, l1, maximize)
+    g = _descending(parameter, gradient, weight_decay, maximize)
     xp = namespace(g)
     t = state.get("step", 0) + 1
     m = beta1 * state.get("exp_avg", 0.0) + (1 - beta1) * g
@@ -191,7 +220,7 @@ def adam(
         v = new["max_exp_avg_sq"] = xp.maximum(state.get("max_exp_avg_sq", 0.0), v)
     m_hat = m / _share(beta1, t, like=m)
     v_hat = v / _share(beta2, t, like=v)
-    return parameter - lr * m_hat / (xp.sqrt(v_hat) + eps), new
+    return _penalised(parameter - lr * m_hat / (xp.sqrt(v_hat) + eps), lr, l1), new
 
 
 @_rule
@@ -208,10 +237,10 @@ def adamw(
     maximize=False,
     l1=0.0,
 ):
-    """`adam`, with penalties that pull at the parameter itself. The formula is at `AdamW`.
+    """`adam`, with a weight decay that pulls at the parameter itself. The formula is at `AdamW`.
 
     Shapes: as `adam`.
     """
-    if _on(weight_decay) or _on(l1):
-        parameter = parameter - lr * _penalised(parameter, 0.0, weight_decay, l1, maximize=False)
-    return adam(parameter, gradient, state, lr=lr, betas=betas, eps=eps, amsgrad=amsgrad, maximize=maximize)
+    if _on(weight_decay):
+        parameter = parameter - lr * (weight_decay * parameter)
+    return adam(parameter, gradient, state, lr=lr, betas=betas, eps=eps, amsgrad=amsgrad, maximize=maximize, l1=l1)

@@ -2,17 +2,30 @@
 
 A schedule is made on an optimiser and its ``step()`` called after the optimiser's, once an epoch or once a batch, in
 which its counts are then meant. ``lr(step)`` says what the rate is at any step, without changing anything.
+
+Several schedules of one optimiser are *chained*: where the present rate is not the one that a schedule's formula left
+there, because another schedule or the user changed it, the schedule changes that rate by the same factor.
+
+>>> import ichikara
+>>> from ichikara.optim import SGD
+>>> optimizer = SGD([ichikara.asarray(0.0, requires_grad=True)], lr=1.0)
+>>> halved, by_steps = ExponentialLR(optimizer, 0.5), StepLR(optimizer, step_size=2, gamma=0.1)
+>>> for _ in range(2):
+...     halved.step()
+...     by_steps.step()
+>>> optimizer.param_groups[0]["lr"]
+0.025
 """
 
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ..arrays import effectful
 from ..checks import whole_number
 from ..errors import UserError
-from .checks import at_least_0, number
+from .checks import alike, at_least_0, number
 from .optimizer import Optimizer
 
 __all__ = [
@@ -26,10 +39,20 @@ __all__ = [
 ]
 
 
+_PRESENT = "present_lrs"  # the groups' rates when a state was taken
+
+
 class LRScheduler:
     r"""What all schedules share: the count of steps, and writing the rates into the optimiser's groups.
 
-    .. math:: \eta_t = \eta(t, \eta_0)
+    .. math::
+        \eta_t = \eta(t, \eta_0), \qquad \text{or } \quad
+        \eta_t = \eta_{\min} + (\eta_{t-1} - \eta_{\min})
+            \frac{\eta(t, \eta_0) - \eta_{\min}}{\eta(t - 1, \eta_0) - \eta_{\min}}
+        \quad \text{if } \eta_{t-1} \ne \eta(t - 1, \eta_0)
+
+    The second form is that of a rate which something else changed too; :math:`\eta_{\min}` is 0 but for
+    `CosineAnnealingLR`. So several schedules of one optimiser work together, and a rate that is set by hand counts.
 
     For a schedule of your own, write ``rate(step, base_lr)``.
 
@@ -47,6 +70,7 @@ class LRScheduler:
     last_epoch: int
     base_lrs: list[float]
     _last_lr: list[float]
+    chainable: ClassVar[bool] = True  # False for a schedule that sets its rate whatever the present one is
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1):
         self._attach(optimizer)
@@ -60,7 +84,7 @@ class LRScheduler:
                     "load the optimiser's saved state first, or leave last_epoch out"
                 )
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
-        self._set()
+        self._set(chained=last_epoch == -1)
 
     def _attach(self, optimizer):
         if not isinstance(optimizer, Optimizer):
@@ -90,9 +114,28 @@ class LRScheduler:
                 "add the groups before you make the schedule"
             )
 
-    def _set(self):
-        """Write the rates of the present step into the groups."""
-        self._write(self.lr(self.last_epoch))
+    def _set(self, chained: bool = True) -> None:
+        """Write the rates of the present step into the groups; ``chained``, whether what they are now counts."""
+        rates = self.lr(self.last_epoch)
+        if chained and self.chainable:
+            before = self.lr(self.last_epoch - 1) if self.last_epoch else self.base_lrs
+            present = [group["lr"] for group in self.optimizer.param_groups]
+            rates = [*map(self._chain, present, before, rates)]
+        self._write(rates)
+
+    def _chain(self, present: float, before: float, now: float) -> float:
+        """The next rate after the present one, by a formula that goes from ``before`` to ``now``."""
+        if present == before:
+            return now
+        if before == self._least:
+            return present + (now - before)
+        chained = self._least + (present - self._least) * (now - self._least) / (before - self._least)
+        return max(chained, 0.0)  # a rate that was below the least one would go on falling where the formula rises
+
+    @property
+    def _least(self) -> float:
+        """The rate that the formula adds to: what is above it is multiplied."""
+        return 0.0
 
     def _write(self, rates):
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
@@ -104,62 +147,62 @@ class LRScheduler:
         return list(self._last_lr)
 
     def state_dict(self) -> dict[str, Any]:
-        """The step and the settings of the schedule, in numbers, words and lists that JSON can hold."""
-        return {
+        """The step and the settings of the schedule, and the groups' present rates, which other schedules may have set.
+
+        All is numbers, words and lists that JSON can hold.
+        """
+        own = {
             name: list(value) if isinstance(value, list) else value
             for name, value in vars(self).items()
             if name not in self._unsaved
         }
+        return {**own, _PRESENT: [group["lr"] for group in self.optimizer.param_groups]}
 
     _unsaved: tuple[str, ...] = ("optimizer",)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from where `state_dict` was taken, and set the groups' rates to those of that moment.
 
+        The states of several schedules and of the optimiser, taken at one moment, may be loaded in any order.
+
         Errors: `UserError` for the state of a schedule of another kind or for other groups; nothing is changed then.
         """
         self._check_state(state_dict)
-        vars(self).update({k: list(v) if isinstance(v, list) else v for k, v in state_dict.items()})
-        self._restore()
+        self._load(state_dict)
+
+    def _load(self, state):
+        vars(self).update({k: list(v) if isinstance(v, list) else v for k, v in state.items() if k != _PRESENT})
+        present = state.get(_PRESENT, state["_last_lr"])  # states were once without them
+        for group, rate in zip(self.optimizer.param_groups, present, strict=True):
+            group["lr"] = rate
 
     def _check_state(self, state_dict):
         mine = self.state_dict()
-        if not isinstance(state_dict, Mapping) or state_dict.keys() != mine.keys():
+        if not isinstance(state_dict, Mapping) or state_dict.keys() | {_PRESENT} != mine.keys():
             given = ", ".join(map(str, state_dict)) if isinstance(state_dict, Mapping) else repr(state_dict)
             raise UserError(
                 f"this is not the state of a {type(self).__name__}: that has {', '.join(mine)}, and this {given}"
             )
-        for name, own in mine.items():
-            if not _alike(own, state_dict[name]):
-                raise UserError(
-                    f"{name} of this {type(self).__name__} is {own!r}, and no state has {state_dict[name]!r}"
-                )
-        if len(state_dict["_last_lr"]) != len(self.optimizer.param_groups):
-            raise UserError(
-                f"the saved schedule was of {len(state_dict['_last_lr'])} groups of parameters, and the optimiser has "
-                f"{len(self.optimizer.param_groups)}"
-            )
-
-    def _restore(self):
-        self._set()
+        for name, given in state_dict.items():
+            if not alike(mine[name], given):
+                raise UserError(f"{name} of this {type(self).__name__} is {mine[name]!r}, and no state has {given!r}")
+        saved, groups = len(state_dict["_last_lr"]), len(self.optimizer.param_groups)
+        if saved != groups:
+            raise UserError(f"the saved schedule was of {saved} groups of parameters, and the optimiser has {groups}")
+        for rate in (*state_dict["_last_lr"], *state_dict.get(_PRESENT, ())):
+            number("a saved learning rate", rate)
 
     def __repr__(self):
         return f"{type(self).__name__}(step {self.last_epoch}, lr {self._last_lr})"
-
-
-def _alike(own: Any, given: Any) -> bool:
-    """Whether a value of a saved state can stand in place of our own: a number for a number, a list for a list."""
-    if isinstance(own, list):
-        return isinstance(given, list)
-    if own is None or (isinstance(own, int | float) and not isinstance(own, bool)):
-        return (own is given is None) or (isinstance(given, int | float) and not isinstance(given, bool))
-    return type(own) is type(given)
 
 
 class LambdaLR(LRScheduler):
     r"""The rate times any function of the step.
 
     .. math:: \eta_t = \eta_0\,f(t)
+
+    It is set whatever the present rate is, as in PyTorch: of what stands beside this schedule, only what is stepped
+    after it has a say.
 
     Arguments: ``lr_lambda``, the function, or a list with one for each group; it is not saved with the state.
 
@@ -175,6 +218,7 @@ class LambdaLR(LRScheduler):
     Source: ``torch.optim.lr_scheduler.LambdaLR``.
     """
 
+    chainable = False
     _unsaved = ("optimizer", "lr_lambdas")
 
     def __init__(
@@ -301,6 +345,10 @@ class CosineAnnealingLR(LRScheduler):
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
         self.T_max, self.eta_min = whole_number("T_max", T_max), number("eta_min", eta_min)
         super().__init__(optimizer, last_epoch)
+
+    @property
+    def _least(self):
+        return self.eta_min
 
     def rate(self, step, base_lr):
         return self.eta_min + (base_lr - self.eta_min) * (1 + math.cos(math.pi * step / self.T_max)) / 2

@@ -16,6 +16,9 @@ class SequentialLR(LRScheduler):
 
     .. math:: \eta_t = \eta^{(i)}_{t - m_i}, \qquad m_i \le t < m_{i+1}, \quad m_0 = 0
 
+    Each begins with its own first rate, whatever the present one is, as in PyTorch. From there on it is chained with
+    what else changes the rate.
+
     Arguments: ``schedulers``, on the same optimiser; ``milestones`` m₁, m₂, …, the steps at which the next one
     takes over.
 
@@ -47,7 +50,7 @@ class SequentialLR(LRScheduler):
             if not hasattr(schedule, "base_lrs"):
                 raise UserError(
                     f"schedule {i} is a {type(schedule).__name__}, which depends on the loss and not on the step; "
-                    "step it beside the others"
+                    "step it beside the sequence"
                 )
             if schedule.optimizer is not optimizer:
                 raise UserError(f"schedule {i} was made on another optimiser; make all on the same")
@@ -70,22 +73,23 @@ class SequentialLR(LRScheduler):
         schedule, own_step = self._active(whole_number("step", step, at_least=0))
         return schedule.lr(own_step)
 
-    def _set(self):
+    def _set(self, chained=True):
         schedule, schedule.last_epoch = self._active(self.last_epoch)
-        schedule._set()
+        schedule._set(chained and schedule.last_epoch > 0)
         self._last_lr = schedule.get_last_lr()
 
     def state_dict(self):
         return {**super().state_dict(), "_schedulers": [schedule.state_dict() for schedule in self.schedulers]}
 
-    def load_state_dict(self, state_dict):
-        self._check_state(state_dict)
+    def _check_state(self, state_dict):
+        super()._check_state(state_dict)
         parts = state_dict["_schedulers"]
         if len(parts) != len(self.schedulers):
             raise UserError(f"the saved sequence had {len(parts)} schedules, and this one has {len(self.schedulers)}")
         for schedule, part in zip(self.schedulers, parts, strict=True):
             schedule._check_state(part)
-        for schedule, part in zip(self.schedulers, parts, strict=True):
-            schedule.load_state_dict(part)
-        vars(self).update({k: v for k, v in state_dict.items() if k != "_schedulers"})
-        self._restore()
+
+    def _load(self, state):
+        for schedule, part in zip(self.schedulers, state["_schedulers"], strict=True):
+            schedule._load(part)
+        super()._load({k: v for k, v in state.items() if k != "_schedulers"})

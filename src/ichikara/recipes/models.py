@@ -1,5 +1,6 @@
 """The networks that a recipe can name, each made for the data's shape and the number of outputs."""
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -104,7 +105,7 @@ def _sequential(shape, outputs, options):
         given = dict(layer)
         where = f"model.layers[{i}]"
         kind = choose(f"{where}.type", given.pop("type", None), LAYERS)
-        names = kind.__init__.__code__.co_varnames
+        names = inspect.signature(kind).parameters
         for name, axis in _WIDTHS.items():
             if name in names:
                 given.setdefault(name, x.shape[axis])

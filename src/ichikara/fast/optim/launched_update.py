@@ -45,7 +45,7 @@ class LaunchedUpdate:
             self._rule.launch(kernel, *part)
         self._numbers = self._rule.numbers
         parameters = [*flat.parameters, *self._others]
-        self._leaves = [parameter._node for parameter in parameters if parameter._node is not None]
+        self._leaves = [node for parameter in parameters if (node := parameter.leaf_node()) is not None]
         for parameter in parameters:
             parameter.touch()
 
