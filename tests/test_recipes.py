@@ -156,6 +156,7 @@ def test_the_short_form_of_every_recipe_learns_and_goes_on_where_it_was_left(nam
     cut = small(name, epochs=epochs // 2)
     train_run(cut, first)
     again = small(name, f"training.epochs={epochs}", "seed=7")  # whose own draws are all replaced
+    again.recipe = small(name, f"training.epochs={epochs}").recipe
     train_run(again, second, resume=True)
     assert rows_of(again.trainer) == rows_of(parts.trainer)
     assert (second / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()

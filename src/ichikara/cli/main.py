@@ -4,7 +4,6 @@ Each command prints what it will do, does it, and prints where its files are. Ex
 input, 3 a test set that was opened before, 130 interrupted.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import UserError
+from ..strict_json import dumps
 
 __all__ = ["app", "main"]
 
@@ -28,7 +28,7 @@ app = typer.Typer(
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for programs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, for programs.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as optimizer.lr=0.1.")
 ]
@@ -43,7 +43,7 @@ def recipes(as_json: Json = False) -> None:
 
     known = {name: load_recipe(name) for name in packaged()}
     if as_json:
-        print(json.dumps({name: recipe.title for name, recipe in known.items()}, ensure_ascii=False))
+        print(dumps({name: recipe.title for name, recipe in known.items()}, ensure_ascii=False))
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("recipe", "data", "what it trains"):
@@ -72,7 +72,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a network by a recipe."""
-    from ..recipes import build, load_recipe, new_folder, open_run, train_run
+    from ..recipes import build, continued_recipe, load_recipe, new_folder, train_run
     from ..recipes.schema import find_recipe
     from ..train import Progress
 
@@ -85,10 +85,7 @@ def train(
             made = load_recipe(recipe, settings, seed)
             folder.mkdir(parents=True, exist_ok=True)
         else:
-            open_run(folder)
-            if seed is not None:
-                raise UserError("a resumed run keeps its seed; omit --seed")
-            made = load_recipe(folder / "recipe.toml", settings)
+            made = continued_recipe(folder, settings, recipe, seed)
     else:
         if recipe is None:
             raise UserError("say which recipe to train, such as: ichikara train digits; ichikara recipes lists them")
@@ -99,10 +96,11 @@ def train(
     _announce(parts)
     progress = Progress(err)
     parts.trainer.callbacks.append(progress)
-    summary = train_run(parts, folder, resume=resume is not None, tell=err.print)
+    tell = lambda line: err.print(line, markup=False)
+    summary = train_run(parts, folder, resume=resume is not None, tell=tell)
     _report(parts, folder, summary)
     if as_json:
-        print(json.dumps(summary, ensure_ascii=False))
+        print(dumps(summary, ensure_ascii=False))
     if summary["interrupted"] and summary["epochs"] < made.training.epochs:
         raise typer.Exit(130)
 
@@ -140,7 +138,7 @@ def _report(parts, folder, summary) -> None:
     if trainer.stopped:
         err.print(f"stopped after epoch {trainer.epoch}: {trainer.stopped}")
     words = describe(summary)
-    best = f" (weights of epoch {summary['best_epoch']})" if summary["best_epoch"] != trainer.epoch else ""
+    best = f" (weights of epoch {summary['best_epoch']})" if summary["best_epoch"] not in (None, trainer.epoch) else ""
     err.print(f"[bold]{words}[/bold]{best} · {_epochs(summary['epochs'])} in {summary['seconds']:.1f} s")
     if summary["baseline"]:
         baseline = summary["baseline"]
@@ -164,9 +162,10 @@ def evaluate(
 
     result = evaluate_run(run, again)
     times = "once" if result["openings"] == 1 else f"{result['openings']} times"
-    out.print(f"[bold]{describe(result)}[/bold] on {result['examples']} examples; test set opened {times}")
+    said = err if as_json else out
+    said.print(f"[bold]{describe(result)}[/bold] on {result['examples']} examples; test set opened {times}")
     if as_json:
-        print(json.dumps(result))
+        print(dumps(result))
 
 
 @app.command()
@@ -181,7 +180,7 @@ def predict(
 
     rows = predict_run(run, file, invert).rows()
     if as_json:
-        print(json.dumps({"run": str(run), "predictions": rows}, ensure_ascii=False))
+        print(dumps({"run": str(run), "predictions": rows}, ensure_ascii=False))
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("row", justify="right")
@@ -216,10 +215,11 @@ def cross_validate(
         table.add_column(heading, justify="right")
     for number, row in enumerate(result.rows, 1):
         table.add_row(str(number), *(f"{row[name]:.4f}" for name in result.measures))
-    out.print(table)
-    out.print(", ".join(f"{name} {result.means[name]:.4f} ± {result.spreads[name]:.4f}" for name in result.measures))
+    said = err if as_json else out
+    said.print(table)
+    said.print(", ".join(f"{name} {result.means[name]:.4f} ± {result.spreads[name]:.4f}" for name in result.measures))
     if as_json:
-        print(json.dumps({"means": result.means, "spreads": result.spreads, "folds": result.rows}))
+        print(dumps({"means": result.means, "spreads": result.spreads, "folds": result.rows}))
 
 
 @app.command("find-lr")
@@ -234,15 +234,16 @@ def find_lr(
 
     found = find_rate(load_recipe(recipe, set_ or ()), picture)
     lowest = found.rates[found.smoothed.argmin()]
+    said = err if as_json else out
     if found.suggestion is None:
-        out.print("the loss fell at no rate; the network may not fit the data")
+        said.print("the loss fell at no rate; the network may not fit the data")
     else:
-        out.print(
+        said.print(
             f"the loss falls fastest at a learning rate of [bold]{found.suggestion:.3g}[/bold], "
             f"and is lowest at {lowest:.3g}: train with --set optimizer.lr={found.suggestion:.2g}"
         )
     if as_json:
-        print(json.dumps({"suggestion": found.suggestion, "lowest": float(lowest)}))
+        print(dumps({"suggestion": found.suggestion, "lowest": float(lowest)}))
 
 
 @app.command()
@@ -282,14 +283,15 @@ def sample(
     from ..recipes import sample_run
 
     result = sample_run(run, count, seed, judge_run)
-    out.print(f"{result['samples']} samples in {result['sheet']}")
+    said = err if as_json else out
+    said.print(f"{result['samples']} samples in {result['sheet']}")
     if judge_run is not None:
-        out.print(
+        said.print(
             f"{judge_run} has a mean confidence of {result['confidence']:.1%}, and finds "
             f"{result['classes_present']} of {len(result['classes'])} classes: {result['classes']}"
         )
     if as_json:
-        print(json.dumps(result))
+        print(dumps(result))
 
 
 @app.command()

@@ -57,11 +57,16 @@ def load_inputs(
         if array[:1].size != size:
             raise UserError(f"{path} holds inputs of shape {array.shape[1:]}, and the network needs {shape} for each")
         array = array.reshape(len(array), *shape)
-    finite = numpy.isfinite(array)
+    with numpy.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+        floats = numpy.ascontiguousarray(array, dtype="float32")
+    finite = numpy.isfinite(floats)
     if not finite.all():
         place = tuple(int(i) for i in numpy.argwhere(~finite)[0])
-        raise UserError(f"{path} holds {array[place]} at {place} (row, column …, counted from 0)")
-    return numpy.ascontiguousarray(array, dtype="float32")
+        raise UserError(
+            f"{path} holds {array[place]} at {place} (row, column …, counted from 0), which is no finite number that "
+            "float32 can hold"
+        )
+    return floats
 
 
 def _csv(path: Path, shape, names) -> numpy.ndarray:

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 
 from ichikara.checks import yes_or_no
 from ichikara.errors import UserError, VaultOpenedError
+from ichikara.strict_json import dumps
 
 from .atomic import write_atomically
 from .dataset import Dataset
 from .folds import refuse_inside_fold
+from .lock import lock
 
 __all__ = ["Opening", "TestVault"]
 
@@ -143,7 +145,7 @@ class TestVault:
             "openings": [opening._asdict() for opening in openings],
         }
         try:
-            write_atomically(self._path, (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
+            write_atomically(self._path, (dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
         except OSError as error:
             raise UserError(
                 f"cannot write the record of the test set, {self._path}: {error.strerror or error}; "
@@ -166,7 +168,7 @@ class TestVault:
                     f"cannot keep a record of the test set in {self._path.parent}: {error.strerror or error}"
                 ) from None
             with file:  # closing releases the lock, and so does the end of the process
-                _lock(file)
+                lock(file)
                 yield
 
 
@@ -175,16 +177,3 @@ def _opening(entry: dict[str, Any]) -> Opening:
     if not (isinstance(by, str) and isinstance(when, str) and isinstance(again, bool)):
         raise TypeError(entry)
     return Opening(by, when, again)
-
-
-def _lock(file) -> None:
-    """Take the file's lock, once no other process has it."""
-    if os.name == "nt":
-        import msvcrt
-
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX)

@@ -79,6 +79,7 @@ class Parts:
     loader: Any
     watched: Any  # the validation data, or a loader of it, for the evaluation after each epoch
     stopper: EarlyStopping | None
+    checksums: dict[str, Any]  # how many examples each part has, and their checksum, unscaled
     baseline: dict[str, Any] | None = None  # the measures of the linear baseline, once it is fitted
 
     @property
@@ -118,6 +119,8 @@ def build(recipe: Recipe) -> Parts:
 
 def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: Dataset | None) -> Parts:
     """Build everything that a recipe names for data that is loaded already and not scaled; see `build`."""
+    parts = {"train": train, "validation": validation, "test": test}
+    checksums = {part: None if data is None else [len(data), data.checksum] for part, data in parts.items()}
     scaler = build_scaler(recipe)
     if scaler is not None:
         train = scaler.fit(train).transform(train)
@@ -133,7 +136,7 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
         )
     model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole)
     if isinstance(model, Adversaries):
-        return _adversarial_parts(recipe, train, test, scaler, objective, model, orders, masks)
+        return _adversarial_parts(recipe, train, test, scaler, objective, model, orders, masks, checksums)
     optimizer = _made("optimizer", OPTIMIZERS, recipe.optimizer, model.parameters(), leave_out=("params",))
     schedule = None
     if recipe.schedule is not None:
@@ -165,7 +168,9 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
     watched: Any = validation
     if validation is not None and validation.task == "text":
         watched = TextLoader(validation, recipe.training.batch_size, recipe.training.context, shuffle=False)
-    return Parts(recipe, train, validation, test, scaler, objective, model, trainer, loader, watched, stopper)
+    return Parts(
+        recipe, train, validation, test, scaler, objective, model, trainer, loader, watched, stopper, checksums
+    )
 
 
 def _check_cycle(recipe: Recipe, schedule: Any, batches: int) -> None:
@@ -183,7 +188,7 @@ def _check_cycle(recipe: Recipe, schedule: Any, batches: int) -> None:
         )
 
 
-def _adversarial_parts(recipe, train, test, scaler, objective, model, orders, masks) -> Parts:
+def _adversarial_parts(recipe, train, test, scaler, objective, model, orders, masks, checksums) -> Parts:
     """The parts of a run that trains a GAN; it has no validation."""
     training, plain = recipe.training, type(recipe.training)(epochs=1)
     unused = [f"training.{name}" for name in _OF_ONE_LOSS if getattr(training, name) != getattr(plain, name)]
@@ -202,9 +207,8 @@ def _adversarial_parts(recipe, train, test, scaler, objective, model, orders, ma
         )
     options = options_of(_adversarial, recipe.loss.options, "loss")
     trainer = AdversarialTrainer(model, Optimizers(*pair), generator=masks, engine=training.engine, **options)
-    return Parts(
-        recipe, train, None, test, scaler, objective, model, trainer, _loader(recipe, train, orders), None, None
-    )
+    loader = _loader(recipe, train, orders)
+    return Parts(recipe, train, None, test, scaler, objective, model, trainer, loader, None, None, checksums)
 
 
 def _adversarial(smooth: float = 0.9):

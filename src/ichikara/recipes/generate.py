@@ -15,7 +15,7 @@ from ..errors import UserError
 from ..plot import sheet
 from ..train import judge, predict
 from ..train.checkpoint import write
-from .folder import trained
+from .folder import trained, writing
 
 __all__ = ["generate_text", "sample_images", "sample_run", "write_on"]
 
@@ -103,7 +103,8 @@ def sample_run(folder: str | Path, count: int, seed: int = 0, judge_folder: str 
     path = Path(folder) / "samples.png"
     picture = io.BytesIO()
     sheet(images).savefig(picture, format="png", dpi=144)
-    write(path, picture.getvalue())
+    with writing(Path(folder), "ichikara sample"):
+        write(path, picture.getvalue())
     result: dict[str, Any] = {"run": str(folder), "samples": count, "sheet": str(path)}
     if judge_folder is not None:
         _, model, scaler, about = trained(Path(judge_folder))

@@ -1,7 +1,6 @@
 """A run: train a recipe into a folder, evaluate the network once on the test set, predict with it."""
 
 import io
-import json
 import platform
 import sys
 import warnings
@@ -14,10 +13,25 @@ import numpy
 from ..autodiff import asarray
 from ..data import Dataset, TestVault, load_inputs
 from ..errors import UserError
+from ..strict_json import dumps
 from ..train import evaluate, linear_baseline, predict, save_arrays
+from ..train.averaging import are_finite
 from ..train.checkpoint import write
 from .build import Parts, build_objective, load_parts
-from .folder import CHECKPOINT, CURVES, HISTORY, RECIPE, SUMMARY, VAULT, WEIGHTS, trained
+from .folder import (
+    CHECKPOINT,
+    CURVES,
+    HISTORY,
+    RECIPE,
+    SUMMARY,
+    VAULT,
+    WEIGHTS,
+    refuse_run,
+    said_of_diverged,
+    trained,
+    writing,
+)
+from .resume import compare, record_of, restore
 from .subject import Subject
 
 __all__ = ["Prediction", "evaluate_run", "predict_run", "train_run"]
@@ -30,26 +44,65 @@ def train_run(
 
     Arguments: ``parts``, of `build`; ``folder``, of the run; ``resume``, whether to continue from its
     checkpoint if there is one; ``tell``, a function that gets each message for the user.
+
+    Raises UserError for a folder that another process writes into, or that holds a run which is not to be resumed or
+    is another run; the folder is then as it was. DivergedError when the loss is no longer finite: the folder then has
+    the last good weights.
     """
+    resume = resume and (folder / RECIPE).exists()
+    if resume:
+        compare(parts, folder)  # what is refused leaves no trace in the folder, not even that of a lock
+    with writing(folder, "ichikara train"):
+        return _train(parts, folder, resume, tell)
+
+
+def _train(parts: Parts, folder: Path, resume: bool, tell: Callable[[str], None]) -> dict[str, Any]:
     trainer, recipe = parts.trainer, parts.recipe
-    write(folder / RECIPE, recipe.toml())
+    if resume:
+        restore(parts, folder)
+        if trainer.steps:
+            tell(f"resuming after epoch {trainer.epoch} of {recipe.training.epochs}")
+    else:
+        refuse_run(folder)
+        trainer.about = record_of(parts)
     if parts.test is not None:
         TestVault(parts.test, folder / VAULT)  # records the test set's checksum before the training
+    write(folder / RECIPE, recipe.toml())
     if recipe.baseline:
         parts.baseline = _baseline(parts)
-    checkpoint = folder / CHECKPOINT
-    if resume and checkpoint.exists():
-        trainer.resume(checkpoint, parts.loader)
-        tell(f"resuming after epoch {trainer.epoch} of {recipe.training.epochs}")
     try:
-        trainer.fit(parts.loader, recipe.training.epochs, parts.watched, checkpoint)
+        trainer.fit(parts.loader, recipe.training.epochs, parts.watched, folder / CHECKPOINT)
     finally:
-        if trainer.steps:
-            _save_results(parts, folder)
+        kept = _kept(parts, folder)
+        summary = _summary(parts, folder, kept)
+        if trainer.steps or trainer.diverged is not None:
+            _save_results(parts, folder, kept, summary, tell)
             if not isinstance(sys.exception(), KeyboardInterrupt):  # a second Ctrl-C ends the run at once
                 subject = Subject(recipe, parts.model, parts.objective, parts.train, parts.validation, parts.scaler)
                 _report(folder, subject, tell)
-    return _summary(parts, folder)
+    return summary
+
+
+def _kept(parts: Parts, folder: Path) -> int | None:
+    """The epoch of the weights that the network has. A run that diverged gets its last good ones; None without any."""
+    trainer, stopper = parts.trainer, parts.stopper
+    if trainer.diverged is None and are_finite(parts.model):
+        if stopper and stopper.restore_best and stopper.best_epoch and not trainer.interrupted:
+            return stopper.best_epoch
+        return trainer.history.last.get("epoch")
+    trainer.diverged = trainer.diverged or trainer.epoch + 1
+    if stopper and stopper.best_weights:
+        parts.model.load_state_dict(stopper.best_weights)
+        return stopper.best_epoch
+    if not (folder / CHECKPOINT).exists():
+        return None
+    reached = trainer.epoch, trainer.history, trainer.seconds
+    trainer.resume(folder / CHECKPOINT)
+    if trainer.averaging is not None:
+        trainer.averaging.apply(parts.model)
+    kept = trainer.epoch
+    trainer.epoch, trainer.history, trainer.seconds = reached
+    return kept
 
 
 def _report(folder: Path, subject: Subject, tell: Callable[[str], None], test: dict[str, Any] | None = None) -> None:
@@ -69,11 +122,40 @@ def _baseline(parts: Parts) -> dict[str, Any] | None:
     return linear_baseline(parts.train, parts.validation, seed=parts.recipe.seed)
 
 
-def _save_results(parts: Parts, folder: Path) -> None:
-    """Write weights, history, summary and curves of the training so far."""
+def _save_results(
+    parts: Parts, folder: Path, kept: int | None, summary: dict[str, Any], tell: Callable[[str], None]
+) -> None:
+    """Write weights, history, summary and curves of the training so far; of a run without good weights no weights."""
+    trainer = parts.trainer
+    if trainer.diverged is None or kept is not None:
+        _save_weights(parts, folder, kept)
+    if trainer.diverged is not None:
+        about = {"diverged": trainer.diverged, "epoch": kept}
+        tell(f"{folder} has no weights, since none were good" if kept is None else said_of_diverged(folder, about))
+    write(folder / HISTORY, trainer.history.csv())
+    write(folder / SUMMARY, dumps(summary, indent=2) + "\n")
+    if len(trainer.history):
+        best = kept if trainer.diverged is not None or (parts.stopper and parts.stopper.restore_best) else None
+        try:
+            write(folder / CURVES, _curves(parts, best))
+        except Exception as error:
+            tell(f"the run is saved, but {CURVES} could not be drawn: {error}")
+
+
+def _curves(parts: Parts, best: int | None) -> bytes:
+    """The learning curves, as a PNG file."""
     from ..plot import learning_curves
 
-    trainer = parts.trainer
+    picture = io.BytesIO()
+    figure = learning_curves(parts.trainer.history, parts.recipe.title or parts.recipe.data.name, best)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a title in a script that no installed font has
+        figure.savefig(picture, format="png", dpi=144)
+    return picture.getvalue()
+
+
+def _save_weights(parts: Parts, folder: Path, epoch: int | None) -> None:
+    """Write the network, with the scaler and what else predictions need."""
     arrays = {f"model.{name}": value for name, value in parts.model.state_dict().items()}
     if parts.scaler is not None:
         arrays |= {f"scaler.{name}": value for name, value in parts.scaler.state_dict().items()}
@@ -90,28 +172,18 @@ def _save_results(parts: Parts, folder: Path) -> None:
         "value_range": [lowest, highest],
         "task": parts.train.task,
         "data": parts.train.name,
+        "epoch": epoch,
+        "diverged": parts.trainer.diverged,
     }
     save_arrays(folder / WEIGHTS, arrays, settings)
-    write(folder / HISTORY, trainer.history.csv())
-    write(folder / SUMMARY, json.dumps(_summary(parts, folder), indent=2) + "\n")
-    if len(trainer.history):
-        picture = io.BytesIO()
-        best = parts.stopper.best_epoch if parts.stopper and parts.stopper.restore_best else None
-        figure = learning_curves(trainer.history, parts.recipe.title or parts.recipe.data.name, best)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph")  # a title in a script that no installed font has
-            figure.savefig(picture, format="png", dpi=144)
-        write(folder / CURVES, picture.getvalue())
 
 
-def _summary(parts: Parts, folder: Path) -> dict[str, Any]:
+def _summary(parts: Parts, folder: Path, kept: int | None) -> dict[str, Any]:
     """The run in numbers. Loss and measures are those of the epoch whose weights the run has."""
-    trainer, history = parts.trainer, parts.trainer.history
-    row = history.last
-    if parts.stopper and parts.stopper.restore_best and parts.stopper.best_epoch and not trainer.interrupted:
-        row = history.rows[parts.stopper.best_epoch - 1]
+    trainer = parts.trainer
+    row = trainer.history.rows[kept - 1] if kept else {}
     measures = {name: value for name, value in row.items() if name.startswith(("train_", "val_"))}
-    if parts.validation is not None:
+    if parts.validation is not None and (kept or trainer.diverged is None):
         measures |= _of_whole_answers(parts.model, parts.validation, "val_")
     return {
         "run": str(folder),
@@ -123,14 +195,14 @@ def _summary(parts: Parts, folder: Path) -> dict[str, Any]:
         "finished": trainer.epoch >= parts.recipe.training.epochs or trainer.stopped is not None,
         "interrupted": trainer.interrupted,
         "stopped": trainer.stopped,
+        "diverged": trainer.diverged,
+        "changes": trainer.about.get("changes", []),
         "parameters": sum(p.size for p in parts.model.parameters()),
         "seed": parts.recipe.seed,
         "data": {
             "name": parts.train.name,
             "source": parts.train.source,
-            "train": [len(parts.train), parts.train.checksum],
-            "validation": None if parts.validation is None else [len(parts.validation), parts.validation.checksum],
-            "test": None if parts.test is None else [len(parts.test), parts.test.checksum],
+            **parts.checksums,
         },
         "made_with": {"python": platform.python_version(), "numpy": numpy.__version__, "platform": sys.platform},
     }
@@ -142,7 +214,7 @@ def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
     Raises VaultOpenedError if it was opened before and ``again`` is not set; UserError where there is no test set.
     """
     folder = Path(folder)
-    recipe, model, scaler, _ = trained(folder)
+    recipe, model, scaler, about = trained(folder)
     if hasattr(model, "sample"):
         raise UserError(
             f"{folder} holds a GAN, which is evaluated by its samples: ichikara sample {folder} --judge RUN"
@@ -153,15 +225,30 @@ def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
     if test is None:
         raise UserError(f"the recipe of {folder} has no test set; split.test is the fraction of the data for one")
     objective = build_objective(recipe, train)
-    vault = TestVault(test, folder / VAULT)
-    opened: Dataset = vault.open("ichikara evaluate", again=again)
     scaled = lambda data: data if scaler is None or data is None else scaler.transform(data)
-    measures = evaluate(model, objective, scaled(opened))
-    named = {f"test_{name}": value for name, value in measures.items()} | _of_whole_answers(model, opened, "test_")
-    result = {"run": str(folder), "examples": len(opened), **named, "openings": len(vault.openings)}
-    subject = Subject(recipe, model, objective, scaled(train), scaled(validation), scaler)
-    _report(folder, subject, lambda line: print(line, file=sys.stderr), result)
+    with writing(folder, "ichikara evaluate"):
+        vault = TestVault(test, folder / VAULT)
+        # The vault opens once, so the network has to answer at all.
+        _check_finite(predict(model, scaled(train[:64]).inputs), "the training data")
+        opened: Dataset = vault.open("ichikara evaluate", again=again)
+        measures = evaluate(model, objective, scaled(opened))
+        named = {f"test_{name}": value for name, value in measures.items()} | _of_whole_answers(model, opened, "test_")
+        result = {"run": str(folder), "examples": len(opened), **named, "openings": len(vault.openings)}
+        if about.get("diverged") is not None:
+            result["diverged"] = about["diverged"]
+        subject = Subject(recipe, model, objective, scaled(train), scaled(validation), scaler)
+        _report(folder, subject, lambda line: print(line, file=sys.stderr), result)
     return result
+
+
+def _check_finite(outputs: numpy.ndarray, data: object) -> None:
+    """Raise for outputs of a network that are not finite."""
+    wrong = ~numpy.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)
+    if wrong.any():
+        raise UserError(
+            f"the network's output for row {int(wrong.argmax())} of {data} (counted from 0) is not finite; its weights, "
+            "or the numbers of that row, are too large"
+        )
 
 
 def _of_whole_answers(model, data: Dataset, prefix: str) -> dict[str, float]:
@@ -208,6 +295,7 @@ def predict_run(folder: str | Path, path: str | Path, invert: bool = False) -> P
         return _solved(model, path, classes)
     inputs = load_inputs(path, shape, names=names, value_range=tuple(about["value_range"]), invert=invert)
     outputs = predict(model, inputs if scaler is None else scaler.transform(inputs))
+    _check_finite(outputs, path)
     if classes is None:
         return Prediction(outputs, None, None, None)
     blank = Dataset(numpy.zeros((1, *shape)), numpy.zeros(1), classes=tuple(classes))

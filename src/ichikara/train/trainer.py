@@ -2,11 +2,9 @@
 
 import math
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy
@@ -15,12 +13,13 @@ from ..arrays import Generator, seam, using
 from ..autodiff import Tensor, asarray, raw
 from ..errors import UserError
 from ..optim import clip_grad_norm_, clip_grad_value_
-from .averaging import ExponentialMovingAverage
+from .averaging import ExponentialMovingAverage, are_finite
 from .callbacks import Callback
 from .checkpoint import load_arrays, pack, save_arrays, unpack
 from .engine import Engine
 from .evaluation import Totals, as_loader, evaluate, metrics_of, predict
 from .history import History
+from .interruption import interruptible
 
 __all__ = ["DivergedError", "Trainer"]
 
@@ -99,6 +98,8 @@ class Trainer:
         self.seconds = 0.0  # spent training, in all
         self.stopped: str | None = None  # why the run ended before its last epoch
         self.interrupted = False
+        self.diverged: int | None = None  # the epoch in which the loss or a weight became infinite or not a number
+        self.about: dict[str, Any] = {}  # what else is saved with every checkpoint, in values that JSON can hold
         self.loader: Any = None
         self._batch = 0  # batches of the running epoch that are done
         self._pending = 0  # examples whose gradients wait for the next step
@@ -126,11 +127,17 @@ class Trainer:
         """
         if epochs < 1:
             raise UserError(f"epochs is a whole number of at least 1, not {epochs}")
+        if isinstance(loader, Iterator) and epochs - self.epoch > 1:
+            raise UserError(
+                f"the loader is an iterator ({type(loader).__name__}), which is used up after one epoch, and "
+                f"{epochs - self.epoch} are to be done; give a DataLoader, or list(…) of the batches"
+            )
         self.loader = loader
         self.interrupted = False
+        self.diverged = None
         watched = as_loader(validation)
         # Infinities are reported as a diverged run, not one by one by NumPy.
-        with self._interruptible(), using(self.generator), numpy.errstate(all="ignore"):
+        with interruptible(self), using(self.generator), numpy.errstate(all="ignore"):
             try:
                 self._tell("on_fit_start", epochs)
                 saved = -math.inf
@@ -146,6 +153,9 @@ class Trainer:
                     if self.averaging is not None:
                         self.averaging.apply(self.model)
                     self._tell("on_fit_end", self.history)
+            except DivergedError:
+                self.diverged = self.epoch + 1
+                raise
             finally:
                 self._engine.release()
                 for callback in self.callbacks:
@@ -168,9 +178,13 @@ class Trainer:
             self._tell("on_batch_end", loss)
             if self.interrupted:
                 if self._batch < len(self.loader):
+                    self._check_weights()
                     self.seconds += time.perf_counter() - began
                     return
                 break
+        if not self._batch:
+            raise UserError(f"the loader gave no batch in epoch {self.epoch + 1}; it must give its batches every epoch")
+        self._check_weights()
         with nullcontext() if self.averaging is None else self.averaging.applied(self.model):
             self._end_epoch(watched, began)
 
@@ -234,10 +248,16 @@ class Trainer:
         value = asarray(loss).item()
         if not math.isfinite(value):
             raise DivergedError(
-                f"the loss became {value} in epoch {self.epoch + 1}, batch {self._batch + 1}; a smaller learning rate "
-                f"(now {self.learning_rate:g}), clipped gradients or scaled inputs may help. "
-                "The last checkpoint is as it was"
+                f"the loss became {value} in epoch {self.epoch + 1}, batch {self._batch + 1}; {self._advice()}"
             )
+
+    def _check_weights(self):
+        """Raise before a weight that is not finite is saved."""
+        if not are_finite(self.model):
+            raise DivergedError(f"a weight became infinite or not a number in epoch {self.epoch + 1}; {self._advice()}")
+
+    def _advice(self) -> str:
+        return f"a smaller learning rate (now {self.learning_rate:g}), clipped gradients or scaled inputs may help"
 
     def _end_step(self):
         """Update averages, schedule and counts after an update of the weights."""
@@ -301,13 +321,14 @@ class Trainer:
             "steps": self.steps,
             "batch": self._batch,
             "seconds": self.seconds,
-            "history": self.history.rows,
-            "totals": [self._totals.count, self._totals.sums],
+            "history": pack(self.history.rows, arrays, "history"),
+            "totals": pack([self._totals.count, self._totals.sums], arrays, "totals"),
             "order": self._order,
             "rate": self._rate,
             "loader": getattr(self.loader, "state", None),
             "generator": self.generator.state,
             "stopped": self.stopped,
+            "about": self.about,
             "engine": self._engine.state,
             "model": pack(self.model.state_dict() | set_aside, arrays, "model"),
             "optimizer": pack(self.optimizer.state_dict(), arrays, "optimizer"),
@@ -341,12 +362,12 @@ class Trainer:
             for callback, state in zip(self.callbacks, saved["callbacks"], strict=True):
                 callback.state = unpack(state, arrays)
             self.epoch, self.steps, self.seconds = saved["epoch"], saved["steps"], saved["seconds"]
-            self.history = History(saved["history"])
+            self.history = History(unpack(saved["history"], arrays))
             self.generator.state = saved["generator"]
             self.stopped = saved["stopped"]
             self._engine.state = saved.get("engine", self._engine.state)
             self._batch, self._order, self._rate = saved["batch"], saved["order"], saved["rate"]
-            self._totals = Totals(*saved["totals"])
+            self._totals = Totals(*unpack(saved["totals"], arrays))
             self._pending = saved["pending"]
             gradients = unpack(saved["gradients"], arrays)
             for parameter, gradient in zip(self._optimized(), gradients, strict=False):
@@ -361,22 +382,3 @@ class Trainer:
     def _tell(self, moment, *what):
         for callback in self.callbacks:
             getattr(callback, moment)(self, *what)
-
-    @contextmanager
-    def _interruptible(self):
-        """Let Ctrl-C end the run between two batches, when the state is consistent."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(number, frame):
-            if self.interrupted:
-                raise KeyboardInterrupt
-            self.interrupted = True
-
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
