@@ -177,10 +177,11 @@ def predict(
 ) -> None:
     """Predict with a run's network."""
     from ..recipes import predict_run
+    from ..recipes.folder import divergence
 
     rows = predict_run(run, file, invert).rows()
     if as_json:
-        print(dumps({"run": str(run), "predictions": rows}, ensure_ascii=False))
+        print(dumps({"run": str(run), **divergence(run), "predictions": rows}, ensure_ascii=False))
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("row", justify="right")

@@ -19,6 +19,7 @@ from ..data.lock import lock
 from ..errors import UserError
 from ..strict_json import dumps
 from ..train import load_arrays
+from ..train.checkpoint import load_settings
 from .build import build_scaler
 from .models import build_model
 from .schema import Recipe, load_recipe
@@ -168,9 +169,14 @@ def trained(folder: Path) -> tuple[Recipe, Any, Any, dict[str, Any]]:
 
 def said_of_diverged(folder: Path, about: dict[str, Any]) -> str:
     """What is to be known of the weights of a run that diverged."""
-    return (
-        f"{folder} diverged in epoch {about['diverged']}; its weights are the last good ones, of epoch {about['epoch']}"
-    )
+    diverged, epoch = about["diverged"], about["epoch"]
+    return f"{folder} diverged in epoch {diverged}; its weights are the last good ones, of epoch {epoch}"
+
+
+def divergence(folder: Path) -> dict[str, int]:
+    """The epoch in which a trained network's run diverged, under ``diverged``; nothing if it did not."""
+    diverged = load_settings(folder / WEIGHTS).get("diverged")
+    return {} if diverged is None else {"diverged": diverged}
 
 
 def _diverged(folder: Path) -> int | None:

@@ -50,7 +50,7 @@ def write_report(folder: Path, subject: Subject, test: dict[str, Any] | None = N
     sections = [drawn("Learning curves", "curves", lambda _: _curves(history, summary), subject)]
     if not summary.get("diverged") or summary["best_epoch"]:
         sections += [drawn(title, part, build, subject) for title, part, build in SECTIONS]
-    sections += [drawn("Comparison with a baseline", "baseline", lambda _: _baseline(summary, subject), subject)]
+        sections += [drawn("Comparison with a baseline", "baseline", lambda _: _baseline(summary, subject), subject)]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -135,8 +135,8 @@ def _check_effect(parts: Parts, changed: list[str]) -> None:
         )
     if changed and trainer.stopped:
         raise UserError(
-            f"the run was stopped after epoch {trainer.epoch} ({trainer.stopped}), so a change of {what} has no effect; "
-            "to continue it raise early_stopping.patience"
+            f"the run was stopped after epoch {trainer.epoch} ({trainer.stopped}), so a change of {what} has no "
+            "effect; to continue it raise early_stopping.patience"
         )
     if trainer.epoch >= epochs and set(changed) - {"training.epochs"}:
         raise UserError(

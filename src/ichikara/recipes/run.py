@@ -1,6 +1,7 @@
 """A run: train a recipe into a folder, evaluate the network once on the test set, predict with it."""
 
 import io
+import math
 import platform
 import sys
 import warnings
@@ -26,6 +27,7 @@ from .folder import (
     SUMMARY,
     VAULT,
     WEIGHTS,
+    divergence,
     refuse_run,
     said_of_diverged,
     trained,
@@ -57,7 +59,7 @@ def train_run(
 
 
 def _train(parts: Parts, folder: Path, resume: bool, tell: Callable[[str], None]) -> dict[str, Any]:
-    trainer, recipe = parts.trainer, parts.recipe
+    trainer, recipe, untrained = parts.trainer, parts.recipe, parts.model.state_dict()
     if resume:
         restore(parts, folder)
         if trainer.steps:
@@ -73,7 +75,7 @@ def _train(parts: Parts, folder: Path, resume: bool, tell: Callable[[str], None]
     try:
         trainer.fit(parts.loader, recipe.training.epochs, parts.watched, folder / CHECKPOINT)
     finally:
-        kept = _kept(parts, folder)
+        kept = _kept(parts, folder, untrained)
         summary = _summary(parts, folder, kept)
         if trainer.steps or trainer.diverged is not None:
             _save_results(parts, folder, kept, summary, tell)
@@ -83,26 +85,42 @@ def _train(parts: Parts, folder: Path, resume: bool, tell: Callable[[str], None]
     return summary
 
 
-def _kept(parts: Parts, folder: Path) -> int | None:
-    """The epoch of the weights that the network has. A run that diverged gets its last good ones; None without any."""
+def _kept(parts: Parts, folder: Path, untrained: dict[str, Any]) -> int | None:
+    """The epoch of the weights that the network has; of a run that diverged it gets the best of those that are left.
+
+    None before the first epoch, and where none of them is better than the untrained network.
+    """
     trainer, stopper = parts.trainer, parts.stopper
     if trainer.diverged is None and are_finite(parts.model):
         if stopper and stopper.restore_best and stopper.best_epoch and not trainer.interrupted:
             return stopper.best_epoch
         return trainer.history.last.get("epoch")
     trainer.diverged = trainer.diverged or trainer.epoch + 1
+    left: list[tuple[int, dict[str, Any]]] = []
     if stopper and stopper.best_weights:
-        parts.model.load_state_dict(stopper.best_weights)
-        return stopper.best_epoch
-    if not (folder / CHECKPOINT).exists():
+        left.append((stopper.best_epoch, stopper.best_weights))
+    if trainer.best is not None:
+        left.append(trainer.best[1:])
+    if (folder / CHECKPOINT).exists():
+        reached = trainer.epoch, trainer.history, trainer.seconds
+        trainer.resume(folder / CHECKPOINT)
+        if trainer.averaging is not None:
+            trainer.averaging.apply(parts.model)
+        left.append((trainer.epoch, parts.model.state_dict()))
+        trainer.epoch, trainer.history, trainer.seconds = reached
+
+    def loss(weights: dict[str, Any]) -> float:
+        parts.model.load_state_dict(weights)
+        found = trainer.evaluate(parts.loader if parts.watched is None else parts.watched).get("loss", 0.0)
+        return found if math.isfinite(found) else math.inf
+
+    first = loss(untrained)
+    losses = [loss(weights) for _, weights in left]
+    if not left or not math.isfinite(min(losses)) or min(losses) > first:
         return None
-    reached = trainer.epoch, trainer.history, trainer.seconds
-    trainer.resume(folder / CHECKPOINT)
-    if trainer.averaging is not None:
-        trainer.averaging.apply(parts.model)
-    kept = trainer.epoch
-    trainer.epoch, trainer.history, trainer.seconds = reached
-    return kept
+    epoch, weights = left[losses.index(min(losses))]
+    parts.model.load_state_dict(weights)
+    return epoch
 
 
 def _report(folder: Path, subject: Subject, tell: Callable[[str], None], test: dict[str, Any] | None = None) -> None:
@@ -214,7 +232,7 @@ def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
     Raises VaultOpenedError if it was opened before and ``again`` is not set; UserError where there is no test set.
     """
     folder = Path(folder)
-    recipe, model, scaler, about = trained(folder)
+    recipe, model, scaler, _ = trained(folder)
     if hasattr(model, "sample"):
         raise UserError(
             f"{folder} holds a GAN, which is evaluated by its samples: ichikara sample {folder} --judge RUN"
@@ -234,8 +252,7 @@ def evaluate_run(folder: str | Path, again: bool = False) -> dict[str, Any]:
         measures = evaluate(model, objective, scaled(opened))
         named = {f"test_{name}": value for name, value in measures.items()} | _of_whole_answers(model, opened, "test_")
         result = {"run": str(folder), "examples": len(opened), **named, "openings": len(vault.openings)}
-        if about.get("diverged") is not None:
-            result["diverged"] = about["diverged"]
+        result |= divergence(folder)
         subject = Subject(recipe, model, objective, scaled(train), scaled(validation), scaler)
         _report(folder, subject, lambda line: print(line, file=sys.stderr), result)
     return result
@@ -246,8 +263,8 @@ def _check_finite(outputs: numpy.ndarray, data: object) -> None:
     wrong = ~numpy.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)
     if wrong.any():
         raise UserError(
-            f"the network's output for row {int(wrong.argmax())} of {data} (counted from 0) is not finite; its weights, "
-            "or the numbers of that row, are too large"
+            f"the network's output for row {int(wrong.argmax())} of {data} (counted from 0) is not finite; the "
+            "network's weights, or the numbers of that row, are too large"
         )
 
 

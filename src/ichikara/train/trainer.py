@@ -99,6 +99,7 @@ class Trainer:
         self.stopped: str | None = None  # why the run ended before its last epoch
         self.interrupted = False
         self.diverged: int | None = None  # the epoch in which the loss or a weight became infinite or not a number
+        self.best: tuple[float, int, dict] | None = None  # the lowest loss of an epoch of `fit`, the epoch, its weights
         self.about: dict[str, Any] = {}  # what else is saved with every checkpoint, in values that JSON can hold
         self.loader: Any = None
         self._batch = 0  # batches of the running epoch that are done
@@ -134,7 +135,7 @@ class Trainer:
             )
         self.loader = loader
         self.interrupted = False
-        self.diverged = None
+        self.diverged = self.best = None
         watched = as_loader(validation)
         # Infinities are reported as a diverged run, not one by one by NumPy.
         with interruptible(self), using(self.generator), numpy.errstate(all="ignore"):
@@ -198,6 +199,9 @@ class Trainer:
         self.epoch += 1
         self._batch, self._totals = 0, Totals()
         self.history.rows.append(row)
+        loss = row.get("val_loss", row["train_loss"])
+        if self.best is None or loss < self.best[0]:
+            self.best = (loss, self.epoch, self.model.state_dict()) if math.isfinite(loss) else None
         if self.schedule is not None and self.schedule_every == "epoch":
             watching = getattr(self.schedule, "needs_metric", type(self.schedule).__name__ == "ReduceLROnPlateau")
             self.schedule.step(row.get("val_loss", row["train_loss"])) if watching else self.schedule.step()
@@ -336,7 +340,7 @@ class Trainer:
             "averaging": pack(self.averaging and self.averaging.state, arrays, "averaging"),
             "pending": self._pending,
             "gradients": pack([p.grad for p in self._optimized()] if self._pending else [], arrays, "gradients"),
-            "callbacks": [pack(c.state, arrays, f"callback.{i}") for i, c in enumerate(self.callbacks)],
+            "callbacks": [pack(c.state, arrays, f"callback.{i}") for i, c in enumerate(self._stateful())],
         }
         save_arrays(path, arrays, settings)
 
@@ -359,8 +363,11 @@ class Trainer:
                 raise ValueError("one of them averages its weights, and the other does not")
             if self.averaging is not None:
                 self.averaging.state = unpack(saved["averaging"], arrays)
-            for callback, state in zip(self.callbacks, saved["callbacks"], strict=True):
-                callback.state = unpack(state, arrays)
+            states, stateful = [unpack(state, arrays) for state in saved["callbacks"]], self._stateful()
+            if len(states) != len(stateful):  # once, callbacks without a state were saved as well
+                states = [state for state in states if state]
+            for callback, state in zip(stateful, states, strict=True):
+                callback.state = state
             self.epoch, self.steps, self.seconds = saved["epoch"], saved["steps"], saved["seconds"]
             self.history = History(unpack(saved["history"], arrays))
             self.generator.state = saved["generator"]
@@ -378,6 +385,10 @@ class Trainer:
             loader.state = saved["loader"]
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _stateful(self) -> list[Callback]:
+        """The callbacks that have a state to save; others may be added or left out when a run is resumed."""
+        return [callback for callback in self.callbacks if type(callback).state is not Callback.state]
 
     def _tell(self, moment, *what):
         for callback in self.callbacks:
