@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
+
 from .. import nn, optim
 from ..arrays import Generator
 from ..data import (
@@ -119,6 +121,12 @@ def build(recipe: Recipe) -> Parts:
 
 def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: Dataset | None) -> Parts:
     """Build everything that a recipe names for data that is loaded already and not scaled; see `build`."""
+    if train.task == "classification" and recipe.loss.name != "adversarial" and len(numpy.unique(train.targets)) == 1:
+        only = (train.classes or ("one",))[int(train.targets.flat[0])]
+        raise UserError(
+            f"all {len(train)} training examples of {train.name} are of one class, {only!r}, so there is nothing to "
+            "learn; is the column of the labels another one (data.target)?"
+        )
     parts = {"train": train, "validation": validation, "test": test}
     checksums = {part: None if data is None else [len(data), data.checksum] for part, data in parts.items()}
     scaler = build_scaler(recipe)

@@ -51,6 +51,7 @@ def new_folder(recipe_name: str, out: str | Path | None = None) -> Path:
     try:
         if out is not None:
             folder = Path(out)
+            refuse_writer(folder)
             refuse_run(folder)
             folder.mkdir(parents=True, exist_ok=True)
             return folder
@@ -69,9 +70,13 @@ def new_folder(recipe_name: str, out: str | Path | None = None) -> Path:
 def refuse_run(folder: Path) -> None:
     """Raise UserError where a folder holds a run already."""
     if any((folder / name).exists() for name in (RECIPE, CHECKPOINT, WEIGHTS)):
-        with writing(folder, ""):  # which says so where another process is at it
-            pass
         raise UserError(f"{folder} holds a run already; go on with it by --resume {folder}, or choose another")
+
+
+def refuse_writer(folder: Path) -> None:
+    """Raise UserError where another process writes into a run's folder, which is only looked at."""
+    with suppress(OSError), open(folder / _LOCK, "r+b") as file:
+        _take(file, folder)
 
 
 @contextmanager
@@ -102,8 +107,7 @@ def _locked(path: Path) -> Iterator[IO[bytes]]:
                 f"cannot write into {path.parent}: {error.strerror or error}; choose another folder with --out"
             ) from None
         with file:
-            if not lock(file, wait=False):
-                raise UserError(f"{path.parent} is being written by {_writer(file)}; wait for its end, or use another")
+            _take(file, path.parent)
             try:
                 ours = os.path.samestat(os.fstat(file.fileno()), os.stat(path))
             except FileNotFoundError:
@@ -116,6 +120,12 @@ def _locked(path: Path) -> Iterator[IO[bytes]]:
                 with suppress(OSError):  # Windows keeps a file that is open
                     path.unlink()
             return
+
+
+def _take(file: IO[bytes], folder: Path) -> None:
+    """Take the lock of a folder; raises UserError where another process has it."""
+    if not lock(file, wait=False):
+        raise UserError(f"{folder} is being written by {_writer(file)}; wait for its end, or choose another folder")
 
 
 def _writer(file: IO[bytes]) -> str:

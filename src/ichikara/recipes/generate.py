@@ -50,6 +50,7 @@ def write_on(
 
 
 def _draw(scores, generator, temperature, top_k):
+    _check_finite(scores)
     if top_k is not None:
         scores = numpy.where(scores < numpy.sort(scores)[-min(top_k, len(scores))], -numpy.inf, scores)
     if temperature == 0:
@@ -91,7 +92,15 @@ def sample_images(folder: str | Path, count: int, seed: int = 0) -> numpy.ndarra
         raise UserError(f"{folder} has trained no GAN; digits-gan and mnist-dcgan are recipes that do")
     if count < 1:
         raise UserError(f"a sheet has at least one sample, not {count}")
-    return model_.sample(count, Generator(seed))
+    images = model_.sample(count, Generator(seed))
+    _check_finite(images)
+    return images
+
+
+def _check_finite(outputs: numpy.ndarray) -> None:
+    """Raise for outputs of a network whose weights are so large that they are not finite."""
+    if not numpy.isfinite(outputs).all():
+        raise UserError("the network's output is not finite, since its weights are too large; train it again")
 
 
 def sample_run(folder: str | Path, count: int, seed: int = 0, judge_folder: str | Path | None = None) -> dict[str, Any]:

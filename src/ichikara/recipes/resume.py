@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import optim
 from ..errors import UserError
-from ..train.checkpoint import load_settings
+from ..train.checkpoint import load_settings, unpack
 from .build import Parts
 from .folder import CHECKPOINT, RECIPE, open_run
 from .schema import Recipe, check, load_recipe
@@ -94,7 +94,7 @@ def restore(parts: Parts, folder: Path) -> None:
             waited = trainer.epoch - parts.stopper.best_epoch
             trainer.stopped = trainer.stopped if waited >= parts.stopper.patience else None
         _check_effect(parts, [key for key in changes if key not in _WITHOUT_TRAINING])
-        record["changes"] = list(_about(folder).get("changes", ()))
+        record["changes"] = list(trainer.about.get("changes", ()))
         for key, (old, new) in changes.items():
             record["changes"].append({"after_epoch": trainer.epoch, "setting": key, "from": old, "to": new})
     trainer.about = record
@@ -148,8 +148,13 @@ def _check_effect(parts: Parts, changed: list[str]) -> None:
 def _about(folder: Path) -> dict[str, Any]:
     """What the checkpoint says about its run; nothing where there is none, or none that says it."""
     path = folder / CHECKPOINT
-    about = load_settings(path).get("about") if path.exists() else None
-    return about if isinstance(about, dict) else {}
+    if not path.exists():
+        return {}
+    settings = load_settings(path)
+    try:
+        return dict(unpack(settings.get("about", {"pairs": []}), {}))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise UserError(f"{path} is damaged: it does not say of which run it is") from None
 
 
 def _saved(folder: Path) -> Recipe:

@@ -332,7 +332,7 @@ class Trainer:
             "loader": getattr(self.loader, "state", None),
             "generator": self.generator.state,
             "stopped": self.stopped,
-            "about": self.about,
+            "about": pack(self.about, arrays, "about"),
             "engine": self._engine.state,
             "model": pack(self.model.state_dict() | set_aside, arrays, "model"),
             "optimizer": pack(self.optimizer.state_dict(), arrays, "optimizer"),
@@ -372,6 +372,7 @@ class Trainer:
             self.history = History(unpack(saved["history"], arrays))
             self.generator.state = saved["generator"]
             self.stopped = saved["stopped"]
+            self.about = unpack(saved.get("about", {"pairs": []}), arrays)
             self._engine.state = saved.get("engine", self._engine.state)
             self._batch, self._order, self._rate = saved["batch"], saved["order"], saved["rate"]
             self._totals = Totals(*unpack(saved["totals"], arrays))
