@@ -6,6 +6,7 @@ import platform
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def train_run(
 
 
 def _train(parts: Parts, folder: Path, resume: bool, tell: Callable[[str], None]) -> dict[str, Any]:
-    trainer, recipe, untrained = parts.trainer, parts.recipe, parts.model.state_dict()
+    trainer, recipe = parts.trainer, parts.recipe
     if resume:
         restore(parts, folder)
         if trainer.steps:
@@ -67,6 +68,8 @@ def _train(parts: Parts, folder: Path, resume: bool, tell: Callable[[str], None]
     else:
         refuse_run(folder)
         trainer.about = record_of(parts)
+    with nullcontext() if trainer.averaging is None else trainer.averaging.applied(parts.model):
+        start = trainer.epoch, parts.model.state_dict()
     if parts.test is not None:
         TestVault(parts.test, folder / VAULT)  # records the test set's checksum before the training
     write(folder / RECIPE, recipe.toml())
@@ -75,7 +78,7 @@ def _train(parts: Parts, folder: Path, resume: bool, tell: Callable[[str], None]
     try:
         trainer.fit(parts.loader, recipe.training.epochs, parts.watched, folder / CHECKPOINT)
     finally:
-        kept = _kept(parts, folder, untrained)
+        kept = _kept(parts, folder, start)
         summary = _summary(parts, folder, kept)
         if trainer.steps or trainer.diverged is not None:
             _save_results(parts, folder, kept, summary, tell)
@@ -85,10 +88,12 @@ def _train(parts: Parts, folder: Path, resume: bool, tell: Callable[[str], None]
     return summary
 
 
-def _kept(parts: Parts, folder: Path, untrained: dict[str, Any]) -> int | None:
+def _kept(parts: Parts, folder: Path, start: tuple[int, dict[str, Any]]) -> int | None:
     """The epoch of the weights that the network has; of a run that diverged it gets the best of those that are left.
 
-    None before the first epoch, and where none of them is better than the untrained network.
+    Arguments: ``start``, the epoch and the weights with which this training began.
+
+    None before the first epoch, and where no weights are better than those of an untrained network.
     """
     trainer, stopper = parts.trainer, parts.stopper
     if trainer.diverged is None and are_finite(parts.model):
@@ -96,7 +101,7 @@ def _kept(parts: Parts, folder: Path, untrained: dict[str, Any]) -> int | None:
             return stopper.best_epoch
         return trainer.history.last.get("epoch")
     trainer.diverged = trainer.diverged or trainer.epoch + 1
-    left: list[tuple[int, dict[str, Any]]] = []
+    left = [start]
     if stopper and stopper.best_weights:
         left.append((stopper.best_epoch, stopper.best_weights))
     if trainer.best is not None:
@@ -114,13 +119,10 @@ def _kept(parts: Parts, folder: Path, untrained: dict[str, Any]) -> int | None:
         found = trainer.evaluate(parts.loader if parts.watched is None else parts.watched).get("loss", 0.0)
         return found if math.isfinite(found) else math.inf
 
-    first = loss(untrained)
     losses = [loss(weights) for _, weights in left]
-    if not left or not math.isfinite(min(losses)) or min(losses) > first:
-        return None
-    epoch, weights = left[losses.index(min(losses))]
-    parts.model.load_state_dict(weights)
-    return epoch
+    best = min(range(len(left)), key=lambda i: (losses[i], -i))  # a GAN has no loss: its latest
+    parts.model.load_state_dict(left[best][1])
+    return left[best][0] or None if losses[best] < math.inf else None
 
 
 def _report(folder: Path, subject: Subject, tell: Callable[[str], None], test: dict[str, Any] | None = None) -> None:
