@@ -63,6 +63,8 @@ def _train(parts: Parts, folder: Path, resume: bool, tell: Callable[[str], None]
     trainer, recipe = parts.trainer, parts.recipe
     if resume:
         restore(parts, folder)
+        if parts.test is not None and (folder / VAULT).exists():
+            TestVault(parts.test, folder / VAULT)  # which must be of this test set
         if trainer.steps:
             tell(f"resuming after epoch {trainer.epoch} of {recipe.training.epochs}")
     else:
@@ -70,9 +72,9 @@ def _train(parts: Parts, folder: Path, resume: bool, tell: Callable[[str], None]
         trainer.about = record_of(parts)
     with nullcontext() if trainer.averaging is None else trainer.averaging.applied(parts.model):
         start = trainer.epoch, parts.model.state_dict()
+    write(folder / RECIPE, recipe.toml())
     if parts.test is not None:
         TestVault(parts.test, folder / VAULT)  # records the test set's checksum before the training
-    write(folder / RECIPE, recipe.toml())
     if recipe.baseline:
         parts.baseline = _baseline(parts)
     try:
