@@ -259,6 +259,24 @@ def test_an_iterator_is_refused_for_more_than_one_epoch(used_up):
     assert len(trainer.fit(used_up(list(loader)), 1)) == 1
 
 
+def test_a_loader_that_is_its_own_iterator_begins_anew():
+    class Again:
+        def __init__(self, batches):
+            self.batches = batches
+
+        def __iter__(self):
+            self.left = list(self.batches)
+            return self
+
+        def __next__(self):
+            if not self.left:
+                raise StopIteration
+            return self.left.pop(0)
+
+    trainer, loader = make()
+    assert len(trainer.fit(Again(list(loader)), 3)) == 3
+
+
 def test_a_loader_that_gives_nothing_any_more_ends_the_run_in_words():
     class Once:
         def __init__(self, batches):

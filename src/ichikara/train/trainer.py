@@ -128,7 +128,8 @@ class Trainer:
         """
         if epochs < 1:
             raise UserError(f"epochs is a whole number of at least 1, not {epochs}")
-        if isinstance(loader, Iterator) and epochs - self.epoch > 1:
+        of_python = type(loader).__module__ in ("builtins", "itertools")  # one of your own may begin anew
+        if isinstance(loader, Iterator) and of_python and epochs - self.epoch > 1:
             raise UserError(
                 f"the loader is an iterator ({type(loader).__name__}), which is used up after one epoch, and "
                 f"{epochs - self.epoch} are to be done; give a DataLoader, or list(…) of the batches"
