@@ -403,7 +403,7 @@ def kill_and_resume(tmp_path, run, recipe, times):
             wait_for(folder / ".run.lock", of=process)
         time.sleep(random.uniform(0, 1.5))
         assert (folder / "recipe.toml").read_bytes() == before
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=1800)
     assert process.returncode == 0, err
     return (folder / "weights.safetensors").read_bytes(), (tmp_path / "whole/weights.safetensors").read_bytes()
 
