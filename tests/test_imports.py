@@ -22,6 +22,7 @@ FLOORS = {
     "errors": 0,
     "memory": 0,
     "pytorch_names": 0,
+    "strict_json": 0,
     "validation": 0,
     "words": 0,
     "charts": 1,

@@ -156,6 +156,7 @@ def test_the_short_form_of_every_recipe_learns_and_goes_on_where_it_was_left(nam
     cut = small(name, epochs=epochs // 2)
     train_run(cut, first)
     again = small(name, f"training.epochs={epochs}", "seed=7")  # whose own draws are all replaced
+    again.recipe = small(name, f"training.epochs={epochs}").recipe
     train_run(again, second, resume=True)
     assert rows_of(again.trainer) == rows_of(parts.trainer)
     assert (second / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
@@ -261,7 +262,7 @@ def test_a_sheet_is_judged_by_a_network_that_knows_the_classes(run, tmp_path):
     assert sum(result["classes"]) == result["samples"] == 20
     assert result["classes_present"] == sum(count > 0 for count in result["classes"])
     assert 0.1 <= result["confidence"] <= 1
-    assert f"finds {result['classes_present']} of 10 classes" in answer[1]
+    assert f"finds {result['classes_present']} of 10 classes" in answer[2]
     assert "was trained on examples of shape (64,), not (1, 8, 8)" in complaint(run("sample", "gan", "--judge", "flat"))
 
 
@@ -578,7 +579,7 @@ def test_the_rate_finder_suggests_a_rate_at_which_the_recipe_learns(run, tmp_pat
     answer = run("find-lr", "moons", *words_of(short("moons")), "--picture", "rates.png", "--json")
     found = last_json(answer)
     assert 1e-3 < found["suggestion"] < found["lowest"] < 10
-    assert f"--set optimizer.lr={found['suggestion']:.2g}" in answer[1]
+    assert f"--set optimizer.lr={found['suggestion']:.2g}" in answer[2]
     assert (tmp_path / "rates.png").read_bytes().startswith(b"\x89PNG")
     parts = small("moons", f"optimizer.lr={found['suggestion']:.2g}")
     history = parts.trainer.fit(parts.loader, EPOCHS, parts.watched)

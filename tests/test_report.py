@@ -294,7 +294,9 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path):
 def test_a_run_that_diverged_has_a_page(tmp_path):
     with pytest.raises(UserError, match="the loss became"):
         train_run(build(load_recipe("polynomial", ["training.epochs=5", "optimizer.lr=1e30"])), tmp_path)
-    assert "This run ended early after" in page_of(tmp_path).text
+    page = page_of(tmp_path)
+    assert "This run diverged in epoch 2. There are no good weights." in page.text
+    assert page.parts == ["curves", "vault", "provenance"]
 
 
 def test_a_second_interruption_is_not_kept_waiting(tmp_path, monkeypatch):

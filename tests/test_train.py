@@ -228,6 +228,96 @@ def test_the_vault_opens_once_for_evaluate_and_again_by_name():
     assert [opening.by for opening in vault.openings] == ["evaluate", "a second look"]
 
 
+@pytest.mark.parametrize(
+    "number",
+    [numpy.float32, numpy.float64, numpy.array, numpy.int64, int, ops.asarray, lambda value: numpy.array([value])],
+    ids=["float32", "float64", "0-d", "int64", "int", "tensor", "of one"],
+)
+def test_a_metric_may_be_a_number_of_any_kind(tmp_path, number):
+    trainer, loader = make(metrics=lambda output, targets: {"half": number(1)}, callbacks=[EarlyStopping("val_half")])
+    trainer.fit(loader, 2, MOONS.validation, tmp_path / "c.safetensors")
+    assert trainer.history["train_half"] == trainer.history["val_half"] == [1.0, 1.0]
+    assert {type(value) for row in trainer.history.rows for value in row.values()} == {int, float}
+    fresh, loader = make(callbacks=[EarlyStopping("val_half")])
+    fresh.resume(tmp_path / "c.safetensors", loader)
+    assert fresh.history.rows == trainer.history.rows
+
+
+@pytest.mark.parametrize("wrong", [None, "high", numpy.ones(3), ops.zeros((2, 2))])
+def test_a_metric_that_is_no_single_number_is_named(wrong):
+    trainer, loader = make(metrics=lambda output, targets: {"odd": wrong})
+    with pytest.raises(UserError, match="metric 'odd'"):
+        trainer.fit(loader, 1)
+
+
+@pytest.mark.parametrize("used_up", [iter, lambda batches: (batch for batch in batches), lambda b: map(tuple, b)])
+def test_an_iterator_is_refused_for_more_than_one_epoch(used_up):
+    trainer, loader = make()
+    with pytest.raises(UserError, match=r"used up after one epoch.*DataLoader"):
+        trainer.fit(used_up(list(loader)), 2, MOONS.validation)
+    assert trainer.steps == 0
+    assert len(trainer.fit(used_up(list(loader)), 1)) == 1
+
+
+def test_a_loader_that_is_its_own_iterator_begins_anew():
+    class Again:
+        def __init__(self, batches):
+            self.batches = batches
+
+        def __iter__(self):
+            self.left = list(self.batches)
+            return self
+
+        def __next__(self):
+            if not self.left:
+                raise StopIteration
+            return self.left.pop(0)
+
+    trainer, loader = make()
+    assert len(trainer.fit(Again(list(loader)), 3)) == 3
+
+
+def test_a_loader_that_gives_nothing_any_more_ends_the_run_in_words():
+    class Once:
+        def __init__(self, batches):
+            self.batches = iter(batches)
+
+        def __iter__(self):
+            return self.batches
+
+    trainer, loader = make(callbacks=[EarlyStopping(patience=1)])
+    with pytest.raises(UserError, match="no batch in epoch 2"):
+        trainer.fit(Once(list(loader)), 3, MOONS.validation)
+    assert trainer.stopped is None
+    assert trainer.epoch == 1
+
+
+def test_a_single_class_is_refused_before_the_training():
+    data = Dataset(numpy.ones((4, 2)), [0, 0, 0, 0], name="mine", classes=("yes",))
+    for loss in ("cross_entropy", "bce", "mse"):
+        with pytest.raises(UserError, match="mine has a single class, 'yes'"):
+            Objective(loss, data)
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path):
+    """The last step of an epoch made them so: no loss has seen them yet."""
+
+    class Break(Callback):
+        def on_batch_end(self, trainer, loss):
+            if trainer.epoch == 1 and trainer.steps == 20:
+                parameter = next(iter(trainer.model.parameters()))
+                parameter.data = numpy.full(parameter.shape, numpy.inf, "float32")
+
+    path = tmp_path / "c.safetensors"
+    for extra in ([], [InterruptAt(20)]):
+        trainer, loader = make(callbacks=[Break(), *extra])
+        with pytest.raises(DivergedError, match="a weight became infinite or not a number in epoch 2"):
+            trainer.fit(loader, 2, MOONS.validation, path)
+        assert trainer.diverged == 2
+        assert all(numpy.isfinite(array).all() for array in checkpoints.load_arrays(path)[0].values())
+        assert trainer.best[1] == 1
+
+
 # --- checkpoints ------------------------------------------------------------------------------------------------------
 
 

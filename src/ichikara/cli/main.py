@@ -27,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for programs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, for programs.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as optimizer.lr=0.1.")
 ]
@@ -110,7 +110,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a network by a recipe."""
-    from ..recipes import build, load_recipe, new_folder, open_run, train_run
+    from ..recipes import build, continued_recipe, load_recipe, new_folder, train_run
     from ..recipes.schema import find_recipe
     from ..train import Progress
 
@@ -123,10 +123,7 @@ def train(
             made = load_recipe(recipe, settings, seed)
             folder.mkdir(parents=True, exist_ok=True)
         else:
-            open_run(folder)
-            if seed is not None:
-                raise UserError("a resumed run keeps its seed; omit --seed")
-            made = load_recipe(folder / "recipe.toml", settings)
+            made = continued_recipe(folder, settings, recipe, seed)
     else:
         if recipe is None:
             raise UserError("say which recipe to train, such as: ichikara train digits; ichikara recipes lists them")
@@ -202,7 +199,9 @@ def evaluate(
 
     result = evaluate_run(run, again)
     times = "once" if result["openings"] == 1 else f"{result['openings']} times"
-    out.print(bold(describe(result)), f"on {plural(result['examples'], 'example')}; test set opened {times}")
+
+    said = err if as_json else out
+    said.print(bold(describe(result)), f"on {plural(result['examples'], 'example')}; test set opened {times}")
     if as_json:
         print_json(result)
 
@@ -218,10 +217,11 @@ def predict(
 ) -> None:
     """Predict with a run's network."""
     from ..recipes import predict_run
+    from ..recipes.folder import divergence
 
     rows = predict_run(run, file, invert, err.print).rows()
     if as_json:
-        print_json({"run": str(run), "predictions": rows})
+        print_json({"run": str(run), **divergence(run), "predictions": rows})
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("row", justify="right")
@@ -256,8 +256,9 @@ def cross_validate(
         table.add_column(heading, justify="right")
     for number, row in enumerate(result.rows, 1):
         table.add_row(str(number), *(f"{row[name]:.4f}" for name in result.measures))
-    out.print(table)
-    out.print(", ".join(f"{name} {result.means[name]:.4f} ± {result.spreads[name]:.4f}" for name in result.measures))
+    said = err if as_json else out
+    said.print(table)
+    said.print(", ".join(f"{name} {result.means[name]:.4f} ± {result.spreads[name]:.4f}" for name in result.measures))
     if as_json:
         print_json({"means": result.means, "spreads": result.spreads, "folds": result.rows})
 
@@ -274,10 +275,11 @@ def find_lr(
 
     found = find_rate(load_recipe(recipe, set_ or ()), picture)
     lowest = found.rates[found.smoothed.argmin()]
+    said = err if as_json else out
     if found.suggestion is None:
-        out.print("the loss fell at no rate; the network may not fit the data")
+        said.print("the loss fell at no rate; the network may not fit the data")
     else:
-        out.print(
+        said.print(
             "the loss falls fastest at a learning rate of",
             bold(f"{found.suggestion:.3g}"),
             f"and is lowest at {lowest:.3g}: train with --set optimizer.lr={found.suggestion:.2g}",
@@ -326,9 +328,10 @@ def sample(
     from ..recipes import sample_run
 
     result = sample_run(run, count, seed, judge_run)
-    out.print(f"{plural(result['samples'], 'sample')} in {result['sheet']}")
+    said = err if as_json else out
+    said.print(f"{plural(result['samples'], 'sample')} in {result['sheet']}")
     if judge_run is not None:
-        out.print(
+        said.print(
             f"{judge_run} has a mean confidence of {result['confidence']:.1%}, and finds "
             f"{result['classes_present']} of {len(result['classes'])} classes: {result['classes']}"
         )

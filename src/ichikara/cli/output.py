@@ -1,8 +1,6 @@
 """What the command prints: any text of a user's as it is, in any encoding, to a reader that may have gone."""
 
 import codecs
-import json
-import math
 import os
 import re
 import sys
@@ -11,6 +9,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.text import Text
+
+from ..strict_json import dumps
 
 __all__ = ["bold", "err", "out", "prepare_streams", "print_json", "silence", "visible"]
 
@@ -56,21 +56,13 @@ def visible(text: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as one line of JSON, which has no NaN and no infinity: they become null."""
-    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False)
+    """Print a value as one line of JSON, as `strict_json.dumps` writes it."""
+    text = dumps(value, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
-        text = json.dumps(_finite(value), allow_nan=False)
+        text = dumps(value)
     print(text)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def prepare_streams() -> None:

@@ -1,10 +1,13 @@
 """Atomic writes: a file has the old content or the new, even after a power failure."""
 
 import os
+import re
 import secrets
 from pathlib import Path
 
-__all__ = ["write_atomically"]
+__all__ = ["remove_leftovers", "write_atomically"]
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
 def write_atomically(path: str | os.PathLike, content: bytes, mode: int | None = None) -> None:
@@ -41,3 +44,18 @@ def write_atomically(path: str | os.PathLike, content: bytes, mode: int | None =
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def remove_leftovers(folder: str | os.PathLike) -> None:
+    """Remove the unfinished files that killed writers left in a folder, in which nobody writes now.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, ".note.txt.0123abcd.tmp").write_bytes(b"lea")
+    ...     remove_leftovers(folder)
+    ...     list(Path(folder).iterdir())
+    []
+    """
+    for path in Path(folder).glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """The vault: a test set that is opened once, at the end, with a record of what opened it and when."""
 
-import json
 import os
 import threading
 from collections.abc import Iterator
@@ -12,11 +11,13 @@ from typing import Literal, NamedTuple
 
 from ichikara.checks import yes_or_no
 from ichikara.errors import UserError, VaultOpenedError
+from ichikara.strict_json import dumps
 from ichikara.validation import checked_json
 
 from .atomic import write_atomically
 from .dataset import Dataset
 from .folds import refuse_inside_fold
+from .lock import lock
 
 __all__ = ["Opening", "TestVault"]
 
@@ -166,7 +167,7 @@ class TestVault:
             "openings": [opening._asdict() for opening in openings],
         }
         try:
-            write_atomically(self._path, (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
+            write_atomically(self._path, (dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
         except OSError as error:
             raise UserError(
                 f"cannot write the record of the test set, {self._path}: {error.strerror or error}; "
@@ -189,18 +190,5 @@ class TestVault:
                     f"cannot keep a record of the test set in {self._path.parent}: {error.strerror or error}"
                 ) from None
             with file:  # closing releases the lock, and so does the end of the process
-                _lock(file)
+                lock(file)
                 yield
-
-
-def _lock(file) -> None:
-    """Take the file's lock, once no other process has it."""
-    if os.name == "nt":
-        import msvcrt
-
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..train import History
+from .backend import load_matplotlib
 
 __all__ = ["finish", "learning_curves", "new_figure"]
 
@@ -13,6 +14,7 @@ _NAMES = {"train": "training", "val": "validation"}
 
 def new_figure(columns: int = 1, width: float = 5.0, height: float = 3.6):
     """A figure and its axes in a row, drawn without a display and apart from pyplot's state. Lengths in inches."""
+    load_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

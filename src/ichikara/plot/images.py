@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy
 
+from .backend import load_matplotlib
 from .curves import new_figure
 
 __all__ = ["filter_images", "filters", "tile"]
@@ -44,6 +45,7 @@ def filter_images(weights: numpy.ndarray) -> tuple[numpy.ndarray, float]:
     >>> images.shape, deepest
     ((12, 3, 3, 3), 0.5)
     """
+    load_matplotlib()
     from matplotlib import colormaps
 
     values = weights if weights.shape[1] == 3 else weights.mean(axis=1)
@@ -63,6 +65,7 @@ def filters(weights: numpy.ndarray, columns: int = 8, title: str = "") -> Any:
     >>> filters(numpy.ones((12, 1, 3, 3))).axes[0].images[0].get_array().shape
     (7, 31, 4)
     """
+    load_matplotlib()
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 

@@ -6,6 +6,7 @@ from unicodedata import east_asian_width
 
 import numpy
 
+from .backend import load_matplotlib
 from .curves import new_figure
 
 __all__ = ["decision_regions", "fitted_surface"]
@@ -35,6 +36,7 @@ def decision_regions(
     >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     ['a', 'b']
     """
+    load_matplotlib()
     from matplotlib.colors import to_rgb
 
     figure, (ax,) = new_figure(1, 4.8, 4.0)

@@ -5,6 +5,7 @@ from .folder import new_folder, open_run
 from .folds import cross_validate_recipe, find_rate
 from .generate import generate_text, sample_images, sample_run
 from .models import LAYERS, MODELS, build_model
+from .resume import continued_recipe
 from .run import Prediction, evaluate_run, predict_run, train_run
 from .schema import Recipe, load_recipe, packaged
 
@@ -16,6 +17,7 @@ __all__ = [
     "Recipe",
     "build",
     "build_model",
+    "continued_recipe",
     "cross_validate_recipe",
     "evaluate_run",
     "find_rate",

@@ -84,6 +84,7 @@ class Parts:
     loader: Any
     watched: Any  # the validation data, or a loader of it, for the evaluation after each epoch
     stopper: EarlyStopping | None
+    checksums: dict[str, Any]  # how many examples each part has, and their checksum, unscaled
     baseline: dict[str, Any] | None = None  # the measures of the linear baseline, once it is fitted
 
     @property
@@ -127,6 +128,14 @@ def build(recipe: Recipe) -> Parts:
 
 def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: Dataset | None) -> Parts:
     """Build everything that a recipe names for data that is loaded already and not scaled; see `build`."""
+    if train.task == "classification" and recipe.loss.name != "adversarial" and len(numpy.unique(train.targets)) == 1:
+        only = (train.classes or ("one",))[int(train.targets.flat[0])]
+        raise UserError(
+            f"all {len(train)} training examples of {train.name} are of one class, {only!r}, so there is nothing to "
+            "learn; is the column of the labels another one (data.target)?"
+        )
+    parts = {"train": train, "validation": validation, "test": test}
+    checksums = {part: None if data is None else [len(data), data.checksum] for part, data in parts.items()}
     scaler = build_scaler(recipe)
     if scaler is not None:
         train = scaler.fit(train).transform(train)
@@ -144,7 +153,7 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
     loader = _loader(recipe, train, orders)  # before the network, since a text may be shorter than a window
     model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole, batch)
     if isinstance(model, Adversaries):
-        return _adversarial_parts(recipe, train, test, scaler, objective, model, loader, masks)
+        return _adversarial_parts(recipe, train, test, scaler, objective, model, loader, masks, checksums)
     optimizer = _made("optimizer", OPTIMIZERS, recipe.optimizer, model.parameters(), leave_out=("params",))
     schedule = None
     if recipe.schedule is not None:
@@ -175,7 +184,9 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
     watched: Any = validation
     if validation is not None and validation.task == "text":
         watched = TextLoader(validation, recipe.training.batch_size, recipe.training.context, shuffle=False)
-    return Parts(recipe, train, validation, test, scaler, objective, model, trainer, loader, watched, stopper)
+    return Parts(
+        recipe, train, validation, test, scaler, objective, model, trainer, loader, watched, stopper, checksums
+    )
 
 
 def _check_cycle(recipe: Recipe, schedule: Any, batches: int) -> None:
@@ -193,7 +204,7 @@ def _check_cycle(recipe: Recipe, schedule: Any, batches: int) -> None:
         )
 
 
-def _adversarial_parts(recipe, train, test, scaler, objective, model, loader, masks) -> Parts:
+def _adversarial_parts(recipe, train, test, scaler, objective, model, loader, masks, checksums) -> Parts:
     """The parts of a run that trains a GAN; it has no validation."""
     training, plain = recipe.training, type(recipe.training)(epochs=1)
     unused = [f"training.{name}" for name in _OF_ONE_LOSS if getattr(training, name) != getattr(plain, name)]
@@ -212,7 +223,7 @@ def _adversarial_parts(recipe, train, test, scaler, objective, model, loader, ma
         )
     options = options_of(_adversarial, recipe.loss.options, "loss")
     trainer = AdversarialTrainer(model, Optimizers(*pair), generator=masks, engine=training.engine, **options)
-    return Parts(recipe, train, None, test, scaler, objective, model, trainer, loader, None, None)
+    return Parts(recipe, train, None, test, scaler, objective, model, trainer, loader, None, None, checksums)
 
 
 def _adversarial(smooth: float = 0.9):

@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..plot import sheet
 from ..train import judge, predict
 from ..train.checkpoint import write
-from .folder import trained
+from .folder import trained, writing
 
 __all__ = ["generate_text", "sample_images", "sample_run", "write_on"]
 
@@ -51,6 +51,7 @@ def write_on(
 
 
 def _draw(scores, generator, temperature, top_k):
+    _check_finite(scores)
     if top_k is not None:
         scores = numpy.where(scores < numpy.sort(scores)[-min(top_k, len(scores))], -numpy.inf, scores)
     if temperature == 0:
@@ -101,7 +102,15 @@ def sample_images(folder: str | Path, count: int, seed: int = 0) -> numpy.ndarra
         raise UserError(f"{folder} has trained no GAN; digits-gan and mnist-dcgan are recipes that do")
     if count < 1:
         raise UserError(f"a sheet has at least one sample, not {count}")
-    return model_.sample(count, Generator(seed))
+    images = model_.sample(count, Generator(seed))
+    _check_finite(images)
+    return images
+
+
+def _check_finite(outputs: numpy.ndarray) -> None:
+    """Raise for outputs of a network whose weights are so large that they are not finite."""
+    if not numpy.isfinite(outputs).all():
+        raise UserError("the network's output is not finite, since its weights are too large; train it again")
 
 
 def sample_run(folder: str | Path, count: int, seed: int = 0, judge_folder: str | Path | None = None) -> dict[str, Any]:
@@ -113,7 +122,8 @@ def sample_run(folder: str | Path, count: int, seed: int = 0, judge_folder: str 
     path = Path(folder) / "samples.png"
     picture = io.BytesIO()
     sheet(images).savefig(picture, format="png", dpi=144)
-    write(path, picture.getvalue())
+    with writing(Path(folder), "ichikara sample"):
+        write(path, picture.getvalue())
     result: dict[str, Any] = {"run": str(folder), "samples": count, "sheet": str(path)}
     if judge_folder is not None:
         _, model, scaler, about = trained(Path(judge_folder))

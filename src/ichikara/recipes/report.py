@@ -48,8 +48,9 @@ def write_report(folder: Path, subject: Subject, test: dict[str, Any] | None = N
     summary = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     history = _history(folder / "history.csv")
     sections = [drawn("Learning curves", "curves", lambda _: _curves(history, summary), subject)]
-    sections += [drawn(title, part, build, subject) for title, part, build in SECTIONS]
-    sections += [drawn("Comparison with a baseline", "baseline", lambda _: _baseline(summary, subject), subject)]
+    if not summary.get("diverged") or summary["best_epoch"]:
+        sections += [drawn(title, part, build, subject) for title, part, build in SECTIONS]
+        sections += [drawn("Comparison with a baseline", "baseline", lambda _: _baseline(summary, subject), subject)]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -86,6 +87,10 @@ def _history(path: Path) -> History:
 
 def _state(summary: dict[str, Any], recipe: Any, folder: Path) -> tuple[str, str]:
     """How the run ended, if before its last epoch; and the command that resumes it, if it can be resumed."""
+    if summary.get("diverged"):
+        best = summary["best_epoch"]
+        weights = f"The weights are the last good ones, of epoch {best}" if best else "There are no good weights"
+        return f"This run diverged in epoch {summary['diverged']}. {weights}.", ""
     if summary["stopped"]:
         best = summary["best_epoch"]
         best_weights = f" The weights are those of epoch {best}." if recipe.early_stopping.restore_best and best else ""
@@ -139,7 +144,9 @@ def _words(name: str) -> str:
     return f"{_PARTS[part]}, exact match" if measure == "exact" else f"{_PARTS[part]} {measure}"
 
 
-def _measure(name: str, value: float) -> str:
+def _measure(name: str, value: float | None) -> str:
+    if value is None:
+        return "not finite"
     return f"{100 * value:.2f}%" if name.endswith(_PERCENT) else f"{value:.4g}"
 
 
@@ -214,8 +221,13 @@ def _facts(summary: dict[str, Any], recipe: Any) -> list[tuple[str, str]]:
     return [
         ("seed of weights, order and dropout", str(recipe.seed)),
         ("seed of the split", str(recipe.split.seed)),
+        *((f"changed after epoch {one['after_epoch']}", _change(one)) for one in summary.get("changes", [])),
         ("made with", f"ichikara {_VERSION}, Python {made['python']}, NumPy {made['numpy']}, {made['platform']}"),
     ]
+
+
+def _change(change: dict[str, Any]) -> str:
+    return f"{change['setting']} from {change['from']} to {change['to']}"
 
 
 def _data(summary: dict[str, Any]) -> dict[str, Any]:

@@ -98,10 +98,7 @@ class AdversarialTrainer(Trainer):
             "spread": spread / max(real_spread, 1e-12),
         }
         if not math.isfinite(numbers["loss"]):
-            raise DivergedError(
-                f"the loss became {numbers['loss']} in epoch {self.epoch + 1}; a smaller learning rate may help. "
-                "The last checkpoint is as it was"
-            )
+            raise DivergedError(f"the loss became {numbers['loss']} in epoch {self.epoch + 1}; {self._advice()}")
         self.steps += 1
         self._totals.add(len(real), numbers)
         return numbers["loss"]

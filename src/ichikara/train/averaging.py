@@ -8,7 +8,7 @@ from ..autodiff import raw
 from ..checks import whole_number
 from ..errors import UserError
 
-__all__ = ["ExponentialMovingAverage"]
+__all__ = ["ExponentialMovingAverage", "are_finite"]
 
 
 class ExponentialMovingAverage:
@@ -114,3 +114,9 @@ def _numbers(model, remove_duplicate: bool = True) -> dict[str, Any]:
         **dict(model.named_parameters(remove_duplicate=remove_duplicate)),
         **{name: buffer for name, buffer in buffers if is_floating(raw(buffer))},
     }
+
+
+def are_finite(model) -> bool:
+    """Whether all parameters of a network, and its buffers of real numbers, are finite."""
+    arrays = [raw(tensor) for tensor in _numbers(model).values()]
+    return all(bool(namespace(array).all(namespace(array).isfinite(array))) for array in arrays)

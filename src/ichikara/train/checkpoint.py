@@ -1,6 +1,6 @@
 """Arrays and settings in one file. At any moment the file is whole: the old version or the new one."""
 
-import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ from ..arrays import to_numpy
 from ..autodiff import raw
 from ..data.atomic import write_atomically
 from ..errors import UserError
+from ..strict_json import dumps
 from ..validation import checked_json
 
-__all__ = ["load_arrays", "pack", "save_arrays", "unpack", "write"]
+__all__ = ["load_arrays", "load_settings", "pack", "save_arrays", "unpack", "write"]
 
 _KEY = "ichikara"
 
@@ -26,9 +27,12 @@ def write(path: str | os.PathLike, content: bytes | str) -> None:
     try:
         write_atomically(path, content.encode() if isinstance(content, str) else content)
     except OSError as error:
+        path = Path(path)
+        if not path.parent.is_dir():
+            raise UserError(f"cannot write {path}: the folder {path.parent} is gone, and what was in it") from None
+        kept = "what was saved before is untouched. " if path.exists() else ""
         raise UserError(
-            f"cannot write {path}: {error.strerror or error}; what was saved before is untouched. "
-            "Make room or choose another folder with --out"
+            f"cannot write {path}: {error.strerror or error}; {kept}Make room or choose another folder with --out"
         ) from None
 
 
@@ -42,7 +46,12 @@ def save_arrays(path: str | os.PathLike, arrays: dict[str, Any], settings: dict 
     from safetensors.numpy import save
 
     content = {name: numpy.asarray(to_numpy(raw(array)), order="C") for name, array in arrays.items()}
-    write(path, save(content, {_KEY: json.dumps(settings or {})}))
+    write(path, save(content, {_KEY: dumps(settings or {})}))
+
+
+def load_settings(path: str | os.PathLike, kind: Any = dict[str, Any]) -> dict:
+    """Load the settings alone of what `save_arrays` saved. Raises UserError as `load_arrays`."""
+    return _load(path, kind, with_arrays=False)[1]
 
 
 def load_arrays(path: str | os.PathLike, kind: Any = dict[str, Any]) -> tuple[dict[str, numpy.ndarray], dict]:
@@ -52,6 +61,10 @@ def load_arrays(path: str | os.PathLike, kind: Any = dict[str, Any]) -> tuple[di
 
     Raises UserError for a file that is missing, cut short or of another kind, and for settings that are something else.
     """
+    return _load(path, kind, with_arrays=True)
+
+
+def _load(path: str | os.PathLike, kind: Any, with_arrays: bool) -> tuple[dict[str, numpy.ndarray], dict]:
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
@@ -60,7 +73,8 @@ def load_arrays(path: str | os.PathLike, kind: Any = dict[str, Any]) -> tuple[di
     try:
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(_KEY, "{}")
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+            names = file.keys() if with_arrays else ()
+            arrays = {name: file.get_tensor(name) for name in names}
         return arrays, checked_json(kind, text, str(path))
     except UserError:
         raise
@@ -79,7 +93,9 @@ def pack(state: Any, arrays: dict[str, Any], prefix: str) -> Any:
         kind = "tuple" if isinstance(state, tuple) else "list"
         return {kind: [pack(value, arrays, f"{prefix}.{i}") for i, value in enumerate(state)]}
     if isinstance(state, numpy.generic):
-        return state.item()
+        state = state.item()
+    if isinstance(state, float) and not math.isfinite(state):
+        return {"number": str(state)}
     if state is None or isinstance(state, bool | int | float | str):
         return state
     arrays[prefix] = state
@@ -90,6 +106,8 @@ def unpack(packed: Any, arrays: dict[str, Any]) -> Any:
     """The state from which `pack` took the arrays."""
     if not isinstance(packed, dict):
         return packed
+    if "number" in packed:
+        return float(packed["number"])
     if "array" in packed:
         return arrays[packed["array"]]
     if "pairs" in packed:

@@ -8,6 +8,7 @@ import numpy
 
 from ..autodiff import asarray, no_grad
 from ..data import DataLoader, Dataset, TestVault
+from ..errors import UserError
 
 __all__ = ["Totals", "as_loader", "evaluate", "predict"]
 
@@ -89,12 +90,22 @@ class Totals:
     def __init__(self, count: int = 0, sums: dict[str, float] | None = None):
         self.count, self.sums = count, dict(sums or {})
 
-    def add(self, count: int, numbers: dict[str, float]) -> None:
-        """Add the means of a batch."""
+    def add(self, count: int, numbers: dict[str, Any]) -> None:
+        """Add the means of a batch, each a number of Python, NumPy or a tensor."""
         self.count += count
         for name, number in numbers.items():
-            self.sums[name] = self.sums.get(name, 0.0) + count * number
+            self.sums[name] = self.sums.get(name, 0.0) + count * (
+                number if type(number) is float else _float(name, number)
+            )
 
     def means(self, prefix: str) -> dict[str, float]:
         """The means so far, their names after a prefix."""
         return {prefix + name: total / self.count for name, total in self.sums.items()}
+
+
+def _float(name: str, number: Any) -> float:
+    """A metric as a number of Python, which a checkpoint and the history can hold."""
+    try:
+        return float(number.item() if hasattr(number, "item") else number)
+    except (TypeError, ValueError, RuntimeError):
+        raise UserError(f"the metric '{name}' is {number!r}; a metric is a single number for each batch") from None

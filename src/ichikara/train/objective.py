@@ -74,6 +74,11 @@ class Objective:
         self.name, self.task = name, data.task
         self.options = {key: ops.asarray(value) if isinstance(value, list) else value for key, value in options.items()}
         self.classes = len(data.classes) if data.classes else 0
+        if self.classes == 1 and data.classes:
+            raise UserError(
+                f"{data.name} has a single class, {data.classes[0]!r}, so there is nothing to learn; are its labels in "
+                "another column?"
+            )
         if self.form == "indices" and self.task == "regression":
             raise UserError(f"{name} compares classes, and {data.name} has numbers as targets; use mse, l1 or huber")
         if name == "perceptron" and self.classes != 2:

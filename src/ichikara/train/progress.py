@@ -1,5 +1,7 @@
 """A progress bar with the loss, the measures and the time left; a line for each epoch where there is no terminal."""
 
+import time
+from datetime import timedelta
 from typing import Any
 
 from .callbacks import Callback
@@ -21,7 +23,7 @@ def describe(row: dict[str, Any]) -> str:
 
 
 class Progress(Callback):
-    """Shows how training goes: a bar on a terminal, nothing elsewhere.
+    """Shows how training goes: a bar on a terminal; elsewhere (a file, a pipe, a notebook) a line for each epoch.
 
     Arguments: ``console``, Rich's console to draw on; by default the standard error's.
     """
@@ -35,7 +37,8 @@ class Progress(Callback):
     def on_fit_start(self, trainer, epochs):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        if not self.console.is_terminal:
+        self.epochs, self.first, self.began = epochs, trainer.epoch, time.perf_counter()
+        if not self.console.is_terminal or self.console.is_dumb_terminal:
             return
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
@@ -51,7 +54,10 @@ class Progress(Callback):
         self.bar.start()
 
     def on_note(self, trainer, line):
-        (self.bar.console if self.bar else self.console).print(line, style="dim", markup=False, highlight=False)
+        if self.bar:
+            self.bar.console.print(line, style="dim", markup=False, highlight=False)
+        else:
+            self._print(line)
 
     def on_epoch_start(self, trainer, epoch):
         if self.bar:
@@ -62,8 +68,18 @@ class Progress(Callback):
             self.bar.update(self.task, advance=1, words=f"loss {loss:.4f}")
 
     def on_epoch_end(self, trainer, row):
+        epoch, words = row["epoch"], describe(row)
         if self.bar:
-            self.bar.console.print(f"epoch {row['epoch']:>3}  {describe(row)}", highlight=False)
+            self.bar.console.print(f"epoch {epoch:>3}  {words}", highlight=False)
+            return
+        left = (self.epochs - epoch) * (time.perf_counter() - self.began) / (epoch - self.first)
+        self._print(
+            f"epoch {epoch}/{self.epochs}  {words} · rate {row['lr']:.3g} · {timedelta(seconds=round(left))} left"
+        )
+
+    def _print(self, line):
+        """Print plain text at once, for whoever watches a file grow."""
+        print(line, file=self.console.file, flush=True)
 
     def close(self):
         """Remove the bar from the terminal."""

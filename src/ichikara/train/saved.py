@@ -24,13 +24,14 @@ class SavedRun:
     steps: _Count
     batch: _Count
     seconds: Annotated[FiniteFloat, Field(ge=0)]
-    history: list[dict[str, float]]
-    totals: tuple[_Count, dict[str, float]]
+    history: dict[str, Any]
+    totals: dict[str, Any]
     rate: float
     order: dict[str, Any] | None
     loader: dict[str, Any] | None
     generator: dict[str, Any]
     stopped: str | None
+    about: dict[str, Any]
     engine: _SavedEngine
     model: dict[str, Any]
     optimizer: dict[str, Any]

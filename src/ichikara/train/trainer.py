@@ -2,11 +2,9 @@
 
 import math
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy
@@ -15,12 +13,13 @@ from ..arrays import Generator, seam, using
 from ..autodiff import Tensor, asarray, raw
 from ..errors import UserError
 from ..optim import clip_grad_norm_, clip_grad_value_
-from .averaging import ExponentialMovingAverage
+from .averaging import ExponentialMovingAverage, are_finite
 from .callbacks import Callback
 from .checkpoint import load_arrays, pack, save_arrays, unpack
 from .engine import Engine
 from .evaluation import Totals, as_loader, evaluate, metrics_of, predict
 from .history import History
+from .interruption import interruptible
 
 __all__ = ["DivergedError", "Trainer"]
 
@@ -99,6 +98,9 @@ class Trainer:
         self.seconds = 0.0  # spent training, in all
         self.stopped: str | None = None  # why the run ended before its last epoch
         self.interrupted = False
+        self.diverged: int | None = None  # the epoch in which the loss or a weight became infinite or not a number
+        self.best: tuple[float, int, dict] | None = None  # the lowest loss of an epoch of `fit`, the epoch, its weights
+        self.about: dict[str, Any] = {}  # what else is saved with every checkpoint, in values that JSON can hold
         self.loader: Any = None
         self._batch = 0  # batches of the running epoch that are done
         self._pending = 0  # examples whose gradients wait for the next step
@@ -126,11 +128,18 @@ class Trainer:
         """
         if epochs < 1:
             raise UserError(f"epochs is a whole number of at least 1, not {epochs}")
+        of_python = type(loader).__module__ in ("builtins", "itertools")  # one of your own may begin anew
+        if isinstance(loader, Iterator) and of_python and epochs - self.epoch > 1:
+            raise UserError(
+                f"the loader is an iterator ({type(loader).__name__}), which is used up after one epoch, and "
+                f"{epochs - self.epoch} are to be done; give a DataLoader, or list(…) of the batches"
+            )
         self.loader = loader
         self.interrupted = False
+        self.diverged = self.best = None
         watched = as_loader(validation)
         # Infinities are reported as a diverged run, not one by one by NumPy.
-        with self._interruptible(), using(self.generator), numpy.errstate(all="ignore"):
+        with interruptible(self), using(self.generator), numpy.errstate(all="ignore"):
             try:
                 self._tell("on_fit_start", epochs)
                 saved = -math.inf
@@ -146,6 +155,9 @@ class Trainer:
                     if self.averaging is not None:
                         self.averaging.apply(self.model)
                     self._tell("on_fit_end", self.history)
+            except DivergedError:
+                self.diverged = self.epoch + 1
+                raise
             finally:
                 self._engine.release()
                 for callback in self.callbacks:
@@ -168,9 +180,13 @@ class Trainer:
             self._tell("on_batch_end", loss)
             if self.interrupted:
                 if self._batch < len(self.loader):
+                    self._check_weights()
                     self.seconds += time.perf_counter() - began
                     return
                 break
+        if not self._batch:
+            raise UserError(f"the loader gave no batch in epoch {self.epoch + 1}; it must give its batches every epoch")
+        self._check_weights()
         with nullcontext() if self.averaging is None else self.averaging.applied(self.model):
             self._end_epoch(watched, began)
 
@@ -184,6 +200,9 @@ class Trainer:
         self.epoch += 1
         self._batch, self._totals = 0, Totals()
         self.history.rows.append(row)
+        loss = row.get("val_loss", row["train_loss"])
+        if self.best is None or loss < self.best[0]:
+            self.best = (loss, self.epoch, self.model.state_dict()) if math.isfinite(loss) else None
         if self.schedule is not None and self.schedule_every == "epoch":
             watching = getattr(self.schedule, "needs_metric", type(self.schedule).__name__ == "ReduceLROnPlateau")
             self.schedule.step(row.get("val_loss", row["train_loss"])) if watching else self.schedule.step()
@@ -234,10 +253,16 @@ class Trainer:
         value = asarray(loss).item()
         if not math.isfinite(value):
             raise DivergedError(
-                f"the loss became {value} in epoch {self.epoch + 1}, batch {self._batch + 1}; a smaller learning rate "
-                f"(now {self.learning_rate:g}), clipped gradients or scaled inputs may help. "
-                "The last checkpoint is as it was"
+                f"the loss became {value} in epoch {self.epoch + 1}, batch {self._batch + 1}; {self._advice()}"
             )
+
+    def _check_weights(self):
+        """Raise before a weight that is not finite is saved."""
+        if not are_finite(self.model):
+            raise DivergedError(f"a weight became infinite or not a number in epoch {self.epoch + 1}; {self._advice()}")
+
+    def _advice(self) -> str:
+        return f"a smaller learning rate (now {self.learning_rate:g}), clipped gradients or scaled inputs may help"
 
     def _end_step(self):
         """Update averages, schedule and counts after an update of the weights."""
@@ -301,13 +326,14 @@ class Trainer:
             "steps": self.steps,
             "batch": self._batch,
             "seconds": self.seconds,
-            "history": self.history.rows,
-            "totals": [self._totals.count, self._totals.sums],
+            "history": pack(self.history.rows, arrays, "history"),
+            "totals": pack([self._totals.count, self._totals.sums], arrays, "totals"),
             "order": self._order,
             "rate": self._rate,
             "loader": getattr(self.loader, "state", None),
             "generator": self.generator.state,
             "stopped": self.stopped,
+            "about": pack(self.about, arrays, "about"),
             "engine": self._engine.state,
             "model": pack(self.model.state_dict() | set_aside, arrays, "model"),
             "optimizer": pack(self.optimizer.state_dict(), arrays, "optimizer"),
@@ -315,7 +341,7 @@ class Trainer:
             "averaging": pack(self.averaging and self.averaging.state, arrays, "averaging"),
             "pending": self._pending,
             "gradients": pack([p.grad for p in self._optimized()] if self._pending else [], arrays, "gradients"),
-            "callbacks": [pack(c.state, arrays, f"callback.{i}") for i, c in enumerate(self.callbacks)],
+            "callbacks": [pack(c.state, arrays, f"callback.{i}") for i, c in enumerate(self._stateful())],
         }
         save_arrays(path, arrays, settings)
 
@@ -338,20 +364,25 @@ class Trainer:
                 raise ValueError("one of them averages its weights, and the other does not")
             if self.averaging is not None:
                 self.averaging.state = unpack(saved["averaging"], arrays)
-            for callback, state in zip(self.callbacks, saved["callbacks"], strict=True):
-                callback.state = unpack(state, arrays)
+            states, stateful = [unpack(state, arrays) for state in saved["callbacks"]], self._stateful()
+            if len(states) != len(stateful):  # once, callbacks without a state were saved as well
+                states = [state for state in states if state]
+            for callback, state in zip(stateful, states, strict=True):
+                callback.state = state
                 best = getattr(callback, "best_epoch", 0)
                 if best > saved["epoch"]:
                     raise ValueError(f"its best epoch is {best}, and it has {saved['epoch']}")
             self.epoch, self.steps, self.seconds = saved["epoch"], saved["steps"], saved["seconds"]
-            if [row.get("epoch") for row in saved["history"]] != list(range(1, self.epoch + 1)):
+            rows = unpack(saved["history"], arrays)
+            if [row.get("epoch") for row in rows] != list(range(1, self.epoch + 1)):
                 raise ValueError(f"its history has not one row for each of its {self.epoch} epochs")
-            self.history = History(saved["history"])
+            self.history = History(rows)
             self.generator.state = saved["generator"]
             self.stopped = saved["stopped"]
+            self.about = unpack(saved.get("about", {"pairs": []}), arrays)
             self._engine.state = saved.get("engine", self._engine.state)
             self._batch, self._order, self._rate = saved["batch"], saved["order"], saved["rate"]
-            self._totals = Totals(*saved["totals"])
+            self._totals = Totals(*unpack(saved["totals"], arrays))
             self._pending = saved["pending"]
             gradients = unpack(saved["gradients"], arrays)
             for parameter, gradient in zip(self._optimized(), gradients, strict=False):
@@ -363,25 +394,10 @@ class Trainer:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
+    def _stateful(self) -> list[Callback]:
+        """The callbacks that have a state to save; others may be added or left out when a run is resumed."""
+        return [callback for callback in self.callbacks if type(callback).state is not Callback.state]
+
     def _tell(self, moment, *what):
         for callback in self.callbacks:
             getattr(callback, moment)(self, *what)
-
-    @contextmanager
-    def _interruptible(self):
-        """Let Ctrl-C end the run between two batches, when the state is consistent."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(number, frame):
-            if self.interrupted:
-                raise KeyboardInterrupt
-            self.interrupted = True
-
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
