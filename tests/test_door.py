@@ -153,7 +153,7 @@ def test_an_encoding_without_the_characters(encoding, monkeypatch):
     err.print("猫 🦊 → · é \udcff")
     stream.flush()
     first, *rest = stream.buffer.getvalue().decode(encoding).splitlines()
-    assert json.loads(first) == {**value, "loss": None}
+    assert json.loads(first) == {**value, "loss": None, "not_finite": {"loss": "nan"}}
     assert len(rest) == 2
     assert "?" not in rest[0]
 

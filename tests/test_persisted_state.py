@@ -164,7 +164,8 @@ def test_a_message_names_the_file_the_place_and_what_was_expected(changed):
     for key, value, words in (
         ("epoch", "x", "'epoch' is 'x'; it should be a whole number"),
         ("epoch", -1, "'epoch' is -1; it should be at least 0"),
-        ("history", [{"epoch": "one"}], "'history[0].epoch' is 'one'; it should be a number"),
+        ("history", [{"epoch": "one"}], "'history' is [{'epoch': 'one'}]; it should be a table"),
+        ("engine", {"eager_because": "", "layouts": [5]}, "'engine.layouts[0]' is 5; it should be a text"),
         ("engine", 5, "'engine' is 5; it should be a table"),
     ):
         save_file(arrays, path, {"ichikara": json.dumps({**header, key: value})})

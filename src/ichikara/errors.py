@@ -147,5 +147,5 @@ def plural(count: int, noun: str) -> str:
     >>> plural(1, "batch"), plural(1200, "batch"), plural(0, "example")
     ('1 batch', '1,200 batches', '0 examples')
     """
-    ending = "" if count == 1 else "es" if noun.endswith(("s", "x", "ch")) else "s"
+    ending = "" if count == 1 else "es" if noun.endswith(("s", "x", "tch")) else "s"
     return f"{count:,} {noun}{ending}"

@@ -120,9 +120,11 @@ def _resume_with_another_rate(parts: Parts, folder: Path, changes: Changes) -> N
         if same and schedule.state_dict()["mode"] == state["mode"]:
             state |= {key: schedule.state_dict()[key] for key in _RUNNING}
         if "optimizer.lr" not in changes:
-            state["_last_lr"] = rates
+            state |= {"_last_lr": rates, "present_lrs": rates}
     else:
-        state["last_epoch"] = trainer.steps if trainer.schedule_every == "batch" else trainer.epoch
+        schedule.load_state_dict(state)  # its own settings, in the place of the saved ones
+        step = trainer.steps if trainer.schedule_every == "batch" else trainer.epoch
+        state |= {"last_epoch": step, "_last_lr": schedule.lr(step), "present_lrs": schedule.lr(step)}
     schedule.load_state_dict(state)
 
 

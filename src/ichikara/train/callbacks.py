@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from ..checks import number, whole_number
+from ..checks import whole_number
 from ..errors import UserError
 from .history import History
 
@@ -112,6 +112,8 @@ class EarlyStopping(Callback):
 
     @state.setter
     def state(self, state):
-        self.best = None if state["best"] is None else number("the best score of a saved run", state["best"])
+        if state["best"] is not None and type(state["best"]) not in (int, float):
+            raise UserError(f"the best score of a saved run is a number, not {state['best']!r}")
+        self.best = state["best"]
         self.best_epoch = whole_number("the best epoch of a saved run", state["best_epoch"], at_least=0)
         self.best_weights = dict(state["best_weights"])

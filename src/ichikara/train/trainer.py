@@ -364,11 +364,8 @@ class Trainer:
                 raise ValueError("one of them averages its weights, and the other does not")
             if self.averaging is not None:
                 self.averaging.state = unpack(saved["averaging"], arrays)
-            states, stateful = [unpack(state, arrays) for state in saved["callbacks"]], self._stateful()
-            if len(states) != len(stateful):  # once, callbacks without a state were saved as well
-                states = [state for state in states if state]
-            for callback, state in zip(stateful, states, strict=True):
-                callback.state = state
+            for callback, state in zip(self._stateful(), saved["callbacks"], strict=True):
+                callback.state = unpack(state, arrays)
                 best = getattr(callback, "best_epoch", 0)
                 if best > saved["epoch"]:
                     raise ValueError(f"its best epoch is {best}, and it has {saved['epoch']}")
@@ -379,8 +376,8 @@ class Trainer:
             self.history = History(rows)
             self.generator.state = saved["generator"]
             self.stopped = saved["stopped"]
-            self.about = unpack(saved.get("about", {"pairs": []}), arrays)
-            self._engine.state = saved.get("engine", self._engine.state)
+            self.about = unpack(saved["about"], arrays)
+            self._engine.state = saved["engine"]
             self._batch, self._order, self._rate = saved["batch"], saved["order"], saved["rate"]
             self._totals = Totals(*unpack(saved["totals"], arrays))
             self._pending = saved["pending"]
