@@ -1,7 +1,7 @@
 """Floor 1: which library computes, and where what computes faster attaches. The floors above name no library."""
 
-from .axes import check_indices, is_basic_index, normalise_axes, size_along, sum_to, unreduce
-from .convert import as_array, format_array, native, read_only, to_numpy
+from .axes import check_indices, is_basic_index, normalise_axes, reduced_axes, size_along, sum_to, unreduce
+from .convert import as_array, check_device, format_array, native, read_only, to_numpy
 from .dtypes import (
     as_dtype,
     bool_,
@@ -10,9 +10,14 @@ from .dtypes import (
     float32,
     float64,
     harmonise,
+    int8,
+    int16,
     int32,
     int64,
     uint8,
+    uint16,
+    uint32,
+    uint64,
 )
 from .interpreter import EVENTS, Interpreter, Observer, attach, effectful, interpreting, seam
 from .namespace import (
@@ -41,6 +46,7 @@ __all__ = [
     "as_dtype",
     "attach",
     "bool_",
+    "check_device",
     "check_indices",
     "choose_generator",
     "default_float",
@@ -54,6 +60,8 @@ __all__ = [
     "format_array",
     "generator_in_use",
     "harmonise",
+    "int8",
+    "int16",
     "int32",
     "int64",
     "interpreting",
@@ -67,6 +75,7 @@ __all__ = [
     "native",
     "normalise_axes",
     "read_only",
+    "reduced_axes",
     "scatter_add",
     "seam",
     "seed",
@@ -74,6 +83,9 @@ __all__ = [
     "sum_to",
     "to_numpy",
     "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
     "unreduce",
     "using",
 ]

@@ -4,9 +4,10 @@ import math
 
 from ..arrays import namespace, normalise_axes, sum_to
 from ..autodiff import composed, op
+from .reduce import sum
 from .shape import permute_dims, reshape
 
-__all__ = ["einsum", "linear", "matmul", "tensordot"]
+__all__ = ["einsum", "linear", "matmul", "tensordot", "vecdot"]
 
 
 @op(r"Y = A B", binds="@", promotes=True)
@@ -82,6 +83,16 @@ def tensordot(a, b, /, axes=2):
     left = reshape(permute_dims(a, rows + first), (math.prod(a.shape[i] for i in rows), inner))
     right = reshape(permute_dims(b, second + columns), (inner, math.prod(b.shape[j] for j in columns)))
     return reshape(left @ right, shape)
+
+
+@composed(r"y = \sum_k a_k b_k")
+def vecdot(a, b, /, axis=-1):
+    """Sum of products along an axis that both have. Shapes: (*n, k, *m), (*n, k, *m) -> (*n, *m), broadcast together.
+
+    >>> vecdot([[1, 2], [3, 4]], [10, 1]).tolist()
+    [12, 34]
+    """
+    return sum(a * b, axis=axis)
 
 
 def einsum(subscripts, *operands):

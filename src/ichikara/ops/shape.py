@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from ..arrays import namespace, normalise_axes, sum_to
-from ..autodiff import composed, op
+from ..autodiff import asarray, composed, op, raw
 from ..autodiff.tensor import bind
+from .indexing import scatter
+from .info import broadcast_shapes
 
 __all__ = [
+    "broadcast_arrays",
     "broadcast_to",
     "concat",
     "expand_dims",
     "flatten",
     "flip",
     "matrix_transpose",
+    "meshgrid",
     "moveaxis",
     "pad",
     "permute_dims",
@@ -23,6 +27,7 @@ __all__ = [
     "roll",
     "squeeze",
     "stack",
+    "tile",
     "tril",
     "triu",
     "unstack",
@@ -78,10 +83,14 @@ permute_dims.gradient(
 
 @composed(r"y_{\dots j \dots} = x_{\dots i \dots}", binds="moveaxis")
 def moveaxis(x, /, source, destination):
-    """One axis at another place, the others in their order. Shapes: (*) -> (*) with its axes in another order."""
-    (source,), (destination,) = normalise_axes(source, x.ndim), normalise_axes(destination, x.ndim)
-    order = [i for i in range(x.ndim) if i != source]
-    order.insert(destination, source)
+    """Axes at other places, the others in their order. Shapes: (*) -> (*) with its axes in another order.
+
+    Arguments: ``source``, an axis or several; ``destination``, as many, where they are to be.
+    """
+    source, destination = (_checked((a,) if isinstance(a, int) else tuple(a), x.ndim) for a in (source, destination))
+    order = [i for i in range(x.ndim) if i not in source]
+    for place, axis in sorted(zip(destination, source, strict=True)):
+        order.insert(place, axis)
     return permute_dims(x, order)
 
 
@@ -113,6 +122,34 @@ def broadcast_to(x, /, shape):
 
 
 broadcast_to.gradient(x=(r"\bar x = \sum_{\text{repeated}} \bar y", lambda g, x_shape: sum_to(g, x_shape)))
+
+
+def broadcast_arrays(*arrays) -> tuple:
+    """Arrays in the shape that they have together. Shapes: (*), … -> (*) for each."""
+    tensors = [asarray(array) for array in arrays]
+    shape = broadcast_shapes(*[tensor.shape for tensor in tensors])
+    return tuple(broadcast_to(tensor, shape) for tensor in tensors)
+
+
+def meshgrid(*arrays, indexing="xy") -> tuple:
+    """Coordinates on a grid, of the coordinates along each axis. Shapes: (n_0), (n_1), … -> (n_1, n_0, …) for each.
+
+    Arguments: ``indexing``, ``"xy"``, or ``"ij"`` for results of shape (n_0, n_1, …).
+
+    >>> [a.tolist() for a in meshgrid([1, 2], [3, 4])]
+    [[[1, 2], [1, 2]], [[3, 3], [4, 4]]]
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"indexing is 'xy' or 'ij', not {indexing!r}")
+    tensors = [asarray(array) for array in arrays]
+    axes = list(range(len(tensors)))
+    if indexing == "xy":
+        axes[:2] = axes[:2][::-1]
+    spread = [
+        reshape(tensor, tuple(-1 if axis == own else 1 for axis in range(len(tensors))))
+        for tensor, own in zip(tensors, axes, strict=True)
+    ]
+    return broadcast_arrays(*spread)
 
 
 @op(r"y_{\dots 0 \dots} = x_{\dots}")
@@ -237,20 +274,50 @@ roll.gradient(x=(r"\bar x_i = \bar y_{(i + s) \bmod n}", _roll_back))
 def repeat(x, /, repeats, axis=None):
     """Each element several times in a row, along an axis or of the flattened array.
 
-    Shapes: (*a, n, *b) -> (*a, n r, *b).
+    Shapes: (*a, n, *b) -> (*a, n r, *b), or (*a, sum r_i, *b).
+
+    Arguments: ``repeats``, how often: one whole number, or one for each entry along the axis.
     """
-    return namespace(x).repeat(x, repeats, axis=axis)
+    return namespace(x).repeat(x, _counts(repeats), axis=axis)
+
+
+def _counts(repeats):
+    """Whole numbers as the array library takes them: a number, or an array of them."""
+    counts = raw(asarray(repeats))
+    if counts.dtype.kind not in "iu" or counts.ndim > 1:
+        raise TypeError(f"repeats is a whole number or a list of them, not {counts.dtype} of shape {counts.shape}")
+    return counts if counts.ndim else int(counts)
 
 
 def _sum_repeats(g, x_shape, repeats, axis):
-    xp = namespace(g)
-    if axis is None:
-        return xp.reshape(xp.sum(xp.reshape(g, (math.prod(x_shape), repeats)), axis=1), x_shape)
-    axis %= len(x_shape)
-    return xp.sum(xp.reshape(g, (*x_shape[: axis + 1], repeats, *x_shape[axis + 1 :])), axis=axis + 1)
+    xp, counts = namespace(g), _counts(repeats)
+    shape = (math.prod(x_shape),) if axis is None or not x_shape else x_shape
+    axis = 0 if axis is None else axis % len(shape)
+    if isinstance(counts, int):
+        apart = xp.reshape(g, (*shape[: axis + 1], counts, *shape[axis + 1 :]))
+        return xp.reshape(xp.sum(apart, axis=axis + 1), x_shape)
+    entry = namespace(counts).repeat(namespace(counts).arange(shape[axis]), counts)
+    return xp.reshape(scatter(g, (slice(None),) * axis + (entry,), shape), x_shape)
 
 
 repeat.gradient(x=(r"\bar x_i = \sum_k \bar y_{r i + k}", _sum_repeats))
+
+
+@composed(r"y_{i + n k} = x_i")
+def tile(x, /, repetitions):
+    """The whole array several times along each axis. Shapes: (n_i, ...) -> (n_i r_i, ...), axes added in front.
+
+    Arguments: ``repetitions``, how often along each of the last axes; the axes in front of these stay as they are.
+
+    >>> tile([1, 2], (2, 2)).tolist()
+    [[1, 2, 1, 2], [1, 2, 1, 2]]
+    """
+    counts = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)
+    shape = (1,) * (len(counts) - x.ndim) + x.shape
+    counts = (1,) * (len(shape) - len(counts)) + counts
+    apart = reshape(x, tuple(n for length in shape for n in (1, length)))
+    spread = broadcast_to(apart, tuple(n for pair in zip(counts, shape, strict=True) for n in pair))
+    return reshape(spread, tuple(count * n for count, n in zip(counts, shape, strict=True)))
 
 
 @op(r"y_{ij} = x_{ij}\,[j \le i + k]")
