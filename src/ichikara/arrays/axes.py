@@ -61,6 +61,8 @@ def size_along(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> in
 def check_indices(indices: Any, length: int) -> None:
     """Raise IndexError where these cannot be indices along an axis of this length."""
     if not hasattr(indices, "dtype"):
+        if isinstance(indices, float):
+            raise IndexError(f"indices are whole numbers, not {indices}")
         return
     if indices.dtype.kind not in "iu":
         raise IndexError(f"indices are whole numbers, not {indices.dtype}")

@@ -273,7 +273,9 @@ FUNCTIONS: dict[str, Any] = {
     "outer": outer,
     "vdot": vdot,
     "tensordot": lambda a, b, axes=2: tensordot(a, b, axes),
-    "einsum": lambda *operands, out=None, optimize=False: einsum(*operands),
+    "einsum": lambda subscripts, *operands, out=None, optimize=False: (
+        einsum(subscripts, *operands) if isinstance(subscripts, str) else _refuse("letters are to be one text")
+    ),
     "linalg.matmul": lambda x1, x2: matmul(x1, x2),
     "linalg.matrix_transpose": lambda x: shape.matrix_transpose(x),
     "linalg.tensordot": lambda x1, x2, *, axes=2: tensordot(x1, x2, axes),
@@ -323,7 +325,7 @@ _UFUNCS: dict[str, Any] = {
     **dict.fromkeys(("deg2rad", "radians"), lambda x: x * (math.pi / 180)),
     **dict.fromkeys(("rad2deg", "degrees"), lambda x: x * (180 / math.pi)),
     "divmod": lambda a, b: (elementwise.floor_divide(a, b), elementwise.remainder(a, b)),
-    "heaviside": lambda x, at_zero: heaviside(x, at_zero),
+    "heaviside": lambda x, at_zero: heaviside(x, at_zero) if isinstance(at_zero, int | float) else _refuse("an array"),
     "matvec": lambda a, b: matmul(a, expand_dims(b, axis=-1))[..., 0],
     "vecmat": lambda a, b: matmul(expand_dims(a, axis=-2), b)[..., 0, :],
 }

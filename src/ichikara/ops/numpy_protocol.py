@@ -22,8 +22,6 @@ __all__: list[str] = []  # NumPy calls what is here
 @bind("__array_ufunc__")
 def _array_ufunc(self, ufunc, method, *inputs, **options):
     ours = of_ufunc(ufunc.__name__, method)
-    if ours is not None and not options:
-        return ours(*inputs)
     if any(isinstance(out, Tensor) for out in options.get("out", ())):
         raise TypeError("a tensor is not changed in place, as by out=, so that its gradient stays right")
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"

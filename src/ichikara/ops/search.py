@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ..arrays import namespace
+from ..arrays import namespace, normalise_axes
 from ..autodiff import Tensor, asarray, composed, op, raw, wrap
 from .indexing import getitem, take_along_axis
 from .shape import flatten
@@ -23,7 +23,7 @@ __all__ = [
 @op(r"x_{i_1} \le \dots \le x_{i_n}", binds="argsort")
 def argsort(x, /, axis=-1, descending=False, stable=True):
     """The positions that sort along an axis; equal elements keep their order. Shapes: (*) -> (*)."""
-    xp, last = namespace(x), x.shape[axis] - 1
+    xp, last = namespace(x), x.shape[normalise_axes(axis, x.ndim)[0]] - 1
     if not descending:
         return xp.argsort(x, axis=axis, stable=stable)
     return last - xp.flip(xp.argsort(xp.flip(x, axis=axis), axis=axis, stable=stable), axis=axis)

@@ -97,9 +97,14 @@ def moveaxis(x, /, source, destination):
 @op(r"Y = X^\top")
 def matrix_transpose(x, /):
     """The last two axes exchanged. Shapes: (*n, i, j) -> (*n, j, i)."""
+    return _matrices(x).mT
+
+
+def _matrices(x):
+    """The array itself. Raises ValueError where it is no matrix."""
     if x.ndim < 2:
         raise ValueError(f"a matrix has two axes at least, and this has {x.ndim}")
-    return x.mT
+    return x
 
 
 matrix_transpose.gradient(x=(r"\bar X = \bar Y^\top", lambda g: g.mT))
@@ -263,7 +268,7 @@ def roll(x, /, shift, axis=None):
 
 
 def _roll_back(g, shift, axis):
-    back = tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
+    back = tuple(-s for s in shift) if isinstance(shift, tuple | list) else -shift
     return namespace(g).roll(g, back, axis=axis)
 
 
@@ -323,7 +328,7 @@ def tile(x, /, repetitions):
 @op(r"y_{ij} = x_{ij}\,[j \le i + k]")
 def tril(x, /, k=0):
     """The lower triangle of matrices, zeros above it. Shapes: (*n, i, j) -> (*n, i, j)."""
-    return namespace(x).tril(x, k=k)
+    return namespace(x).tril(_matrices(x), k=k)
 
 
 tril.gradient(x=(r"\bar x_{ij} = \bar y_{ij}\,[j \le i + k]", lambda g, k: namespace(g).tril(g, k=k)))
@@ -332,7 +337,7 @@ tril.gradient(x=(r"\bar x_{ij} = \bar y_{ij}\,[j \le i + k]", lambda g, k: names
 @op(r"y_{ij} = x_{ij}\,[j \ge i + k]")
 def triu(x, /, k=0):
     """The upper triangle of matrices, zeros below it. Shapes: (*n, i, j) -> (*n, i, j)."""
-    return namespace(x).triu(x, k=k)
+    return namespace(x).triu(_matrices(x), k=k)
 
 
 triu.gradient(x=(r"\bar x_{ij} = \bar y_{ij}\,[j \ge i + k]", lambda g, k: namespace(g).triu(g, k=k)))
