@@ -169,9 +169,10 @@ def softmax(x, /, axis=-1):
 
     Shapes: (*) -> (*).
     """
-    if not x.size:
-        return x  # nothing has no largest
     xp = namespace(x)
+    if not x.size:
+        xp.sum(x, axis=axis)  # raises where there is no such axis
+        return x  # nothing has no largest
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
     return e / xp.sum(e, axis=axis, keepdims=True)
 
@@ -187,9 +188,10 @@ softmax.gradient(
 @op(r"y_i = x_i - \ln \sum_j e^{x_j}", binds="log_softmax", floating=True)
 def log_softmax(x, /, axis=-1):
     """Logarithm of `softmax`, exact where the softmax itself would round to 0. Shapes: (*) -> (*)."""
-    if not x.size:
-        return x  # nothing has no largest
     xp = namespace(x)
+    if not x.size:
+        xp.sum(x, axis=axis)  # raises where there is no such axis
+        return x  # nothing has no largest
     shifted = x - x.max(axis=axis, keepdims=True)
     return shifted - xp.log(xp.exp(shifted).sum(axis=axis, keepdims=True))
 

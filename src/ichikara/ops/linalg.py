@@ -143,7 +143,17 @@ def _spell_out(subscripts, ranks):
 @op(r"y_r = \sum \prod_k x^{(k)}_{l_k}", sequence=True, name="einsum")
 def contract(operands, /, subscripts):
     """`einsum` of a list of operands, every axis named. Shapes: as the letters say."""
+    _check_lengths(operands, subscripts)
     return namespace(*operands).einsum(subscripts, *operands, optimize=len(operands) > 2)
+
+
+def _check_lengths(operands, subscripts):
+    """Raise ValueError where a letter stands for axes of different lengths; one of length 1 is broadcast."""
+    lengths: dict[str, int] = {}
+    for term, x in zip(subscripts.split("->")[0].split(","), operands, strict=True):
+        for letter, n in zip(term, x.shape, strict=True):
+            if n != 1 and lengths.setdefault(letter, n) != n:
+                raise ValueError(f"axis {letter} has the lengths {lengths[letter]} and {n}")
 
 
 def _contract_back(g, operands, subscripts):

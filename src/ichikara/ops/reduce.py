@@ -127,13 +127,17 @@ def cumulative_sum(x, /, axis=-1, include_initial=False):
 
 
 def _one_axis(x, axis):
-    """The axis counted from the front. Raises ValueError where there is none of that number."""
-    return normalise_axes(axis, x.ndim)[0]
+    """The axis counted from the front. Raises ValueError where there is none of that number, or several are meant."""
+    axes = normalise_axes(axis, x.ndim)
+    if len(axes) != 1:
+        raise ValueError(f"this goes along one axis, and axis={axis} names {len(axes)} of {x.ndim}")
+    return axes[0]
 
 
 def _sum_of_later(g, axis, include_initial):
+    axis = _one_axis(g, axis)
     if include_initial:
-        g = g[(slice(None),) * (axis % g.ndim) + (slice(1, None),)]
+        g = g[(slice(None),) * axis + (slice(1, None),)]
     return flip(cumulative_sum(flip(g, axis=axis), axis=axis), axis=axis)
 
 
