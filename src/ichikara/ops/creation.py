@@ -72,6 +72,7 @@ def empty_like(x, dtype=None, device=None) -> Tensor:
 def full_like(x, fill_value, dtype=None, device=None) -> Tensor:
     """One number everywhere, in the shape and type of x. Shapes: (*) -> (*)."""
     if isinstance(fill_value, Tensor):
+        x = asarray(x)
         return full(x.shape, fill_value, x.dtype if dtype is None else dtype, device=device)
     return _like(x, fill_value, dtype, device)
 

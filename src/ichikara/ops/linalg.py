@@ -92,7 +92,9 @@ def vecdot(a, b, /, axis=-1):
     >>> vecdot([[1, 2], [3, 4]], [10, 1]).tolist()
     [12, 34]
     """
-    return sum(a * b, axis=axis)
+    products = a * b
+    y = sum(products, axis=axis)
+    return y if y.dtype == products.dtype else y.astype(products.dtype)  # a sum of short whole numbers is of long ones
 
 
 def einsum(subscripts, *operands):

@@ -2,8 +2,9 @@
 
 import math
 
-from ..arrays import namespace, normalise_axes, reduced_axes, size_along, unreduce
+from ..arrays import is_floating, namespace, normalise_axes, reduced_axes, size_along, unreduce
 from ..autodiff import composed, op
+from .elementwise import astype
 from .shape import concat, flip, permute_dims, reshape
 
 
@@ -154,6 +155,8 @@ def cumulative_prod(x, /, axis=-1, include_initial=False):
     """
     axis = _one_axis(x, axis)
     part = lambda first, last: x[(slice(None),) * axis + (slice(first, last),)]
+    if not is_floating(x):
+        x = astype(x, sum(part(0, 0)).dtype)  # products of short whole numbers are long ones, as sums are
     n, stretch = x.shape[axis], 1
     while stretch < n:
         x = concat([part(None, stretch), part(stretch, None) * part(None, n - stretch)], axis=axis)
