@@ -194,11 +194,25 @@ def _copy(self):
 
 @bind("__deepcopy__")
 def _deepcopy(self, memo):
-    if not self.is_leaf:
-        raise ValueError("an operation made this tensor; copy its detach()")
-    kind: Any = type(self)
-    copy = kind.__new__(kind)
-    copy._data = raw(self).copy()
-    copy._node = Node(copy._data) if self.requires_grad else None
-    memo[id(self)] = copy
+    kind, numbers, wanted = _parts(self)
+    copy = memo[id(self)] = _made_of(kind, numbers.copy(), wanted)
     return copy
+
+
+@bind("__reduce_ex__")
+def _reduce(self, protocol):
+    self._need_numbers("a pickle")
+    return _made_of, _parts(self), getattr(self, "__dict__", None)
+
+
+def _parts(self):
+    """What is copied and pickled of a leaf: its numbers, and whether their gradient is wanted; not a gradient."""
+    if not self.is_leaf:
+        raise ValueError("an operation made this tensor, and its graph is not copied or pickled; take its detach()")
+    return type(self), raw(self), self.requires_grad
+
+
+def _made_of(kind: Any, numbers: Any, wanted: bool) -> Tensor:
+    tensor = kind.__new__(kind)
+    tensor._data, tensor._node = numbers, Node(numbers) if wanted else None
+    return tensor

@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy
@@ -11,6 +10,7 @@ from ..arrays import to_numpy
 from ..autodiff import raw
 from ..data.atomic import write_atomically
 from ..errors import UserError
+from .weights import read_safetensors
 
 __all__ = ["load_arrays", "pack", "save_arrays", "unpack", "write"]
 
@@ -45,23 +45,23 @@ def save_arrays(path: str | os.PathLike, arrays: dict[str, Any], settings: dict 
 
 
 def load_arrays(path: str | os.PathLike) -> tuple[dict[str, numpy.ndarray], dict]:
-    """Load what `save_arrays` saved: the arrays and the settings.
+    """Load what `save_arrays` saved, or any safetensors file: the arrays and the settings, none in a file of others.
+
+    bfloat16 and float8 become float32, exactly.
 
     Raises UserError for a file that is missing, cut short or of another kind.
     """
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"there is no file {path}")
+    arrays, metadata = read_safetensors(path)
     try:
-        with safe_open(path, framework="numpy") as file:
-            settings = json.loads((file.metadata() or {}).get(_KEY, "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, settings  # noqa: SIM118 - not a dictionary
-    except (SafetensorError, OSError, ValueError) as error:
+        settings = json.loads(metadata.get(_KEY, "{}"))
+    except (ValueError, RecursionError):
+        settings = None
+    if not isinstance(settings, dict):
         raise UserError(
-            f"{path} is damaged or no safetensors file ({error}); restore it from a copy, or train again"
-        ) from None
+            f"{path} is a whole safetensors file, but its metadata '{_KEY}' are no settings of ichikara's: another "
+            "program wrote them. Its weights are read by safetensors.numpy.load_file(path)"
+        )
+    return arrays, settings
 
 
 def pack(state: Any, arrays: dict[str, Any], prefix: str) -> Any:
