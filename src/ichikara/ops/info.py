@@ -39,14 +39,14 @@ __all__ = [
 e, inf, nan, pi, newaxis = math.e, math.inf, math.nan, math.pi, None
 _host = namespace()
 
-_DTYPES = {
+_DTYPES: dict[str, dict[str, Any]] = {
     "bool": {"bool": bool_},
     "signed integer": {"int8": int8, "int16": int16, "int32": int32, "int64": int64},
     "unsigned integer": {"uint8": uint8, "uint16": uint16, "uint32": uint32, "uint64": uint64},
     "real floating": {"float32": float32, "float64": float64},
     "complex floating": {},
 }
-_KINDS = {
+_KINDS: dict[str | None, tuple[str, ...]] = {
     None: tuple(_DTYPES),
     "integral": ("signed integer", "unsigned integer"),
     "numeric": ("signed integer", "unsigned integer", "real floating"),
@@ -89,7 +89,8 @@ def finfo(type: Any, /) -> Limits:
     if dtype.kind != "f":
         raise TypeError(f"finfo() is of real numbers, and {dtype} is no type of them; use iinfo()")
     found = _host.finfo(dtype)
-    return Limits(found.bits, *map(float, (found.eps, found.max, found.min, found.smallest_normal)), dtype)
+    eps, largest, smallest, normal = map(float, (found.eps, found.max, found.min, found.smallest_normal))
+    return Limits(found.bits, eps, largest, smallest, normal, dtype)
 
 
 def iinfo(type: Any, /) -> WholeLimits:

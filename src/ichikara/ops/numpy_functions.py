@@ -5,6 +5,7 @@ to keep the place, and never given.
 """
 
 import math
+from functools import lru_cache
 from typing import Any
 
 from ..autodiff import Tensor, asarray
@@ -66,10 +67,6 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
 
 def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
     return reduce.sum(diagonal(a if dtype is None else astype(a, dtype), offset, axis1, axis2), axis=-1)
-
-
-def ravel(a, order="C"):
-    return reshape(a, (-1,)) if order in ("C", "K") else _refuse(f"order={order!r}")
 
 
 def transpose(a, axes=None):
@@ -163,10 +160,6 @@ def argsort(a, axis=-1, kind=None, order=None, *, stable=None):
     return search.argsort(reshape(a, (-1,))) if axis is None else search.argsort(a, axis=axis)
 
 
-def unique(ar):
-    return search.unique_values(ar)
-
-
 def dot(a, b, out=None):
     a, b = asarray(a), asarray(b)
     if not a.ndim or not b.ndim:
@@ -218,7 +211,7 @@ FUNCTIONS: dict[str, Any] = {
     "trace": trace,
     "diagonal": diagonal,
     "reshape": lambda a, shape, order="C": reshape(a, shape) if order == "C" else _refuse(f"order={order!r}"),
-    "ravel": ravel,
+    "ravel": lambda a, order="C": reshape(a, (-1,)) if order == "C" else _refuse(f"order={order!r}"),
     "transpose": transpose,
     "permute_dims": transpose,
     "matrix_transpose": lambda x: shape.matrix_transpose(x),
@@ -266,7 +259,7 @@ FUNCTIONS: dict[str, Any] = {
     "searchsorted": lambda a, v, side="left", sorter=None: search.searchsorted(a, v, side, sorter),
     "nonzero": lambda a: search.nonzero(a),
     "isin": lambda element, test_elements, *, invert=False: search.isin(element, test_elements, invert),
-    "unique": unique,
+    "unique": lambda ar: search.unique_values(ar),
     **{f"unique_{kind}": getattr(search, f"unique_{kind}") for kind in ("all", "counts", "inverse", "values")},
     "dot": dot,
     "inner": inner,
@@ -329,7 +322,7 @@ _UFUNCS: dict[str, Any] = {
     "matvec": lambda a, b: matmul(a, expand_dims(b, axis=-1))[..., 0],
     "vecmat": lambda a, b: matmul(expand_dims(a, axis=-2), b)[..., 0, :],
 }
-_REDUCTIONS = {
+_REDUCTIONS: dict[str, Any] = {
     "add": reduce.sum,
     "multiply": reduce.prod,
     "maximum": reduce.max,
@@ -337,13 +330,14 @@ _REDUCTIONS = {
     "logical_and": reduce.all,
     "logical_or": reduce.any,
 }
-_ACCUMULATIONS = {"add": reduce.cumulative_sum, "multiply": reduce.cumulative_prod}
+_ACCUMULATIONS: dict[str, Any] = {"add": reduce.cumulative_sum, "multiply": reduce.cumulative_prod}
 
 
 def _outer(operation):
     return lambda a, b: operation(reshape(asarray(a), (*asarray(a).shape, *(1,) * asarray(b).ndim)), b)
 
 
+@lru_cache(None)
 def ufunc(name: str, method: str) -> Any:
     """What a method of a ufunc is here, such as ``__call__`` or ``reduce``; None if nothing."""
     if method == "__call__":

@@ -22,12 +22,14 @@ __all__: list[str] = []  # NumPy calls what is here
 @bind("__array_ufunc__")
 def _array_ufunc(self, ufunc, method, *inputs, **options):
     ours = of_ufunc(ufunc.__name__, method)
-    if any(isinstance(out, Tensor) for out in options.get("out", ())):
-        raise TypeError("a tensor is not changed in place, as by out=, so that its gradient stays right")
-    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     try:
+        if ours is not None and not options:  # an operator, which is not to wait
+            return ours(*inputs)
+        if any(isinstance(out, Tensor) for out in options.get("out", ())):
+            raise TypeError("a tensor is not changed in place, as by out=, so that its gradient stays right")
         return _fitted(ours, inputs, options)
     except Refused as refused:
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
         return _by_numpy(getattr(ufunc, method), name, inputs, options, refused)
 
 
