@@ -194,6 +194,14 @@ row(
     {"source": (0, 1), "destination": (-1, 0)},
 )
 row("moveaxis", [normal(2, 3, 4)], lambda t, x: x.clone(), {"source": (), "destination": ()}, label="none")
+row("flatten", [normal()], lambda t, x: t.flatten(x), label="number")
+row(
+    "pad",
+    [normal(2, 3)],
+    lambda t, x: t.nn.functional.pad(x, (2, 2, 1, 1)),
+    {"pad_width": numpy.array([[1], [2]])},
+    label="array",
+)
 row(
     "repeat",
     [normal(2, 3)],
@@ -225,6 +233,16 @@ for _counts in ((2,), (2, 3), (1, 2, 2), (0, 1), ()):
         shapes=(((0, 1),), ((1, 1),)),
     )
 row("tile", [normal()], lambda t, x: t.tile(x, (2, 3)), {"repetitions": (2, 3)}, label="number")
+row("roll", [normal(2, 3)], lambda t, x: t.roll(x, (1, 2), (0, 1)), {"shift": [1, 2], "axis": [0, 1]}, label="list")
+row(
+    "scatter",
+    [normal()],
+    None,
+    {"index": numpy.array([0, 2, 2]), "shape": (4,)},
+    expected=lambda x: x * numpy.array([1.0, 0, 2, 0]),
+    label="broadcast",
+    composes="adding at indices is the array library's",
+)
 row(
     "vecdot",
     [normal(3, 4), normal(3, 4)],

@@ -52,7 +52,12 @@ def _reshape(self, *shape):
 
 @composed(r"y = \operatorname{vec}(x)", binds="flatten")
 def flatten(x, /, start_axis=0, end_axis=-1):
-    """The axes from one to another as one. Shapes: (\\*a, \\*b, \\*c) -> (\\*a, prod b, \\*c)."""
+    """The axes from one to another as one; a single number has none, and gets one.
+
+    Shapes: (\\*a, \\*b, \\*c) -> (\\*a, prod b, \\*c).
+    """
+    if not x.ndim:
+        return reshape(x, (1,))
     first, last = normalise_axes(start_axis, x.ndim)[0], normalise_axes(end_axis, x.ndim)[0]
     return reshape(x, (*x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
 
@@ -87,7 +92,7 @@ def moveaxis(x, /, source, destination):
 
     Arguments: ``source``, an axis or several; ``destination``, as many, where they are to be.
     """
-    source, destination = (_checked((a,) if isinstance(a, int) else tuple(a), x.ndim) for a in (source, destination))
+    source, destination = (_checked(tuple(a) if hasattr(a, "__len__") else (a,), x.ndim) for a in (source, destination))
     order = [i for i in range(x.ndim) if i not in source]
     for place, axis in sorted(zip(destination, source, strict=True)):
         order.insert(place, axis)
@@ -236,12 +241,13 @@ def pad(x, /, pad_width, constant_values=0.0):
 def _pairs(width, ndim):
     if isinstance(width, int):
         return [(width, width)] * ndim
-    width = list(width)
+    width = width.tolist() if hasattr(width, "tolist") else list(width)
     if len(width) == 2 and all(isinstance(n, int) for n in width):
         return [tuple(width)] * ndim
     if len(width) == 1 and ndim != 1:
         return [tuple(width[0])] * ndim
-    return [tuple(pair) if isinstance(pair, Sequence) else (pair, pair) for pair in width]
+    pairs = [tuple(pair) if isinstance(pair, Sequence) else (pair,) for pair in width]
+    return [pair * 2 if len(pair) == 1 else pair for pair in pairs]
 
 
 def _unpad(g, pad_width):
