@@ -38,6 +38,21 @@ def test_a_copy_has_the_numbers_and_not_the_gradient(duplicate, make):
     assert not duplicate(x.detach()).requires_grad
 
 
+class Named(nn.Parameter):
+    """A parameter that knows its name."""
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))], ids=["deepcopy", "pickle"]
+)
+def test_a_copy_has_what_its_class_adds(duplicate):
+    x = Named([1.0])
+    x.name = ["weight"]
+    twin = duplicate(x)
+    assert twin.name == ["weight"]
+    assert twin.name is not x.name
+
+
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, pickle.dumps])
 def test_a_graph_is_not_copied(duplicate):
     x = asarray([1.0, 2.0], requires_grad=True)

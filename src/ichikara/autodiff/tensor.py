@@ -1,6 +1,7 @@
 """Making tensors, and what of a `Tensor` makes other ones: its gradient, copies, and the operators bound to it."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from ..arrays import as_array, as_dtype, check_device, is_floating, namespace
@@ -196,6 +197,8 @@ def _copy(self):
 def _deepcopy(self, memo):
     kind, numbers, wanted = _parts(self)
     copy = memo[id(self)] = _made_of(kind, numbers.copy(), wanted)
+    if hasattr(self, "__dict__"):  # what a class derived from it adds
+        vars(copy).update(deepcopy(vars(self), memo))
     return copy
 
 
