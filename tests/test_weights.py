@@ -17,6 +17,7 @@ import ichikara
 from ichikara import asarray, nn
 from ichikara.errors import UserError
 from ichikara.train import load_arrays, save_arrays
+from ichikara.train.weights import read_safetensors
 
 # --- copies -----------------------------------------------------------------------------------------------------------
 
@@ -112,6 +113,12 @@ def test_what_was_saved_is_loaded(tmp_path, dtype, shape):
         assert arrays[name].dtype == expected.dtype
         numpy.testing.assert_array_equal(arrays[name], expected)
         assert arrays[name].flags.writeable
+
+
+def test_a_header_is_read_alone(tmp_path):
+    save_arrays(tmp_path / "w", {"x": numpy.ones(3)}, {"a": 1})
+    arrays, metadata = read_safetensors(tmp_path / "w", with_arrays=False)
+    assert (arrays, json.loads(metadata["ichikara"])) == ({}, {"a": 1})
 
 
 def test_weights_of_pytorch_go_into_a_module(tmp_path, torch):

@@ -64,8 +64,12 @@ class _Damaged(Exception):
     """What is wrong with a file, in a few words."""
 
 
-def read_safetensors(path: str | os.PathLike) -> tuple[dict[str, numpy.ndarray], dict[str, str]]:
+def read_safetensors(
+    path: str | os.PathLike, with_arrays: bool = True
+) -> tuple[dict[str, numpy.ndarray], dict[str, str]]:
     """The arrays of a safetensors file, and the texts in its header. bfloat16 and float8 become float32, exactly.
+
+    Arguments: ``with_arrays``, whether the arrays are read, and not the header alone.
 
     Raises UserError for a file that is missing, cut short, of another kind, or of numbers that ichikara does not have.
     """
@@ -77,7 +81,8 @@ def read_safetensors(path: str | os.PathLike) -> tuple[dict[str, numpy.ndarray],
             try:
                 length = os.fstat(file.fileno()).st_size
                 entries, metadata, start = _header(file, length)
-                return {entry.name: _array(file, entry, start, path) for entry in entries}, metadata
+                wanted = entries if with_arrays else []
+                return {entry.name: _array(file, entry, start, path) for entry in wanted}, metadata
             except _Damaged as error:
                 file.seek(0)
                 raise UserError(_other_kind(path, file.read(1_000_000)) or _damaged(path, error)) from None
