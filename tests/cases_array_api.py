@@ -49,13 +49,25 @@ binary(
     special=[([1000.0, -1000.0, -numpy.inf], [0.0, -1001.0, 0.0])],
 )
 binary("hypot", off_zero, off_zero, lambda t, a, b: t.hypot(a, b), special=[([3.0, 0.0], [4.0, 2.0])])
-binary("copysign", off_zero, off_zero, lambda t, a, b: t.copysign(a, b), special=[([0.0, 2.0, -3.0], [1.0, -2.0, 0.5])])
-row(
-    "nextafter",
-    [distinct(3, 4), off_whole(3, 4)],
-    expected=numpy.nextafter,
-    traceable="JAX does not differentiate it",
-)
+_SIGNS = numpy.array([1.0, -2.0, 0.5, -0.1])
+for _shape in ((3, 4), (3, 1), ()):
+    row(
+        "copysign",
+        [off_zero(*_shape)],
+        lambda t, x: t.copysign(x, x.new_tensor(_SIGNS)),
+        {"signs": _SIGNS},
+        call=lambda f, x, signs: f(x, signs),
+        special=[([0.0, 2.0, -3.0, -0.0],)],
+    )
+    row(
+        "nextafter",
+        [distinct(*_shape)],
+        None,
+        {"towards": _SIGNS},
+        expected=lambda x: numpy.nextafter(x, _SIGNS.astype(x.dtype)),
+        call=lambda f, x, towards: f(x, towards),
+        traceable="JAX does not differentiate it",
+    )
 unary("trunc", off_whole, lambda t, x: t.trunc(x), differentiable=_CONSTANT, special=[([0.0, -2.5, 2.5],)])
 unary("signbit", off_zero, lambda t, x: t.signbit(x), differentiable=_PREDICATE, special=[([0.0, -0.0, -2.0],)])
 

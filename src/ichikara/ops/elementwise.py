@@ -177,15 +177,7 @@ def _same_sign(g, a, b):
     return g * xp.sign(a) * xp.copysign(xp.ones_like(b), b)
 
 
-def _none(g):
-    """The gradient of what the value does not change with."""
-    return namespace(g).zeros_like(g)
-
-
-copysign.gradient(
-    a=(r"\bar a = \bar y \operatorname{sign} a \operatorname{sign} b", _same_sign),
-    b=(r"\bar b = 0", _none),
-)
+copysign.gradient(a=(r"\bar a = \bar y \operatorname{sign} a \operatorname{sign} b", _same_sign), b=None)
 
 
 @op(r"y = a^{+}", broadcasts=True, floating=True)
@@ -194,7 +186,7 @@ def nextafter(a, b, /):
     return namespace(a, b).nextafter(a, b)
 
 
-nextafter.gradient(a=(r"\bar a = \bar y", lambda g: g), b=(r"\bar b = 0", _none))
+nextafter.gradient(a=(r"\bar a = \bar y", lambda g: g), b=None)
 
 
 @op(r"y = \lfloor x \rfloor", binds="floor")
