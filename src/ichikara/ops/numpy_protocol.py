@@ -1,8 +1,9 @@
 """What NumPy's functions do with a Tensor: where its gradient is wanted, they are our operations, or an error.
 
-``np.concatenate([h, h])`` would otherwise take the numbers out, and the gradient would end there without a word. Of
-tensors whose gradient is not wanted, NumPy's functions give NumPy's arrays. Its ufuncs are our operations in either
-case, for ``a + t`` is ``np.add(a, t)`` to NumPy.
+``np.concatenate([h, h])`` would otherwise take the numbers out, and the gradient would end there without a word; so
+would ``np.asarray(h)``, which is an error in `autodiff.base`. ``h.detach()``, ``h.numpy()``, ``no_grad()`` and
+``float(h)`` say that the numbers alone are meant. Of tensors whose gradient is not wanted, NumPy's functions give
+NumPy's arrays. Its ufuncs are our operations in either case, for ``a + t`` is ``np.add(a, t)`` to NumPy.
 
 Source: NumPy enhancement proposals 13 (``__array_ufunc__``) and 18 (``__array_function__``).
 """
