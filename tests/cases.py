@@ -871,6 +871,7 @@ for _more in ({}, {"weight": _CLASSES}, {"label_smoothing": 0.2, "weight": _CLAS
 loss("cross_entropy", [normal(4), distribution(4)], lambda f, x, y, **o: f.cross_entropy(x, y, **o))
 loss("cross_entropy", [normal(2, 4, 3), distribution(2, 4, 3)], lambda f, x, y, **o: f.cross_entropy(x, y, **o))
 
+import cases_array_api  # noqa: E402, F401 - more rows, which find this module as far as it is
 import cases_sequence  # noqa: E402, F401 - more rows, which find this module as far as it is
 import cases_vision  # noqa: E402, F401 - more rows again
 

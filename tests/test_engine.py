@@ -260,7 +260,7 @@ def test_copies():
     assert x.grad is None
     twice = copy.deepcopy([x, x])
     assert twice[0] is twice[1]
-    with pytest.raises(ValueError, match=r"copy its detach\(\)"):
+    with pytest.raises(ValueError, match=r"take its detach\(\)"):
         copy.deepcopy(x * 2)
     assert copy.deepcopy((x * 2).detach()).tolist() == [2.0, 4.0]
     assert copy.copy(x).tolist() == [1.0, 2.0]

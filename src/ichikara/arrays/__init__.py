@@ -1,8 +1,17 @@
 """Floor 1: which library computes, and where what computes faster attaches. The floors above name no library."""
 
-from .axes import check_indices, is_basic_index, normalise_axes, size_along, sum_along, sum_to, unreduce
+from .axes import (
+    check_indices,
+    is_basic_index,
+    normalise_axes,
+    reduced_axes,
+    size_along,
+    sum_along,
+    sum_to,
+    unreduce,
+)
 from .contexts import context_decorator, contextmanager
-from .convert import as_array, format_array, native, read_only, to_numpy
+from .convert import as_array, check_device, format_array, native, read_only, to_numpy
 from .dtypes import (
     as_dtype,
     bool_,
@@ -11,10 +20,15 @@ from .dtypes import (
     float32,
     float64,
     harmonise,
+    int8,
+    int16,
     int32,
     int64,
     is_half,
     uint8,
+    uint16,
+    uint32,
+    uint64,
     widened,
 )
 from .interpreter import EVENTS, Interpreter, Observer, attach, effectful, interpreting, seam
@@ -44,6 +58,7 @@ __all__ = [
     "as_dtype",
     "attach",
     "bool_",
+    "check_device",
     "check_indices",
     "choose_generator",
     "context_decorator",
@@ -60,6 +75,8 @@ __all__ = [
     "format_array",
     "generator_in_use",
     "harmonise",
+    "int8",
+    "int16",
     "int32",
     "int64",
     "interpreting",
@@ -74,6 +91,7 @@ __all__ = [
     "native",
     "normalise_axes",
     "read_only",
+    "reduced_axes",
     "scatter_add",
     "seam",
     "seed",
@@ -82,6 +100,9 @@ __all__ = [
     "sum_to",
     "to_numpy",
     "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
     "unreduce",
     "using",
     "widened",

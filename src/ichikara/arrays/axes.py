@@ -8,7 +8,16 @@ import numpy
 from .dtypes import is_half, widened
 from .namespace import namespace
 
-__all__ = ["check_indices", "is_basic_index", "normalise_axes", "size_along", "sum_along", "sum_to", "unreduce"]
+__all__ = [
+    "check_indices",
+    "is_basic_index",
+    "normalise_axes",
+    "reduced_axes",
+    "size_along",
+    "sum_along",
+    "sum_to",
+    "unreduce",
+]
 
 
 def is_basic_index(index: Any) -> bool:
@@ -36,6 +45,13 @@ def normalise_axes(axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, 
     return tuple(axes)
 
 
+def reduced_axes(axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
+    """The axes that a reduction takes together, as `normalise_axes`; a single number has none, and 0 and -1 name it."""
+    if ndim == 0 and axis in (0, -1, (0,), (-1,)):
+        return ()
+    return normalise_axes(axis, ndim)
+
+
 def unreduce(g: Any, shape: tuple[int, ...], axis: int | tuple[int, ...] | None, keepdims: bool) -> Any:
     r"""Give the result of a reduction back the axes that it lost, with length 1.
 
@@ -43,13 +59,13 @@ def unreduce(g: Any, shape: tuple[int, ...], axis: int | tuple[int, ...] | None,
     """
     if keepdims:
         return g
-    axes = normalise_axes(axis, len(shape))
+    axes = reduced_axes(axis, len(shape))
     return namespace(g).reshape(g, tuple(1 if i in axes else n for i, n in enumerate(shape)))
 
 
 def size_along(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> int:
     """How many elements a reduction of this shape along ``axis`` takes together."""
-    return math.prod(shape[a] for a in normalise_axes(axis, len(shape)))
+    return math.prod(shape[a] for a in reduced_axes(axis, len(shape)))
 
 
 def sum_along(x: Any, axis: int | tuple[int, ...] | None, keepdims: bool = False) -> Any:
@@ -62,6 +78,8 @@ def sum_along(x: Any, axis: int | tuple[int, ...] | None, keepdims: bool = False
 def check_indices(indices: Any, length: int) -> None:
     """Raise IndexError where these cannot be indices along an axis of this length."""
     if not hasattr(indices, "dtype"):
+        if isinstance(indices, float):
+            raise IndexError(f"indices are whole numbers, not {indices}")
         return
     if indices.dtype.kind not in "iu":
         raise IndexError(f"indices are whole numbers, not {indices.dtype}")

@@ -7,7 +7,7 @@ import numpy
 from .dtypes import default_float
 from .namespace import is_array, is_tensor
 
-__all__ = ["as_array", "format_array", "native", "read_only", "to_numpy"]
+__all__ = ["as_array", "check_device", "format_array", "native", "read_only", "to_numpy"]
 
 
 def to_numpy(array: Any) -> numpy.ndarray:
@@ -29,10 +29,17 @@ def format_array(array: Any, prefix: str) -> str:
     return numpy.array2string(to_numpy(array), separator=", ", prefix=prefix)
 
 
+def check_device(device: Any) -> None:
+    """Raise ValueError for another place to compute than the processor; None leaves the choice to us."""
+    if device not in (None, "cpu"):
+        raise ValueError(f"arrays are made on the device 'cpu', and {device!r} was asked for; leave device= out")
+
+
 def as_array(obj: Any, dtype: numpy.dtype | None = None, copy: bool | None = None) -> Any:
     """An array of numbers, nested lists, or an array of NumPy or JAX; Python's floats become float32.
 
-    Raises TypeError for an array of another library and for what is not a real number; ValueError for ragged lists.
+    Raises TypeError for an array of another library and for what is not a real number; ValueError for ragged lists, and
+    where ``copy=False`` forbids a copy that is needed.
     """
     if not is_array(obj):
         array = _from_python(obj, dtype)
@@ -42,7 +49,10 @@ def as_array(obj: Any, dtype: numpy.dtype | None = None, copy: bool | None = Non
         array = obj.copy() if copy else obj
     if array.dtype.kind not in "fiub" and str(array.dtype) != "bfloat16":
         raise TypeError(f"a tensor holds real numbers, and these are of type {array.dtype}")
-    return native(array)
+    array = native(array)
+    if copy is False and array is not obj:
+        raise ValueError(f"copy=False, and these numbers must be copied to be of type {array.dtype}; leave copy= out")
+    return array
 
 
 def native(array: Any) -> Any:

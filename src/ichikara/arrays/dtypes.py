@@ -18,15 +18,21 @@ __all__ = [
     "float32",
     "float64",
     "harmonise",
+    "int8",
+    "int16",
     "int32",
     "int64",
     "is_half",
     "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
     "widened",
 ]
 
 float16, float32, float64 = numpy.dtype("float16"), numpy.dtype("float32"), numpy.dtype("float64")
-uint8, int32, int64 = numpy.dtype("uint8"), numpy.dtype("int32"), numpy.dtype("int64")
+int8, int16, int32, int64 = (numpy.dtype(f"int{bits}") for bits in (8, 16, 32, 64))
+uint8, uint16, uint32, uint64 = (numpy.dtype(f"uint{bits}") for bits in (8, 16, 32, 64))
 bool_ = numpy.dtype("bool")
 default_float = float32
 
@@ -34,13 +40,17 @@ _PYTHON: dict[type, numpy.dtype] = {float: default_float, int: int64, bool: bool
 
 
 def as_dtype(dtype: Any) -> numpy.dtype:
-    """The number type that a name, a NumPy type or Python's float, int, bool stands for. Python's float is float32.
+    """The number type that a name, a NumPy type or Python's float, int, bool stands for.
+
+    Python's float is float32, and so is None, which leaves the choice to us.
 
     Raises TypeError for what is not a type of real numbers.
 
     >>> as_dtype("float64"), as_dtype(float)
     (dtype('float64'), dtype('float32'))
     """
+    if dtype is None:
+        return default_float
     if isinstance(dtype, type) and dtype in _PYTHON:
         return _PYTHON[dtype]
     try:

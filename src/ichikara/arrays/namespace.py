@@ -37,12 +37,12 @@ READY = PYTHON_NUMBERS | {numpy.ndarray, type(None)}
 def _rank(kind: type) -> int:
     """How strongly values of this type claim the computation, remembered per type."""
     own = kind.__module__.partition(".")[0] == "ichikara"
-    if issubclass(kind, numpy.ndarray | numpy.generic) or (own and hasattr(kind, "__array_function__")):
+    if own and hasattr(kind, "__array_namespace__"):
+        rank = _RANK_TENSOR
+    elif issubclass(kind, numpy.ndarray | numpy.generic) or (own and hasattr(kind, "__array_function__")):
         rank = _RANK_NUMPY
     elif any(base.__module__.partition(".")[0] in ("jax", "jaxlib") for base in kind.__mro__):
         rank = _RANK_JAX
-    elif own and hasattr(kind, "__array_namespace__"):
-        rank = _RANK_TENSOR
     else:
         rank = _RANK_PLAIN
     _ranks[kind] = rank

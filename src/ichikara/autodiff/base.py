@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..arrays import as_array, default_float, format_array, is_traced, read_only, to_numpy
 from ..arrays.interpreter import seam
 from ..pytorch_names import ATTRIBUTES
+from .modes import mode
 
 __all__ = ["TensorBase", "raw"]
 
@@ -25,9 +26,6 @@ class TensorBase:
     _node: Any
     _frozen: Any
     _namespace: Any = None  # the module that `__array_namespace__` answers with; the operations' floor sets it
-
-    # NumPy leaves `array + tensor` to the tensor instead of taking it apart element by element.
-    __array_ufunc__ = None
 
     # --- what it is -------------------------------------------------------------------------------------------------
 
@@ -88,7 +86,16 @@ class TensorBase:
         return self._node
 
     def __array_namespace__(self, *, api_version=None):
+        versions = ("2022.12", "2023.12", "2024.12")
+        if api_version is not None and api_version not in versions:
+            raise ValueError(f"the array API is here in the versions {', '.join(versions)}, not {api_version!r}")
         return type(self)._namespace
+
+    def to_device(self, device, /, *, stream=None):
+        """The tensor itself, where it is on this device already. Raises ValueError for another one."""
+        if device != self.device or stream is not None:
+            raise ValueError(f"this tensor is on the device {self.device!r}, and tensors are not moved to {device!r}")
+        return self
 
     # --- out of ichikara ----------------------------------------------------------------------------------------------
 
@@ -98,9 +105,16 @@ class TensorBase:
         return to_numpy(self._data).copy()
 
     def __array__(self, dtype=None, copy=None):
+        if self._node is not None and mode.grad_enabled:
+            raise TypeError(
+                "NumPy asked for the numbers of a tensor that requires a gradient, which would be lost; join tensors "
+                "with stack() or concat(), or give NumPy t.detach() (or t.numpy()) where no gradient is wanted"
+            )
         self._need_numbers("numpy.asarray()")
         array = to_numpy(self._data)
         if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"copy=False, and numbers of type {array.dtype} are copied to be of type {dtype}")
             return array.astype(dtype)
         return array.copy() if copy else read_only(array)
 

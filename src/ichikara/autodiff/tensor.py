@@ -1,9 +1,10 @@
 """Making tensors, and what of a `Tensor` makes other ones: its gradient, copies, and the operators bound to it."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
-from ..arrays import as_array, as_dtype, is_floating, namespace
+from ..arrays import as_array, as_dtype, check_device, is_floating, namespace
 from ..arrays.interpreter import seam
 from ..pytorch_names import Elsewhere
 from .base import TensorBase, raw
@@ -53,10 +54,12 @@ OPERATORS = {
     "|": ("__or__", "__ror__"),
     "^": ("__xor__", "__rxor__"),
     "~": ("__invert__",),
+    "<<": ("__lshift__", "__rlshift__"),
+    ">>": ("__rshift__", "__rrshift__"),
 }
 
 
-def asarray(obj, dtype=None, requires_grad=False, copy=None) -> Tensor:
+def asarray(obj, dtype=None, requires_grad=False, copy=None, device=None) -> Tensor:
     """Make a Tensor of numbers, nested lists, a NumPy array, a JAX array or another Tensor.
 
     Python's floats become float32; float64 arrays and whole numbers keep their type. Memory is shared where it can be
@@ -65,22 +68,29 @@ def asarray(obj, dtype=None, requires_grad=False, copy=None) -> Tensor:
     Shapes: that of the object.
 
     Arguments: ``obj``, the numbers; ``dtype``, such as ``'float64'``; ``requires_grad``, whether to differentiate by
-    it; ``copy``, True to copy always, None to copy where needed.
+    it; ``copy``, True to copy always, None to copy where needed, False never to copy; ``device``, ``'cpu'`` or None.
 
-    Raises TypeError for an array of another library, or for a gradient of whole numbers; ValueError for ragged lists.
+    Raises TypeError for an array of another library, or for a gradient of whole numbers; ValueError for ragged lists,
+    and where a copy is needed and forbidden.
 
     >>> asarray([[1, 2], [3, 4]]).dtype, asarray([1.0, 2.0]).dtype
     (dtype('int64'), dtype('float32'))
 
     Source: the array API standard, ``asarray``.
     """
+    if device is not None:
+        check_device(device)
+    wanted = None if dtype is None else as_dtype(dtype)
     if isinstance(obj, Tensor):
         if not requires_grad:
-            same = dtype is None or as_dtype(dtype) == obj.dtype
-            return obj if same and not copy else obj.astype(dtype or obj.dtype, copy=True)
+            if (wanted is None or wanted == obj.dtype) and not copy:
+                return obj
+            if copy is not False:
+                return obj.astype(wanted or obj.dtype, copy=True)
         obj = raw(obj)
-    wanted = None if dtype is None else as_dtype(dtype)
-    tensor = wrap(as_array(obj, wanted, copy=copy or requires_grad), None)
+    if copy is False and requires_grad:
+        raise ValueError("copy=False, and numbers whose gradient is wanted are copied, so that nobody changes them")
+    tensor = wrap(as_array(obj, wanted, copy=True if requires_grad else copy), None)
     if requires_grad:
         _begin_graph(tensor)
     return tensor
@@ -237,11 +247,27 @@ def _copy(self):
 
 @bind("__deepcopy__")
 def _deepcopy(self, memo):
-    if not self.is_leaf:
-        raise ValueError("an operation made this tensor; copy its detach()")
-    kind: Any = type(self)
-    copy = kind.__new__(kind)
-    copy._data = raw(self).copy()
-    copy._node = Node(copy._data) if self.requires_grad else None
-    memo[id(self)] = copy
+    kind, numbers, wanted = _parts(self)
+    copy = memo[id(self)] = _made_of(kind, numbers.copy(), wanted)
+    if hasattr(self, "__dict__"):  # what a class derived from it adds
+        vars(copy).update(deepcopy(vars(self), memo))
     return copy
+
+
+@bind("__reduce_ex__")
+def _reduce(self, protocol):
+    self._need_numbers("a pickle")
+    return _made_of, _parts(self), getattr(self, "__dict__", None)
+
+
+def _parts(self):
+    """What is copied and pickled of a leaf: its numbers, and whether their gradient is wanted; not a gradient."""
+    if not self.is_leaf:
+        raise ValueError("an operation made this tensor, and its graph is not copied or pickled; take its detach()")
+    return type(self), raw(self), self.requires_grad
+
+
+def _made_of(kind: Any, numbers: Any, wanted: bool) -> Tensor:
+    tensor = kind.__new__(kind)
+    tensor._data, tensor._node = numbers, Node(numbers) if wanted else None
+    return tensor

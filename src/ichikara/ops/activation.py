@@ -187,9 +187,10 @@ def softmax(x, /, axis=-1):
 
     Shapes: (*) -> (*).
     """
-    if not x.size:
-        return x  # nothing has no largest
     xp = namespace(x)
+    if not x.size:
+        xp.sum(x, axis=axis)  # raises where there is no such axis
+        return x  # nothing has no largest
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
     return e / xp.sum(e, axis=axis, keepdims=True)
 
@@ -208,9 +209,10 @@ def log_softmax(x, /, axis=-1):
 
     Shapes: (*) -> (*).
     """
-    if not x.size:
-        return x  # nothing has no largest
     xp = namespace(x)
+    if not x.size:
+        xp.sum(x, axis=axis)  # raises where there is no such axis
+        return x  # nothing has no largest
     shifted = x - x.max(axis=axis, keepdims=True)
     return shifted - xp.log(xp.exp(shifted).sum(axis=axis, keepdims=True))
 

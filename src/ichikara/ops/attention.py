@@ -5,7 +5,8 @@ import math
 from ..arrays import Generator, default_generator, namespace
 from ..autodiff import asarray, composed
 from .creation import ones
-from .elementwise import exp, where
+from .elementwise import where
+from .exponential import exp
 from .shape import expand_dims, matrix_transpose, tril
 
 __all__ = ["attention", "scaled_dot_product_attention", "self_attention"]

@@ -1,4 +1,4 @@
-"""Functions of each element for itself: arithmetic, powers, exponentials, comparisons, choices."""
+"""Functions of each element for itself: arithmetic, powers, roundings, choices."""
 
 from ..arrays import as_dtype, namespace
 from ..arrays import erf as _erf
@@ -102,40 +102,23 @@ pow.gradient(
 )
 
 
-@op(r"y = e^x", binds="exp", floating=True)
-def exp(x, /):
-    """Exponential, elementwise. Shapes: (*) -> (*)."""
-    return namespace(x).exp(x)
+@op(r"y = \sqrt{a^2 + b^2}", broadcasts=True, floating=True)
+def hypot(a, b, /):
+    """Length of a hypotenuse, without overflow; its slope at 0 is taken as 0.
+
+    Shapes: (*), (*) -> (*), broadcast together.
+    """
+    return namespace(a, b).hypot(a, b)
 
 
-exp.gradient(x=(r"\bar x = \bar y\,y", lambda g, y: g * y))
+def _direction(a, y):
+    return a / namespace(y).where(y == 0, 1.0, y)
 
 
-@op(r"y = e^x - 1", binds="expm1", floating=True)
-def expm1(x, /):
-    """Exponential less one, elementwise, exact near 0. Shapes: (*) -> (*)."""
-    return namespace(x).expm1(x)
-
-
-expm1.gradient(x=(r"\bar x = \bar y\,(y + 1)", lambda g, y: g * (y + 1)))
-
-
-@op(r"y = \ln x", binds="log", floating=True)
-def log(x, /):
-    """Natural logarithm, elementwise. Shapes: (*) -> (*)."""
-    return namespace(x).log(x)
-
-
-log.gradient(x=(r"\bar x = \bar y / x", lambda g, x: g / x))
-
-
-@op(r"y = \ln(1 + x)", binds="log1p", floating=True)
-def log1p(x, /):
-    """Natural logarithm of one more, elementwise, exact near 0. Shapes: (*) -> (*)."""
-    return namespace(x).log1p(x)
-
-
-log1p.gradient(x=(r"\bar x = \bar y / (1 + x)", lambda g, x: g / (1 + x)))
+hypot.gradient(
+    a=(r"\bar a = \bar y\,a / y", lambda g, y, a: g * _direction(a, y)),
+    b=(r"\bar b = \bar y\,b / y", lambda g, y, b: g * _direction(b, y)),
+)
 
 
 @op(r"y = \sqrt x", binds="sqrt", floating=True)
@@ -183,6 +166,29 @@ def sign(x, /):
 sign.gradient(x=None)
 
 
+@op(r"y = |a| \operatorname{sign} b", broadcasts=True, floating=True)
+def copysign(a, b, /):
+    """The magnitude of a with the sign of b, that of -0.0 included. Shapes: (*), (*) -> (*), broadcast together."""
+    return namespace(a, b).copysign(a, b)
+
+
+def _same_sign(g, a, b):
+    xp = namespace(g, a, b)
+    return g * xp.sign(a) * xp.copysign(xp.ones_like(b), b)
+
+
+copysign.gradient(a=(r"\bar a = \bar y \operatorname{sign} a \operatorname{sign} b", _same_sign), b=None)
+
+
+@op(r"y = a^{+}", broadcasts=True, floating=True)
+def nextafter(a, b, /):
+    """The next number that the type has after a towards b. Shapes: (*), (*) -> (*), broadcast together."""
+    return namespace(a, b).nextafter(a, b)
+
+
+nextafter.gradient(a=(r"\bar a = \bar y", lambda g: g), b=None)
+
+
 @op(r"y = \lfloor x \rfloor", binds="floor")
 def floor(x, /):
     """Rounded down, elementwise; constant between its jumps. Shapes: (*) -> (*)."""
@@ -201,6 +207,15 @@ def ceil(x, /):
 ceil.gradient(x=None)
 
 
+@op(r"y = \operatorname{sign} x\,\lfloor |x| \rfloor", binds=("trunc", "__trunc__"))
+def trunc(x, /):
+    """Rounded towards 0, elementwise; constant between its jumps. Shapes: (*) -> (*)."""
+    return namespace(x).trunc(x)
+
+
+trunc.gradient(x=None)
+
+
 @op(r"y = \lfloor x \rceil", binds=("round", "__round__"))
 def round(x, /):
     """Rounded to the nearest whole number, halves to even; constant between its jumps. Shapes: (*) -> (*)."""
@@ -208,33 +223,6 @@ def round(x, /):
 
 
 round.gradient(x=None)
-
-
-@op(r"y = \sin x", binds="sin", floating=True)
-def sin(x, /):
-    """Sine of an angle in radians, elementwise. Shapes: (*) -> (*)."""
-    return namespace(x).sin(x)
-
-
-sin.gradient(x=(r"\bar x = \bar y \cos x", lambda g, x: g * namespace(x).cos(x)))
-
-
-@op(r"y = \cos x", binds="cos", floating=True)
-def cos(x, /):
-    """Cosine of an angle in radians, elementwise. Shapes: (*) -> (*)."""
-    return namespace(x).cos(x)
-
-
-cos.gradient(x=(r"\bar x = -\bar y \sin x", lambda g, x: -g * namespace(x).sin(x)))
-
-
-@op(r"y = \tanh x", binds="tanh", floating=True)
-def tanh(x, /):
-    """Hyperbolic tangent, elementwise. Shapes: (*) -> (*)."""
-    return namespace(x).tanh(x)
-
-
-tanh.gradient(x=(r"\bar x = \bar y\,(1 - y^2)", lambda g, y: g * (1 - y * y)))
 
 
 @op(r"y = \frac{2}{\sqrt\pi} \int_0^x e^{-t^2} dt", binds="erf", floating=True)
@@ -335,66 +323,3 @@ def astype(x, /, dtype, copy=True):
 
 
 astype.gradient(x=(r"\bar x = \bar y", lambda g: g))
-
-
-def _predicate(formula, name, symbol, function, doc):
-    """A comparison or a test: an operation without a gradient."""
-    parameters = function.__code__.co_varnames[: function.__code__.co_argcount]
-    function.__name__ = function.__qualname__ = name
-    shapes = "(*), (*) -> (*), broadcast together" if len(parameters) == 2 else "(*) -> (*)"
-    function.__doc__ = f"{doc} Shapes: {shapes}."
-    made = op(formula, binds=symbol, broadcasts=len(parameters) == 2, promotes=False)(function)
-    return made.gradient(**dict.fromkeys(parameters))
-
-
-equal = _predicate("y = [a = b]", "equal", "==", lambda a, b, /: a == b, "Whether they are equal, elementwise.")
-not_equal = _predicate(r"y = [a \ne b]", "not_equal", "!=", lambda a, b, /: a != b, "Whether they differ, elementwise.")
-less = _predicate("y = [a < b]", "less", "<", lambda a, b, /: a < b, "Whether a is smaller, elementwise.")
-less_equal = _predicate(
-    r"y = [a \le b]", "less_equal", "<=", lambda a, b, /: a <= b, "Whether a is smaller or equal, elementwise."
-)
-greater = _predicate("y = [a > b]", "greater", ">", lambda a, b, /: a > b, "Whether a is larger, elementwise.")
-greater_equal = _predicate(
-    r"y = [a \ge b]", "greater_equal", ">=", lambda a, b, /: a >= b, "Whether a is larger or equal, elementwise."
-)
-logical_and = _predicate(
-    r"y = a \wedge b",
-    "logical_and",
-    "&",
-    lambda a, b, /: namespace(a, b).logical_and(a, b),
-    "Whether both hold, elementwise.",
-)
-logical_or = _predicate(
-    r"y = a \vee b",
-    "logical_or",
-    "|",
-    lambda a, b, /: namespace(a, b).logical_or(a, b),
-    "Whether one holds, elementwise.",
-)
-logical_xor = _predicate(
-    r"y = a \oplus b",
-    "logical_xor",
-    "^",
-    lambda a, b, /: namespace(a, b).logical_xor(a, b),
-    "Whether exactly one holds, elementwise.",
-)
-logical_not = _predicate(
-    r"y = \neg x",
-    "logical_not",
-    "~",
-    lambda x, /: namespace(x).logical_not(x),
-    "Whether it does not hold, elementwise.",
-)
-isnan = _predicate(
-    r"y = [x \ne x]", "isnan", "isnan", lambda x, /: namespace(x).isnan(x), "Whether it is not a number, elementwise."
-)
-isinf = _predicate(
-    r"y = [|x| = \infty]", "isinf", "isinf", lambda x, /: namespace(x).isinf(x), "Whether it is infinite, elementwise."
-)
-isfinite = _predicate(
-    r"y = [|x| < \infty]",
-    "isfinite",
-    "isfinite",
-    lambda x, /: namespace(x).isfinite(x),
-    "Whether it is a finite number, elementwise.",
-)

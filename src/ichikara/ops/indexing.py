@@ -1,6 +1,6 @@
 """Choosing elements by position, and putting gradients back where they were chosen from."""
 
-from ..arrays import check_indices, is_traced, namespace, normalise_axes, scatter_add
+from ..arrays import check_indices, is_traced, namespace, normalise_axes, scatter_add, sum_to
 from ..autodiff import Tensor, composed, op, raw
 from ..autodiff.tensor import bind
 
@@ -45,7 +45,7 @@ def _plain(index):
     return index
 
 
-scatter.gradient(x=(r"\bar x = \bar y_{[i]}", lambda g, index: g[index]))
+scatter.gradient(x=(r"\bar x = \bar y_{[i]}", lambda g, x_shape, index: sum_to(g[index], x_shape)))
 
 
 def _at(indices, axis):

@@ -4,9 +4,10 @@ import math
 
 from ..arrays import namespace, normalise_axes, sum_along, sum_to
 from ..autodiff import composed, op
+from .reduce import sum
 from .shape import permute_dims, reshape
 
-__all__ = ["einsum", "linear", "matmul", "tensordot"]
+__all__ = ["einsum", "linear", "matmul", "tensordot", "vecdot"]
 
 
 @op(r"Y = A B", binds="@", promotes=True)
@@ -84,6 +85,18 @@ def tensordot(a, b, /, axes=2):
     return reshape(left @ right, shape)
 
 
+@composed(r"y = \sum_k a_k b_k")
+def vecdot(a, b, /, axis=-1):
+    """Sum of products along an axis that both have. Shapes: (*n, k, *m), (*n, k, *m) -> (*n, *m), broadcast together.
+
+    >>> vecdot([[1, 2], [3, 4]], [10, 1]).tolist()
+    [12, 34]
+    """
+    products = a * b
+    y = sum(products, axis=axis)
+    return y if y.dtype == products.dtype else y.astype(products.dtype)  # a sum of short whole numbers is of long ones
+
+
 def einsum(subscripts, *operands):
     r"""Sum of products, each axis named by a letter: those missing on the right are summed.
 
@@ -132,7 +145,17 @@ def _spell_out(subscripts, ranks):
 @op(r"y_r = \sum \prod_k x^{(k)}_{l_k}", sequence=True, accumulates=True, name="einsum")
 def contract(operands, /, subscripts):
     """`einsum` of a list of operands, every axis named. Shapes: as the letters say."""
+    _check_lengths(operands, subscripts)
     return namespace(*operands).einsum(subscripts, *operands, optimize=len(operands) > 2)
+
+
+def _check_lengths(operands, subscripts):
+    """Raise ValueError where a letter stands for axes of different lengths; one of length 1 is broadcast."""
+    lengths: dict[str, int] = {}
+    for term, x in zip(subscripts.split("->")[0].split(","), operands, strict=True):
+        for letter, n in zip(term, x.shape, strict=True):
+            if n != 1 and lengths.setdefault(letter, n) != n:
+                raise ValueError(f"axis {letter} has the lengths {lengths[letter]} and {n}")
 
 
 def _contract_back(g, operands, subscripts):

@@ -6,9 +6,10 @@ from ..arrays import default_float, is_floating, namespace, seam
 from ..autodiff import asarray, composed, op, raw, wrap
 from ..errors import choose
 from .activation import log_softmax, sigmoid, softmax
-from .elementwise import abs, clip, isfinite, logical_or, where
+from .elementwise import abs, clip, where
 from .indexing import take, take_along_axis
 from .labels import counted as counted_labels
+from .logic import isfinite, logical_or
 from .reduce import mean, sum
 from .shape import moveaxis, reshape
 

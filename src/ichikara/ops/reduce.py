@@ -3,7 +3,16 @@
 import math
 import warnings
 
-from ..arrays import namespace, normalise_axes, size_along, sum_along, unreduce, widened
+from ..arrays import (
+    is_floating,
+    namespace,
+    normalise_axes,
+    reduced_axes,
+    size_along,
+    sum_along,
+    unreduce,
+    widened,
+)
 from ..autodiff import composed, op
 from .elementwise import astype, sqrt, where
 from .shape import concat, flip, permute_dims, reshape
@@ -126,14 +135,14 @@ def prod(x, /, axis=None, keepdims=False):
     Elements are multiplied in pairs, and the products again; so the gradient is right where elements are 0, which
     the shorter rule (the product divided by the element) is not. Products of whole numbers are int64, or uint64.
     """
-    axes = normalise_axes(axis, x.ndim)
+    axes = reduced_axes(axis, x.ndim)
     if x.dtype.kind in "iub" and x.dtype.itemsize < 8:
         x = astype(x, "uint64" if x.dtype.kind == "u" else "int64")  # NumPy's type of such products
     kept = tuple(i for i in range(x.ndim) if i not in axes)
     shape = tuple(x.shape[i] for i in kept)
     factors = reshape(permute_dims(x, axes + kept), (math.prod(x.shape[i] for i in axes), *shape))
     if factors.shape[0] == 0:
-        y = namespace(factors).ones(shape, dtype=factors.dtype)
+        y = sum(factors, axis=0) + 1  # of nothing; it knows what it was made from all the same
     else:
         while factors.shape[0] > 1:
             half, odd = divmod(factors.shape[0], 2)
@@ -144,17 +153,72 @@ def prod(x, /, axis=None, keepdims=False):
 
 
 @op(r"y_i = \sum_{j \le i} x_j", binds="cumulative_sum", accumulates=True)
-def cumulative_sum(x, /, axis=-1):
-    """Running sum along an axis. Shapes: (*) -> (*)."""
-    return namespace(x).cumulative_sum(x, axis=axis)
+def cumulative_sum(x, /, axis=-1, include_initial=False):
+    """Running sum along an axis; with ``include_initial`` from 0 on. Shapes: (*) -> (*), or one longer there."""
+    return namespace(x).cumulative_sum(x, axis=_one_axis(x, axis), include_initial=include_initial)
 
 
-cumulative_sum.gradient(
-    x=(
-        r"\bar x_j = \sum_{i \ge j} \bar y_i",
-        lambda g, axis: flip(cumulative_sum(flip(g, axis=axis), axis=axis), axis=axis),
-    )
-)
+def _one_axis(x, axis):
+    """The axis counted from the front. Raises ValueError where there is none of that number, or several are meant."""
+    axes = normalise_axes(axis, x.ndim)
+    if len(axes) != 1:
+        raise ValueError(f"this goes along one axis, and axis={axis} names {len(axes)} of {x.ndim}")
+    return axes[0]
+
+
+def _sum_of_later(g, axis, include_initial):
+    axis = _one_axis(g, axis)
+    if include_initial:
+        g = g[(slice(None),) * axis + (slice(1, None),)]
+    return flip(cumulative_sum(flip(g, axis=axis), axis=axis), axis=axis)
+
+
+cumulative_sum.gradient(x=(r"\bar x_j = \sum_{i \ge j} \bar y_i", _sum_of_later))
+
+
+@composed(r"y_i = \prod_{j \le i} x_j", binds="cumulative_prod", accumulates=True)
+def cumulative_prod(x, /, axis=-1, include_initial=False):
+    """Running product along an axis; with ``include_initial`` from 1 on. Shapes: (*) -> (*), or one longer there.
+
+    Stretches of 1, 2, 4, … factors are multiplied; so the gradient is right where elements are 0.
+
+    Source: W. Hillis and G. Steele, "Data Parallel Algorithms" (1986).
+    """
+    axis = _one_axis(x, axis)
+    part = lambda first, last: x[(slice(None),) * axis + (slice(first, last),)]
+    if not is_floating(x):
+        x = astype(x, sum(part(0, 0)).dtype)  # products of short whole numbers are long ones, as sums are
+    n, stretch = x.shape[axis], 1
+    while stretch < n:
+        x = concat([part(None, stretch), part(stretch, None) * part(None, n - stretch)], axis=axis)
+        stretch *= 2
+    return concat([prod(part(0, 0), axis=axis, keepdims=True), x], axis=axis) if include_initial else x
+
+
+@composed(r"y_i = x_{i+1} - x_i", binds="diff")
+def diff(x, /, axis=-1, n=1, prepend=None, append=None):
+    """Difference of neighbours along an axis, n times over. Shapes: (*a, k, *b) -> (*a, k - n, *b).
+
+    Arguments: ``prepend``, ``append``, arrays that are joined on before.
+
+    >>> diff([1, 4, 9, 16]).tolist()
+    [3, 5, 7]
+    """
+    axis = _one_axis(x, axis)
+    if not isinstance(n, int) or n < 0:
+        raise ValueError(f"n, how often differences are taken, is a whole number of at least 0, not {n!r}")
+    if prepend is not None or append is not None:
+        x = concat([part for part in (prepend, x, append) if part is not None], axis=axis)
+    for _ in range(n):
+        before = (slice(None),) * axis
+        x = x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]
+    return x
+
+
+@composed(r"y = |\{i : x_i \ne 0\}|", binds="count_nonzero")
+def count_nonzero(x, /, axis=None, keepdims=False):
+    """How many are not 0, along axes or in all. Shapes: (*) -> (*) without the axes, or with length 1 there."""
+    return sum(x != 0, axis=axis, keepdims=keepdims)
 
 
 @op(r"y = \arg\max_i x_i", binds="argmax")
@@ -203,7 +267,10 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
+    "count_nonzero",
+    "cumulative_prod",
     "cumulative_sum",
+    "diff",
     "logsumexp",
     "max",
     "mean",

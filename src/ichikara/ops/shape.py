@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from ..arrays import namespace, normalise_axes, sum_along, sum_to
-from ..autodiff import composed, op
+from ..autodiff import asarray, composed, op, raw
 from ..autodiff.tensor import bind
+from .indexing import scatter
+from .info import broadcast_shapes
 
 __all__ = [
+    "broadcast_arrays",
     "broadcast_to",
     "concat",
     "expand_dims",
     "flatten",
     "flip",
     "matrix_transpose",
+    "meshgrid",
     "moveaxis",
     "pad",
     "permute_dims",
@@ -23,6 +27,7 @@ __all__ = [
     "roll",
     "squeeze",
     "stack",
+    "tile",
     "tril",
     "triu",
     "unstack",
@@ -47,7 +52,12 @@ def _reshape(self, *shape):
 
 @composed(r"y = \operatorname{vec}(x)", binds="flatten")
 def flatten(x, /, start_axis=0, end_axis=-1):
-    """The axes from one to another as one. Shapes: (\\*a, \\*b, \\*c) -> (\\*a, prod b, \\*c)."""
+    """The axes from one to another as one; a single number has none, and gets one.
+
+    Shapes: (\\*a, \\*b, \\*c) -> (\\*a, prod b, \\*c).
+    """
+    if not x.ndim:
+        return reshape(x, (1,))
     first, last = normalise_axes(start_axis, x.ndim)[0], normalise_axes(end_axis, x.ndim)[0]
     return reshape(x, (*x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
 
@@ -78,19 +88,28 @@ permute_dims.gradient(
 
 @composed(r"y_{\dots j \dots} = x_{\dots i \dots}", binds="moveaxis")
 def moveaxis(x, /, source, destination):
-    """One axis at another place, the others in their order. Shapes: (*) -> (*) with its axes in another order."""
-    (source,), (destination,) = normalise_axes(source, x.ndim), normalise_axes(destination, x.ndim)
-    order = [i for i in range(x.ndim) if i != source]
-    order.insert(destination, source)
+    """Axes at other places, the others in their order. Shapes: (*) -> (*) with its axes in another order.
+
+    Arguments: ``source``, an axis or several; ``destination``, as many, where they are to be.
+    """
+    source, destination = (_checked(tuple(a) if hasattr(a, "__len__") else (a,), x.ndim) for a in (source, destination))
+    order = [i for i in range(x.ndim) if i not in source]
+    for place, axis in sorted(zip(destination, source, strict=True)):
+        order.insert(place, axis)
     return permute_dims(x, order)
 
 
 @op(r"Y = X^\top")
 def matrix_transpose(x, /):
     """The last two axes exchanged. Shapes: (*n, i, j) -> (*n, j, i)."""
+    return _matrices(x).mT
+
+
+def _matrices(x):
+    """The array itself. Raises ValueError where it is no matrix."""
     if x.ndim < 2:
         raise ValueError(f"a matrix has two axes at least, and this has {x.ndim}")
-    return x.mT
+    return x
 
 
 matrix_transpose.gradient(x=(r"\bar X = \bar Y^\top", lambda g: g.mT))
@@ -113,6 +132,34 @@ def broadcast_to(x, /, shape):
 
 
 broadcast_to.gradient(x=(r"\bar x = \sum_{\text{repeated}} \bar y", lambda g, x_shape: sum_to(g, x_shape)))
+
+
+def broadcast_arrays(*arrays) -> tuple:
+    """Arrays in the shape that they have together. Shapes: (*), … -> (*) for each."""
+    tensors = [asarray(array) for array in arrays]
+    shape = broadcast_shapes(*[tensor.shape for tensor in tensors])
+    return tuple(broadcast_to(tensor, shape) for tensor in tensors)
+
+
+def meshgrid(*arrays, indexing="xy") -> tuple:
+    """Coordinates on a grid, of the coordinates along each axis. Shapes: (n_0), (n_1), … -> (n_1, n_0, …) for each.
+
+    Arguments: ``indexing``, ``"xy"``, or ``"ij"`` for results of shape (n_0, n_1, …).
+
+    >>> [a.tolist() for a in meshgrid([1, 2], [3, 4])]
+    [[[1, 2], [1, 2]], [[3, 3], [4, 4]]]
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"indexing is 'xy' or 'ij', not {indexing!r}")
+    tensors = [asarray(array) for array in arrays]
+    axes = list(range(len(tensors)))
+    if indexing == "xy":
+        axes[:2] = axes[:2][::-1]
+    spread = [
+        reshape(tensor, tuple(-1 if axis == own else 1 for axis in range(len(tensors))))
+        for tensor, own in zip(tensors, axes, strict=True)
+    ]
+    return broadcast_arrays(*spread)
 
 
 @op(r"y_{\dots 0 \dots} = x_{\dots}")
@@ -194,12 +241,13 @@ def pad(x, /, pad_width, constant_values=0.0):
 def _pairs(width, ndim):
     if isinstance(width, int):
         return [(width, width)] * ndim
-    width = list(width)
+    width = width.tolist() if hasattr(width, "tolist") else list(width)
     if len(width) == 2 and all(isinstance(n, int) for n in width):
         return [tuple(width)] * ndim
     if len(width) == 1 and ndim != 1:
         return [tuple(width[0])] * ndim
-    return [tuple(pair) if isinstance(pair, Sequence) else (pair, pair) for pair in width]
+    pairs = [tuple(pair) if isinstance(pair, Sequence) else (pair,) for pair in width]
+    return [pair * 2 if len(pair) == 1 else pair for pair in pairs]
 
 
 def _unpad(g, pad_width):
@@ -226,7 +274,7 @@ def roll(x, /, shift, axis=None):
 
 
 def _roll_back(g, shift, axis):
-    back = tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
+    back = tuple(-s for s in shift) if isinstance(shift, tuple | list) else -shift
     return namespace(g).roll(g, back, axis=axis)
 
 
@@ -237,26 +285,56 @@ roll.gradient(x=(r"\bar x_i = \bar y_{(i + s) \bmod n}", _roll_back))
 def repeat(x, /, repeats, axis=None):
     """Each element several times in a row, along an axis or of the flattened array.
 
-    Shapes: (*a, n, *b) -> (*a, n r, *b).
+    Shapes: (*a, n, *b) -> (*a, n r, *b), or (*a, sum r_i, *b).
+
+    Arguments: ``repeats``, how often: one whole number, or one for each entry along the axis.
     """
-    return namespace(x).repeat(x, repeats, axis=axis)
+    return namespace(x).repeat(x, _counts(repeats), axis=axis)
+
+
+def _counts(repeats):
+    """Whole numbers as the array library takes them: a number, or an array of them."""
+    counts = raw(asarray(repeats))
+    if counts.dtype.kind not in "iu" or counts.ndim > 1:
+        raise TypeError(f"repeats is a whole number or a list of them, not {counts.dtype} of shape {counts.shape}")
+    return counts if counts.ndim else int(counts)
 
 
 def _sum_repeats(g, x_shape, repeats, axis):
-    xp = namespace(g)
-    if axis is None:
-        return xp.reshape(sum_along(xp.reshape(g, (math.prod(x_shape), repeats)), 1), x_shape)
-    axis %= len(x_shape)
-    return sum_along(xp.reshape(g, (*x_shape[: axis + 1], repeats, *x_shape[axis + 1 :])), axis + 1)
+    xp, counts = namespace(g), _counts(repeats)
+    shape = (math.prod(x_shape),) if axis is None or not x_shape else x_shape
+    axis = 0 if axis is None else axis % len(shape)
+    if isinstance(counts, int):
+        apart = xp.reshape(g, (*shape[: axis + 1], counts, *shape[axis + 1 :]))
+        return xp.reshape(sum_along(apart, axis + 1), x_shape)
+    entry = namespace(counts).repeat(namespace(counts).arange(shape[axis]), counts)
+    return xp.reshape(scatter(g, (slice(None),) * axis + (entry,), shape), x_shape)
 
 
 repeat.gradient(x=(r"\bar x_i = \sum_k \bar y_{r i + k}", _sum_repeats))
 
 
+@composed(r"y_{i + n k} = x_i")
+def tile(x, /, repetitions):
+    """The whole array several times along each axis. Shapes: (n_i, ...) -> (n_i r_i, ...), axes added in front.
+
+    Arguments: ``repetitions``, how often along each of the last axes; the axes in front of these stay as they are.
+
+    >>> tile([1, 2], (2, 2)).tolist()
+    [[1, 2, 1, 2], [1, 2, 1, 2]]
+    """
+    counts = (repetitions,) if isinstance(repetitions, int) else tuple(repetitions)
+    shape = (1,) * (len(counts) - x.ndim) + x.shape
+    counts = (1,) * (len(shape) - len(counts)) + counts
+    apart = reshape(x, tuple(n for length in shape for n in (1, length)))
+    spread = broadcast_to(apart, tuple(n for pair in zip(counts, shape, strict=True) for n in pair))
+    return reshape(spread, tuple(count * n for count, n in zip(counts, shape, strict=True)))
+
+
 @op(r"y_{ij} = x_{ij}\,[j \le i + k]")
 def tril(x, /, k=0):
     """The lower triangle of matrices, zeros above it. Shapes: (*n, i, j) -> (*n, i, j)."""
-    return namespace(x).tril(x, k=k)
+    return namespace(x).tril(_matrices(x), k=k)
 
 
 tril.gradient(x=(r"\bar x_{ij} = \bar y_{ij}\,[j \le i + k]", lambda g, k: namespace(g).tril(g, k=k)))
@@ -265,7 +343,7 @@ tril.gradient(x=(r"\bar x_{ij} = \bar y_{ij}\,[j \le i + k]", lambda g, k: names
 @op(r"y_{ij} = x_{ij}\,[j \ge i + k]")
 def triu(x, /, k=0):
     """The upper triangle of matrices, zeros below it. Shapes: (*n, i, j) -> (*n, i, j)."""
-    return namespace(x).triu(x, k=k)
+    return namespace(x).triu(_matrices(x), k=k)
 
 
 triu.gradient(x=(r"\bar x_{ij} = \bar y_{ij}\,[j \ge i + k]", lambda g, k: namespace(g).triu(g, k=k)))

@@ -1,5 +1,6 @@
 """Arrays and settings in one file. At any moment the file is whole: the old version or the new one."""
 
+import json
 import math
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..data.atomic import write_atomically
 from ..errors import UserError
 from ..strict_json import dumps
 from ..validation import checked_json
+from .weights import read_safetensors
 
 __all__ = ["load_arrays", "load_settings", "pack", "save_arrays", "unpack", "write"]
 
@@ -55,7 +57,9 @@ def load_settings(path: str | os.PathLike, kind: Any = dict[str, Any]) -> dict:
 
 
 def load_arrays(path: str | os.PathLike, kind: Any = dict[str, Any]) -> tuple[dict[str, numpy.ndarray], dict]:
-    """Load what `save_arrays` saved: the arrays and the settings.
+    """Load what `save_arrays` saved, or any safetensors file: the arrays and the settings, none in a file of others.
+
+    bfloat16 and float8 become float32, exactly.
 
     Arguments: ``kind``, what the settings are declared to be, such as a dataclass; see `checked_json`.
 
@@ -65,23 +69,18 @@ def load_arrays(path: str | os.PathLike, kind: Any = dict[str, Any]) -> tuple[di
 
 
 def _load(path: str | os.PathLike, kind: Any, with_arrays: bool) -> tuple[dict[str, numpy.ndarray], dict]:
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"there is no file {path}")
+    arrays, metadata = read_safetensors(path, with_arrays)
+    text = metadata.get(_KEY, "{}")
     try:
-        with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get(_KEY, "{}")
-            names = file.keys() if with_arrays else ()
-            arrays = {name: file.get_tensor(name) for name in names}
-        return arrays, checked_json(kind, text, str(path))
-    except UserError:
-        raise
-    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, MemoryError) as error:
+        ours = isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        ours = False
+    if not ours:
         raise UserError(
-            f"{path} is damaged or no safetensors file ({error}); restore it from a copy, or train again"
-        ) from None
+            f"{path} is a whole safetensors file, but its metadata '{_KEY}' are no settings of ichikara's: another "
+            "program wrote them. Its weights are read by safetensors.numpy.load_file(path)"
+        )
+    return arrays, checked_json(kind, text, str(path))
 
 
 def pack(state: Any, arrays: dict[str, Any], prefix: str) -> Any:

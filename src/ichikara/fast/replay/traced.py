@@ -16,6 +16,7 @@ import numpy
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ...arrays import seam
+from ...autodiff import Tensor
 
 __all__ = ["TracedArray", "check_index", "check_released", "concrete"]
 
@@ -105,6 +106,8 @@ class TracedArray(NDArrayOperatorsMixin):
     # --- what is captured ---------------------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        if any(isinstance(value, Tensor) for value in inputs):
+            return NotImplemented  # it is the tensor's to answer
         if options.get("out") is not None:
             raise TypeError(
                 f"an array of shape {self.shape} was to be changed in place inside a staged function, which cannot be "
@@ -113,6 +116,8 @@ class TracedArray(NDArrayOperatorsMixin):
         return self._capture(ufunc if method == "__call__" else getattr(ufunc, method), inputs, options)
 
     def __array_function__(self, function, types, args, options):
+        if any(issubclass(kind, Tensor) for kind in types):
+            return NotImplemented
         if function in _OF_SHAPES:
             return function(*[concrete(value) for value in args], **options)
         if function in _OF_NUMBERS or (function is numpy.where and len(args) == 1):
