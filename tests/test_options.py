@@ -143,8 +143,6 @@ def test_a_layer_takes_no_tensor_that_wants_a_gradient_for_a_number(make):
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (lambda t: ops.full((2,), t), "fill_value"),
-        (lambda t: ops.full_like(ops.zeros(2), t), "fill_value"),
         (lambda t: ops.linspace(0, t, 3), "stop"),
         (lambda t: ops.arange(t), "start"),
     ],

@@ -137,11 +137,7 @@ def where(condition, x=None, y=None):
 
 
 def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None):
-    low, high = (a_min if min is None else min), (a_max if max is None else max)
-    a = a if low is None else elementwise.maximum(a, low) if isinstance(low, Tensor) else elementwise.clip(a, min=low)
-    if high is None:
-        return a
-    return elementwise.minimum(a, high) if isinstance(high, Tensor) else elementwise.clip(a, max=high)
+    return elementwise.clip(a, a_min if min is None else min, a_max if max is None else max)
 
 
 def numpy_round(a, decimals=0, out=None):
