@@ -8,7 +8,7 @@ import math
 from functools import lru_cache
 from typing import Any
 
-from ..autodiff import Tensor, asarray
+from ..autodiff import asarray
 from ..autodiff import alias as copy
 from . import creation, elementwise, exponential, linalg, logic, reduce, search, shape, trigonometry
 from .activation import heaviside
