@@ -15,6 +15,7 @@ from ichikara.errors import UserError
 from ichikara.recipes import build, open_run, predict_run, train_run
 from ichikara.recipes.folder import trained
 from ichikara.recipes.schema import load_recipe
+from ichikara.recipes.summary import read_summary
 
 SETTINGS = [
     'data={name="moons",n_samples=60}',
@@ -149,6 +150,14 @@ def test_a_record_of_the_vault_that_is_something_else(changed):
         )
         assert path.read_text() == text
     assert refused > 50
+
+
+def test_every_part_of_a_summary_is_checked(changed):
+    summary, refused = json.loads((changed / "run.json").read_text()), 0
+    for place, wrong, text in variants(summary, 400):
+        (changed / "run.json").write_text(text)
+        refused += refused_in_words(lambda: read_summary(changed), f"run.json {place} {wrong and wrong[:20]}")
+    assert refused > 250
 
 
 def test_a_summary_that_is_something_else_is_not_in_the_way(changed):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ichikara.checks import yes_or_no
 from ichikara.errors import UserError, VaultOpenedError
@@ -19,7 +19,7 @@ from .dataset import Dataset
 from .folds import refuse_inside_fold
 from .lock import lock
 
-__all__ = ["Opening", "TestVault"]
+__all__ = ["Opening", "TestVault", "read_record"]
 
 FORMAT = "ichikara vault 1"
 
@@ -53,6 +53,14 @@ class _Record:
     format: Literal["ichikara vault 1"]
     data: _RecordedData
     openings: list[_RecordedOpening]
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What the file of a vault's record says. Raises UserError where it cannot be read, or is something else."""
+    try:
+        return checked_json(_Record, path.read_bytes(), str(path))
+    except OSError as error:
+        raise UserError(f"cannot read the record of the test set, {path}: {error.strerror or error}") from None
 
 
 class TestVault:
@@ -134,11 +142,7 @@ class TestVault:
         if self._path is None:
             return list(self._memory)
         try:
-            record = checked_json(_Record, self._path.read_bytes(), str(self._path))
-        except OSError as error:
-            raise UserError(
-                f"cannot read the record of the test set, {self._path}: {error.strerror or error}"
-            ) from None
+            record = read_record(self._path)
         except UserError as error:
             raise UserError(
                 f"{error}. This record of a test set is left as it is, and the vault stays closed. "

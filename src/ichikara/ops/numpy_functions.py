@@ -8,8 +8,8 @@ import math
 from functools import lru_cache
 from typing import Any
 
-from ..autodiff import asarray
 from ..autodiff import alias as copy
+from ..autodiff import asarray
 from . import creation, elementwise, exponential, linalg, logic, reduce, search, shape, trigonometry
 from .activation import heaviside
 from .elementwise import astype

@@ -25,6 +25,7 @@ from ..train.checkpoint import load_settings
 from .build import build_scaler
 from .models import build_model
 from .schema import Recipe, load_recipe
+from .summary import SUMMARY, read_summary
 
 __all__ = [
     "CHECKPOINT",
@@ -59,7 +60,7 @@ class SavedWith:
 
 
 RECIPE, CHECKPOINT, WEIGHTS = "recipe.toml", "checkpoint.safetensors", "weights.safetensors"
-HISTORY, CURVES, SUMMARY, VAULT = "history.csv", "curves.png", "run.json", "vault.json"
+HISTORY, CURVES, VAULT = "history.csv", "curves.png", "vault.json"
 _LOCK = ".run.lock"
 
 
@@ -211,6 +212,6 @@ def divergence(folder: Path) -> dict[str, int]:
 
 def _diverged(folder: Path) -> int | None:
     """The epoch in which a run without weights diverged; None where its record does not say so."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return int(json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["diverged"])
+    with suppress(UserError):
+        return read_summary(folder)["diverged"]
     return None

@@ -1,7 +1,6 @@
 """The run's report: one HTML page that needs no other file."""
 
 import csv
-import json
 import math
 import shlex
 import sys
@@ -11,11 +10,14 @@ from typing import Any
 
 import numpy
 
+from ..data.vault import read_record
+from ..errors import UserError
 from ..plot import history_columns, inline_svg, learning_curves
 from ..train import History
 from ..train.checkpoint import write
 from .findings import SECTIONS, Section, drawn
 from .subject import Subject
+from .summary import read_summary
 
 __all__ = ["REPORT", "Subject", "write_report"]
 
@@ -45,10 +47,10 @@ def write_report(folder: Path, subject: Subject, test: dict[str, Any] | None = N
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    summary = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    summary = read_summary(folder)
     history = _history(folder / "history.csv")
     sections = [drawn("Learning curves", "curves", lambda _: _curves(history, summary), subject)]
-    if not summary.get("diverged") or summary["best_epoch"]:
+    if not summary["diverged"] or summary["best_epoch"]:
         sections += [drawn(title, part, build, subject) for title, part, build in SECTIONS]
         sections += [drawn("Comparison with a baseline", "baseline", lambda _: _baseline(summary, subject), subject)]
     environment = Environment(
@@ -80,14 +82,17 @@ def write_report(folder: Path, subject: Subject, test: dict[str, Any] | None = N
 
 def _history(path: Path) -> History:
     """A run's history, from its file."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
-    return History([{**row, "epoch": int(row["epoch"])} for row in rows])
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
+        return History([{**row, "epoch": int(row["epoch"])} for row in rows])
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, csv.Error) as error:
+        raise UserError(f"{path} is damaged: {error}") from None
 
 
 def _state(summary: dict[str, Any], recipe: Any, folder: Path) -> tuple[str, str]:
     """How the run ended, if before its last epoch; and the command that resumes it, if it can be resumed."""
-    if summary.get("diverged"):
+    if summary["diverged"]:
         best = summary["best_epoch"]
         weights = f"The weights are the last good ones, of epoch {best}" if best else "There are no good weights"
         return f"This run diverged in epoch {summary['diverged']}. {weights}.", ""
@@ -197,7 +202,7 @@ def _figure(figure: Any, name: str, alt: str) -> dict[str, str]:
 
 def _baseline(summary: dict[str, Any], subject: Subject) -> Section | None:
     """The network and a linear model on the same validation data."""
-    baseline = summary.get("baseline")
+    baseline = summary["baseline"]
     if not baseline:
         return None
     network = {name: summary[name] for name in ("val_accuracy", "val_loss") if name in summary and name in baseline}
@@ -221,7 +226,7 @@ def _facts(summary: dict[str, Any], recipe: Any) -> list[tuple[str, str]]:
     return [
         ("seed of weights, order and dropout", str(recipe.seed)),
         ("seed of the split", str(recipe.split.seed)),
-        *((f"changed after epoch {one['after_epoch']}", _change(one)) for one in summary.get("changes", [])),
+        *((f"changed after epoch {one['after_epoch']}", _change(one)) for one in summary["changes"]),
         ("made with", f"ichikara {_VERSION}, Python {made['python']}, NumPy {made['numpy']}, {made['platform']}"),
     ]
 
@@ -243,7 +248,7 @@ def _vault(folder: Path, summary: dict[str, Any]) -> dict[str, Any] | None:
     path = folder / "vault.json"
     if not summary["data"]["test"] or not path.is_file():
         return None
-    openings = json.loads(path.read_text(encoding="utf-8"))["openings"]
+    openings = read_record(path)["openings"]
     rows = [[o["when"].replace("T", " ").replace("+00:00", " UTC"), o["by"], _repeated(o)] for o in openings]
     return {
         "examples": f"{summary['data']['test'][0]:,}",
