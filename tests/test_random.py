@@ -29,10 +29,12 @@ def jax_of(seed):
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 5), (2 * _READ_AHEAD,)])
 def test_the_bits_are_those_of_jax(seed, shape):
     random, key = jax_of(seed)
-    assert numpy.array_equal(Generator(seed).bits(shape), random.bits(key, shape))
-    assert numpy.array_equal(Generator(seed).uniform(shape), random.uniform(key, shape))
-    assert numpy.array_equal(Generator(seed).bernoulli(0.3, shape), random.bernoulli(key, numpy.float32(0.3), shape))
-    numpy.testing.assert_allclose(Generator(seed).normal(shape), random.normal(key, shape), rtol=2e-5, atol=2e-5)
+    share = numpy.float32(0.3)
+    assert numpy.array_equal(Generator(seed).bits(shape), random.bits(key, shape, "uint32"))
+    assert numpy.array_equal(Generator(seed).uniform(shape), random.uniform(key, shape, "float32"))
+    assert numpy.array_equal(Generator(seed).bernoulli(0.3, shape), random.bernoulli(key, share, shape))
+    normal = random.normal(key, shape, "float32")
+    numpy.testing.assert_allclose(Generator(seed).normal(shape), normal, rtol=2e-5, atol=2e-5)
 
 
 def test_the_wide_bits_are_those_of_jax():

@@ -29,8 +29,6 @@ from ichikara.train import (
     Progress,
     Trainer,
     find_learning_rate,
-    load_arrays,
-    save_arrays,
 )
 from ichikara.train.engine import ENGINES
 
@@ -444,19 +442,6 @@ def test_replays_are_asked_for_also_of_a_run_that_went_on_eagerly(tmp_path):
     assert second.eager_because == ""
     with pytest.raises(UserError, match="cannot be captured"):
         second.fit(loader, 2)
-
-
-def test_a_checkpoint_from_before_there_were_engines_is_resumed(tmp_path):
-    path = tmp_path / "c.safetensors"
-    first, loader = make("mlp")
-    first.fit(loader, 1, checkpoint=path)
-    arrays, settings = load_arrays(path)
-    del settings["engine"]
-    save_arrays(path, arrays, settings)
-    second, loader = make("mlp")
-    second.resume(path, loader)
-    second.fit(loader, EPOCHS)
-    assert len(second.history) == EPOCHS
 
 
 # --- what is changed while a run goes on ------------------------------------------------------------------------------
