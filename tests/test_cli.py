@@ -380,7 +380,7 @@ def test_ctrl_c_exits_with_130_and_says_how_to_go_on(run, tmp_path):
 
 def kill_and_resume(tmp_path, run, recipe, times):
     """Train with the process killed at random moments; return the weights of that run and of one left alone."""
-    settings = [f"training.epochs={200 + 40 * times}", "data.n_samples=400"]
+    settings = [f"training.epochs={100 + 40 * times}", "data.n_samples=400"]
     settings += ["training.average=0.9", "training.accumulate=3", "training.mix_up=0.2"]  # all that has a state
     words = [str(recipe), *(word for setting in settings for word in ("--set", setting))]
     assert run("train", *words, "--out", "whole")[0] == 0
@@ -410,7 +410,7 @@ def kill_and_resume(tmp_path, run, recipe, times):
 
 def test_a_killed_run_resumes_exactly(tmp_path, run, recipe):
     needs.one_engine()
-    killed, whole = kill_and_resume(tmp_path, run, recipe(), times=4)
+    killed, whole = kill_and_resume(tmp_path, run, recipe(), times=2)
     assert killed == whole
     assert not [path.name for path in (tmp_path / "killed").iterdir() if path.name.endswith((".tmp", ".run.lock"))]
 

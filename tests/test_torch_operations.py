@@ -189,7 +189,6 @@ REFUSED = {
     "nn.functional.scaled_dot_product_attention": "dropped at random cannot be compared",
     "nn.functional.conv_transpose2d": r"output_padding \(2, 3\) must be smaller than stride",
     # A number has no axes, as in the array API; PyTorch gives it one.
-    "flatten": NO_AXIS,
     "index_select": NO_AXIS,
     "gather": f"{NO_AXIS}|same number of dimensions",
     "logsumexp": NO_AXIS,
