@@ -70,9 +70,9 @@ def size_along(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> in
 
 def sum_along(x: Any, axis: int | tuple[int, ...] | None, keepdims: bool = False) -> Any:
     """Sum along axes; numbers of half precision are added up in float32. Shapes: (*) -> (*) without the axes."""
-    xp = namespace(x)
-    y = xp.sum(widened(x), axis=axis, keepdims=keepdims)
-    return xp.astype(y, x.dtype) if is_half(x.dtype) else y
+    if is_half(x.dtype):
+        return namespace(x).astype(widened(x).sum(axis=axis, keepdims=keepdims), x.dtype)
+    return x.sum(axis=axis, keepdims=keepdims)
 
 
 def check_indices(indices: Any, length: int) -> None:

@@ -83,24 +83,30 @@ class Composition:
         n = len(self.inputs)
         if not mode.in_rule:
             args = (*[a if a is None else _tensor(a) for a in args[:n]], *args[n:])
+        for value in (*args[n:], *options.values()):
+            if isinstance(value, Tensor):
+                return self._with_tensors(args, options)
+        if seam.interpreter.fuses(self, args):
+            return self.fused(*args, **options)
         if self.accumulates and args and has_half_precision(args[0]):
             return in_float32(self, args[:n], *args[n:], **options)
+        return self.function(*args, **options)
+
+    def _with_tensors(self, args, options):
+        """The value where some of the options are tensors: a gradient flows to those that may have one."""
+        n = len(self.inputs)
         for i, name in self._constants:
             value = args[i] if i < len(args) else options.get(name)
             if isinstance(value, Tensor):
                 check_constant(self.name, name, value)
-        if seam.interpreter.fuses(self, args):
-            for value in (*args[n:], *options.values()):
-                if isinstance(value, Tensor):
-                    break
-            else:
-                return self.fused(*args, **options)
+        if self.accumulates and has_half_precision(args[0]):
+            return in_float32(self, args[:n], *args[n:], **options)
         try:
             return self.function(*args, **options)
         except (ValueError, TypeError, IndexError) as error:
             given = (*zip(self.parameters[n:], args[n:], strict=False), *options.items())
             tensors = [name for name, value in given if isinstance(value, Tensor)]
-            if not tensors or any(name in str(error) for name in tensors):
+            if any(name in str(error) for name in tensors):
                 raise
             raise UserError(f"{self.name} was given a Tensor as its {' and '.join(tensors)}: {error}") from error
 

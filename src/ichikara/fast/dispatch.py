@@ -39,10 +39,17 @@ class Dispatcher(Interpreter):
 
     def __init__(self):
         self._merged: dict[tuple, Implementation] = {}
-        self._alone: set[type] = set()  # kinds of modules in which there is nothing to fuse
+        self._sequential: dict[type, Callable | None] = {}  # by kind of module: what runs it, if it is sequential
 
     def forward(self, operation: Any, arguments: Sequence, wanted: Any) -> tuple[Any, Any]:
-        if operation.name in implementations or getattr(arguments[0], "size", 0) >= registry.LARGE:
+        first = arguments[0]
+        if first.__class__ is numpy.ndarray and first.size < registry.LARGE:  # too small for a kernel
+            found = implementations.get(operation.name)
+            if found is not None and _are_numpy(arguments):
+                output = found.function(*arguments)
+                if output is not NotImplemented:
+                    return output, found
+        else:
             for found in self.candidates(operation, arguments, wanted):
                 output = found.function(*arguments)
                 if output is not NotImplemented:  # the answer to options or layouts that it does not support
@@ -68,11 +75,8 @@ class Dispatcher(Interpreter):
         return FUNCTIONS.get(function, function)(*arguments)
 
     def run_module(self, module: Any, arguments: Sequence, options: dict) -> Any:
-        if type(module) in self._alone:
-            return module.forward(*arguments, **options)
-        run_sequential = _sequential_of(type(module))
-        if run_sequential is None:
-            self._alone.add(type(module))
+        kind = type(module)
+        run_sequential = self._sequential[kind] if kind in self._sequential else self._learn(kind)
         # Where another interpreter watches as well, each module is called by itself.
         if run_sequential is None or options or not getattr(seam.interpreter, "fuses_modules", False):
             return module.forward(*arguments, **options)
@@ -87,6 +91,13 @@ class Dispatcher(Interpreter):
         update = lambda *gradients: updater.update(optimizer, gradients, captured=True)
         return update, lambda *gradients: updater.launch(optimizer, gradients)
 
+    def _learn(self, kind: Any) -> Callable | None:
+        """The function that runs modules of this kind, if they are sequential."""
+        from .modules import Sequential, run_sequential
+
+        self._sequential[kind] = run_sequential if kind.forward is Sequential.forward else None
+        return self._sequential[kind]
+
     def _with_kernels(self, operation, base, kernels, inference):
         function = kernels[INFERENCE] if inference else kernels.get("") or (base or operation).function
         key = operation, base, function
@@ -96,13 +107,6 @@ class Dispatcher(Interpreter):
             found = self._merged[key] = Implementation(function, residuals, base.rules if base else {}, inference)
             found.gradient(**{name: rule for name, rule in kernels.items() if name not in ("", INFERENCE)})
         return found
-
-
-def _sequential_of(kind: Any) -> Callable | None:
-    """The function that runs modules of this kind, if they are sequential."""
-    from .modules import Sequential, run_sequential
-
-    return run_sequential if kind.forward is Sequential.forward else None
 
 
 def _are_numpy(arguments: Sequence) -> bool:

@@ -1,5 +1,6 @@
 """Fuses modules of a Sequential: batch normalisation and the activation after it, in one pass over memory."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -26,16 +27,20 @@ normalise_leaky = Composition(
 )
 
 
-def run_sequential(modules: list, input: Any) -> Any:
+def run_sequential(modules: Iterable, input: Any) -> Any:
     """Call modules one after another, a normalisation and its activation as one."""
-    fused = False  # into the layer before
-    for layer, following in zip(modules, [*modules[1:], None], strict=False):
-        slope = _fusable(layer, following) if type(layer) in _NORMALISATIONS else None
+    modules = iter(modules)
+    for layer in modules:
+        if type(layer) not in _NORMALISATIONS:
+            input = layer(input)
+            continue
+        activation = next(modules, None)
+        slope = _fusable(layer, activation)
         if slope is not None:
             input = layer.normalised(input, partial(normalise_leaky, negative_slope=slope))
-        elif not fused:
+        else:
             input = layer(input)
-        fused = slope is not None
+            input = input if activation is None else activation(input)
     return input
 
 

@@ -61,15 +61,15 @@ class Module:
         args = tuple([value if isinstance(value, Tensor) else _as_input(value) for value in args])
         if kwargs:
             kwargs = {name: _as_input(value) for name, value in kwargs.items()}
-        for pre_hook in tuple(self._forward_pre_hooks.values()):
-            changed = pre_hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
+        if self._forward_pre_hooks:
+            for pre_hook in tuple(self._forward_pre_hooks.values()):
+                changed = pre_hook(self, args)
+                args = args if changed is None else changed if isinstance(changed, tuple) else (changed,)
         output = seam.interpreter.run_module(self, args, kwargs)
-        for hook in tuple(self._forward_hooks.values()):
-            changed = hook(self, args, output)
-            if changed is not None:
-                output = changed
+        if self._forward_hooks:
+            for hook in tuple(self._forward_hooks.values()):
+                changed = hook(self, args, output)
+                output = output if changed is None else changed
         return output
 
     def register_forward_pre_hook(self, hook: Callable) -> HookHandle:
