@@ -12,8 +12,9 @@ from test_operations import each, leaves, ours
 
 import ichikara
 from ichikara import nn, ops, optim
+from ichikara.arrays.threefry import threefry
 from ichikara.autodiff import asarray, operations
-from ichikara.fast import lookup, registry
+from ichikara.fast import lookup, random, registry
 from ichikara.fast.implementations.layout import scatter_add
 from ichikara.fast.product import product, sum_of_rows
 from ichikara.fast.replay import program
@@ -592,3 +593,12 @@ def test_arrays_in_the_other_byte_order(staged):
         for _ in range(4 if staged else 1):
             for some in (given, tensors):
                 numpy.testing.assert_allclose(numpy.asarray(call(*some)), expected, rtol=1e-4, atol=1e-5)
+
+
+# --- random numbers ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [0, 2**32 - 5, 2**63])
+@pytest.mark.parametrize("count", [0, 1, 7, 20_000])
+def test_random_bits_are_the_same(first, count):
+    assert numpy.array_equal(random.threefry((1, 2), first, count), threefry((1, 2), first, count))

@@ -5,7 +5,6 @@ import json
 import pickle
 import threading
 
-import needs
 import numpy
 import pytest
 from hypothesis import given
@@ -15,7 +14,6 @@ from scipy import special, stats
 from ichikara import Generator
 from ichikara.arrays import erfinv
 from ichikara.arrays.random import _READ_AHEAD
-from ichikara.arrays.threefry import threefry
 
 seeds = st.integers(0, 2**64 - 1)
 
@@ -70,17 +68,6 @@ def test_a_saved_stream_goes_on_bit_for_bit(seed, draws, count):
     for draw in draws:
         expected = getattr(generator, draw)((3, 4))
         assert all(numpy.array_equal(getattr(other, draw)((3, 4)), expected) for other in others)
-
-
-@pytest.mark.parametrize("first", [0, 2**32 - 5, 2**63])
-@pytest.mark.parametrize("count", [0, 1, 7, 20_000])
-def test_the_kernel_gives_the_same_bits(first, count):
-    needs.kernels()
-    from ichikara.fast import lookup
-    from ichikara.fast import random as fast
-
-    assert lookup.load_kernels()
-    assert numpy.array_equal(fast.threefry((1, 2), first, count), threefry((1, 2), first, count))
 
 
 def test_uses_of_one_seed_have_streams_that_are_not_correlated():
