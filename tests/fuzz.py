@@ -10,6 +10,8 @@ import argparse
 import contextlib
 import gzip
 import io
+import json
+import os
 import random
 import struct
 import sys
@@ -21,20 +23,39 @@ import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
 if __name__ == "__main__":
     with contextlib.suppress(ImportError):
         import atheris
 
-        with atheris.instrument_imports(include=["ichikara.data", "ichikara.recipes.schema", "tomllib", "zipfile"]):
+        with atheris.instrument_imports(include=["ichikara.data", "ichikara.recipes", "ichikara.train", "tomllib"]):
             import ichikara.data
-            import ichikara.recipes.schema  # noqa: F401
+            import ichikara.recipes
+            import ichikara.train  # noqa: F401
 
 import numpy
 
-from ichikara.data import Column, Table, load_csv, load_inputs, load_npz, load_text, read_idx
+from ichikara import Generator, nn, optim
+from ichikara.arrays import using
+from ichikara.data import (
+    Column,
+    DataLoader,
+    Table,
+    TestVault,
+    load_csv,
+    load_inputs,
+    load_npz,
+    load_text,
+    load_xor,
+    read_idx,
+)
+from ichikara.data.vault import read_record
 from ichikara.errors import UserError
-from ichikara.recipes import load_recipe
+from ichikara.recipes import build, load_recipe, train_run
+from ichikara.recipes.folder import SavedWith
+from ichikara.recipes.summary import SUMMARY, read_summary
+from ichikara.train import EarlyStopping, Trainer, load_arrays, save_arrays
 
 
 class Reader(NamedTuple):
@@ -137,6 +158,95 @@ def image(path: Path) -> None:
         load_inputs(path, shape)
 
 
+# --- what a run saves -------------------------------------------------------------------------------------------------
+
+
+def trainer() -> tuple[Trainer, DataLoader]:
+    """A small training, with all that a checkpoint holds."""
+    with using(Generator(0)):
+        model = nn.Linear(2, 2)
+    optimizer = optim.Adam(model.parameters())
+    callbacks = [EarlyStopping(monitor="train_loss")]
+    schedule = optim.CosineAnnealingLR(optimizer, 9)
+    loader = DataLoader(load_xor(), 2, shuffle=True, generator=Generator(0))
+    options = {"schedule": schedule, "callbacks": callbacks, "generator": Generator(0), "engine": "eager"}
+    return Trainer(model, nn.CrossEntropyLoss(), optimizer, **options), loader
+
+
+def resume(path: Path) -> None:
+    made, loader = trainer()
+    made.resume(path, loader)
+
+
+def in_safetensors(file: Path) -> tuple[bytes, Callable[[bytes], bytes]]:
+    """The settings of a file of arrays, and what puts others into their place."""
+    arrays, settings = load_arrays(file)
+
+    def with_settings(text: bytes) -> bytes:
+        import safetensors.numpy
+
+        return safetensors.numpy.save(arrays, {"ichikara": text.decode("utf-8", "replace")})
+
+    return json.dumps(settings).encode(), with_settings
+
+
+def with_length(header: bytes) -> bytes:
+    """A safetensors file with this header."""
+    return len(header).to_bytes(8, "little") + header + bytes(24)
+
+
+def of_run() -> dict[str, Reader]:
+    """The readers of what a run leaves, with files of a small run."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        train_run(build(load_recipe("xor", ["training.epochs=1", "training.engine='eager'"])), folder)
+        made, loader = trainer()
+        made.fit(loader, 2, checkpoint=folder / "c.safetensors")
+        vault = TestVault(load_xor(), folder / "vault.json")
+        vault.open("evaluate")
+        save_arrays(folder / "w.safetensors", {"a": numpy.ones((2, 3), "float32"), "b": numpy.zeros(3, "int64")})
+        weights, with_weights = in_safetensors(folder / "weights.safetensors")
+        checkpoint, with_checkpoint = in_safetensors(folder / "c.safetensors")
+        summary, record = (folder / SUMMARY).read_bytes(), (folder / "vault.json").read_bytes()
+        plain = (folder / "w.safetensors").read_bytes()
+    header = b'{"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}'
+    types = [b'"F16"', b'"BF16"', b'"F8_E4M3"', b'"I64"', b'"C64"', b"-1", b"99999999999999999999"]
+    words = [b"null", b"[]", b"{}", b"-1", b"1e999", b"NaN", b"true", b'"x"', b"[" * 2000, b"9" * 5000]
+    return {
+        "safetensors": Reader(load_arrays, ".safetensors", [plain], types),
+        "safetensors header": Reader(load_arrays, ".safetensors", [header], types, with_length),
+        "weights": Reader(lambda path: load_arrays(path, SavedWith), ".safetensors", [weights], words, with_weights),
+        "checkpoint": Reader(resume, ".safetensors", [checkpoint], words, with_checkpoint),
+        "run.json": Reader(lambda path: read_summary(path.parent, path.name), ".json", [summary], words),
+        "vault.json": Reader(read_record, ".json", [record], words),
+    }
+
+
+def of_code_cache() -> dict[str, Reader]:
+    """The reader of compiled code. A spoilt file gives none: what it would compute is anybody's guess."""
+    try:
+        from ichikara.fast.jit import code_cache
+    except ModuleNotFoundError:  # the tests leave it out
+        return {}
+    source = Path(code_cache.__file__)
+    code = code_cache.ObjectCode("fuzz", ["memcpy"], bytes(range(256)))
+
+    def read(path: Path) -> None:
+        with mock.patch.dict(os.environ, NUMBA_CACHE_DIR=str(path.parent)):
+            code_cache.write(source, code)
+            (file,) = path.parent.rglob("fuzz-*.kernel")
+            if not path.exists():  # asked for what a valid file is
+                return
+            valid, content = file.read_bytes(), path.read_bytes()
+            file.write_bytes(content)
+            assert code_cache.read(source, code.name) == (code if content == valid else None)
+
+    with tempfile.TemporaryDirectory() as name:
+        read(Path(name, "none"))
+        (file,) = Path(name).rglob("fuzz-*.kernel")
+        return {"code cache": Reader(read, ".kernel", [file.read_bytes()], [b"\n", b"memcpy", b"\0"])}
+
+
 READERS: dict[str, Reader] = {
     "recipe": Reader(
         lambda path: load_recipe(path).toml(),
@@ -214,6 +324,8 @@ READERS: dict[str, Reader] = {
         [b"the quick brown fox\r\n" * 3, "いろはにほへと\n".encode() * 5],
         [b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"],
     ),
+    **of_run(),
+    **of_code_cache(),
 }
 
 # An edit: what is done, where (modulo the length), to how many bytes, and with which bytes.

@@ -64,12 +64,12 @@ class _Summary:
     made_with: _MadeWith
 
 
-def read_summary(folder: Path) -> dict[str, Any]:
+def read_summary(folder: Path, name: str = SUMMARY) -> dict[str, Any]:
     """What the run.json of a folder says.
 
     Raises UserError for a file that cannot be read, or that says something else than what is declared here.
     """
-    path = folder / SUMMARY
+    path = folder / name
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
