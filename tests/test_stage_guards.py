@@ -662,3 +662,17 @@ def test_numbers_of_a_tensor_from_outside_that_python_asked_for_count():
         limit.data = numpy.asarray([value])
 
     check(function, [partial(change, 4.0), partial(numbers.__setitem__, 0, 9)], asarray(ROWS))
+
+
+def test_a_variable_that_was_deleted_is_missed():
+    factor = 2.0
+
+    @stage
+    def double(x):
+        return x * factor  # noqa: F821 - it is deleted below
+
+    x = asarray([1.0])
+    assert [double(x).item() for _ in range(3)] == [2.0] * 3
+    del factor
+    with pytest.raises(NameError, match="factor"):
+        double(x)

@@ -149,10 +149,13 @@ class PythonState:
 
     def holds(self) -> bool:
         """Whether all values are the same."""
-        for place in self._cells:
-            cell, before, _ = place
-            if cell.cell_contents is not before and not _is_renewed(place, 1, cell.cell_contents):
-                return False
+        try:
+            for place in self._cells:
+                cell, before, _ = place
+                if cell.cell_contents is not before and not _is_renewed(place, 1, cell.cell_contents):
+                    return False
+        except ValueError:  # the variable was deleted
+            return False
         for place in self._names:
             dictionary, key, before, _ = place
             now = dictionary.get(key, _MISSING)
@@ -180,7 +183,7 @@ class PythonState:
     def changed(self) -> str:
         """What has changed, in words; empty if nothing has."""
         for cell, before, name in self._cells:
-            if not _is_same(cell.cell_contents, before):
+            if not _is_set(cell) or not _is_same(cell.cell_contents, before):
                 return name
         for dictionary, key, before, name in self._names:
             if not _is_same(dictionary.get(key, _MISSING), before):
