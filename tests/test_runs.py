@@ -512,10 +512,11 @@ def test_each_epoch_is_a_line_of_plain_text_where_there_is_no_terminal(run, tmp_
     json.loads(out)
     lines = [line for line in err.splitlines() if line.startswith("epoch ")]
     assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3"]
+    assert [line.endswith("left") for line in lines] == [True, True, False]
     for line in lines:
         assert re.fullmatch(
             r"epoch ./3  train loss [\d.]+, accuracy [\d.]+% · validation loss [\d.]+, accuracy [\d.]+%"
-            r" · rate 0\.02 · 0:00:\d\d left",
+            r" · rate 0\.02( · 0:00:\d\d left)?",
             line,
         ), line
     assert "\x1b" not in err

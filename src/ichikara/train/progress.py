@@ -1,5 +1,6 @@
 """A progress bar with the loss, the measures and the time left; a line for each epoch where there is no terminal."""
 
+import statistics
 import time
 from datetime import timedelta
 from typing import Any
@@ -37,7 +38,8 @@ class Progress(Callback):
     def on_fit_start(self, trainer, epochs):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self.epochs, self.first, self.began = epochs, trainer.epoch, time.perf_counter()
+        self.epochs, self.began = epochs, time.perf_counter()
+        self.durations: list[float] = []  # of the epochs; a first one in which kernels are compiled says little
         if not self.console.is_terminal or self.console.is_dumb_terminal:
             return
         self.bar = Progress(
@@ -72,10 +74,12 @@ class Progress(Callback):
         if self.bar:
             self.bar.console.print(f"epoch {epoch:>3}  {words}", highlight=False)
             return
-        left = (self.epochs - epoch) * (time.perf_counter() - self.began) / (epoch - self.first)
-        self._print(
-            f"epoch {epoch}/{self.epochs}  {words} · rate {row['lr']:.3g} · {timedelta(seconds=round(left))} left"
-        )
+        now = time.perf_counter()
+        self.durations.append(now - self.began)
+        self.began = now
+        left = timedelta(seconds=round((self.epochs - epoch) * statistics.median(self.durations)))
+        line = f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}  {words} · rate {row['lr']:.3g}"
+        self._print(f"{line} · {left} left" if epoch < self.epochs else line)
 
     def _print(self, line):
         """Print plain text at once, for whoever watches a file grow."""
