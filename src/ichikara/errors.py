@@ -1,6 +1,5 @@
 """Errors for the user: each says what was given, what was expected and what to do."""
 
-import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -125,6 +124,8 @@ def setting(argument: str, value: Any) -> str:
         return f"{argument}={'…' if value is ... else repr(value)}"
     if argument not in keys:
         return ""
+    import json  # as late as here, since every program imports this file
+
     return f"{keys[argument]} = {json.dumps(value, ensure_ascii=False)}"  # which is how TOML writes it
 
 
