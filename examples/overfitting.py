@@ -2,9 +2,9 @@
 
 A line cannot follow the curve, a cubic does, and a polynomial of degree 15 follows the noise: its training loss is a
 small part of its loss on new points. A penalty on its coefficients (L2) mends that, and so does stopping early. How bad
-it gets depends on where the points happen to lie. With seeds 0 to 5 the loss on new points was 0.32, 0.92, 4.53, 0.26,
-11.74 and 0.20 at degree 15; 0.19, 0.14, 0.24, 0.16, 0.23 and 0.12 with L2; 0.15, 0.11, 0.22, 0.18, 0.18 and 0.12 when
-stopped early. Run it with:
+it gets depends on where the points happen to lie; the default seed is a bad case. With seeds 0 to 5 the loss on new
+points was 0.32, 0.92, 4.53, 0.26, 11.74 and 0.20 at degree 15; 0.19, 0.14, 0.24, 0.16, 0.23 and 0.12 with L2; 0.15,
+0.11, 0.22, 0.18, 0.18 and 0.12 when stopped early. Run it with:
 
     python examples/overfitting.py
 
@@ -47,7 +47,7 @@ def fit(
 
 
 def main(
-    epochs: int = 3000, degrees: Sequence[int] = (1, 2, 3, 5, 9, 15), seed: int = 4
+    epochs: int = 3000, degrees: Sequence[int] = (1, 2, 3, 5, 9, 15), seed: int = 17
 ) -> dict[str, dict[str, float]]:
     """Print and return the fits by degree, and those of the highest degree with L2 and with early stopping."""
     print("12 points of y = x³ − x with noise of variance 0.09; mean squared errors")
@@ -68,5 +68,5 @@ def main(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=3000)
-    parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=17)
     main(**vars(parser.parse_args()))

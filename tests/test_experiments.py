@@ -27,12 +27,12 @@ def table(capsys):
 
 
 def test_from_small_weights_nothing_is_learnt_and_he_is_faster_than_xavier_with_relu(capsys):
-    result = example("initialisation").main(steps=300)
+    result = example("initialisation").main(steps=300, seed=1)
     first = {start: numpy.mean(losses[:10]) for start, losses in result.items()}
     last = {start: numpy.mean(losses[-50:]) for start, losses in result.items()}
     assert first["std 0.01"] == pytest.approx(math.log(10), abs=1e-3)
     assert last["std 0.01"] == pytest.approx(math.log(10), abs=1e-3)
-    assert last["Xavier"] < 0.9 * first["Xavier"]  # 0.73 to 0.87 with ten seeds
+    assert last["Xavier"] < 0.8 * first["Xavier"]
     assert last["He"] < 0.5 * last["Xavier"]
     reached = {start: next(i for i, loss in enumerate(result[start]) if loss < 2.0) for start in ("Xavier", "He")}
     assert reached["He"] < 0.6 * reached["Xavier"]
@@ -100,9 +100,9 @@ def test_a_high_degree_learns_the_noise_and_l2_and_early_stopping_mend_it(capsys
     line, cubic, high = (result[f"degree {degree}"] for degree in (1, 3, 15))
     mended = [result["degree 15, L2 0.01"], result["degree 15, stopped early"]]
     assert high["train"] < cubic["train"] < line["train"]
-    assert high["new"] > 20 * high["train"]  # train loss ≪ loss on new points
-    assert high["new"] > 5 * cubic["new"]
-    assert cubic["new"] < line["new"]
+    assert high["new"] > 100 * high["train"]  # train loss ≪ loss on new points
+    assert high["new"] > 10 * cubic["new"]
+    assert cubic["new"] < 0.5 * line["new"]
     for each in mended:
         assert each["new"] < 0.1 * high["new"]
         assert each["new"] < 1.1 * cubic["new"]
