@@ -194,7 +194,7 @@ _IN_PLACE = (
 
 
 class Elsewhere:
-    """An attribute of PyTorch's tensors that ours lack: whoever asks for it is told what there is instead.
+    """An attribute of PyTorch's tensors that ours lack: the error names what there is instead.
 
     One for each name, and no ``__getattr__``, which would slow down every attribute of every tensor.
     """

@@ -1,7 +1,7 @@
 """Context managers that are decorators too, of generators and of asynchronous functions as well.
 
-The body of a generator runs in pieces, and between them whoever goes through it goes on. So the context is entered for
-each piece, and never left to others. It is the same with what awaits.
+The body of a generator runs in pieces, and its caller runs between them. So the context is entered for each piece, and
+left before the caller goes on. It is the same with functions that await.
 """
 
 import contextlib

@@ -166,7 +166,8 @@ class Generator:
         if not start <= first <= first + count <= start + ahead.shape[1]:
             start, more = first, min(16 * count, _READ_AHEAD)
             ahead = seam.interpreter.call(threefry, self.key, first, max(count, more))
-            self._ahead = (first, ahead) if more > count else (0, ahead[:, :0].copy())
+            if more > count:
+                self._ahead = first, ahead
         return ahead[:, first - start : first - start + count]
 
     def _bits(self, shape: Any, dtype: str) -> numpy.ndarray:
@@ -203,7 +204,7 @@ def _is_below(number: Any, limit: int) -> bool:
     return type(number) is int and 0 <= number < limit
 
 
-_default: Generator | None = None  # made at first use: numpy.random takes a while to import
+_default = Generator()
 _in_use: ContextVar[Generator | None] = ContextVar("ichikara_generator", default=None)
 
 
@@ -214,13 +215,7 @@ def generator_in_use() -> Generator | None:
 
 def default_generator() -> Generator:
     """The generator that layers draw from when they are given none: that of `using`, else the process's own."""
-    global _default
-    in_use = _in_use.get()
-    if in_use is not None:
-        return in_use
-    if _default is None:
-        _default = Generator()
-    return _default
+    return _in_use.get() or _default
 
 
 def seed(number: int) -> Generator:

@@ -1,8 +1,8 @@
 """Threefry: random numbers as a function of a key and a counter, so that each can be computed by itself.
 
-A generator with a state that each number changes must compute its numbers one after the other. Here the i-th number is
-a cipher of the number i, as random as any other and the same on every machine, whoever computes it and however many
-compute together. JAX's generator is the same function.
+Most generators have a state that each number changes, so they compute their numbers one after the other. Here the i-th
+number is a hash of the key and of i. It is the same on every machine, and several machines can compute parts of a
+stream at once. JAX's generator is the same function.
 
 Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), Threefry-2x32
 with 20 rounds.
@@ -41,11 +41,11 @@ def threefry(key: Key, first: int, count: int) -> numpy.ndarray:
         part = words[:, start : start + _CACHED]
         counters = numpy.arange(part.shape[1], dtype=numpy.uint64) + numpy.uint64(first + start)
         part[0], part[1] = counters >> numpy.uint64(32), counters & numpy.uint64(0xFFFFFFFF)
-        _encipher(key, *part)
+        _mix(key, *part)
     return words
 
 
-def _encipher(key: Key, x0: numpy.ndarray, x1: numpy.ndarray) -> None:
+def _mix(key: Key, x0: numpy.ndarray, x1: numpy.ndarray) -> None:
     """Replace the upper and the lower words of counters by random ones."""
     spare = numpy.empty_like(x0)
     parts = (*key, key[0] ^ key[1] ^ PARITY)

@@ -1,7 +1,7 @@
 """The `ichikara` command: recipes, train, evaluate, predict, summary.
 
 Each command prints what it will do, does it, and prints where its files are. Exit status: 0 success, 1 a fault of
-ichikara, 2 bad usage or input, or a lack of memory or room, 3 a test set that was opened before, 130 interrupted.
+ichikara, 2 bad usage or input, or a lack of memory or disk space, 3 a test set that was opened before, 130 interrupted.
 """
 
 import sys
@@ -199,7 +199,6 @@ def evaluate(
 
     result = evaluate_run(run, again)
     times = "once" if result["openings"] == 1 else f"{result['openings']} times"
-
     said = err if as_json else out
     said.print(bold(describe(result)), f"on {plural(result['examples'], 'example')}; test set opened {times}")
     if as_json:

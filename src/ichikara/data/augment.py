@@ -110,9 +110,9 @@ class Shift(_Warp):
 
     Errors: `UserError` for arguments out of range, and for inputs that are no images.
 
-    >>> moved = Shift(1)(numpy.array([[[[1.0, 2.0], [3.0, 4.0]]]]), Generator(35))
+    >>> moved = Shift(1)(numpy.array([[[[1.0, 2.0], [3.0, 4.0]]]]), Generator(0))
     >>> moved.tolist()  # one down
-    [[[[4.0, 0.0], [0.0, 0.0]]]]
+    [[[[0.0, 0.0], [1.0, 2.0]]]]
 
     Source: M. Nielsen, "Neural Networks and Deep Learning" (2015), chapter 3: the training set, artificially expanded.
     """

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy
 
-from ichikara.errors import UserError, advice, key, setting
+from ichikara.errors import UserError, advice, key, plural, setting
 
 from .precision import can_merge, merged
 from .reading import read_text
@@ -45,8 +45,7 @@ def check_lengths(path: str | os.PathLike, lines: Sequence[Line], width: int) ->
     """Refuse a line with more cells than there are columns, or fewer."""
     for line, cells in lines:
         if len(cells) != width:
-            count = f"{len(cells)} cell{'s'[: len(cells) != 1]}"
-            raise UserError(f"{path}, line {line}: {count}, where {width} are expected")
+            raise UserError(f"{path}, line {line}: {plural(len(cells), 'cell')}, where {width} are expected")
 
 
 def is_number(cell: str) -> bool:

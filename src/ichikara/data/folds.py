@@ -10,7 +10,7 @@ import numpy
 
 from ichikara.arrays import Generator, contextmanager
 from ichikara.checks import whole_number, yes_or_no
-from ichikara.errors import UserError, advice
+from ichikara.errors import UserError, advice, plural
 
 from .dataset import Dataset
 
@@ -168,7 +168,7 @@ def _check_members(dataset: Dataset, folds: int, groups: numpy.ndarray | None) -
             count, what = len(numpy.unique(groups[members])), "group"
         if count < folds:
             raise UserError(
-                f"{dataset.name}: class '{dataset.classes[label]}' has {count} {what}{'s'[: count != 1]}, so it would "
+                f"{dataset.name}: class '{dataset.classes[label]}' has {plural(count, what)}, so it would "
                 f"be absent from {folds - count} of {folds} folds; use at most {max(count, 2)} folds, or drop the class"
             )
 

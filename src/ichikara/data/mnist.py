@@ -16,7 +16,7 @@ from ichikara.errors import UserError
 from .dataset import Dataset
 from .download import RemoteFile, fetch
 from .numpy_files import check_deflated, fill
-from .reading import check_room, open_file, reason
+from .reading import check_memory, open_file, reason
 from .splits import TrainTest
 
 __all__ = ["load_mnist", "read_idx"]
@@ -115,7 +115,7 @@ def _parse_idx(file: Any, name: str, size: int | None = None, packed: int = 0) -
             check_deflated(expected, packed)
         except ValueError as error:
             raise UserError(f"{name} is damaged: {error}") from None
-    check_room(name, 2 * expected)
+    check_memory(name, 2 * expected)
     array = numpy.empty(math.prod(shape), dtype)
     try:
         fill(file, array)

@@ -13,7 +13,7 @@ import numpy
 
 from ichikara.errors import UserError
 
-from .reading import check_room, open_file, reason
+from .reading import check_memory, open_file, reason
 
 __all__ = ["check_deflated", "fill", "read_npy", "read_npz"]
 
@@ -58,7 +58,7 @@ def read_npy(path: str | os.PathLike) -> numpy.ndarray:
         try:
             header = _header(file)
             _check_size(header, os.fstat(file.fileno()).st_size)
-            check_room(path, 2 * header.size)
+            check_memory(path, 2 * header.size)
             return _array(header, file)
         except (OSError, EOFError, ValueError) as error:
             raise _unreadable(path, error) from None
@@ -138,7 +138,7 @@ def _member(path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> numpy.nd
     with archive.open(member) as file:
         header = _header(file)
         _check_size(header, member.file_size)
-        check_room(path, 2 * header.size)
+        check_memory(path, 2 * header.size)
         array = _array(header, file)
         file.read(1)  # at the end of the member its checksum is compared
         return array

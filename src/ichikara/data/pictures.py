@@ -10,7 +10,7 @@ import numpy
 
 from ichikara.errors import UserError
 
-from .reading import check_room, open_file, reason
+from .reading import check_memory, open_file, reason
 
 __all__ = ["SUFFIXES", "read_picture"]
 
@@ -56,7 +56,7 @@ def read_picture(
                 with Image.open(file, formats=FORMATS) as picture:
                     if wanted not in (picture.size, picture.size[::-1]):  # it may lie on its side
                         raise _wrong_size(path, picture.size, wanted)
-                    check_room(path, 16 * math.prod(picture.size))
+                    check_memory(path, 16 * math.prod(picture.size))
                     if getattr(picture, "is_animated", False):
                         done.append("its first frame is taken")
                     orientation = picture.getexif().get(ORIENTATION, 1)  # in a PNG it may come after the pixels

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from ichikara.errors import UserError
 from ichikara.memory import available
 
-__all__ = ["check_room", "open_file", "read_text", "reason"]
+__all__ = ["check_memory", "open_file", "read_text", "reason"]
 
 FIRST = 2**20  # bytes of a file that are looked at before the rest is read
 # What a path can name beside a file. Reading some of these waits forever, or never ends.
@@ -52,7 +52,7 @@ def read_text(path: str | os.PathLike, memory: int = 8) -> str:
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise UserError(f"{path} is not a text in UTF-8 but in UTF-16; save it in UTF-8")
         _check_zeros(path, content)
-        check_room(path, memory * size)
+        check_memory(path, memory * size)
         if size > FIRST:
             content += _piece(path, file, size - FIRST)
             _check_zeros(path, content)
@@ -65,7 +65,7 @@ def read_text(path: str | os.PathLike, memory: int = 8) -> str:
     return text.replace("\ufeff", "")
 
 
-def check_room(path: str | os.PathLike, needed: int) -> None:
+def check_memory(path: str | os.PathLike, needed: int) -> None:
     """Refuse what would not fit into the memory that is free, before any of it is taken."""
     free = available()
     if needed > free:

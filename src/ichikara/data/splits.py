@@ -101,13 +101,13 @@ def _check_classes(dataset: Dataset, sizes: dict[str, int]) -> None:
     for label, count in zip(present, members.tolist(), strict=True):
         if count < len(sizes):
             raise UserError(
-                f"{dataset.name}: class '{dataset.classes[label]}' has {count} member{'s'[: count != 1]}, too few for "
+                f"{dataset.name}: class '{dataset.classes[label]}' has {plural(count, 'member')}, too few for "
                 f"{' and '.join(sizes)}; {advice('add examples of it', 'drop it', stratify=False)}"
             )
     for part, size in sizes.items():
         if size < len(present):
             raise UserError(
-                f"{dataset.name}: the {part} part of {size} example{'s'[: size != 1]} cannot hold all {len(present)} "
+                f"{dataset.name}: the {part} part of {plural(size, 'example')} cannot hold all {len(present)} "
                 f"classes; {advice('enlarge it', stratify=False)}"
             )
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy
 
-from ichikara.errors import UserError, listed
+from ichikara.errors import UserError, listed, plural
 
 from .cells import Line, check_lengths, columns_of_numbers, is_number, read_lines
 
@@ -174,7 +174,7 @@ class Table:
             columns = [column.name for column in self.columns]
         if len(first) != len(columns):
             raise UserError(
-                f"{path} has {len(first)} column{'s'[: len(first) != 1]} separated by {self.delimiter!r}, and the "
+                f"{path} has {plural(len(first), 'column')} separated by {self.delimiter!r}, and the "
                 f"network needs {len(names)}" + (f": {listed(names, 10)}" if self.header else " numbers for each line")
             )
         if self.header:

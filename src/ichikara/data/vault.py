@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ichikara.checks import yes_or_no
-from ichikara.errors import UserError, VaultOpenedError
+from ichikara.errors import UserError, VaultOpenedError, plural
 from ichikara.strict_json import dumps
 from ichikara.validation import checked_json
 
@@ -134,8 +134,7 @@ class TestVault:
         return self._read()
 
     def __repr__(self):
-        count = len(self.openings)
-        return f"TestVault({len(self._dataset)} examples, opened {count} time{'s'[: count != 1]})"
+        return f"TestVault({plural(len(self._dataset), 'example')}, opened {plural(len(self.openings), 'time')})"
 
     def _read(self) -> list[Opening]:
         """The recorded openings, once the record is checked against this data."""

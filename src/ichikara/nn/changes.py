@@ -1,4 +1,4 @@
-"""Notices every change of a module, for whoever has captured what a module does."""
+"""Notices every change of a module, so that a capture of what a module does can be checked."""
 
 from typing import Any
 

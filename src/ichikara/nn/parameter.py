@@ -11,7 +11,7 @@ from ..autodiff import Tensor, raw, wrap
 
 __all__ = ["Parameter", "converted", "limited"]
 
-_room: ContextVar[list[float] | None] = ContextVar("ichikara_room", default=None)
+_limit: ContextVar[list[float] | None] = ContextVar("ichikara_limit", default=None)  # and what is used of it
 
 
 @contextmanager
@@ -24,11 +24,11 @@ def limited(most: float) -> Iterator[None]:
     Traceback (most recent call last):
     MemoryError: the parameters have at least 120 bytes, and 100 are free
     """
-    token = _room.set([most, 0])
+    token = _limit.set([most, 0])
     try:
         yield
     finally:
-        _room.reset(token)
+        _limit.reset(token)
 
 
 class Parameter(Tensor):
@@ -51,9 +51,9 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = True):
-        array, room = raw(data), _room.get()
-        if room is not None:
-            _take(room, array)
+        array, limit = raw(data), _limit.get()
+        if limit is not None:
+            _count(limit, array)
         self._data = as_array(array, copy=True)
         self._node = None
         self.requires_grad = requires_grad
@@ -78,13 +78,13 @@ class Parameter(Tensor):
         return f"Parameter containing:\n{super().__repr__()}"
 
 
-def _take(room: list[float], data: Any) -> None:
+def _count(limit: list[float], data: Any) -> None:
     """Count the bytes of a new parameter. Zeros that were never written to have taken no memory up to here."""
     size = math.prod(getattr(data, "shape", ())) * getattr(getattr(data, "dtype", None), "itemsize", 0)
-    most, taken = room
-    room[1] += size
-    if taken + 4 * size > most:  # itself, and while it is drawn three more of its size
-        raise MemoryError(f"the parameters have at least {taken + size:,} bytes, and {int(most):,} are free")
+    most, used = limit
+    limit[1] += size
+    if used + 4 * size > most:  # itself, and while it is drawn three more of its size
+        raise MemoryError(f"the parameters have at least {used + size:,} bytes, and {int(most):,} are free")
 
 
 def converted(tensor: Tensor, dtype) -> Tensor:

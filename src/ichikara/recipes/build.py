@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy
@@ -84,7 +84,7 @@ class Parts:
     loader: Any
     watched: Any  # the validation data, or a loader of it, for the evaluation after each epoch
     stopper: EarlyStopping | None
-    checksums: dict[str, Any]  # how many examples each part has, and their checksum, unscaled
+    checksums: dict[str, Any] = field(default_factory=dict)  # of each part, how many examples, and their checksum
     baseline: dict[str, Any] | None = None  # the measures of the linear baseline, once it is fitted
 
     @property
@@ -123,7 +123,11 @@ def build(recipe: Recipe) -> Parts:
 
     Raises UserError for names, options and sizes that do not fit, with the key of the recipe.
     """
-    return assemble(recipe, *load_parts(recipe))
+    loaded = load_parts(recipe)
+    parts = assemble(recipe, *loaded)
+    for name, data in zip(("train", "validation", "test"), loaded, strict=True):
+        parts.checksums[name] = None if data is None else [len(data), data.checksum]  # before it is scaled
+    return parts
 
 
 def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: Dataset | None) -> Parts:
@@ -134,8 +138,6 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
             f"all {len(train)} training examples of {train.name} are of one class, {only!r}, so there is nothing to "
             "learn; is the column of the labels another one (data.target)?"
         )
-    parts = {"train": train, "validation": validation, "test": test}
-    checksums = {part: None if data is None else [len(data), data.checksum] for part, data in parts.items()}
     scaler = build_scaler(recipe)
     if scaler is not None:
         train = scaler.fit(train).transform(train)
@@ -153,7 +155,7 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
     loader = _loader(recipe, train, orders)  # before the network, since a text may be shorter than a window
     model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole, batch)
     if isinstance(model, Adversaries):
-        return _adversarial_parts(recipe, train, test, scaler, objective, model, loader, masks, checksums)
+        return _adversarial_parts(recipe, train, test, scaler, objective, model, loader, masks)
     optimizer = _made("optimizer", OPTIMIZERS, recipe.optimizer, model.parameters(), leave_out=("params",))
     schedule = None
     if recipe.schedule is not None:
@@ -184,9 +186,7 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
     watched: Any = validation
     if validation is not None and validation.task == "text":
         watched = TextLoader(validation, recipe.training.batch_size, recipe.training.context, shuffle=False)
-    return Parts(
-        recipe, train, validation, test, scaler, objective, model, trainer, loader, watched, stopper, checksums
-    )
+    return Parts(recipe, train, validation, test, scaler, objective, model, trainer, loader, watched, stopper)
 
 
 def _check_cycle(recipe: Recipe, schedule: Any, batches: int) -> None:
@@ -204,7 +204,7 @@ def _check_cycle(recipe: Recipe, schedule: Any, batches: int) -> None:
         )
 
 
-def _adversarial_parts(recipe, train, test, scaler, objective, model, loader, masks, checksums) -> Parts:
+def _adversarial_parts(recipe, train, test, scaler, objective, model, loader, masks) -> Parts:
     """The parts of a run that trains a GAN; it has no validation."""
     training, plain = recipe.training, type(recipe.training)(epochs=1)
     unused = [f"training.{name}" for name in _OF_ONE_LOSS if getattr(training, name) != getattr(plain, name)]
@@ -223,7 +223,7 @@ def _adversarial_parts(recipe, train, test, scaler, objective, model, loader, ma
         )
     options = options_of(_adversarial, recipe.loss.options, "loss")
     trainer = AdversarialTrainer(model, Optimizers(*pair), generator=masks, engine=training.engine, **options)
-    return Parts(recipe, train, None, test, scaler, objective, model, trainer, loader, None, None, checksums)
+    return Parts(recipe, train, None, test, scaler, objective, model, trainer, loader, None, None)
 
 
 def _adversarial(smooth: float = 0.9):

@@ -4,7 +4,7 @@ import numpy
 
 from ..data import Dataset
 from ..data.cells import is_whole
-from ..errors import listed
+from ..errors import listed, plural
 from .schema import Recipe
 from .subject import shorten
 
@@ -34,5 +34,5 @@ def describe_data(data: Dataset, recipe: Recipe) -> list[tuple[str, str]]:
     names = "named in the first line" if data.table.header else "by place, the file has no header"
     return [
         ("target", f"column '{shorten(data.table.target or '')}', {what}"),
-        ("inputs", f"{len(columns)} column{'s'[: len(columns) != 1]}, {names}: {listed(map(shorten, columns), 10)}"),
+        ("inputs", f"{plural(len(columns), 'column')}, {names}: {listed(map(shorten, columns), 10)}"),
     ]

@@ -82,7 +82,7 @@ class Progress(Callback):
         self._print(f"{line} · {left} left" if epoch < self.epochs else line)
 
     def _print(self, line):
-        """Print plain text at once, for whoever watches a file grow."""
+        """Print plain text at once, so that it can be followed in a file."""
         print(line, file=self.console.file, flush=True)
 
     def close(self):

@@ -75,7 +75,7 @@ def write(source: Path, code: ObjectCode) -> None:
                 return
     _warn(
         "compiled kernels cannot be cached, because neither the package's folder nor the user's cache can be used; "
-        "each run compiles them again (set NUMBA_CACHE_DIR to a folder of your own that can be written, with room)"
+        "each run compiles them again (set NUMBA_CACHE_DIR to a folder of your own with free space)"
     )
 
 
@@ -98,7 +98,7 @@ def _read_trusted(path: Path, source: Path) -> bytes | None:
 def _is_trusted(path: Path, status: os.stat_result, source: Path) -> bool:
     """Whether a file or folder belongs to us, to root or to the owner of the sources, and no others can write to it.
 
-    Whoever can write to the sources may write here too, and gains nothing by it. If it is not so, warn once.
+    Users who can write to the sources may write here too: they could change the code anyway. If not so, warn once.
     """
     if os.name != "posix":  # where these numbers mean nothing
         return True

@@ -46,7 +46,7 @@ class Staged:
         if program is not None and program.fits():
             return program.replay(arrays)
         wanted = _differentiable(args, kwargs) if is_grad_enabled() else []
-        # Whoever differentiates by arguments wants a graph, and gives other tensors each time.
+        # A caller that differentiates by arguments wants a graph, and gives other tensors each time.
         if wanted and not (self._has_graph is False and all(tensor.is_leaf for tensor in wanted)):
             result = self.step(*args, **kwargs)
             self._has_graph = self._has_graph or _depends(result, wanted)
