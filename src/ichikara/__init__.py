@@ -38,7 +38,22 @@ except ModuleNotFoundError as _error:  # without the wing all works, slower
         raise
 
 # Floors that are imported when they are first named, so that `import ichikara` stays light.
-_FLOORS = ("arrays", "autodiff", "cli", "data", "nn", "ops", "optim", "plot", "recipes", "stage", "train", "zoo")
+_FLOORS = (
+    "arrays",
+    "autodiff",
+    "charts",
+    "cli",
+    "data",
+    "glass",
+    "nn",
+    "ops",
+    "optim",
+    "plot",
+    "recipes",
+    "stage",
+    "train",
+    "zoo",
+)
 
 __all__ = [
     *_ops.__all__,

@@ -1,0 +1,63 @@
+"""The catalogue of texts: which there are, and a text in a language."""
+
+import os
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError, choose
+
+__all__ = ["LANGUAGES", "language_of", "say", "texts"]
+
+LANGUAGES = {"en": "English", "ja": "日本語"}
+"""The languages, by their codes."""
+
+
+def language_of(asked: str | None = None) -> str:
+    """The code of the language to speak: the one asked for, else ``ICHIKARA_LANG``, else the locale's, else English.
+
+    Raises UserError for a language that there is not.
+
+    >>> language_of("ja")
+    'ja'
+    """
+    if asked:
+        choose("language", asked, LANGUAGES)
+        return asked
+    named = os.environ.get("ICHIKARA_LANG")
+    if named:
+        if named not in LANGUAGES:
+            raise UserError(f"ICHIKARA_LANG is {named!r}, and the languages are {', '.join(LANGUAGES)}")
+        return named
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):  # as gettext does: the first that is set decides
+        if locale := os.environ.get(variable):
+            return next((code for code in LANGUAGES if locale.startswith(code)), "en")
+    return "en"
+
+
+@cache
+def texts(subject: str) -> dict[str, dict[str, str]]:
+    """All texts of a subject, by name; each by language. Arguments: ``subject``, the name of a file of texts."""
+    table = tomllib.loads((Path(__file__).parent / f"{subject}.toml").read_text(encoding="utf-8"))
+    return dict(_flat(table, ""))
+
+
+def _flat(table: dict[str, Any], prefix: str):
+    for name, value in table.items():
+        if not isinstance(value, dict):
+            raise ValueError(f"{prefix}{name} of the catalogue is a text without a language")
+        if all(isinstance(text, str) for text in value.values()):
+            yield prefix + name, value
+        else:
+            yield from _flat(value, f"{prefix}{name}.")
+
+
+def say(key: str, language: str, **values: Any) -> str:
+    """A text of the catalogue in a language, with values put into its places.
+
+    Arguments: ``key``, the subject and the name of the text, such as "doctor.scaling.title"; ``values``, by the names
+    in braces of the text. Raises KeyError for a text or a value that there is not.
+    """
+    subject, _, name = key.partition(".")
+    return texts(subject)[name][language].format(**values)
