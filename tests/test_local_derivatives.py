@@ -277,6 +277,36 @@ def test_a_stated_jacobian_has_the_numbers(record, name, function, array, values
         assert found == pytest.approx(expected[place], abs=1e-12), place
 
 
+# Rules in words, with dots, of whole rows or of an index of any kind; and those that read zeros around an image.
+NOT_BY_NUMBERS = {
+    *("scatter", "getitem", "take", "take_along_axis", "reshape", "expand_dims", "squeeze", "broadcast_to", "pad"),
+    *(
+        "repeat",
+        "embedding",
+        "convolution weight",
+        "convolution_image weight",
+        "convolution_image out",
+        "convolution_weight out",
+        "max_unpooling",
+    ),
+}
+BY_NUMBERS = [row for row in STATED if not {row[0], f"{row[0]} {row[1]}"} & NOT_BY_NUMBERS]
+
+
+@pytest.mark.parametrize(("record", "name", "function", "array", "values"), BY_NUMBERS)
+def test_a_rule_with_indices_has_the_numbers_of_the_gradient(record, name, function, array, values):
+    operation = operations[record]
+    left, right = parse_formula(operation.rules[name].formula)[0].sides
+    x = Tensor(array, requires_grad=True)
+    y = function(x)
+    g = _random(*y.shape)
+    y.backward(Tensor(g))
+    known = {Symbol(k): v for k, v in values.items()} | {Symbol(letters(operation).output.base, accent="bar"): g}
+    for place in numpy.ndindex(array.shape):
+        found = evaluate(right, {**known, **dict(zip(left.subscript, place, strict=True))})
+        assert found == pytest.approx(x.grad.numpy()[place], abs=1e-12), place
+
+
 MATRIX, OTHER = _random(3, 4), _random(4, 5)
 VECTOR, ROWS_OF_WEIGHT = _random(4), _random(3, 4)
 
