@@ -22,7 +22,8 @@ class NameReader(Reader):
     def group(self) -> Expression:
         raise NotImplementedError
 
-    def decorated(self) -> Expression | None:
+    def decorated(self) -> Symbol | None:
+        """A symbol with a superscript, in braces; None for other braces."""
         self.take("{")
         if self.text in FUNCTIONS or self.text.startswith(r"\operatorname"):
             symbol = self.function_symbol()
@@ -39,6 +40,7 @@ class NameReader(Reader):
         return letter or text in LETTERS or text in _ACCENTS or is_word(text)
 
     def symbol(self) -> Symbol:
+        """A name with its accent, its subscript and its primes."""
         if not self.name():
             raise self.error("a name was expected")
         text = self.next().text
@@ -81,6 +83,7 @@ class NameReader(Reader):
         return tuple(found)
 
     def with_commas(self) -> tuple[Expression, ...] | None:
+        """Indices with commas between them; None for a single one."""
         found = [self.expression()]
         while self.passed(","):
             found.append(self.expression())
@@ -107,6 +110,7 @@ class NameReader(Reader):
         return self.digit() if self.text[:1].isdigit() else self.atom()
 
     def function_symbol(self) -> Symbol:
+        """A function that has a command of its own."""
         text = self.next().text
         if text == r"\log":
             self.take("_")

@@ -118,7 +118,7 @@ class _FormulaReader(NameReader):
     def sum(self) -> Expression:
         terms = [self.signed("-")]
         while self.text in ("+", "-"):
-            terms.append(self.signed("-") if self.text == "-" else self.signed("+"))
+            terms.append(self.signed(self.text))
         return Sum.of(terms)
 
     def signed(self, sign: str) -> Expression:
@@ -173,14 +173,8 @@ class _FormulaReader(NameReader):
 
     def group(self) -> Expression:
         """What stands in braces, or the one token without them."""
-        if self.passed(r"\top"):
-            return Symbol("⊤")
         if self.passed("{"):
-            if self.text == r"\top":
-                self.take(r"\top")
-                expression: Expression = Symbol("⊤")
-            else:
-                expression = self.expression()
+            expression = self.expression()
             self.take("}")
             return expression
         if self.text[:1].isdigit():
@@ -214,8 +208,7 @@ class _FormulaReader(NameReader):
         if text[:1].isdigit():
             return read_number(self.next().text)
         if self.name():
-            symbol = self.symbol()
-            return self.called(symbol)
+            return self.called(self.symbol())
         raise self.error("a number, a name or an opening bracket was expected")
 
     def bracket(self) -> Expression:
@@ -298,9 +291,9 @@ class _FormulaReader(NameReader):
         self.closed = True
         return expression
 
-    def called(self, symbol: Expression) -> Expression:
+    def called(self, symbol: Symbol) -> Expression:
         """The symbol; or, with a bracket directly behind it, the function at its arguments."""
-        if self.text == "(" and not self.token.spaced and isinstance(symbol, Symbol):
+        if self.text == "(" and not self.token.spaced:
             return Call(symbol, self.arguments())
         return symbol
 

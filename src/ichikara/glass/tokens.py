@@ -11,8 +11,7 @@ __all__ = ["END", "FormulaError", "Reader", "Token", "tokens_of"]
 Found = TypeVar("Found")
 
 # What changes how a formula looks and not what it means.
-_STYLE = {r"\,", r"\:", r"\!", r"\ ", r"\left", r"\right", r"\bigl", r"\bigr", r"\Bigl", r"\Bigr", r"\textstyle"}
-_SEPARATES = {r"\,"}  # it separates factors all the same
+_STYLE = {r"\:", r"\!", r"\ ", r"\left", r"\right", r"\bigl", r"\bigr", r"\Bigl", r"\Bigr", r"\textstyle"}
 _TOKEN = re.compile(
     r"\s*(?P<text>"
     r"(?:\d+(?:\.\d+)?)(?:\s*\\times\s*10\^\{-?\d+\})?"
@@ -47,7 +46,7 @@ def tokens_of(formula: str) -> Iterator[Token]:
         text, start = match["text"], match.start("text")
         spaced = spaced or start > place
         place = match.end()
-        if text in _STYLE and text not in _SEPARATES:
+        if text in _STYLE:
             continue
         yield Token(text, start, spaced)
         spaced = False
