@@ -306,3 +306,26 @@ def test_mathml():
         '<mspace width="0.17em"/><mrow><mo>[</mo><mrow><mi>a</mi><mo>&lt;</mo><mi>b</mi></mrow><mo>]</mo></mrow>'
         "</mrow></math>"
     ).replace("\u2062", "&#x2062;")
+
+
+PIECES = st.sampled_from(
+    [*r"xyWe012.,+-/^_'|()[]{}<>=:&", " ", "²", "é", r"\frac", r"\tfrac", r"\sqrt", r"\sum", r"\arg", r"\max", r"\log"]
+    + [r"\operatorname", r"\text", r"\bar", r"\,", r"\;", r"\cdot", r"\circ", r"\bmod", r"\partial", r"\top", r"\ln"]
+    + [r"\lfloor", r"\rceil", r"\times", r"\wedge", r"\mathit{a}", r"\text{ where }", r"\text{ else }", "\\", r"\quad"]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_not_a_formula_is_refused_in_words(formula):
+    try:
+        tree = parse(formula)
+    except FormulaError as error:
+        assert "cannot be read at" in str(error)
+    else:
+        assert parse(to_latex(tree)) == tree
+
+
+def test_too_many_brackets_are_refused():
+    with pytest.raises(FormulaError, match="brackets inside one another"):
+        parse("(" * 5000 + "x" + ")" * 5000)

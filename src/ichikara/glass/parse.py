@@ -58,7 +58,10 @@ def parse(formula: str) -> Expression:
     'ȳ·(1 − y²)'
     """
     reader = _FormulaReader(formula)
-    expression = reader.formula()
+    try:
+        expression = reader.formula()
+    except RecursionError:
+        raise FormulaError(f"the formula '{formula[:40]}…' has too many brackets inside one another") from None
     if reader.token is not END:
         raise reader.error("something that continues the formula was expected")
     return expression
@@ -177,7 +180,7 @@ class _FormulaReader(NameReader):
             expression = self.expression()
             self.take("}")
             return expression
-        if self.text[:1].isdigit():
+        if self.figure():
             return self.digit()
         return self.symbol() if self.name() else self.atom()
 
@@ -201,11 +204,11 @@ class _FormulaReader(NameReader):
             return self.function()
         if text in OPERATORS or text == r"\arg":
             return self.over()
-        if text in FUNCTIONS or text.startswith(r"\operatorname") or text == r"\log":
+        if text in FUNCTIONS or text.startswith(r"\operatorname{") or text == r"\log":
             return self.function()
         if text == "{":
             return self.braced()
-        if text[:1].isdigit():
+        if self.figure():
             return read_number(self.next().text)
         if self.name():
             return self.called(self.symbol())

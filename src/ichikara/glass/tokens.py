@@ -14,8 +14,8 @@ Found = TypeVar("Found")
 _STYLE = {r"\:", r"\!", r"\ ", r"\left", r"\right", r"\bigl", r"\bigr", r"\Bigl", r"\Bigr", r"\textstyle"}
 _TOKEN = re.compile(
     r"\s*(?P<text>"
-    r"(?:\d+(?:\.\d+)?)(?:\s*\\times\s*10\^\{-?\d+\})?"
-    r"|\\(?:mathit|operatorname|text|mathbf|mathbin|mathord)\s*\{(?:\\.|[^{}\\])*\}"
+    r"(?:[0-9]+(?:\.[0-9]+)?)(?:\s*\\times\s*10\^\{-?[0-9]+\})?"
+    r"|\\(?:mathit|operatorname|text|mathbf|mathbin|mathord)\{(?:\\.|[^{}\\])*\}"
     r"|\\[a-zA-Z]+|\\.|.)",
     re.DOTALL,
 )
@@ -70,6 +70,10 @@ class Reader:
     @property
     def text(self) -> str:
         return self.token.text
+
+    def figure(self) -> bool:
+        """Whether a number comes."""
+        return "0" <= self.text[:1] <= "9"
 
     def after(self) -> str:
         """The token behind the next one."""
