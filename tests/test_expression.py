@@ -310,8 +310,8 @@ def test_mathml():
 
 
 COMMANDS = (
-    r"\frac \tfrac \sqrt \sum \arg \max \log \operatorname \text \bar \, \; \cdot \circ \bmod \partial \top \ln \lfloor "
-    r"\rceil \times \wedge \mathit{a} \quad \ "
+    r"\frac \tfrac \sqrt \sum \arg \max \log \operatorname \text \bar \, \; \cdot \circ \bmod \partial \top \ln "
+    r"\lfloor \rceil \times \wedge \mathit{a} \quad \ "
 )
 WORDS = [r"\text{ where }", r"\text{ else }", " "]
 PIECES = st.sampled_from([*r"xyWe012.,+-/^_'|()[]{}<>=:&²é", *COMMANDS.split(), *WORDS])
