@@ -45,11 +45,17 @@ def l1_loss(input, target, /, reduction="mean"):
     return _reduce(abs(_difference(input, target)), reduction)
 
 
+l1_loss.jacobian(input=r"\frac{\partial L}{\partial x_i} = \frac{1}{n} \operatorname{sign}(x_i - y_i)")
+
+
 @composed(r"L = \tfrac{1}{n} \sum_i (x_i - y_i)^2", accumulates=True)
 def mse_loss(input, target, /, reduction="mean"):
     """Mean of squared differences. Shapes: (*), (*) -> (), or (*) with ``reduction="none"``."""
     d = _difference(input, target)
     return _reduce(d * d, reduction)
+
+
+mse_loss.jacobian(input=r"\frac{\partial L}{\partial x_i} = \frac{2}{n} (x_i - y_i)")
 
 
 @composed(
@@ -176,6 +182,11 @@ def binary_cross_entropy_with_logits(input, target, /, weight=None, reduction="m
     return _reduce(losses if weight is None else losses * weight, reduction)
 
 
+binary_cross_entropy_with_logits.jacobian(
+    input=r"\frac{\partial L}{\partial u_i} = \frac{1}{n} w_i\,(\sigma(u_i) - y_i)"
+)
+
+
 def _weighed(losses, weight):
     """The losses times their weights, and 0 where one of weight 0 is infinite."""
     return _drop(losses, weight, isfinite(losses)) * weight
@@ -268,6 +279,9 @@ def _towards_labels(g, u, labels, ignore_index, reduction):
 _categorical_nll.gradient(
     u=(r"\bar u_{ik} = \bar l_i\,(p_{ik} - [k = y_i]), \quad p = \operatorname{softmax} u", _towards_labels),
     labels=None,
+)
+_categorical_nll.jacobian(
+    u=r"\frac{\partial l_i}{\partial u_{j k}} = [i = j]\,(p_{j k} - [k = y_j]), \quad p = \operatorname{softmax} u",
 )
 
 
@@ -365,3 +379,8 @@ def cross_entropy(input, target, /, weight=None, ignore_index=-100, reduction="m
     if reduction == "mean":
         return sum(losses) / max(losses.size, 1)
     return _reduce(losses, reduction)
+
+
+cross_entropy.jacobian(  # where all weights are 1
+    input=r"\frac{\partial L}{\partial u_{ic}} = \frac{1}{n} (p_{ic} - t_{ic}), \quad p = \operatorname{softmax} u",
+)
