@@ -19,7 +19,8 @@ class Axis:
 
     Arguments: ``label``, what it measures; ``unit``; ``scale``, "linear" or "log"; ``limits``, (from, to), by default
     those of the marks, and None for one of them that of the marks; ``names``, of the whole numbers from 0, where these
-    stand for kinds and not for amounts; ``whole``, whether only whole numbers have a meaning, such as steps.
+    stand for kinds and not for amounts; ``whole``, whether only whole numbers have a meaning, such as steps; ``down``,
+    whether numbers of an upright axis grow downwards, as rows of a table do.
     """
 
     label: str = ""
@@ -28,6 +29,7 @@ class Axis:
     limits: tuple[float | None, float | None] | None = None
     names: Sequence[str] = ()
     whole: bool = False
+    down: bool = False
 
     def __post_init__(self):
         if self.scale not in ("linear", "log"):

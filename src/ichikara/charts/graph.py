@@ -62,7 +62,7 @@ class Graph(Mark):
     groups: Sequence[Group] = ()
 
     def ends(self):
-        boxes = [*self.vertices, *self.groups]
+        boxes: list[Vertex | Group] = [*self.vertices, *self.groups]
         points = [point for edge in self.edges for point in edge.points]
         x = [box.x + side * box.width / 2 for box in boxes for side in (-1, 1)] + [x for x, _ in points]
         y = [box.y + side * box.height / 2 for box in boxes for side in (-1, 1)] + [y for _, y in points]

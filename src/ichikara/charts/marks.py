@@ -25,7 +25,7 @@ class Mark:
     which tells two marks apart where colours cannot be seen.
     """
 
-    columns: ClassVar[Sequence[str]] = ()  # fields of equally many numbers
+    paired: ClassVar[Sequence[str]] = ()  # fields of equally many numbers
     ink: str = "ink"
     label: str = ""
     dashed: bool = False
@@ -33,9 +33,9 @@ class Mark:
     def __post_init__(self):
         if self.ink not in INKS:
             raise ValueError(f"a mark's ink is one of {', '.join(INKS)}, not {self.ink!r}")
-        lengths = {len(getattr(self, name)) for name in self.columns}
+        lengths = {len(getattr(self, name)) for name in self.paired}
         if len(lengths) > 1:
-            words = " and ".join(self.columns)
+            words = " and ".join(self.paired)
             raise ValueError(f"{words} of {type(self).__name__} are equally many numbers, not {sorted(lengths)}")
 
     def extent(self) -> tuple[Numbers, Numbers]:
@@ -51,7 +51,7 @@ class Mark:
 class Line(Mark):
     """Points joined in their order; a point that is not a number interrupts the line. Shapes: (n,), (n,)."""
 
-    columns = ("x", "y")
+    paired = ("x", "y")
     x: Numbers
     y: Numbers
 
@@ -63,7 +63,7 @@ class Line(Mark):
 class Dots(Mark):
     """Points. Shapes: (n,), (n,). Arguments: ``hollow``, rings, not discs; ``size``, a factor of the usual one."""
 
-    columns = ("x", "y")
+    paired = ("x", "y")
     x: Numbers
     y: Numbers
     hollow: bool = False
@@ -81,7 +81,7 @@ class Bars(Mark):
     as their places on it.
     """
 
-    columns = ("x", "height")
+    paired = ("x", "height")
     x: Numbers
     height: Numbers
     width: float = 0.8
@@ -100,7 +100,7 @@ class Bars(Mark):
 class Area(Mark):
     """A band between two lines. Shapes: (n,), (n,), (n,)."""
 
-    columns = ("x", "low", "high")
+    paired = ("x", "low", "high")
     x: Numbers
     low: Numbers
     high: Numbers
@@ -151,7 +151,7 @@ class Raster(Mark):
 class Arrows(Mark):
     """Arrows from points by steps. Shapes: (n,) each."""
 
-    columns = ("x", "y", "dx", "dy")
+    paired = ("x", "y", "dx", "dy")
     x: Numbers
     y: Numbers
     dx: Numbers
@@ -180,10 +180,10 @@ class Images(Mark):
     """Images in rows.
 
     Shapes: (n, height, width), from 0 (paper) to 1 (ink), or (n, height, width, 3), red, green and blue. Arguments:
-    ``across``, images in a row; ``captions``, of each; ``signed``, from −1 (ink a) over 0 (paper) to 1 (ink b).
+    ``columns``, images in a row; ``captions``, of each; ``signed``, from −1 (ink a) over 0 (paper) to 1 (ink b).
     """
 
     images: Any
-    across: int
+    columns: int
     captions: Sequence[str] = ()
     signed: bool = False
