@@ -38,7 +38,7 @@ def draw(chart: Chart | Sequence[Chart], theme: str = "light", columns: int | No
 
     Arguments: ``theme``, "light" or "dark"; ``columns``, charts in a row, by default all of them up to three.
 
-    >>> from ichikara.charts import Line
+    >>> from ichikara.charts import Axis, Chart, Line
     >>> figure = draw(Chart([Line([1, 2, 3], [0.9, 0.4, 0.2], ink="a")], Axis("epoch"), Axis("loss")))
     >>> figure.axes[0].get_ylabel()
     'loss'
