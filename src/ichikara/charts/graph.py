@@ -17,7 +17,7 @@ class Vertex:
 
     Arguments: ``name``, which edges use; ``text``, what stands in it; ``x``, ``y``, ``width``, ``height``, its centre
     and size; ``kind``, one of `KINDS`; ``value``, what went forward, above the box; ``gradient``, what came back, below
-    it.
+    it; ``line``, of the code that computed it, such as "train.py:12".
     """
 
     name: str
@@ -29,6 +29,7 @@ class Vertex:
     kind: str = "operation"
     value: str = ""
     gradient: str = ""
+    line: str = ""
 
 
 @dataclass(frozen=True)

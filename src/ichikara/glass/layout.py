@@ -9,7 +9,7 @@
 
 import itertools
 from bisect import bisect_right, insort
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -52,12 +52,15 @@ def layout(
     direction: str = "right",
     layer_gap: float = 3.0,
     gap: float = 1.0,
+    first: Collection = (),
+    last: Collection = (),
 ) -> Layout:
     """Lay out a graph without cycles in layers.
 
     Arguments: ``sizes``, width and height of each vertex, by name; ``edges``, pairs of names, or `Link`;
     ``direction``, in which edges lead, "right" or "down"; ``layer_gap``, between layers; ``gap``, between neighbours in
-    a layer. Raises UserError for a cycle and for an edge of an unknown vertex.
+    a layer; ``first``, ``last``, the names of vertices that stand in the first layer, where no edge leads to them, and in
+    the last one. Raises UserError for a cycle and for an edge of an unknown vertex.
 
     >>> found = layout({"x": (2, 2), "f": (4, 2), "y": (2, 2)}, [("x", "f"), ("f", "y")])
     >>> found.centres
@@ -77,6 +80,7 @@ def layout(
     whole = Layout(ways=[[] for _ in links])
     for names, own in _components(boxes, links):
         part = _Layers({name: boxes[name] for name in names}, [links[i] for i in own], layer_gap, gap)
+        part.arrange(first, last)
         part.draw(whole, own, whole.height + (2 * gap if whole.height else 0.0))
     whole.centres = {name: whole.centres[name] for name in sizes}
     if turned:
@@ -134,13 +138,18 @@ class _Layers:
         self.sizes = list(boxes.values())
         number = {name: i for i, name in enumerate(self.names)}
         self.ends = [(number[link.source], number[link.target]) for link in links]
-        self.layer = self._assign_layers()
-        self.layers: list[list[int]] = [[] for _ in range(max(self.layer) + 1)]
+
+    def arrange(self, first: Collection, last: Collection) -> None:
+        """Give the vertices layers, and dummies to edges over several of them."""
+        self.layer = self._assign_layers(first)
+        highest = max(self.layer)
+        self.layer = [highest if name in last else at for name, at in zip(self.names, self.layer, strict=True)]
+        self.layers: list[list[int]] = [[] for _ in range(highest + 1)]
         for v, at in enumerate(self.layer):
             self.layers[at].append(v)
         self._insert_dummies()
 
-    def _assign_layers(self) -> list[int]:
+    def _assign_layers(self, fixed: Collection) -> list[int]:
         """The longest path that leads to each vertex; then vertices move towards where most of their edges lead."""
         n = len(self.names)
         after: list[list[int]] = [[] for _ in range(n)]
@@ -160,7 +169,7 @@ class _Layers:
             inside = [self.names[v] for v in range(n) if missing[v]]
             raise UserError(f"a graph with a cycle cannot be laid out in layers; see {inside[0]!r}")
         for v in reversed(order):
-            if len(after[v]) > len(before[v]):
+            if len(after[v]) > len(before[v]) and self.names[v] not in fixed:
                 layer[v] = min(layer[target] for target in after[v]) - 1
         return layer
 
