@@ -1,224 +1,149 @@
-"""What things are called: by the name that the user gave, else by the variable, attribute or module that holds them."""
+r"""Names read from LaTeX: symbols with what stands above, below and behind them."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import wraps
-from itertools import count
-from types import FunctionType, ModuleType
-from typing import Any
-from weakref import ref
+from .expression import Call, Comparison, Expression, Logic, Negative, Number, Sum, Symbol
+from .latex import ESCAPED, FUNCTIONS, LETTERS
+from .tokens import Reader, Token
 
-from ..autodiff import Tensor
-from ..autodiff.engine import Operation
-from ..autodiff.operation import Composition
-from ..nn.module import Module
-from .computation import Computation, Vertex
-from .expression import Number, Symbol
+__all__ = ["ELSE", "WHERE", "NameReader", "read_number"]
 
-__all__ = ["Names", "letters", "named", "symbol_of"]
-
-_GIVEN = "(name)"  # beside what a node saved: no parameter has such a name, and it goes when the graph goes
-_FUNCTION = "(name of the function)"
-_leaves: dict[int, tuple[Any, str]] = {}  # the names of leaves and constants, by the id of the tensor
-_DEEPEST, _MOST = 4, 10_000  # how deep containers are searched, and how many things in one of them
-
-GREEK = dict(
-    zip(
-        "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi rho sigma tau phi chi psi omega".split(),
-        "αβγδεζηθκλμνξρστφχψω",
-        strict=True,
-    )
-)
+WHERE, ELSE = r"\text{ where }", r"\text{ else }"
+_ACCENTS = (r"\bar", r"\hat", r"\tilde")
 
 
-def named(name: str, value: Any) -> Any:
-    """Give a tensor, or a function of tensors, the name by which explanations call it. Returns the tensor or function.
+class NameReader(Reader):
+    """Reads symbols; what stands in their indices is read by the class derived from it."""
 
-    The name is written as in ``"w1_00"`` or ``"w^1_{00}"``, for w¹₀₀. A function that is named makes the same numbers,
-    and its results are known to be its own: ``f0 = named("f^0", sigmoid)`` is written f⁰, its derivative f⁰′.
+    def expression(self, equals: bool = True) -> Expression:
+        raise NotImplementedError
 
-    >>> import ichikara
-    >>> w = named("w_00", ichikara.asarray(2.0, requires_grad=True))
-    >>> f = named("f", ichikara.tanh)
-    >>> f(w)
-    Tensor(0.9640276, requires_grad=True)
-    """
-    if isinstance(value, Tensor):
-        node = value._node
-        if node is not None and node.operation is not None and node.saved is not None:
-            node.saved[_GIVEN] = name
+    def atom(self) -> Expression:
+        raise NotImplementedError
+
+    def group(self) -> Expression:
+        raise NotImplementedError
+
+    def decorated(self) -> Expression | None:
+        self.take("{")
+        if self.text in FUNCTIONS or self.text.startswith(r"\operatorname"):
+            symbol = self.function_symbol()
         else:
-            key = id(value)
-            _leaves[key] = (ref(value, lambda _: _leaves.pop(key, None)), name)
-        return value
-    if not callable(value):
-        raise TypeError(f"a tensor or a function can be named, not {type(value).__name__}")
+            symbol = self.symbol()
+        symbol = self.decorations(symbol, superscript=True)
+        self.take("}")
+        return self.decorations(symbol) if symbol.superscript else None
 
-    @wraps(value)
-    def function(*arguments, **options):
-        result = value(*arguments, **options)
-        node = getattr(result, "_node", None)
-        if node is not None and node.operation is not None and node.saved is not None:
-            node.saved[_FUNCTION] = name
-        return result
+    def name(self) -> bool:
+        """Whether a symbol begins here."""
+        text = self.text
+        letter = len(text) == 1 and text.isalpha()
+        return letter or text in LETTERS or text in _ACCENTS or is_word(text)
 
-    return function
+    def symbol(self) -> Symbol:
+        if not self.name():
+            raise self.error("a name was expected")
+        text = self.next().text
+        if text in _ACCENTS:
+            braces = self.passed("{")
+            inner = self.symbol()
+            if braces:
+                self.take("}")
+            return self.decorations(Symbol(inner.base, inner.subscript, (), inner.primes, text[1:]))
+        base = LETTERS.get(text) or (unescaped(text) if is_word(text) else text)
+        return self.decorations(Symbol(base))
 
+    def decorations(self, symbol: Symbol, superscript: bool = False) -> Symbol:
+        """The symbol with what follows it: subscript and primes; in braces a superscript too."""
+        below, above, primes = symbol.subscript, symbol.superscript, symbol.primes
+        while True:
+            if self.passed("_"):
+                below = self.indices()
+            elif self.passed("'"):
+                primes += 1
+            elif superscript and self.passed("^"):
+                above = self.indices()
+            else:
+                return Symbol(symbol.base, below, above, primes, symbol.accent)
 
-class Names:
-    """The names that can be found in variables.
+    def indices(self) -> tuple[Expression, ...]:
+        """The indices below or above a symbol: with commas, or side by side."""
+        if not self.passed("{"):
+            return (self.index(),)
+        whole = self.attempt(self.whole_index)
+        if whole is not None:
+            return (whole,)
+        items = self.attempt(self.with_commas)
+        if items is not None:
+            return items
+        found = []
+        while self.text != "}":
+            found.append(self.index())
+        self.take("}")
+        return tuple(found)
 
-    Arguments: ``variables``, dictionaries of them, the nearest first; ``modules``, that were called, and are in none.
-    """
+    def with_commas(self) -> tuple[Expression, ...] | None:
+        found = [self.expression()]
+        while self.passed(","):
+            found.append(self.expression())
+        self.take("}")
+        return tuple(found) if len(found) > 1 else None
 
-    def __init__(self, variables: Iterable[Mapping[str, Any]], modules: Iterable[Module] = ()):
-        self.nodes: dict[Any, str] = {}
-        self.arrays: dict[int, str] = {}
-        self.modules: dict[int, str] = {}
-        self.operations: dict[Any, str] = {}
-        self._held: list[Any] = []  # so that no other array gets the id of one of these
-        for tensor, name in [(reference(), name) for reference, name in [*_leaves.values()]]:
-            if tensor is not None:
-                self._note(tensor, name)
-        for names in variables:
-            self._search(names)
-        for module in modules:
-            self._search_module("", module)
-
-    def of(self, vertex: Vertex) -> str:
-        """The name of a vertex, empty where it has none."""
-        node = vertex.node
-        given = node.saved.get(_GIVEN) if node is not None and node.saved else None
-        return given or self.nodes.get(node) or self.arrays.get(id(vertex.value)) or ""
-
-    def of_function(self, vertex: Vertex) -> str:
-        """What the user calls the function that made a vertex, empty where that is not known."""
-        node = vertex.node
-        given = node.saved.get(_FUNCTION) if node is not None and node.saved else None
-        return given or self.operations.get(vertex.operation) or ""
-
-    def give(self, whole: Computation) -> None:
-        """Name the vertices of a computation, those that share a name by numbers."""
-        taken: dict[str, Vertex] = {}
-        for vertex in whole:
-            name = self.of(vertex)
-            if name and taken.setdefault(name, vertex) is not vertex:
-                name = next(other for n in range(2, len(taken) + 3) if (other := f"{name}″{n}") not in taken)
-                taken[name] = vertex
-            vertex.name = name
-
-    def _search(self, variables: Mapping[str, Any]) -> None:
-        found = [(name, value) for name, value in variables.items() if _is_meant(name, value)]
-        functions: dict[Any, list[str]] = {}
-        for name, value in found:
-            if isinstance(value, Tensor):
-                self._note(value, name)
-            elif isinstance(value, Operation | Composition):
-                functions.setdefault(value, []).append(name)
-        for operation, names in functions.items():
-            if len(names) == 1 and names[0] != operation.name:  # of two names, neither is right everywhere
-                self.operations.setdefault(operation, names[0])
-        for name, value in found:
-            if isinstance(value, Module):
-                self._search_module("" if name == "self" else name, value)
-        for name, value in found:
-            if not isinstance(value, Tensor | Module):
-                for path, tensor in _inside("" if name == "self" else name, value, _DEEPEST):
-                    if isinstance(tensor, Module):
-                        self._search_module(path, tensor)
-                    else:
-                        self._note(tensor, path)
-
-    def _search_module(self, prefix: str, module: Module) -> None:
-        for path, part in module.named_modules(prefix=prefix):
-            self.modules.setdefault(id(part), path)
-        for path, tensor in (*module.named_parameters(prefix), *module.named_buffers(prefix)):
-            self._note(tensor, path)
-
-    def _note(self, tensor: Tensor, name: str) -> None:
-        node = tensor.leaf_node()
-        if node is not None:
-            self.nodes.setdefault(node, name)
-        self.arrays.setdefault(id(tensor._data), name)
-        self._held.append(tensor._data)
-
-
-def _is_meant(name: str, value: Any) -> bool:
-    """Whether a variable may be one of the user's, with tensors in it."""
-    return not (name.startswith("_") or name in ("In", "Out") or isinstance(value, ModuleType | FunctionType | type))
-
-
-def _inside(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    """The tensors and modules in containers, and in the attributes of objects, with their paths."""
-    if isinstance(value, Tensor | Module):
-        yield path, value
-    elif depth and isinstance(value, Mapping) and len(value) <= _MOST:
-        for key, item in value.items():
-            word = isinstance(key, str) and key.isidentifier()
-            yield from _inside(key if word else f"{path}[{key}]", item, depth - 1)
-    elif depth and isinstance(value, list | tuple) and len(value) <= _MOST:
-        for i, item in enumerate(value):
-            yield from _inside(f"{path}[{i}]", item, depth - 1)
-    elif depth and type(value).__module__ == "__main__" and hasattr(value, "__dict__"):
-        for name, item in vars(value).items():
-            if _is_meant(name, item):
-                yield from _inside(f"{path}.{name}" if path else name, item, depth - 1)
-
-
-_WRITTEN = re.compile(
-    r"([^\W\d_]+)(?:\^\{?(?P<sup>[^{}_]+)\}?)?(?:_\{?(?P<sub>[^{}^]+)\}?)?(?:\^\{?(?P<sup2>[^{}]+)\}?)?"
-)
-_VARIABLE = re.compile(r"([^\W\d_]+)(\d*)((?:_(?:\d+|[^\W\d_]{1,2}))*)((?:\[\d+\])*)")
-
-
-def symbol_of(name: str) -> Symbol:
-    """A name as it is written: digits are indices, and of two sorts of them the first is that of a layer, above.
-
-    >>> symbol_of("w1_00") == symbol_of("w^1_{00}") == symbol_of("w1[0][0]") == Symbol("w", "00", "1")
-    True
-    >>> symbol_of("x[1]") == symbol_of("x1") == Symbol("x", "1")
-    True
-    >>> symbol_of("net.0.weight").base
-    'net.0.weight'
-    """
-    name, _, copy = name.partition("″")
-    primes = int(copy or 1) - 1
-    if "^" in name or "{" in name:
-        found = _WRITTEN.fullmatch(name)
-        if found:
-            above = found["sup"] or found["sup2"] or ""
-            return Symbol(_letter(found[1]), _indices(found["sub"] or ""), _indices(above), primes)
-    found = _VARIABLE.fullmatch(name)
-    if not found:
-        return Symbol(name, primes=primes)
-    base, digits, below, places = found.groups()
-    subscript = _indices(*below.split("_")[1:], *re.findall(r"\d+", places)) if below or places else ()
-    if subscript:
-        return Symbol(_letter(base), subscript, _indices(digits), primes)
-    return Symbol(_letter(base), _indices(digits), (), primes)
-
-
-def _letter(word: str) -> str:
-    return GREEK.get(word, word)
-
-
-def _indices(*words: str) -> tuple:
-    """The indices in words such as "00", "i" or "12,3"; a comma divides them where one has two digits."""
-    if len(words) > 1 and any(len(word) > 1 for word in words):
-        words = (",".join(words),)
-    found: list = []
-    for word in words:
-        if "," in word:
-            for i, part in enumerate(word.split(",")):
-                found += [Symbol(",")] * bool(i) + [Number(int(part)) if part.isdigit() else Symbol(part)]
+    def whole_index(self) -> Expression | None:
+        """One index that is a sum, a comparison or a number of several figures in braces of its own."""
+        if self.passed("{"):
+            found: Expression = read_number(self.next().text) if self.text.isdigit() else self.expression()
+            self.take("}")
         else:
-            found += [Number(int(sign)) if sign.isdigit() else Symbol(sign) for sign in word]
-    return tuple(found)
+            found = self.expression()
+            if not isinstance(found, Sum | Negative | Comparison | Logic) and not (
+                isinstance(found, Call) and found.function == Symbol("mod")
+            ):
+                return None
+        self.take("}")
+        return found
+
+    def index(self) -> Expression:
+        """One of several indices side by side."""
+        self.passed(r"\,")
+        return self.digit() if self.text[:1].isdigit() else self.atom()
+
+    def function_symbol(self) -> Symbol:
+        text = self.next().text
+        if text == r"\log":
+            self.take("_")
+            base = self.group()
+            name = {Number(2): "log2", Number(10): "log10"}.get(base)  # type: ignore[call-overload]
+            if name is None:
+                raise self.error("a logarithm has the base 2 or 10; that of base e is \\ln")
+            return Symbol(name)
+        name = FUNCTIONS.get(text) or unescaped(text)
+        return self.decorations(Symbol(name))
+
+    def digit(self) -> Expression:
+        """One figure of a number, as in ``\\tfrac12``."""
+        token = self.token
+        if len(token.text) == 1:
+            self.next()
+        else:
+            self.tokens[self.i] = Token(token.text[1:], token.place + 1, False)
+        return Number(int(token.text[0]))
 
 
-def letters(taken: Callable[[str], bool]) -> Iterator[str]:
-    """Names for what has none: letters, and then letters with numbers."""
-    for number in count():
-        for letter in "abcdeghkmnpqrstvz":
-            if not taken(name := f"{letter}{number or ''}"):
-                yield name
+def is_word(text: str) -> bool:
+    """Whether it is a name of several letters."""
+    return text.startswith((r"\mathit", r"\text")) and text not in (WHERE, ELSE)
+
+
+def unescaped(text: str) -> str:
+    """The name in a command's braces."""
+    inner = text[text.index("{") + 1 : -1]
+    for character in ESCAPED:
+        inner = inner.replace("\\" + character, character)
+    return inner.replace(r"\ ", " ")
+
+
+def read_number(text: str) -> Expression:
+    """The number of a token."""
+    if r"\times" in text:
+        figures, exponent = text.split(r"\times")
+        return Number(float(f"{figures.strip()}e{exponent.split('{')[1][:-1]}"))
+    return Number(float(text) if "." in text else int(text))

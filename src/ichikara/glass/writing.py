@@ -21,7 +21,7 @@ from .expression import (
     substitute,
 )
 from .local import local_derivative, value_formula
-from .names import Names, letters, symbol_of
+from .naming import Names, letters, symbol_of
 from .paths import Edge
 from .simplify import simplify
 
