@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .marks import Mark
+from .numbers import text_width
 
 __all__ = ["KINDS", "Edge", "Graph", "Group", "Vertex"]
 
 KINDS = ("input", "parameter", "constant", "target", "operation", "module", "output")
 """What a vertex of a graph is."""
+
+SMALL = 0.86  # the height of values and gradients, that of a box's text being 1
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,18 @@ class Vertex:
     value: str = ""
     gradient: str = ""
     line: str = ""
+
+    def room(self, direction: str = "right") -> tuple[float, float]:
+        """The width and height of the box with its value and gradient, so that its middle is that of the room.
+
+        In a graph that leads right, these stand above and below the box, in one that leads down, beside it.
+        """
+        width = max(SMALL * text_width(text) for text in (self.value, self.gradient))
+        if not width:
+            return self.width, self.height
+        if direction == "down":
+            return self.width + 2 * width + 0.8, max(self.height, 2.4)
+        return max(self.width, width), self.height + 2.4
 
 
 @dataclass(frozen=True)
@@ -56,15 +71,20 @@ class Group:
 
 @dataclass(frozen=True)
 class Graph(Mark):
-    """Boxes and what connects them, already laid out; ``y`` grows downwards."""
+    """Boxes and what connects them, already laid out; ``y`` grows downwards.
+
+    Arguments: ``direction``, in which edges lead: "right", or "down", where values and gradients stand beside boxes.
+    """
 
     vertices: Sequence[Vertex]
     edges: Sequence[Edge]
     groups: Sequence[Group] = ()
+    direction: str = "right"
 
     def ends(self):
-        boxes: list[Vertex | Group] = [*self.vertices, *self.groups]
+        boxes = [(v.x, v.y, *v.room(self.direction)) for v in self.vertices]
+        boxes += [(group.x, group.y, group.width, group.height) for group in self.groups]
         points = [point for edge in self.edges for point in edge.points]
-        x = [box.x + side * box.width / 2 for box in boxes for side in (-1, 1)] + [x for x, _ in points]
-        y = [box.y + side * box.height / 2 for box in boxes for side in (-1, 1)] + [y for _, y in points]
+        x = [at + side * width / 2 for at, _, width, _ in boxes for side in (-1, 1)] + [at for at, _ in points]
+        y = [at + side * height / 2 for _, at, _, height in boxes for side in (-1, 1)] + [at for _, at in points]
         return ([min(x), max(x)], [min(y), max(y)]) if x else ((), ())

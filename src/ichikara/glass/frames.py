@@ -1,15 +1,15 @@
 """A layout with frames: what belongs together is laid out by itself, and stands as one box in what is around it."""
 
-from itertools import pairwise
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from .layout import Layout, Link, layout
 
 __all__ = ["Framed", "framed_layout"]
 
-ROOM = 1.0  # inside a frame's edge
+ROOM = 0.8  # inside a frame's edge
 TITLE = 1.4  # for its words
 PORT = (0.0, 0.6)  # the size of a place where an edge goes through a frame
 

@@ -1,8 +1,11 @@
 """The computation of a tensor as a graph: values going forward, gradients coming back, modules folded."""
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy
 
 from ..arrays import PYTHON_NUMBERS, to_numpy
 from ..autodiff import Tensor
@@ -11,16 +14,17 @@ from ..charts import Vertex as Box
 from ..words import say
 from .computation import UNKNOWN, Computation, Vertex, computation
 from .frames import framed_layout
+from .naming import Names, symbol_of
+from .text import to_text
 from .trace import Scope, Trace, trace
 
 __all__ = ["graph", "mermaid"]
 
-MOST = 24  # boxes in a graph, as long as modules can be folded
-SIGNS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@", "negative": "−"}
+MOST = 16  # boxes in a graph, as long as modules can be folded
+SIGNS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@", "negative": "−", "getitem": "[ ]"}
 """Operations that are written by a sign."""
 
-ABOVE = 1.2  # of the text's height, for a value above a box or a gradient below it
-SMALL = 0.86  # height of these texts
+WIDEST = 64  # times the text's height; a graph that is wider turns upright
 
 
 def graph(
@@ -32,7 +36,8 @@ def graph(
     steps: bool = True,
     unfold: Collection[str] = (),
     depth: int | None = None,
-    direction: str = "right",
+    names: Names | None = None,
+    direction: str | None = None,
     language: str = "en",
 ) -> Chart:
     """The computation of a tensor as a chart: a box for each operation, its value above it, its gradient below it.
@@ -41,33 +46,48 @@ def graph(
     modules, constants and lines; ``gradients``, whether gradients are computed and shown; ``local``, whether edges
     between numbers carry local derivatives; ``steps``, whether operations whose result has no name are boxes of their
     own; ``unfold``, the paths of modules, or the names of functions, of which the inside is shown; ``depth``, how many
-    modules around each other are unfolded, by default as many as leave at most 24 boxes; ``direction``, "right" or
-    "down"; ``language``, of the words.
+    modules around each other are unfolded, by default as many as leave at most 16 boxes; ``names``, by default those in
+    the caller's variables; ``direction``, "right" or "down", by default "right" unless that is too wide for a page;
+    ``language``, of the words.
 
     >>> import ichikara
     >>> x = ichikara.asarray(2.0, requires_grad=True)
     >>> [(box.text, box.value, box.gradient) for box in graph(x * x).marks[0].vertices]
-    [('', '2', '4'), ('×', '4', '1')]
+    [('x', '2', '4'), ('×', '4', '1')]
     """
-    picture = _Picture.of(loss, seen, gradients, local, steps, unfold, depth)
+    variables = sys._getframe(1)
+    picture = _Picture.of(loss, seen, names, variables, gradients, local, steps, unfold, depth)
+    if direction is None:
+        wide, upright = picture.chart("right", language), picture.chart("down", language)
+        return wide if _width(wide) <= max(WIDEST, 1.3 * _width(upright)) else upright
     return picture.chart(direction, language)
 
 
-def mermaid(loss: Tensor | Callable[[], Tensor], seen: Trace | None = None, **options: Any) -> str:
+def mermaid(
+    loss: Tensor | Callable[[], Tensor],
+    seen: Trace | None = None,
+    *,
+    gradients: bool = True,
+    local: bool = False,
+    steps: bool = True,
+    unfold: Collection[str] = (),
+    depth: int | None = None,
+    names: Names | None = None,
+    direction: str = "right",
+) -> str:
     """The computation of a tensor as text that Mermaid draws, as many pages and editors do. Arguments: as of `graph`.
 
     >>> import ichikara
     >>> x = ichikara.asarray(2.0, requires_grad=True)
     >>> print(mermaid(x.tanh()))
     flowchart LR
-      v0["2<br>∂ 0.0707"]
-      v1("tanh<br>0.964<br>∂ 1")
+      v0["x<br>2<br>∂ 0.0707"]
+      v1(["tanh<br>0.964<br>∂ 1"])
       v0 --> v1
     """
-    direction = options.pop("direction", "right")
-    options.pop("language", None)
-    settings = {"gradients": True, "local": False, "steps": True, "unfold": (), "depth": None} | options
-    return _Picture.of(loss, seen, **settings).mermaid(direction)
+    variables = sys._getframe(1)
+    picture = _Picture.of(loss, seen, names, variables, gradients, local, steps, unfold, depth)
+    return picture.mermaid(direction)
 
 
 @dataclass
@@ -83,21 +103,24 @@ class _Picture:
     """A computation in boxes."""
 
     @classmethod
-    def of(cls, loss, seen, gradients, local, steps, unfold, depth) -> "_Picture":
+    def of(cls, loss, seen, names, variables, gradients, local, steps, unfold, depth) -> "_Picture":
         if not isinstance(loss, Tensor):
             with trace() as seen:
                 loss = loss()
         whole = computation(loss, seen, unfuse=False)
-        return cls(whole, gradients, local, steps, unfold, depth)
+        if names is None:
+            roots = seen.roots.values() if seen is not None else ()
+            names = Names((variables.f_locals, variables.f_globals), roots)
+        return cls(whole, names, gradients, local, steps, unfold, depth)
 
-    def __init__(self, whole: Computation, gradients, local, steps, unfold, depth):
+    def __init__(self, whole: Computation, names: Names, gradients, local, steps, unfold, depth):
+        self.names = names
+        names.give(whole)
         self.whole, self.steps = whole, steps
         self.uses = whole.consumers()
         self.values = {v: v.value for v in whole}
-        self.slopes: dict[tuple[Vertex, Any], float] = {}
-        self.gradients = self._pull(local) if gradients or local else {}
-        if not gradients:
-            self.gradients = {}
+        self.local = local
+        self.gradients = self._pull(whole.root, reversed(whole.vertices)) if gradients else {}
         scopes = dict.fromkeys(scope for v in whole if v.scope for scope in v.scope.path)
         deepest = max((_depth(scope) for scope in scopes), default=0)
         for level in [depth] if depth is not None else range(deepest, -1, -1):
@@ -107,21 +130,20 @@ class _Picture:
                 break
         self._connect()
 
-    def _pull(self, local: bool) -> dict[Vertex, Any]:
-        """The gradients of the root by all vertices that one flows to and whose values are known."""
-        found: dict[Vertex, Any] = {self.whole.root: _ones(self.whole.root)}
-        for vertex in reversed(self.whole.vertices):
-            inputs = vertex.inputs.values()
+    def _pull(self, root: Vertex, vertices: Iterable[Vertex]) -> dict[Vertex, Any]:
+        """The gradients of a vertex by those that it was made from by others, each of these before its inputs.
+
+        What follows from a value that nothing has kept is left out.
+        """
+        found: dict[Vertex, Any] = {root: numpy.ones(root.shape, root.dtype)}
+        for vertex in vertices:
             if vertex not in found or not vertex.differentiable or not vertex.complete:
                 continue
-            if any(self.values[v] is UNKNOWN for v in (vertex, *inputs)):
+            if any(self.values[v] is UNKNOWN for v in (vertex, *vertex.inputs.values())):
                 continue
             for name, part in vertex.pull(found[vertex], self.values).items():
                 source = vertex.inputs[name]
                 found[source] = found[source] + part if source in found else part
-            if local and vertex.size == 1 and all(v.size == 1 for v in inputs):
-                for name, part in vertex.pull(_ones(vertex), self.values).items():
-                    self.slopes[vertex, name] = float(part)
         return found
 
     # What a box stands for
@@ -131,19 +153,20 @@ class _Picture:
         self.groups: dict[Any, _Group] = {}
         self.group: dict[Vertex, Any] = {}
         for vertex in reversed(self.whole.vertices):  # each after what uses it
-            users = {self.group[user] for user, _ in self.uses[vertex]}
+            users = tuple({self.group[user]: None for user, _ in self.uses[vertex]})
             folded = next((s for s in (vertex.scope.path if vertex.scope else ()) if s not in self.open), None)
             key: Any = folded or vertex
-            if len(users) == 1:
-                (user,) = users
-                if vertex.operation is None and isinstance(user, Scope):
-                    key = user  # what only one folded module uses
-                elif not self.steps and vertex.operation and not vertex.name and folded is None:
-                    key = user
+            if vertex.operation is None:
+                if len(users) == 1 and isinstance(users[0], Scope) and not _is_given(vertex, users[0]):
+                    key = users[0]  # what only one folded module uses
+                elif len(users) > 1 and vertex.kind == "leaf" and vertex.size > 1:
+                    key = users  # parameters that the same boxes use share one
+            elif len(users) == 1 and not self.steps and not vertex.name and folded is None:
+                key = users[0]
             self.group[vertex] = key
             group = self.groups.setdefault(key, _Group(scope=folded))
             group.vertices.append(vertex)
-            if not users or users != {key}:
+            if users != (key,):
                 group.out.append(vertex)
 
     def _connect(self) -> None:
@@ -158,23 +181,40 @@ class _Picture:
                 same = 0
                 while (start, end, same) in self.edges and isinstance(start, Vertex) and isinstance(end, Vertex):
                     same += 1
-                slope = self.slopes.get((vertex, name))
-                label = "" if slope is None or end is not vertex else short_text(slope)
+                label = self._slope(end, vertex, name) if self.local else ""
                 passes = name in vertex.differentiable
                 before = self.edges.get((start, end, same))
                 dashed = not passes and (before is None or before.dashed)
                 self.edges[start, end, same] = Edge(self.number[start], self.number[end], (), label, dashed)
 
+    def _slope(self, key: Any, user: Vertex, name: Any) -> str:
+        """The derivative of a box that is a number by an input that is one."""
+        group, source = self.groups[key], user.inputs[name]
+        if len(group.out) > 1 or group.out[0].size > 1 or source.size > 1:
+            return ""
+        if len(group.vertices) == 1 and name in user.differentiable and source.value is not UNKNOWN and user.complete:
+            ones = numpy.ones(user.shape, user.dtype)
+            return _number_text(user.pull(ones, self.values, [name])[name], ())
+        slopes = self._pull(group.out[0], group.vertices)
+        return _number_text(slopes[source], ()) if source in slopes else ""
+
     def _box(self, key: Any) -> Box:
         """The box of a group, without its place."""
         group = self.groups[key]
-        first = group.out[0] if group.out else group.vertices[0]
+        first = group.out[0]
         value = self._value(first) if len(group.out) == 1 else ""
         gradient = self._gradient(first) if len(group.out) == 1 else ""
         if isinstance(key, Scope):
-            kind, text = "module" if key.kind == "module" else "operation", _scope_text(key)
+            kind, text = "module" if key.kind == "module" else "operation", self._scope_text(key)
+            kind = "output" if self.whole.root in group.out and key.kind == "function" else kind
         else:
-            kind, text = self._kind(key), _vertex_text(key)
+            kind, text = self._kind(first), self._vertex_text(first)
+            if isinstance(key, tuple):
+                text = "\n".join(map(self._vertex_text, reversed(group.vertices)))
+            elif len(group.vertices) > 1 and first.name:
+                text = to_text(symbol_of(first.name))
+        if kind == "constant":
+            text, value = value, ""
         line = str(first.line) if first.line is not None else ""
         return Box(self.number[key], text, 0.0, 0.0, 0.0, 0.0, kind, value, gradient, line)
 
@@ -186,6 +226,32 @@ class _Picture:
         if vertex.kind == "constant":
             return "input" if vertex.name or vertex.size > 1 else "constant"
         return vertex.kind
+
+    def _vertex_text(self, vertex: Vertex) -> str:
+        """The name of a vertex, and the operation that made it."""
+        operation = vertex.operation.name if vertex.operation else ""
+        function = self.names.of_function(vertex)
+        name = self._within(vertex.name, self._around(self.group[vertex]))
+        words = [to_text(symbol_of(name)) for name in (name, function) if name]
+        return "\n".join(words if function or not operation else [*words, SIGNS.get(operation, operation)])
+
+    def _path(self, scope: Scope) -> str:
+        return self.names.modules.get(id(scope.what)) or scope.name
+
+    def _within(self, name: str, scopes: Sequence[Scope]) -> str:
+        """The path of a parameter or a module from the nearest unfolded module around it."""
+        around = [
+            path for scope in scopes if scope.kind == "module" and scope in self.open and (path := self._path(scope))
+        ]
+        return name.removeprefix(f"{around[-1]}.") if around else name
+
+    def _scope_text(self, scope: Scope) -> str:
+        """The path of a module and its class, or the name of a function."""
+        if scope.kind == "function":
+            return scope.name
+        kind, name = type(scope.what).__name__, self._within(self._path(scope), scope.path[:-1])
+        calls = f" ({scope.call})" if scope.call > 1 else ""
+        return f"{name}{calls}\n{kind}" if name else kind + calls
 
     def _value(self, vertex: Vertex) -> str:
         return _number_text(vertex.value, vertex.shape)
@@ -209,41 +275,52 @@ class _Picture:
         """The unfolded scopes that a box, or a frame, lies in."""
         if isinstance(key, Scope):
             return key.path[:-1]
-        if key.operation is None:  # parameters stand in the frame where all their uses are
-            paths = [self._around(self.group[user]) for user, _ in self.uses[key]]
-            shared = []
-            for scopes in zip(*paths, strict=False):
-                if any(scope is not scopes[0] for scope in scopes):
-                    break
-                shared.append(scopes[0])
-            return tuple(shared) if key.kind == "leaf" else ()
-        return tuple(scope for scope in (key.scope.path if key.scope else ()) if scope in self.open)
+        vertices = self.groups[key].vertices
+        if vertices[0].operation is not None:
+            return tuple(scope for scope in (key.scope.path if key.scope else ()) if scope in self.open)
+        # What a module holds or makes stands in its frame, what it was called with outside.
+        paths = [self._around(self.group[user]) for user, _ in self.uses[vertices[0]]]
+        shared: list[Scope] = []
+        for scopes in zip(*paths, strict=False):
+            if any(scope is not scopes[0] or _is_given(vertices[0], scope) for scope in scopes):
+                break
+            shared.append(scopes[0])
+        return tuple(shared)
 
     # How it is written
 
     def chart(self, direction: str, language: str) -> Chart:
         boxes = {key: _sized(self._box(key)) for key in self.groups}
-        rooms = {key: _room(box) for key, box in boxes.items()}
+        rooms = {key: box.room(direction) for key, box in boxes.items()}
         edges = [*self.edges.values()]
-        labels = max((text_width(edge.label) for edge in edges), default=0.0)
+        gap = 2.4 if direction == "right" else 1.8
+        gap += 1.6 * any(edge.label for edge in edges)
         ends = [(start, end) for start, end, _ in self.edges]
-        found = framed_layout(rooms, ends, self.frames(), direction, layer_gap=2.6 + 0.8 * labels, gap=0.5)
+        found = framed_layout(rooms, ends, self.frames(), direction, layer_gap=gap, gap=0.5)
         vertices = []
         for key, box in boxes.items():
             x, y = found.centres[key]
-            vertices.append(_with(box, x=x, y=y))
+            vertices.append(replace(box, x=x, y=y))
         for i, (edge, way, (start, end)) in enumerate(zip(edges, found.ways, ends, strict=True)):
             if direction == "right":  # up to the boxes, past the room of wider values
                 way[0] = found.centres[start][0] + boxes[start].width / 2, way[0][1]
                 way[-1] = found.centres[end][0] - boxes[end].width / 2, way[-1][1]
-            edges[i] = _with(edge, points=tuple(way))
-        groups = [Group(_scope_text(scope).replace("\n", "  "), *place) for scope, place in found.frames.items()]
-        return Chart([Graph(vertices, edges, groups)], alt=self._alt(language), numbers=self._numbers())
+            edges[i] = replace(edge, points=tuple(way))
+        groups = [Group(self._scope_text(scope).replace("\n", "  "), *place) for scope, place in found.frames.items()]
+        return Chart(
+            [Graph(vertices, edges, groups, direction)],
+            caption=self._caption(direction, language),
+            alt=self._alt(language),
+            numbers=self._numbers(),
+        )
 
     def _numbers(self) -> dict[str, float]:
         root = self.whole.root
         known = root.size == 1 and root.value is not UNKNOWN
         return {"value": float(root.value)} if known else {}
+
+    def _caption(self, direction: str, language: str) -> str:
+        return say(f"graph.{direction}_{'both' if self.gradients else 'values'}", language)
 
     def _alt(self, language: str) -> str:
         operations = sum(v.operation is not None for v in self.whole)
@@ -266,7 +343,7 @@ class _Picture:
                     text = "<br>".join(map(_escaped, filter(None, words)))
                     lines.append(f'{indent}{box.name}{left}"{text}"{right}')
             for scope in [s for s in around if s not in self.groups and around[s] is frame]:
-                text = _escaped(_scope_text(scope).replace("\n", "  "))
+                text = _escaped(self._scope_text(scope).replace("\n", "  "))
                 lines.append(f'{indent}subgraph s{len(lines)}["{text}"]')
                 write(scope, indent + "  ")
                 lines.append(f"{indent}end")
@@ -283,30 +360,22 @@ def _depth(scope: Scope) -> int:
     return sum(s.kind == "module" for s in scope.path)
 
 
-def _ones(vertex: Vertex) -> Any:
-    import numpy
-
-    return numpy.ones(vertex.shape, vertex.dtype)
-
-
-def _with(thing: Any, **changes: Any) -> Any:
-    from dataclasses import replace
-
-    return replace(thing, **changes)
-
-
-def _vertex_text(vertex: Vertex) -> str:
-    operation = SIGNS.get(vertex.operation.name, vertex.operation.name) if vertex.operation else ""
-    return "\n".join(filter(None, (vertex.name, operation)))
+def _is_given(vertex: Vertex, scope: Scope) -> bool:
+    """Whether a value is an argument that a module or a function was called with, and does not belong to it."""
+    waiting = [*scope.arguments]
+    while waiting:
+        given = waiting.pop()
+        if isinstance(given, list | tuple):
+            waiting += given
+        array, node = getattr(given, "_data", given), getattr(given, "_node", None)
+        if array is vertex.value or (node is not None and node is vertex.node):
+            return True
+    return False
 
 
-def _scope_text(scope: Scope) -> str:
-    """The path of a module and its class, or the name of a function."""
-    if scope.kind == "function":
-        return scope.name
-    kind = type(scope.what).__name__
-    name = scope.name if scope.call == 1 else f"{scope.name} ({scope.call})"
-    return f"{name}\n{kind}" if scope.name else kind
+def _width(chart: Chart) -> float:
+    low, high = chart.limits()[0]
+    return high - low
 
 
 def _number_text(value: Any, shape: Iterable[int]) -> str:
@@ -317,10 +386,10 @@ def _number_text(value: Any, shape: Iterable[int]) -> str:
     if type(value) in PYTHON_NUMBERS:
         return short_text(value)
     array = to_numpy(value)
-    if array.dtype.kind not in "fiu":
-        return size
     if array.size == 1:
         return short_text(float(array.reshape(())))
+    if array.dtype.kind != "f":  # labels, and what is true or false
+        return size
     if array.ndim == 1 and array.size <= 3:
         return f"({', '.join(short_text(float(x)) for x in array)})"
     norm = f"‖{short_text(float((array.astype(float) ** 2).sum() ** 0.5))}‖"
@@ -330,13 +399,7 @@ def _number_text(value: Any, shape: Iterable[int]) -> str:
 def _sized(box: Box) -> Box:
     lines = box.text.split("\n")
     width = max(map(text_width, lines)) + 1.4
-    return _with(box, width=max(width, 1.9), height=0.7 + 1.25 * len(lines))
-
-
-def _room(box: Box) -> tuple[float, float]:
-    """The room of a box with its value and gradient, which is as much below as above, so that edges meet its middle."""
-    texts = [SMALL * text_width(text) for text in (box.value, box.gradient)]
-    return max(box.width, *texts), box.height + 2 * ABOVE * any(texts)
+    return replace(box, width=max(width, 1.9), height=0.7 + 1.25 * len(lines))
 
 
 def _escaped(text: str) -> str:

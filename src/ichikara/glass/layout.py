@@ -59,8 +59,8 @@ def layout(
 
     Arguments: ``sizes``, width and height of each vertex, by name; ``edges``, pairs of names, or `Link`;
     ``direction``, in which edges lead, "right" or "down"; ``layer_gap``, between layers; ``gap``, between neighbours in
-    a layer; ``first``, ``last``, the names of vertices that stand in the first layer, where no edge leads to them, and in
-    the last one. Raises UserError for a cycle and for an edge of an unknown vertex.
+    a layer; ``first``, ``last``, the names of vertices that stand in the first layer, as far as no edge leads to them,
+    and in the last one. Raises UserError for a cycle and for an edge of an unknown vertex.
 
     >>> found = layout({"x": (2, 2), "f": (4, 2), "y": (2, 2)}, [("x", "f"), ("f", "y")])
     >>> found.centres
@@ -327,25 +327,29 @@ class _Layers:
         across = self.coordinates()
         lowest = min(x - height / 2 for x, height in zip(across, self.heights, strict=True))
         across = [x - lowest + start for x in across]
+        widths = [max((self.sizes[v][0] for v in layer if v < len(self.names)), default=0.0) for layer in self.layers]
         borders, reached = [], 0.0
-        for at, layer in enumerate(self.layers):
-            width = max((self.sizes[v][0] for v in layer if v < len(self.names)), default=0.0)
+        for at, width in enumerate(widths):
             borders.append((reached, reached + width))
             steepest = max((abs(across[p.target] - across[p.source]) for p in self.pieces[at]), default=0.0)
-            reached += width + self.layer_gap + min(0.12 * steepest, 2 * self.layer_gap)
-        for v, name in enumerate(self.names):
-            whole.centres[name] = sum(borders[self.layer[v]]) / 2, across[v]
+            thin = not all(widths[at : at + 2])  # one of the layers has nothing but points where edges go through
+            room = self.layer_gap * (0.5 if thin else 1.0)
+            reached += width + room + min(0.12 * steepest, 2 * room)
+        middles = []
+        for v, name in enumerate(self.names):  # what nothing leads to stands near to where it leads
+            left, right = borders[self.layer[v]]
+            middles.append((left + right) / 2 if self.come[v] or not self.to[v] else right - self.sizes[v][0] / 2)
+            whole.centres[name] = middles[v], across[v]
         for i, link, path in zip(own, self.links, self.paths, strict=True):
             way = []
             for k, v in enumerate(path):
                 left, right = borders[self.layer[v]]
-                middle = (left + right) / 2
                 first, last = k == 0, k == len(path) - 1
                 y = across[v] + (link.leaves if first else link.enters if last else 0.0)
                 if first:
-                    left = middle + self.sizes[v][0] / 2
+                    left = middles[v] + self.sizes[v][0] / 2
                 if last:
-                    right = middle - self.sizes[v][0] / 2
+                    right = middles[v] - self.sizes[v][0] / 2
                 way += [(left, y), (right, y)]
             whole.ways[i] = _without_middles(way)
         whole.width = max(whole.width, borders[-1][1])

@@ -4,10 +4,13 @@ from typing import Any
 
 import numpy
 
-from ..charts import Graph, Vertex
+from ..charts import Graph, Vertex, text_width
+from ..charts.graph import SMALL
 from .theme import PIXEL, Theme, families
 
 __all__ = ["paint_graph"]
+
+LABEL = 0.8  # the height of an edge's label, that of a box's text being 1
 
 # The outline of a box by kind: its pattern, its width in pixels, and whether its corners are round.
 OUTLINES: dict[str, tuple[Any, float, bool]] = {
@@ -33,13 +36,13 @@ def paint_graph(mark: Graph, ax: Any, theme: Theme) -> None:
     for edge in mark.edges:
         points = numpy.array(edge.points, float)
         _arrow(ax, points, theme, edge.dashed)
-        if edge.label:
-            _write(ax, _middle(points) - (0, 0.15), edge.label, theme.ink2, 0.8 * em, "center", "bottom")
+    for edge, at in zip(mark.edges, _label_places(mark), strict=True):
+        _write(ax, at, edge.label, theme.ink2, LABEL * em, "center", "center")
     for vertex in mark.vertices:
-        _vertex(ax, vertex, theme, em)
+        _vertex(ax, vertex, mark.direction, theme, em)
 
 
-def _vertex(ax: Any, vertex: Vertex, theme: Theme, em: float) -> None:
+def _vertex(ax: Any, vertex: Vertex, direction: str, theme: Theme, em: float) -> None:
     pattern, width, is_round = OUTLINES[vertex.kind]
     style = {
         "edgecolor": theme.axis if vertex.kind in ("operation", "constant") else theme.ink2,
@@ -49,9 +52,12 @@ def _vertex(ax: Any, vertex: Vertex, theme: Theme, em: float) -> None:
     }
     _box(ax, vertex, theme, style, min(vertex.height / 2, 0.9) if is_round else 0.15, 2)
     _write(ax, (vertex.x, vertex.y), vertex.text, theme.ink, em, "center", "center")
-    top, bottom = vertex.y - vertex.height / 2, vertex.y + vertex.height / 2
-    _write(ax, (vertex.x, top - 0.15), vertex.value, theme.texts["a"], 0.86 * em, "center", "bottom")
-    _write(ax, (vertex.x, bottom + 0.15), vertex.gradient, theme.texts["b"], 0.86 * em, "center", "top")
+    right, top, bottom = vertex.x + vertex.width / 2, vertex.y - vertex.height / 2, vertex.y + vertex.height / 2
+    above, below, across = (vertex.x, top - 0.15), (vertex.x, bottom + 0.15), "center"
+    if direction == "down":
+        above, below, across = (right + 0.35, vertex.y - 0.05), (right + 0.35, vertex.y + 0.05), "left"
+    _write(ax, above, vertex.value, theme.texts["a"], SMALL * em, across, "bottom")
+    _write(ax, below, vertex.gradient, theme.texts["b"], SMALL * em, across, "top")
 
 
 def _box(ax: Any, box: Any, theme: Theme, style: dict[str, Any], radius: float, order: int) -> None:
@@ -87,11 +93,40 @@ def _rounded(points: numpy.ndarray) -> tuple[list, list[int]]:
     return [*vertices, points[-1]], [*codes, line]
 
 
-def _middle(points: numpy.ndarray) -> numpy.ndarray:
-    """The point half way along a way."""
+def _label_places(mark: Graph) -> list[Any]:
+    """Where each edge's label stands: beside its edge, away from other edges, boxes and labels."""
+    ways = [_along(numpy.array(edge.points, float)) for edge in mark.edges]
+    every = numpy.concatenate([*ways, numpy.empty((0, 2))])
+    owner = numpy.repeat(numpy.arange(len(ways)), [len(way) for way in ways])
+    taken = [(v.x, v.y, *v.room(mark.direction)) for v in mark.vertices]
+    places = []
+    for i, edge in enumerate(mark.edges):
+        width, height = LABEL * text_width(edge.label), 1.0
+        own, other = ways[i], every[owner != i]
+        best: Any = own[len(own) // 2]
+        least = float("inf")
+        for share in (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8) if edge.label else ():
+            for away in ((0, -0.7), (0, 0.7), (width / 2 + 0.4, 0), (-width / 2 - 0.4, 0)):
+                at = own[int(share * (len(own) - 1))] + away
+                hits = (abs(at - own) < (width / 2 + 0.1, 0.5)).all(1).sum()
+                hits += 2 * (abs(at - other) < (width / 2 + 0.1, 0.5)).all(1).sum()
+                cost = hits + abs(share - 0.5) + 0.1 * (away[1] >= 0)
+                for x, y, w, h in taken:
+                    cost += 20 * (abs(at[0] - x) < (width + w) / 2 and abs(at[1] - y) < (height + h) / 2)
+                if cost < least:
+                    best, least = at, cost
+        places.append(best)
+        if edge.label:
+            taken.append((*best, width, height))
+    return places
+
+
+def _along(points: numpy.ndarray) -> numpy.ndarray:
+    """Points on a way, about a quarter of the text's height apart."""
     steps = numpy.hypot(*numpy.diff(points, axis=0).T)
     reached = numpy.concatenate([[0.0], steps.cumsum()])
-    return numpy.array([numpy.interp(reached[-1] / 2, reached, points[:, i]) for i in range(2)])
+    at = numpy.linspace(0, reached[-1], max(int(reached[-1] / 0.25), 2))
+    return numpy.stack([numpy.interp(at, reached, points[:, i]) for i in range(2)], axis=-1)
 
 
 def _write(ax: Any, at: Any, text: str, colour: str, size: float, across: str, up: str) -> None:
