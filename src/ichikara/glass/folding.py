@@ -42,8 +42,9 @@ class Folded:
         self.gradients = pulled(whole.root, reversed(whole.vertices), self.values) if gradients else {}
         scopes = dict.fromkeys(scope for v in whole if v.scope for scope in v.scope.path)
         deepest = max((_depth(scope) for scope in scopes), default=0)
+        asked = {s for scope in scopes if scope.name in unfold or self._path(scope) in unfold for s in scope.path}
         for level in [depth] if depth is not None else range(deepest, -1, -1):
-            self.open = {s for s in scopes if s.name in unfold or (s.kind == "module" and _depth(s) <= level)}
+            self.open = {s for s in scopes if s in asked or (s.kind == "module" and _depth(s) <= level)}
             self._divide()
             if len(self.groups) <= MOST:
                 break
