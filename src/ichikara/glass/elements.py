@@ -9,9 +9,9 @@ import numpy
 from ..charts import Edge, short_text
 from ..charts import Vertex as Box
 from ..errors import UserError
+from .boxes import SIGNS, kind_of, number_text, pulled
 from .computation import UNKNOWN, Computation, Vertex
 from .drawing import Drawing
-from .folding import SIGNS, kind_of, number_text, pulled
 from .naming import Names, symbol_of
 from .text import to_text
 

@@ -8,10 +8,10 @@ from ..autodiff import Tensor
 from ..charts import Chart, Graph
 from ..errors import choose
 from ..words import say
+from .boxes import Folded, number_text
 from .computation import UNKNOWN, Computation, computation
 from .drawing import Drawing
 from .elements import scalars
-from .folding import Folded, number_text
 from .naming import Names
 from .trace import Trace, trace
 
