@@ -132,10 +132,10 @@ class Vertex:
     def _given(self, values) -> dict[str, Any]:
         """The values of the parameters, as far as they are known."""
         if self.operation.sequence:
-            items = [values[self.inputs[i]] for i in range(len(self.inputs))]
+            items = [values.get(self.inputs[i]) for i in range(len(self.inputs))]
             given: dict[str, Any] = {self.operation.inputs[0]: items}
         else:
-            given = {name: values[source] for name, source in self.inputs.items()}
+            given = {name: values[source] for name, source in self.inputs.items() if source in values}
         given.update(self.options)
         return {name: given[name] for name in self.operation.parameters if name in given}
 

@@ -154,7 +154,7 @@ class ScalarDerivative:
         expression = self._slope(edge)
         if expression is None:
             expression = self.writing.derivative(edge.output, edge.input)
-        if isinstance(expression, Call | Derivative):
+        if isinstance(expression, Derivative) or (isinstance(expression, Call) and expression.function.primes):
             self.atoms[expression] = edge
         return Factor(expression, edge.output, edge.input, not _is_atom(expression))
 
