@@ -160,7 +160,7 @@ def _line(row: Row) -> list[str]:
     margin = " " * len(name)
     found = [f"{name} = {written(row.formula)}"] if row.formula is not None else []
     if row.shapes:
-        found.append(f"{margin}   {'  '.join(row.shapes)}")
+        found.append(f"{row.shapes[0]:<{len(name)}} = {' '.join(row.shapes[1:])}")
     if row.numbers is not None and row.numbers != row.formula and not isinstance(row.numbers, Number):
         found.append(f"{margin} = {written(row.numbers)}")
     value = number_text(row.value)

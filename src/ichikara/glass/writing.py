@@ -107,7 +107,7 @@ class Writing:
     def shown(self, edge: Edge) -> Expression | None:
         """The local derivative as it stands in a product: itself where it is short, else as a function with a prime.
 
-        An argument that has neither a name nor a short expression is left out where that leaves no doubt.
+        An argument without a name or a short expression is left out where that leaves no doubt.
         """
         operation = edge.output.operation
         if is_elementwise(operation) and not self.names.of_function(edge.output):
@@ -118,7 +118,7 @@ class Writing:
         if function is None:
             return None
         primed = Symbol(function.base, function.subscript, function.superscript, function.primes + 1)
-        argument = self.short(edge.input)
+        argument = self.short(edge.input) if edge.input in self.symbols or not edge.input.shape else None
         if argument is None and self._bare.setdefault(primed, edge.output) is edge.output:
             return primed
         return Call(primed, (argument or self.symbol(edge.input),))
