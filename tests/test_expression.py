@@ -223,6 +223,12 @@ def test_text(formula, text):
     assert to_text(parse(formula)) == text
 
 
+def test_numbers_of_an_array_are_written_as_python_s():
+    assert to_text(number(numpy.float64(-0.5)) * numpy.int64(3)) == "(−0.5)·3"
+    assert to_dict(number(numpy.float32(0.5))) == {"kind": "Number", "value": 0.5}
+    assert to_text(number(math.inf) + number(math.nan)) == "∞ + nan"
+
+
 def test_figures_are_as_many_as_asked_for():
     assert to_text(number(-0.123456) * number(1234.5), 3) == "(−0.123)·1.23·10³"
     assert to_text(Number(7), 3) == "7"

@@ -65,10 +65,10 @@ linear.gradient(
     weight=(r"\bar W = \bar Y^\top X", lambda g, x: flatten_rows(g).mT @ flatten_rows(x)),
     bias=(r"\bar b = \sum_i \bar Y_i", lambda g: sum_along(flatten_rows(g), 0)),
 )
-linear.jacobian(
-    x=r"\frac{\partial L}{\partial x} = \frac{\partial L}{\partial y} W",
-    weight=r"\frac{\partial L}{\partial W} = x\;\frac{\partial L}{\partial y}",
-    bias=r"\frac{\partial L}{\partial b} = \frac{\partial L}{\partial y}",
+linear.jacobian(  # of one example
+    x=r"\frac{\partial L}{\partial x} = \frac{\partial L}{\partial y} W, \quad y = W x + b",
+    weight=r"\frac{\partial L}{\partial W} = x\;\frac{\partial L}{\partial y}, \quad y = W x + b",
+    bias=r"\frac{\partial L}{\partial b} = \frac{\partial L}{\partial y}, \quad y = W x + b",
 )
 
 
