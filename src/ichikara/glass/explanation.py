@@ -159,7 +159,7 @@ def _line(row: Row) -> list[str]:
     name = written(row.name)
     margin = " " * len(name)
     found = [f"{name} = {written(row.formula)}"] if row.formula is not None else []
-    if row.shapes:
+    if len(row.shapes) > 1:
         found.append(f"{row.shapes[0]:<{len(name)}} = {' '.join(row.shapes[1:])}")
     if row.numbers is not None and row.numbers != row.formula and not isinstance(row.numbers, Number):
         found.append(f"{margin} = {written(row.numbers)}")

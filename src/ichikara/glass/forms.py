@@ -149,12 +149,13 @@ def _elementwise(edge: Edge, writing: Writing, numbers: Numbers) -> Form | None:
             lambda d: in_layout(_reduced(from_layout(d, shape) * slopes, inner)),
             right=() if inside is None else (inside,),
             scale=shown if constant and shown != Number(1) else None,
-            formulas={} if inside is None else {inside: local},
+            formulas={inside: local} if inside is not None and _is_prime(inside) else {},
         )
     if constant:
         return Form("product", lambda d: d * in_layout(slopes), scale=None if shown == Number(1) else shown)
     if not shape:
-        return Form("product", lambda d: d * slopes, right=(shown,), shapes={shown: (1, 1)}, formulas={shown: local})
+        own = {shown: local} if _is_prime(shown) else {}
+        return Form("product", lambda d: d * slopes, right=(shown,), shapes={shown: (1, 1)}, formulas=own)
     if len(shape) == 1:
         prime = _is_prime(shown)
         factor = shown if prime else Call(Symbol("diag"), (shown,))
@@ -163,7 +164,8 @@ def _elementwise(edge: Edge, writing: Writing, numbers: Numbers) -> Form | None:
         return Form("product", lambda d: d * slopes, right=(factor,), shapes=sizes, formulas={factor: formula} if prime else {})
     factor = transposed(shown) if len(shape) == 2 else shown
     sizes = {factor: row_shape(shape)}
-    return Form("elements", lambda d: d * in_layout(slopes), right=(factor,), shapes=sizes, formulas={shown: local})
+    own = {shown: local} if _is_prime(shown) else {}
+    return Form("elements", lambda d: d * in_layout(slopes), right=(factor,), shapes=sizes, formulas=own)
 
 
 def _pulled_elements(edge: Edge, numbers: Numbers) -> Any:
@@ -286,7 +288,8 @@ def _general(edge: Edge, writing: Writing, numbers: Numbers) -> Form:
     def apply(d):
         return in_layout(_pulled(edge, numbers, from_layout(d, shape)))
 
-    return Form("product", apply, right=(name,), shapes={name: (*shape, *inner)}, formulas={name: None})
+    size = row_shape(inner) if not shape else (*shape, *inner)
+    return Form("product", apply, right=(name,), shapes={name: size}, formulas={name: None})
 
 
 def _reduced(array: Any, shape: tuple[int, ...]) -> Any:

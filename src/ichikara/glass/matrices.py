@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 
 from .computation import Vertex
-from .expression import Derivative, Elementwise, Expression, MatrixProduct, Number, Over, Product, Sum, Symbol, Transpose
+from .expression import Derivative, Elementwise, Expression, MatrixProduct, Number, Over, Product, Quotient, Sum, Symbol, Transpose, parts
 from .forms import ONES, Form, form_of, from_layout, row_shape, transposed
 from .paths import Edge, Paths
 from .simplify import simplify
@@ -139,15 +139,26 @@ class MatrixDerivative:
 
     def _sizes(self, expression: Expression) -> list[tuple[int, ...]]:
         """The shapes of the factors of a product, in their order."""
+        factors = expression.factors if isinstance(expression, Product | MatrixProduct) else (expression,)
+        found = []
+        for factor in factors:
+            if isinstance(factor, MatrixProduct):
+                found += self._sizes(factor)
+            elif size := self._size(factor):
+                found.append(size)
+        return found
+
+    def _size(self, expression: Expression) -> tuple[int, ...] | None:
+        """The shape of a factor, None of a number."""
         if expression in self.shapes:
-            return [self.shapes[expression]]
-        if isinstance(expression, Transpose) and expression.term in self.shapes:
-            return [self.shapes[expression.term][::-1]]
-        if isinstance(expression, MatrixProduct | Elementwise | Product):
-            return [size for factor in expression.factors for size in self._sizes(factor)]
-        if isinstance(expression, Over):
-            return self._sizes(expression.body)
-        return []
+            return self.shapes[expression]
+        if isinstance(expression, Transpose):
+            size = self._size(expression.term)
+            return None if size is None else size[::-1]
+        if isinstance(expression, MatrixProduct | Product):
+            sizes = [size for factor in expression.factors if (size := self._size(factor))]
+            return (sizes[0][0], *sizes[-1][1:]) if sizes else None
+        return next((size for part in parts(expression) if (size := self._size(part))), None)
 
     @property
     def gradient(self) -> Any:
@@ -166,7 +177,7 @@ def _added(chains: list[Chain]) -> Chain:
             break
         common.append(factors[0])
     rests = [chain.factors[len(common) :] for chain in chains]
-    counts = Counter(MatrixProduct.of(rest) if rest else Symbol("I") for rest in rests)
+    counts = Counter(MatrixProduct.of(rest) if rest else Symbol("I") for rest in sorted(rests, key=bool))
     if len(counts) == 1:
         (rest, count), *_ = counts.items()
         factors = tuple(common) if rest == Symbol("I") else (*common, rest)
@@ -178,7 +189,8 @@ def _added(chains: list[Chain]) -> Chain:
 def _times(a: Expression | None, b: Expression | None) -> Expression | None:
     if a is None or b is None:
         return a if b is None else b
-    return simplify(Product((a, b)))
+    above, below = zip(*((x.numerator, x.denominator) if isinstance(x, Quotient) else (x, Number(1)) for x in (a, b)))
+    return simplify(Quotient(simplify(Product(above)), simplify(Product(below))))
 
 
 def _factors(expression: Expression) -> tuple[Expression, ...]:

@@ -59,9 +59,11 @@ def _rows(derivative: MatrixDerivative, writing: Writing, numbers: Numbers) -> t
         seen.add(expression)
         vertices.update({symbol: vertex for vertex, symbol in writing.symbols.items()})
         if expression in derivative.formulas:
-            formula, _ = derivative.formulas[expression]
+            formula, edge = derivative.formulas[expression]
             shape = derivative.shapes.get(expression, ())
             where.append(Row(expression, formula, None, None, [_shape(shape)] if shape else []))
+            stated = writing.stated(edge) if isinstance(expression, Derivative) else []
+            where += [Row(equation.sides[0], equation.sides[-1]) for equation in stated]
             waiting += [] if formula is None else [formula]
         if isinstance(expression, Symbol) and expression in vertices:
             vertex = vertices[expression]

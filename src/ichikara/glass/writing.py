@@ -7,6 +7,7 @@ from .computation import UNKNOWN, Computation, Vertex
 from .expression import (
     Call,
     Derivative,
+    Equation,
     Expression,
     Iverson,
     MatrixProduct,
@@ -17,12 +18,13 @@ from .expression import (
     Symbol,
     Transpose,
     Where,
+    mapped,
     number,
     parts,
     substitute,
     symbols,
 )
-from .local import forward_formula, is_elementwise, letters, local_derivative
+from .local import forward_formula, is_elementwise, letters, local_derivative, stated_derivative
 from .naming import Names, new_letters, symbol_of
 from .paths import Edge
 from .simplify import simplify
@@ -122,6 +124,24 @@ class Writing:
         if argument is None and self._bare.setdefault(primed, edge.output) is edge.output:
             return primed
         return Call(primed, (argument or self.symbol(edge.input),))
+
+    def stated(self, edge: Edge) -> list[Equation]:
+        """What the record of an operation states of its derivative by an input, with the names of what it was applied to."""
+        operation, vertex = edge.output.operation, edge.output
+        if edge.name not in operation.jacobians:
+            return []
+        called = {symbol.base: vertex.inputs[name] for name, symbol in letters(operation).items() if name in vertex.inputs}
+        equations = stated_derivative(operation, edge.name)
+        if vertex.shape:  # of a loss that is one number, the record states the derivative before it is reduced
+            called[letters(operation).output.base] = vertex
+
+        def renamed(expression: Expression) -> Expression:
+            if isinstance(expression, Symbol) and expression.base in called and not expression.superscript:
+                own = self.symbol(called[expression.base])
+                return Symbol(own.base, own.subscript + expression.subscript, own.superscript, own.primes)
+            return mapped(expression, renamed)
+
+        return [renamed(equation) for equation in equations]  # type: ignore[misc]
 
     def derivative(self, of: Vertex, by: Vertex) -> Derivative:
         """The derivative of one vertex by another, as a name."""
