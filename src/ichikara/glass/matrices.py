@@ -8,6 +8,7 @@ import numpy
 
 from .computation import Vertex
 from .expression import Derivative, Elementwise, Expression, MatrixProduct, Number, Over, Product, Quotient, Sum, Symbol, Transpose, parts
+from .folding import Block
 from .forms import ONES, Form, form_of, from_layout, row_shape, transposed
 from .paths import Edge, Paths
 from .simplify import simplify
@@ -159,6 +160,13 @@ class MatrixDerivative:
             sizes = [size for factor in expression.factors if (size := self._size(factor))]
             return (sizes[0][0], *sizes[-1][1:]) if sizes else None
         return next((size for part in parts(expression) if (size := self._size(part))), None)
+
+    @property
+    def norms(self) -> list[tuple[Derivative, float]]:
+        """The length of the derivative by each value that a folded module computed: how the gradient gets back."""
+        blocks = [vertex for vertex in self.paths.vertices if isinstance(vertex.operation, Block)]
+        derivative, root = self.writing.derivative, self.paths.root
+        return [(derivative(root, v), float(numpy.linalg.norm(self._values[v]))) for v in blocks]
 
     @property
     def gradient(self) -> Any:

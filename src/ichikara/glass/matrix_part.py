@@ -6,7 +6,7 @@ import numpy
 
 from .computation import Vertex
 from .explanation import Part, Row, number_text, written
-from .expression import Derivative, Expression, Symbol, parts
+from .expression import Call, Derivative, Expression, Symbol, parts
 from .forms import as_matrix, column_shape, row_shape
 from .matrices import MatrixDerivative
 from .paths import Paths
@@ -26,6 +26,7 @@ def matrix_part(paths: Paths, writing: Writing, numbers: Numbers) -> Part:
         for line in derivative.lines
     ]
     where, values = _rows(derivative, writing, numbers)
+    where += [Row(Call(Symbol("norm"), (name,)), None, None, norm) for name, norm in derivative.norms]
     gradient = numbers.gradients([paths.target]).get(paths.target)
     of, by = writing.symbol(paths.root), writing.symbol(paths.target)
     checks: list[tuple[str, dict[str, Any]]] = [("layout", {})]

@@ -39,7 +39,6 @@ class Writing:
 
     def __init__(self, whole: Computation, names: Names):
         self.whole, self.names, self._consumers = whole, names, whole.consumers()
-        names.give(whole)
         if not whole.root.name:
             whole.root.name = "L"
         self.symbols: dict[Vertex, Symbol] = {v: symbol_of(v.name) for v in whole if v.name}
@@ -81,6 +80,8 @@ class Writing:
         function = self.function(vertex)
         if function is not None:
             return Call(function, tuple(self.written(source, longest) for source in vertex.inputs.values()))
+        if not hasattr(vertex.operation, "formula"):
+            return None
         found = forward_formula(vertex.operation)[0].sides[1]
         if not is_elementwise(vertex.operation) and not is_of_matrices(found):
             return None
