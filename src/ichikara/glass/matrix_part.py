@@ -48,7 +48,7 @@ def _along(target: Vertex, gradient: Any, numbers: Numbers) -> list[tuple[str, d
 
 def _rows(derivative: MatrixDerivative, writing: Writing, numbers: Numbers) -> tuple[list[Row], list[Row]]:
     """The lines of functions, Jacobians and letters, and those of the names that the user gave."""
-    vertices = {symbol: vertex for vertex, symbol in writing.symbols.items()}
+    vertices = writing.vertices
     where: list[Row] = []
     given: list[Row] = []
     waiting: list[Expression] = [line.expression for line in derivative.lines]
@@ -58,7 +58,6 @@ def _rows(derivative: MatrixDerivative, writing: Writing, numbers: Numbers) -> t
         if expression in seen:
             continue
         seen.add(expression)
-        vertices.update({symbol: vertex for vertex, symbol in writing.symbols.items()})
         if expression in derivative.formulas:
             formula, edge = derivative.formulas[expression]
             shape = derivative.shapes.get(expression, ())
