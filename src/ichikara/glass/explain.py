@@ -80,6 +80,11 @@ def explained(
 ) -> Explanation:
     """The explanation of a computation that has run. Arguments: as of `explain`."""
     language = language_of(language)
+    if found.loss.size != 1:
+        raise UserError(
+            f"the derivative of a single number is explained, and this tensor has shape {found.loss.shape}; "
+            "reduce it first (sum(), mean()), or choose an element (t[0])"
+        )
     names = Names(found.variables, found.modules)
     whole = computation(found.loss, found.trace, constants=names.constants)
     names.give(whole)
@@ -116,6 +121,7 @@ def _targets(whole: Computation, wrt: Any) -> list[Vertex]:
         return [target for one in wrt for target in _targets(whole, one)]
     if isinstance(wrt, str):
         named = {vertex.name: vertex for vertex in whole if vertex.name}
+        wrt = next((name for name in (wrt, f"model.{wrt}") if name in named), wrt)
         if wrt not in named:
             raise UserError(f"nothing in this computation is called '{wrt}'{did_you_mean(wrt, named)} It has: {listed(named)}")
         return [named[wrt]]

@@ -101,6 +101,15 @@ class Writing:
             return found.function
         return None if _is_plain(found) else Symbol(operation.name)
 
+    def _primed(self, vertex: Vertex) -> Symbol | None:
+        """The symbol of the derivative of a function of one value; None for an operation on several."""
+        function = self.function(vertex)
+        if function is None and is_elementwise(vertex.operation) and len(vertex.operation.rules) == 1:
+            function = Symbol(vertex.operation.name)
+        if function is None:
+            return None
+        return Symbol(function.base, function.subscript, function.superscript, function.primes + 1)
+
     def local(self, edge: Edge) -> Expression | None:
         """The local derivative of an operation, as its record says it; None where it says none of elements."""
         operation = edge.output.operation
@@ -118,10 +127,9 @@ class Writing:
             found = local_derivative(operation, edge.name)
             if _is_plain(self._constants(found, edge.output)):
                 return self.local(edge)
-        function = self.function(edge.output)
-        if function is None:
+        primed = self._primed(edge.output)
+        if primed is None:
             return None
-        primed = Symbol(function.base, function.subscript, function.superscript, function.primes + 1)
         argument = self.short(edge.input) if edge.input in self.symbols or not edge.input.shape else None
         if argument is None and edge.input.shape and self._bare.setdefault(primed, edge.output) is edge.output:
             return primed
