@@ -3,6 +3,7 @@
 import json
 import math
 import warnings
+from xml.etree import ElementTree
 
 import numpy
 import pytest
@@ -38,6 +39,7 @@ from ichikara.glass.expression import (
     to_dict,
 )
 from ichikara.glass.latex import to_latex
+from ichikara.glass.mathml import to_mathml
 from ichikara.glass.parse import FormulaError, parse
 from ichikara.glass.simplify import simplify
 from ichikara.glass.text import to_text
@@ -221,6 +223,12 @@ def test_text(formula, text):
     assert to_text(parse(formula)) == text
 
 
+def test_numbers_of_an_array_are_written_as_python_s():
+    assert to_text(number(numpy.float64(-0.5)) * numpy.int64(3)) == "(−0.5)·3"
+    assert to_dict(number(numpy.float32(0.5))) == {"kind": "Number", "value": 0.5}
+    assert to_text(number(math.inf) + number(math.nan)) == "∞ + nan"
+
+
 def test_figures_are_as_many_as_asked_for():
     assert to_text(number(-0.123456) * number(1234.5), 3) == "(−0.123)·1.23·10³"
     assert to_text(Number(7), 3) == "7"
@@ -261,3 +269,38 @@ def test_substituting():
     x = Symbol("x")
     assert to_text(substitute(parse("x^2 + y_x"), {x: Symbol("t")})) == "t² + yₜ"
     assert symbols(parse(r"\tanh(b) a + b")) == [Symbol("b"), Symbol("a")]
+
+
+# --- MathML -----------------------------------------------------------------------------------------------------------
+
+_CHILDREN = {"msup": 2, "msub": 2, "msubsup": 3, "mfrac": 2, "mover": 2, "munder": 2, "math": 1}
+_LEAVES = {"mi", "mn", "mo", "mtext"}
+
+
+def _check(element):
+    """Raise AssertionError where an element has not what MathML Core says it has."""
+    assert element.tag in {*_CHILDREN, *_LEAVES, "mrow", "msqrt", "mspace"}
+    assert len(element) == _CHILDREN.get(element.tag, len(element)), element.tag
+    if element.tag in _LEAVES:
+        assert not len(element)
+        assert element.text
+    else:
+        assert not (element.text or "").strip()
+        assert element.tag == "mspace" or len(element)
+    for child in element:
+        assert not (child.tail or "").strip()
+        _check(child)
+
+
+@given(TREES)
+@settings(max_examples=200, deadline=None)
+def test_mathml_has_the_elements_that_its_specification_asks_for(tree):
+    _check(ElementTree.fromstring(to_mathml(tree)))
+
+
+def test_mathml():
+    assert to_mathml(parse(r"\bar y\,[a < b]"), display=True) == (
+        '<math display="block"><mrow><mover accent="true"><mi>y</mi><mo>¯</mo></mover><mo>\u2062</mo>'
+        '<mspace width="0.17em"/><mrow><mo>[</mo><mrow><mi>a</mi><mo>&lt;</mo><mi>b</mi></mrow><mo>]</mo></mrow>'
+        "</mrow></math>"
+    ).replace("\u2062", "&#x2062;")

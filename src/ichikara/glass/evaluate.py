@@ -235,7 +235,7 @@ class _Evaluation:
             if all(self.all(conditions)):
                 found.append(self.value(node.body))
         self.known = before
-        return _OVER[node.operator](found, axis=0) if found else 0.0 if node.operator == "sum" else 1.0
+        return _OVER[node.operator](found, axis=0)
 
     def length(self, node: Expression, index: Expression) -> int:
         """How far an index goes: the length of the axis that it stands for in an array of known values."""

@@ -90,6 +90,8 @@ class Number(Expression):
     value: int | float
 
     def __post_init__(self):
+        if type(self.value) not in (int, float):  # an array library's number is written as Python's
+            object.__setattr__(self, "value", getattr(self.value, "item", lambda: int(self.value))())
         if not (isfinite(self.value) and self.value >= 0):
             raise ValueError(f"a Number is finite and at least 0; write number({self.value!r})")
 
@@ -315,13 +317,13 @@ def mapped(expression: Expression, function: Callable[[Expression], Expression])
     """The same expression made of what the function gives for each of its parts, a symbol's indices among them."""
     changed, values = False, []
     for name in _FIELDS[type(expression)]:
-        value = getattr(expression, name)
-        new = value
+        value = new = getattr(expression, name)
         if isinstance(value, Expression):
             new = function(value)
+            changed = changed or new is not value
         elif isinstance(value, tuple) and value and isinstance(value[0], Expression):
             new = tuple(map(function, value))
-        changed = changed or (new is not value and new != value)
+            changed = changed or any(a is not b for a, b in zip(new, value, strict=True))
         values.append(new)
     return type(expression)(*values) if changed else expression
 
@@ -333,9 +335,14 @@ def substitute(expression: Expression, replacements: Mapping[Expression, Express
     >>> substitute(x + 1, {x: Number(3)}) == Number(3) + 1
     True
     """
-    if expression in replacements:
-        return replacements[expression]
-    return mapped(expression, lambda part: substitute(part, replacements))
+    kinds = set(map(type, replacements))
+
+    def replaced(part):
+        if type(part) in kinds and part in replacements:
+            return replacements[part]
+        return mapped(part, replaced)
+
+    return replaced(expression)
 
 
 def symbols(expression: Expression) -> list[Symbol]:

@@ -49,7 +49,14 @@ LETTERS = {f"\\{name}": letter for name, letter in GREEK.items()} | {
 FUNCTIONS = {
     f"\\{name}": name
     for name in ("arccos", "arcsin", "arctan", "cos", "cosh", "exp", "ln", "max", "min", "sin", "sinh")
-} | {r"\tan": "tan", r"\tanh": "tanh", r"\log_{2}": "log2", r"\log_{10}": "log10", r"\neg": "not", r"\sim": "invert"}
+} | {
+    r"\tan": "tan",
+    r"\tanh": "tanh",
+    r"\log_{2}": "log2",
+    r"\log_{10}": "log10",
+    r"\neg": "not",
+    r"\mathord{\sim}": "invert",
+}
 RELATIONS = {"=": "=", r"\ne": "≠", "<": "<", r"\le": "≤", ">": ">", r"\ge": "≥", r"\in": "∈"}
 LOGICAL = {
     r"\wedge": "∧",

@@ -15,7 +15,7 @@ from ..nn.module import Module
 from .computation import Computation, Vertex
 from .expression import Number, Symbol
 
-__all__ = ["Names", "letters", "named", "symbol_of"]
+__all__ = ["Names", "named", "new_letters", "symbol_of"]
 
 _GIVEN = "(name)"  # beside what a node saved: no parameter has such a name, and it goes when the graph goes
 _FUNCTION = "(name of the function)"
@@ -76,6 +76,7 @@ class Names:
         self.arrays: dict[int, str] = {}
         self.modules: dict[int, str] = {}
         self.operations: dict[Any, str] = {}
+        self.constants: list[Any] = []  # the arrays of tensors without a gradient
         self._held: list[Any] = []  # so that no other array gets the id of one of these
         for tensor, name in [(reference(), name) for reference, name in [*_leaves.values()]]:
             if tensor is not None:
@@ -139,6 +140,8 @@ class Names:
         node = tensor.leaf_node()
         if node is not None:
             self.nodes.setdefault(node, name)
+        else:
+            self.constants.append(tensor._data)
         self.arrays.setdefault(id(tensor._data), name)
         self._held.append(tensor._data)
 
@@ -212,9 +215,9 @@ def _indices(*words: str) -> tuple:
     return tuple(Number(int(word)) if word.isdigit() else Symbol(word) for word in words if word)
 
 
-def letters(taken: Callable[[str], bool]) -> Iterator[str]:
-    """Names for what has none: letters, and then letters with numbers."""
+def new_letters(taken: Callable[[str], bool]) -> Iterator[str]:
+    """Names for what has none: letters that the records do not use as indices, and then letters with numbers."""
     for number in count():
-        for letter in "abcdeghkmnpqrstvz":
+        for letter in "abghstvz":
             if not taken(name := f"{letter}{number or ''}"):
                 yield name

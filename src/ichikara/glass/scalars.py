@@ -151,10 +151,12 @@ class ScalarDerivative:
 
     def _local(self, edge: Edge) -> Factor:
         """A local derivative as a factor."""
-        expression = self._slope(edge)
-        if expression is None:
-            expression = self.writing.derivative(edge.output, edge.input)
-        if isinstance(expression, Call | Derivative):
+        expression = self._slope(edge) or self.writing.local(edge)
+        if expression is None:  # no formula of elements: the slope of the operation by its own name, as ∂matmul/∂a
+            own = Symbol(edge.output.operation.name, (Symbol(str(edge.name)),))
+            expression = Derivative(own, self.writing.symbol(edge.input))
+        function = expression.function if isinstance(expression, Call) else expression
+        if isinstance(expression, Derivative) or (isinstance(function, Symbol) and function.primes):
             self.atoms[expression] = edge
         return Factor(expression, edge.output, edge.input, not _is_atom(expression))
 

@@ -16,7 +16,7 @@ _SEPARATES = {r"\,"}  # it separates factors all the same
 _TOKEN = re.compile(
     r"\s*(?P<text>"
     r"(?:\d+(?:\.\d+)?)(?:\s*\\times\s*10\^\{-?\d+\})?"
-    r"|\\(?:mathit|operatorname|text|mathbf|mathbin|mathrm)\s*\{(?:\\.|[^{}\\])*\}"
+    r"|\\(?:mathit|operatorname|text|mathbf|mathbin|mathord)\s*\{(?:\\.|[^{}\\])*\}"
     r"|\\[a-zA-Z]+|\\.|.)",
     re.DOTALL,
 )
