@@ -13,9 +13,10 @@ import ichikara
 from ichikara import nn
 from ichikara.charts import short_text
 from ichikara.errors import UserError
+from ichikara.glass import lecture
 from ichikara.glass.graph import graph, mermaid
+from ichikara.glass.lecture import net_of_matrices, net_of_neurons
 from ichikara.glass.naming import named
-from ichikara.glass.trace import trace
 
 RNG = numpy.random.default_rng(0)
 
@@ -51,42 +52,40 @@ def check_layout(chart):
     json.dumps(chart.to_dict(), allow_nan=False)
 
 
-def lecture_net():
-    """The lecture's net of two inputs, two hidden neurons and one output, in numbers."""
-    x = [leaf(0.5, "x_0"), leaf(-1.0, "x_1")]
-    w0 = [[leaf(0.1, "w^0_{00}"), leaf(0.4, "w^0_{01}")], [leaf(-0.3, "w^0_{10}"), leaf(0.2, "w^0_{11}")]]
-    w1 = [leaf(0.7, "w^1_{00}"), leaf(-0.5, "w^1_{01}")]
-    f0, f1 = named("f^0", ichikara.sigmoid), named("f^1", ichikara.sigmoid)
-    o = []
-    for i in range(2):
-        u = named(f"u^0_{i}", w0[i][0] * x[0] + w0[i][1] * x[1])
-        o.append(named(f"o^0_{i}", f0(u)))
-    u = named("u^1_0", w1[0] * o[0] + w1[1] * o[1])
-    loss = named("L", (named("o", f1(u)) - 1.0) ** 2)
-    return loss, [*x, *w0[0], *w0[1], *w1]
-
-
 def test_the_lecture_net():
-    loss, leaves = lecture_net()
-    chart = graph(loss, steps=False)
+    chart = graph(net_of_neurons, steps=False)
     check_layout(chart)
-    assert {"x₀", "x₁", "w⁰₀₁", "u⁰₀", "o⁰₀\nf⁰", "u¹₀", "o\nf¹", "L"} <= {vertex.text for vertex in boxes(chart)}
-    loss.backward()
-    for tensor, text in zip(leaves, ("x₀", "x₁", "w⁰₀₀", "w⁰₀₁", "w⁰₁₀", "w⁰₁₁", "w¹₀₀", "w¹₀₁"), strict=True):
-        assert box(chart, text).gradient == short_text(float(tensor.grad))
-        assert box(chart, text).value == short_text(float(tensor))
+    names = ["x₀", "x₁", "w⁰₀₀", "w⁰₀₁", "w⁰₁₀", "w⁰₁₁", "w¹₀₀", "w¹₀₁"]
+    assert {*names, "u⁰₀", "o⁰₀\nf⁰", "u¹₀", "o\nf¹", "L"} <= {vertex.text for vertex in boxes(chart)}
+    w0, w1, x, target = lecture.HIDDEN, lecture.OUTPUT, lecture.INPUTS, lecture.TARGET
+    sigmoid = lambda u: 1 / (1 + numpy.exp(-u))
+    hidden = [sigmoid(w0[i][0] * x[0] + w0[i][1] * x[1]) for i in range(2)]
+    out = sigmoid(w1[0] * hidden[0] + w1[1] * hidden[1])
+    back = 2 * (out - target) * out * (1 - out)
+    assert box(chart, "L").value == short_text((out - target) ** 2)
+    assert box(chart, "u¹₀").gradient == short_text(back)
+    assert box(chart, "w¹₀₁").gradient == short_text(back * hidden[1])
+    first = back * w1[0] * hidden[0] * (1 - hidden[0])
+    assert box(chart, "w⁰₀₁").value == short_text(w0[0][1])
+    assert box(chart, "w⁰₀₁").gradient == short_text(first * x[1])
     edges = {(edge.source, edge.target) for edge in chart.marks[0].edges}
     assert (box(chart, "w⁰₀₁").name, box(chart, "u⁰₀").name) in edges
     assert (box(chart, "w⁰₀₁").name, box(chart, "u⁰₁").name) not in edges
 
 
+def test_the_lecture_net_in_matrices():
+    chart = graph(net_of_matrices, steps=False)
+    check_layout(chart)
+    assert {"x", "W⁰", "u⁰\n@", "o⁰\nf⁰", "W¹"} <= {vertex.text for vertex in boxes(chart)}
+    assert box(chart, "W⁰").value.startswith("2×2  ‖")
+
+
 def test_what_is_not_computed_is_absent():
-    loss, _leaves = lecture_net()
-    chart = graph(loss, gradients=False)
+    chart = graph(net_of_neurons, gradients=False)
     assert all(vertex.gradient == "" for vertex in boxes(chart))
-    chart = graph(loss)
-    target = box(chart, "1")  # no gradient flows to a constant
-    assert (target.kind, target.gradient) == ("constant", "")
+    chart = graph(net_of_neurons)
+    target = box(chart, "y")  # no gradient flows to a constant
+    assert (target.kind, target.value, target.gradient) == ("input", "1", "")
     assert [edge.dashed for edge in chart.marks[0].edges if edge.source == target.name] == [True]
 
 
@@ -246,11 +245,9 @@ def test_scalars_of_a_small_net():
 
 def test_lines_of_the_code():
     x = leaf([1.0, 2.0])
-    with trace() as seen:
-        loss = (x * x).sum()
-    assert {
-        vertex.line.rpartition(":")[0][-13:] for vertex in boxes(graph(loss, seen)) if vertex.kind != "parameter"
-    } == {"test_graph.py"}
+    chart = graph(lambda: (x * x).sum())
+    lines = {vertex.line.rpartition(":")[0][-13:] for vertex in boxes(chart) if vertex.kind != "parameter"}
+    assert lines == {"test_graph.py"}
 
 
 def test_mermaid():

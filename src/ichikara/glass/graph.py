@@ -7,13 +7,13 @@ from typing import Any
 from ..autodiff import Tensor
 from ..charts import Chart, Graph
 from ..errors import choose
-from ..words import say
+from ..words import language_of, say
 from .boxes import Folded, number_text
 from .computation import UNKNOWN, Computation, computation
 from .drawing import Drawing
 from .elements import scalars
 from .naming import Names
-from .trace import Trace, trace
+from .run import Run, run
 
 __all__ = ["graph", "mermaid"]
 
@@ -25,8 +25,7 @@ VIEWS = {
 
 
 def graph(
-    loss: Tensor | Callable[[], Tensor],
-    seen: Trace | None = None,
+    loss: Tensor | Callable[[], Tensor] | Run,
     *,
     view: str = "matrices",
     gradients: bool = True,
@@ -34,19 +33,18 @@ def graph(
     steps: bool = True,
     unfold: Collection[str] = (),
     depth: int | None = None,
-    names: Names | None = None,
     direction: str | None = None,
-    language: str = "en",
+    language: str | None = None,
 ) -> Chart:
     """The computation of a tensor as a chart: a box for each operation, its value above it, its gradient below it.
 
-    Arguments: ``loss``, the tensor, or a function that computes it; ``seen``, a `Trace` of its computation, which knows
-    modules, constants and lines; ``view``, "matrices", a box for each array, or "scalars", a box for each number;
+    Arguments: ``loss``, the tensor, or a function without arguments that computes one, of which more is known: modules,
+    constants and lines; ``view``, "matrices", a box for each array, or "scalars", a box for each number;
     ``gradients``, whether gradients are computed and shown; ``local``, whether edges between numbers carry local
     derivatives; ``steps``, whether operations whose result has no name are boxes of their own; ``unfold``, the paths of
     modules, or the names of functions, of which the inside is shown; ``depth``, how many modules around each other are
-    unfolded, by default as many as leave at most 16 boxes; ``names``, by default those in the caller's variables;
-    ``direction``, "right" or "down", by default "right" unless that is too wide for a page; ``language``, of the words.
+    unfolded, by default as many as leave at most 16 boxes; ``direction``, "right" or "down", by default "right" unless
+    that is too wide for a page; ``language``, of the words.
 
     The boxes have the names that `explain` writes, and the lines of the code that computed them. Raises UserError where
     `backward` has freed the graph, and for more scalars than can be drawn.
@@ -57,7 +55,8 @@ def graph(
     [('x', '2', '4'), ('×', '4', '1')]
     """
     choose("view", view, VIEWS)
-    whole, names = _computed(loss, seen, names, sys._getframe(1))
+    language = language_of(language)
+    whole, names = _computed(loss, sys._getframe(1))
     drawing = _drawing(whole, names, view, gradients, local, steps, unfold, depth)
     if direction is not None:
         return _chart(drawing.graph(direction), whole, gradients, language)
@@ -68,8 +67,7 @@ def graph(
 
 
 def mermaid(
-    loss: Tensor | Callable[[], Tensor],
-    seen: Trace | None = None,
+    loss: Tensor | Callable[[], Tensor] | Run,
     *,
     view: str = "matrices",
     gradients: bool = True,
@@ -77,7 +75,6 @@ def mermaid(
     steps: bool = True,
     unfold: Collection[str] = (),
     depth: int | None = None,
-    names: Names | None = None,
     direction: str = "right",
 ) -> str:
     """The computation of a tensor as text that Mermaid draws, as many pages and editors do. Arguments: as of `graph`.
@@ -91,17 +88,15 @@ def mermaid(
       v0 --> v1
     """
     choose("view", view, VIEWS)
-    whole, names = _computed(loss, seen, names, sys._getframe(1))
+    whole, names = _computed(loss, sys._getframe(1))
     return _drawing(whole, names, view, gradients, local, steps, unfold, depth).mermaid(direction)
 
 
-def _computed(loss: Any, seen: Trace | None, names: Names | None, frame: Any) -> tuple[Computation, Names]:
+def _computed(loss: Any, frame: Any) -> tuple[Computation, Names]:
     """The computation of a tensor, with names. Arguments: ``frame``, whose variables are looked through."""
-    if not isinstance(loss, Tensor):
-        with trace() as seen:
-            loss = loss()
-    whole = computation(loss, seen, unfuse=False)
-    names = names or Names((frame.f_locals, frame.f_globals), seen.roots.values() if seen is not None else ())
+    found = loss if isinstance(loss, Run) else run(loss, [frame.f_locals, frame.f_globals])
+    whole = computation(found.loss, found.trace, unfuse=False)
+    names = Names(found.variables, found.modules)
     names.give(whole)
     return whole, names
 
