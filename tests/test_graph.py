@@ -243,6 +243,14 @@ def test_scalars_of_a_small_net():
         graph(lambda: nn.Linear(20, 20)(array(20)).sum(), view="scalars")
 
 
+def test_both_forms_of_the_lecture_net_have_the_same_numbers():
+    one, other = graph(net_of_neurons, steps=False), graph(net_of_matrices, view="scalars")
+    for text in ("x₀", "x₁"):
+        assert (box(one, text).value, box(one, text).gradient) == (box(other, text).value, box(other, text).gradient)
+    assert box(one, "w⁰₁₀").gradient == box(other, "W⁰₁₀").gradient
+    assert box(one, "o⁰₁\nf⁰").gradient == box(other, "o⁰₁\nf⁰").gradient
+
+
 def test_lines_of_the_code():
     x = leaf([1.0, 2.0])
     chart = graph(lambda: (x * x).sum())

@@ -1,6 +1,7 @@
 """A computation in numbers: a box for each element of each array, and an edge where one depends on another."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..errors import UserError
 from .boxes import SIGNS, kind_of, number_text, pulled
 from .computation import UNKNOWN, Computation, Vertex
 from .drawing import Drawing
+from .expression import Number
 from .naming import Names, symbol_of
 from .text import to_text
 
@@ -68,8 +70,9 @@ def _at(array: Any, index: tuple[int, ...]) -> Any:
 
 def _text(vertex: Vertex, index: tuple[int, ...], names: Names) -> str:
     """The name of an element, with the indices along axes that have several; and the operation that made it."""
-    places = "".join(f"[{i}]" for i, length in zip(index, vertex.shape, strict=True) if length > 1)
-    name = to_text(symbol_of(vertex.name.rpartition(".")[2] + places)) if vertex.name else ""
+    symbol = symbol_of(vertex.name.rpartition(".")[2])
+    places = (Number(i) for i, length in zip(index, vertex.shape, strict=True) if length > 1)
+    name = to_text(replace(symbol, subscript=(*symbol.subscript, *places))) if vertex.name else ""
     operation = vertex.operation.name if vertex.operation else ""
     function = names.of_function(vertex)
     sign = to_text(symbol_of(function)) if function else SIGNS.get(operation, operation)
@@ -88,10 +91,10 @@ def _dependencies(vertex: Vertex, name: Any, values: Mapping[Vertex, Any]):
             if end == start or source.shape != vertex.shape:
                 yield end, start, None
         return
-    slopes = _jacobian(vertex, name, values)
-    depends = slopes != 0
     draws = numpy.random.default_rng(0)
-    with numpy.errstate(all="ignore"):
+    with numpy.errstate(all="ignore"):  # a function may be undefined at what is drawn, or have no slope in a constant
+        slopes = _jacobian(vertex, name, values)
+        depends = slopes != 0
         for sign in SIGNS_DRAWN:
             other = {v: _drawn(values[v], sign, draws) for v in vertex.inputs.values()}
             other[vertex] = vertex.compute(other)
