@@ -99,13 +99,10 @@ def _dependencies(vertex: Vertex, name: Any, values: Mapping[Vertex, Any]):
             other = {v: _drawn(values[v], sign, draws) for v in vertex.inputs.values()}
             other[vertex] = vertex.compute(other)
             depends |= _jacobian(vertex, name, other) != 0
-    for end, start in zip(*numpy.nonzero(depends.reshape(vertex.size, source.size)), strict=True):
-        slope = float(slopes.reshape(vertex.size, source.size)[end, start])
-        yield (
-            tuple(map(int, numpy.unravel_index(end, vertex.shape))),
-            (tuple(map(int, numpy.unravel_index(start, source.shape)))),
-            slope,
-        )
+    axes = len(vertex.shape)
+    for index in map(tuple, numpy.argwhere(depends).tolist()):
+        slope = float(slopes[index])
+        yield index[:axes], index[axes:], slope if numpy.isfinite(slope) else None
 
 
 def _jacobian(vertex: Vertex, name: Any, values: Mapping[Vertex, Any]) -> numpy.ndarray:
