@@ -19,8 +19,8 @@ class Axis:
 
     Arguments: ``label``, what it measures; ``unit``; ``scale``, "linear" or "log"; ``limits``, (from, to), by default
     those of the marks, and None for one of them that of the marks; ``names``, of the whole numbers from 0, where these
-    stand for kinds and not for amounts; ``whole``, whether only whole numbers have a meaning, such as steps; ``down``,
-    whether numbers of an upright axis grow downwards, as rows of a table do.
+    stand for kinds and not for amounts; ``whole``, whether only whole numbers have a meaning, such as steps; ``percent``,
+    whether numbers are fractions whose ticks say percentages; ``down``, whether numbers of an upright axis grow downwards, as rows of a table do.
     """
 
     label: str = ""
@@ -29,6 +29,7 @@ class Axis:
     limits: tuple[float | None, float | None] | None = None
     names: Sequence[str] = ()
     whole: bool = False
+    percent: bool = False
     down: bool = False
 
     def __post_init__(self):
@@ -53,6 +54,9 @@ class Axis:
         """The ticks between two numbers: the names, or at most five numbers."""
         if len(self.names):
             return [Tick(float(i), name) for i, name in enumerate(self.names) if low <= i <= high]
+        if self.percent:
+            found = ticks_between(100 * low, 100 * high, self.scale)
+            return [Tick(at / 100, f"{text}%") for at, text in found]
         return ticks_between(low, high, self.scale, self.whole)
 
 

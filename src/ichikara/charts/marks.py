@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from numpy import ndarray
+
 __all__ = ["INKS", "Area", "Arrows", "Bars", "Dots", "Images", "Label", "Line", "Mark", "Raster", "Rule"]
 
 INKS = {
@@ -14,7 +16,7 @@ INKS = {
 }
 """The inks of marks, and what each is used for. A drawing chooses the colours, in light and dark."""
 
-Numbers = Sequence[float]
+Numbers = Sequence[float] | ndarray
 
 
 @dataclass(frozen=True, kw_only=True)

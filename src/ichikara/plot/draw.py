@@ -33,10 +33,16 @@ MISSING = "Glyph .* missing from"  # what Matplotlib warns of, once for each let
 _LOCK = threading.Lock()  # Matplotlib's settings are shared by all threads
 
 
-def draw(chart: Chart | Sequence[Chart], theme: str = "light", columns: int | None = None) -> Any:
+def draw(
+    chart: Chart | Sequence[Chart],
+    theme: str = "light",
+    columns: int | None = None,
+    size: tuple[float, float] | None = None,
+) -> Any:
     """Draw a chart, or several side by side; returns a Matplotlib figure.
 
-    Arguments: ``theme``, "light" or "dark"; ``columns``, charts in a row, by default all of them up to three.
+    Arguments: ``theme``, "light" or "dark"; ``columns``, charts in a row, by default all of them up to three; ``size``,
+    width and height of the axes in pixels, of which an inch has 96, for charts that could have any.
 
     >>> from ichikara.charts import Axis, Chart, Line
     >>> figure = draw(Chart([Line([1, 2, 3], [0.9, 0.4, 0.2], ink="a")], Axis("epoch"), Axis("loss")))
@@ -52,7 +58,10 @@ def draw(chart: Chart | Sequence[Chart], theme: str = "light", columns: int | No
     if not charts:
         raise UserError("draw() was given no chart")
     across = min(columns or 3, len(charts))
-    places = [Place(one, ALONE if len(charts) == 1 else TOGETHER) for one in charts]
+    places = [Place(one, size or (ALONE if len(charts) == 1 else TOGETHER)) for one in charts]
+    for row in (places[i : i + across] for i in range(0, len(places), across)):
+        for place in row:
+            place.lower(max(other.top for other in row))  # so that axes side by side begin at the same height
     widths = [max(place.width for place in places[i::across]) for i in range(across)]
     heights = [max(place.height for place in places[i : i + across]) for i in range(0, len(charts), across)]
     figure = Figure(figsize=(sum(widths) / DPI, sum(heights) / DPI), dpi=DPI, facecolor=tokens.paper)

@@ -10,16 +10,27 @@ from typing import Any
 
 import numpy
 
+from .theme import THEMES
+
 __all__ = ["inline_png", "inline_svg"]
 
 _LOCK = threading.Lock()  # Matplotlib's settings are shared by all threads
 
-# Black, white and the two colours of the curves are the page's to choose, so that they suit light and dark.
+# The colours of drawings are the page's to choose, so that they suit light and dark.
+_LIGHT = THEMES["light"]
 _VARIABLES = {
     "#000000": "currentColor",
     "#ffffff": "var(--page, #ffffff)",
     "#4269d0": "var(--blue, #4269d0)",
     "#ff725c": "var(--orange, #ff725c)",
+    _LIGHT.ink: "currentColor",
+    _LIGHT.paper: f"var(--page, {_LIGHT.paper})",
+    _LIGHT.ink2: f"var(--quiet, {_LIGHT.ink2})",
+    _LIGHT.axis: f"var(--axis, {_LIGHT.axis})",
+    _LIGHT.rule: f"var(--rule, {_LIGHT.rule})",
+    _LIGHT.inks["a"]: f"var(--blue, {_LIGHT.inks['a']})",
+    _LIGHT.inks["b"]: f"var(--orange, {_LIGHT.inks['b']})",
+    _LIGHT.texts["b"]: f"var(--orange-text, {_LIGHT.texts['b']})",
 }
 
 

@@ -51,6 +51,11 @@ class Place:
         self.caption = wrapped(chart.caption, (self.width - 2 * EDGE) / TEXT)
         self.height = self.top + up + bottom + (20 * len(self.caption) + 8) * bool(self.caption)
 
+    def lower(self, top: float) -> None:
+        """Leave more room above the axes."""
+        self.height += top - self.top
+        self.top = top
+
     def _axes_size(self) -> tuple[float, float]:
         chart = self.chart
         (left, right), (bottom, top) = self.limits
