@@ -79,6 +79,11 @@ def test_one_limit_alone_can_be_asked_for():
     assert 2 < high < 2.2
 
 
+def test_a_fraction_has_percentages_at_its_ticks():
+    axis = Axis("accuracy", percent=True)
+    assert axis.ticks(0.905, 0.955) == [(0.91, "91%"), (0.92, "92%"), (0.93, "93%"), (0.94, "94%"), (0.95, "95%")]
+
+
 def test_limits_beyond_the_marks_are_kept():
     assert Chart([Line([0, 1], [1.0, 2.0])], Axis(), Axis(limits=(5, None))).limits()[1][0] == 5
 

@@ -19,8 +19,9 @@ class Axis:
 
     Arguments: ``label``, what it measures; ``unit``; ``scale``, "linear" or "log"; ``limits``, (from, to), by default
     those of the marks, and None for one of them that of the marks; ``names``, of the whole numbers from 0, where these
-    stand for kinds and not for amounts; ``whole``, whether only whole numbers have a meaning, such as steps; ``percent``,
-    whether numbers are fractions whose ticks say percentages; ``down``, whether numbers of an upright axis grow downwards, as rows of a table do.
+    stand for kinds and not for amounts; ``whole``, whether only whole numbers have a meaning, such as steps;
+    ``percent``, whether numbers are fractions whose ticks say percentages; ``down``, whether numbers of an upright axis
+    grow downwards, as rows of a table do.
     """
 
     label: str = ""

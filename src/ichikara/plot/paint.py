@@ -34,7 +34,8 @@ def _(mark: Line, ax, theme):
     ax.plot(x, y, **_style(mark, theme), solid_joinstyle="round", clip_on=True)
     near = numpy.isfinite(numpy.concatenate([[numpy.nan], y, [numpy.nan]]))
     alone = near[1:-1] & ~near[:-2] & ~near[2:]  # a point without neighbours has no line
-    ax.plot(x[alone], y[alone], "o", color=theme.inks[mark.ink], markersize=6 * PIXEL, markeredgewidth=0)
+    if alone.any():
+        ax.plot(x[alone], y[alone], "o", color=theme.inks[mark.ink], markersize=6 * PIXEL, markeredgewidth=0)
 
 
 @paint.register
