@@ -279,6 +279,15 @@ def test_a_freed_graph_is_answered():
         graph(loss)
 
 
+def test_what_cannot_be_unfolded_is_said():
+    net = nn.Sequential(nn.Linear(2, 2))
+    inputs = array(3, 2)
+    loss = lambda: net(inputs).sum()
+    assert "weight" in {vertex.text for vertex in boxes(graph(loss, depth=0, unfold="net.0"))}
+    with pytest.raises(UserError, match=r"did you mean 'net\.0'"):
+        graph(loss, unfold="net.00")
+
+
 def test_the_words_are_in_two_languages():
     x = leaf([1.0, 2.0, 3.0, 4.0])
     chart = graph((x * x).sum(), language="ja")

@@ -9,6 +9,7 @@ import numpy
 from ..arrays import PYTHON_NUMBERS, to_numpy
 from ..charts import Edge, short_text
 from ..charts import Vertex as Box
+from ..errors import UserError, did_you_mean, listed
 from .computation import UNKNOWN, Computation, Vertex
 from .drawing import Drawing
 from .naming import Names, symbol_of
@@ -42,7 +43,7 @@ class Folded:
         self.gradients = pulled(whole.root, reversed(whole.vertices), self.values) if gradients else {}
         scopes = dict.fromkeys(scope for v in whole if v.scope for scope in v.scope.path)
         deepest = max((_depth(scope) for scope in scopes), default=0)
-        asked = {s for scope in scopes if scope.name in unfold or self._path(scope) in unfold for s in scope.path}
+        asked = self._asked([unfold] if isinstance(unfold, str) else unfold, scopes)
         for level in [depth] if depth is not None else range(deepest, -1, -1):
             self.open = {s for s in scopes if s in asked or (s.kind == "module" and _depth(s) <= level)}
             self._divide()
@@ -53,6 +54,22 @@ class Folded:
             if self._has_cycle():
                 self._divide()
         self._connect()
+
+    def _asked(self, unfold: Iterable[str], scopes: Iterable[Scope]) -> set[Scope]:
+        """The calls of modules and functions with some names, and what is around them."""
+        found: dict[str, set[Scope]] = {}
+        for scope in scopes:
+            for name in (scope.name, self._path(scope)):
+                found.setdefault(name, set()).update(scope.path)
+        asked: set[Scope] = set()
+        for name in unfold:
+            if name not in found:
+                names = [*filter(None, found)]
+                raise UserError(
+                    f"nothing called '{name}' ran here{did_you_mean(name, names)} There are: {listed(names)}"
+                )
+            asked |= found[name]
+        return asked
 
     # What a box stands for
 

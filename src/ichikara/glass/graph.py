@@ -31,7 +31,7 @@ def graph(
     gradients: bool = True,
     local: bool = False,
     steps: bool = True,
-    unfold: Collection[str] = (),
+    unfold: str | Collection[str] = (),
     depth: int | None = None,
     direction: str | None = None,
     language: str | None = None,
@@ -47,7 +47,7 @@ def graph(
     that is too wide for a page; ``language``, of the words.
 
     The boxes have the names that `explain` writes, and the lines of the code that computed them. Raises UserError where
-    `backward` has freed the graph, and for more scalars than can be drawn.
+    `backward` has freed the graph, for more scalars than can be drawn, and for a name in ``unfold`` that there is not.
 
     >>> import ichikara
     >>> x = ichikara.asarray(2.0, requires_grad=True)
@@ -73,7 +73,7 @@ def mermaid(
     gradients: bool = True,
     local: bool = False,
     steps: bool = True,
-    unfold: Collection[str] = (),
+    unfold: str | Collection[str] = (),
     depth: int | None = None,
     direction: str = "right",
 ) -> str:

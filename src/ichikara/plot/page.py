@@ -21,8 +21,6 @@ _LIGHT = THEMES["light"]
 _VARIABLES = {
     "#000000": "currentColor",
     "#ffffff": "var(--page, #ffffff)",
-    "#4269d0": "var(--blue, #4269d0)",
-    "#ff725c": "var(--orange, #ff725c)",
     _LIGHT.ink: "currentColor",
     _LIGHT.paper: f"var(--page, {_LIGHT.paper})",
     _LIGHT.ink2: f"var(--quiet, {_LIGHT.ink2})",
