@@ -2,7 +2,6 @@
 
 import io
 import re
-import threading
 import warnings
 from collections.abc import Sequence
 from html import escape
@@ -11,7 +10,7 @@ from typing import Any
 
 from ..charts import Chart
 from ..errors import UserError, choose
-from .backend import load_matplotlib
+from .backend import LOCK, load_matplotlib
 from .labels import place_labels
 from .paint import paint
 from .place import DPI, Place
@@ -29,8 +28,6 @@ FORMATS: dict[str, dict[str, Any]] = {
 """The formats of files; for each where the chart in words is kept, and what is left out, so that files are equal."""
 
 MISSING = "Glyph .* missing from"  # what Matplotlib warns of, once for each letter
-
-_LOCK = threading.Lock()  # Matplotlib's settings are shared by all threads
 
 
 def draw(
@@ -66,7 +63,7 @@ def draw(
     heights = [max(place.height for place in places[i : i + across]) for i in range(0, len(charts), across)]
     figure = Figure(figsize=(sum(widths) / DPI, sum(heights) / DPI), dpi=DPI, facecolor=tokens.paper)
     FigureCanvasAgg(figure)
-    with _LOCK, warnings.catch_warnings():
+    with LOCK, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=MISSING)
         for i, (one, place) in enumerate(zip(charts, places, strict=True)):
             ax = place.axes(figure, sum(widths[: i % across]), sum(heights[: i // across]), tokens)
@@ -98,11 +95,14 @@ def _file(figure: Any, kind: str, alt: str) -> bytes:
     metadata: dict[str, Any] = {name: value for name, value in FORMATS[kind].items() if value is None}
     metadata[FORMATS[kind]["words"]] = alt
     settings = rc_context({"svg.fonttype": "none", "svg.hashsalt": "ichikara"})
-    with _LOCK, settings, warnings.catch_warnings(record=True) as warned:
+    with LOCK, settings, warnings.catch_warnings(record=True) as warned:
         warnings.filterwarnings("always", message=MISSING)
         figure.savefig(buffer, format=kind, dpi=192, metadata=metadata, facecolor=figure.get_facecolor())
+    others = [warning for warning in warned if not re.search(MISSING, str(warning.message))]
+    for warning in others:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     if kind != "svg":
-        if warned:
+        if len(warned) > len(others):
             advice = "no installed font has some of the letters; Noto Sans CJK JP has the Japanese ones"
             warnings.warn(advice, stacklevel=3)
         return buffer.getvalue()

@@ -9,7 +9,7 @@ import numpy
 from ..charts import Area, Arrows, Bars, Dots, Label, Line, Mark, Raster, Rule
 from .theme import PIXEL, Theme, families
 
-__all__ = ["place_labels"]
+__all__ = ["floats", "place_labels"]
 
 GAP = 7.0  # pixels between a mark and its label
 ANCHORS = 25  # points of a mark at which a label is tried
@@ -92,14 +92,15 @@ def _dense(points: Points) -> Points:
 
 
 def _in_pixels(ax: Any, x: Any, y: Any) -> Points:
-    points = numpy.stack(numpy.broadcast_arrays(_floats(x), _floats(y)), axis=-1)
+    points = numpy.stack(numpy.broadcast_arrays(floats(x), floats(y)), axis=-1)
     for i, scale in enumerate((ax.get_xscale(), ax.get_yscale())):
         if scale == "log":
             points[:, i] = numpy.where(points[:, i] > 0, points[:, i], numpy.nan)
     return ax.transData.transform(points) if len(points) else points.reshape(0, 2)
 
 
-def _floats(values: Any) -> numpy.ndarray:
+def floats(values: Any) -> numpy.ndarray:
+    """Numbers as an array, with NaN for None."""
     return numpy.array([numpy.nan if value is None else value for value in values], float)
 
 
@@ -107,7 +108,7 @@ def _anchors(mark: Mark, ax: Any, own: Points) -> Points:
     """Points of a mark at which its label may stand: those that are seen, and not more than a few."""
     frame = ax.get_window_extent()
     if isinstance(mark, Arrows):
-        own = _in_pixels(ax, _floats(mark.x) + _floats(mark.dx), _floats(mark.y) + _floats(mark.dy))
+        own = _in_pixels(ax, floats(mark.x) + floats(mark.dx), floats(mark.y) + floats(mark.dy))
     if isinstance(mark, Bars):
         tops = (mark.height, mark.x) if mark.lying else (mark.x, mark.height)
         own = _dense(_in_pixels(ax, *_apart(*tops)))
@@ -135,8 +136,8 @@ def _(mark: Dots, ax):
 
 @outline.register
 def _(mark: Bars, ax):
-    tops = _floats(mark.height)
-    left, right = (_floats(mark.x) + side * mark.width / 2 for side in (-1, 1))
+    tops = floats(mark.height)
+    left, right = (floats(mark.x) + side * mark.width / 2 for side in (-1, 1))
     base = numpy.full(len(tops), mark.base)
     x = numpy.stack([left, left, right, right, left + numpy.nan], axis=-1).ravel()
     y = numpy.stack([base, tops, tops, base, base + numpy.nan], axis=-1).ravel()
@@ -145,9 +146,9 @@ def _(mark: Bars, ax):
 
 @outline.register
 def _(mark: Area, ax):
-    x = _floats(mark.x)
+    x = floats(mark.x)
     nan = [numpy.nan]
-    return [*x, *nan, *x], [*_floats(mark.high), *nan, *_floats(mark.low)]
+    return [*x, *nan, *x], [*floats(mark.high), *nan, *floats(mark.low)]
 
 
 @outline.register
@@ -159,8 +160,8 @@ def _(mark: Rule, ax):
 
 @outline.register
 def _(mark: Arrows, ax):
-    x, y = _floats(mark.x), _floats(mark.y)
-    tips = x + _floats(mark.dx), y + _floats(mark.dy)
+    x, y = floats(mark.x), floats(mark.y)
+    tips = x + floats(mark.dx), y + floats(mark.dy)
     nan = x + numpy.nan
     return numpy.stack([x, tips[0], nan], -1).ravel(), numpy.stack([y, tips[1], nan], -1).ravel()
 
@@ -178,5 +179,5 @@ def _(mark: Label, ax):
 
 def _apart(x: Any, y: Any) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Points between which there is nothing."""
-    x, y = _floats(x), _floats(y)
+    x, y = floats(x), floats(y)
     return numpy.stack([x, x + numpy.nan], -1).ravel(), numpy.stack([y, y + numpy.nan], -1).ravel()

@@ -25,7 +25,7 @@ def learning_rate_chart(found: LearningRates, title: str = "") -> Chart:
     # The losses after divergence would hide the rest.
     low = float(numpy.nanmin(found.losses))
     high = float(max(found.smoothed[0], found.losses[: len(found.losses) // 2 + 1].max()))
-    limits = (low - 0.1 * (high - low), high + 0.4 * (high - low)) if high > low else None
+    limits = (low - 0.1 * (high - low), high + 0.4 * (high - low)) if low < high < numpy.inf else None
     return Chart(marks, Axis("learning rate", scale="log"), Axis("loss", limits=limits), title=title, alt=alt)
 
 

@@ -3,18 +3,16 @@
 import base64
 import io
 import re
-import threading
 import warnings
 from html import escape
 from typing import Any
 
 import numpy
 
+from .backend import LOCK
 from .theme import THEMES
 
 __all__ = ["inline_png", "inline_svg"]
-
-_LOCK = threading.Lock()  # Matplotlib's settings are shared by all threads
 
 # The colours of drawings are the page's to choose, so that they suit light and dark.
 _LIGHT = THEMES["light"]
@@ -46,7 +44,7 @@ def inline_svg(figure: Any, name: str, alt: str) -> str:
     from matplotlib import rc_context
 
     buffer = io.StringIO()
-    with _LOCK, rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
+    with LOCK, rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
         # The browser draws the letters; Matplotlib only measures them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})

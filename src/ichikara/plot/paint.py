@@ -6,6 +6,7 @@ from typing import Any
 import numpy
 
 from ..charts import Area, Arrows, Bars, Dots, Graph, Images, Label, Line, Mark, Raster, Rule, short_text
+from .labels import floats
 from .place import image_places
 from .theme import PIXEL, Theme, families
 from .vertices import paint_graph
@@ -30,7 +31,7 @@ def _style(mark: Mark, theme: Theme) -> dict[str, Any]:
 
 @paint.register
 def _(mark: Line, ax, theme):
-    x, y = _floats(mark.x), _floats(mark.y)
+    x, y = floats(mark.x), floats(mark.y)
     ax.plot(x, y, **_style(mark, theme), solid_joinstyle="round", clip_on=True)
     near = numpy.isfinite(numpy.concatenate([[numpy.nan], y, [numpy.nan]]))
     alone = near[1:-1] & ~near[:-2] & ~near[2:]  # a point without neighbours has no line
@@ -51,26 +52,26 @@ def _(mark: Dots, ax, theme):
         edge = 1.0 if n <= 300 else 0.0
         style = {"markersize": 2 * radius * PIXEL, "markeredgewidth": edge * PIXEL}
         style |= {"markerfacecolor": ink, "markeredgecolor": theme.paper}
-    ax.plot(_floats(mark.x), _floats(mark.y), "o", clip_on=False, **style)
+    ax.plot(floats(mark.x), floats(mark.y), "o", clip_on=False, **style)
 
 
 @paint.register
 def _(mark: Bars, ax, theme):
     ink = theme.inks[mark.ink]
-    heights = _floats(mark.height) - mark.base
+    heights = floats(mark.height) - mark.base
     style: dict[str, Any] = {"facecolor": ink, "linewidth": 0}
     if mark.dashed:
         style = {"facecolor": (ink, 0.15), "edgecolor": ink, "linewidth": 1.5 * PIXEL, "linestyle": (0, (3, 2))}
     if mark.lying:
-        ax.barh(_floats(mark.x), heights, mark.width, left=mark.base, **style)
+        ax.barh(floats(mark.x), heights, mark.width, left=mark.base, **style)
     else:
-        ax.bar(_floats(mark.x), heights, mark.width, bottom=mark.base, **style)
+        ax.bar(floats(mark.x), heights, mark.width, bottom=mark.base, **style)
 
 
 @paint.register
 def _(mark: Area, ax, theme):
     ink = theme.inks[mark.ink]
-    x, low, high = _floats(mark.x), _floats(mark.low), _floats(mark.high)
+    x, low, high = floats(mark.x), floats(mark.low), floats(mark.high)
     ax.fill_between(x, low, high, facecolor=(ink, 0.16), linewidth=0)
     if mark.dashed:
         for edge in (low, high):
@@ -180,10 +181,6 @@ def _(mark: Images, ax, theme):
 @paint.register
 def _(mark: Graph, ax, theme):
     paint_graph(mark, ax, theme)
-
-
-def _floats(values: Any) -> numpy.ndarray:
-    return numpy.array([numpy.nan if value is None else value for value in values], float)
 
 
 def _pixels(ax: Any, across: float, up: float) -> tuple[float, float]:
