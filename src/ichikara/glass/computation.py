@@ -111,7 +111,10 @@ class Vertex:
         operation, wanted = self.operation, [*(self.differentiable if names is None else names)]
         given = self._given(values)
         known = {**given, "g": g, "wanted": wanted}
-        known.update((f"{name}_shape", operation.shape_of(x)) for name, x in given.items() if _has_shape(x))
+        shapes = {name: source.shape for name, source in self.inputs.items()}
+        if operation.sequence:
+            shapes = {operation.inputs[0]: [shapes[i] for i in range(len(shapes))]}
+        known.update((f"{name}_shape", shape) for name, shape in shapes.items())
         rules = {name: operation.rules.get(name) or operation.rules[None] for name in wanted}
         needs = {need for rule in rules.values() for need in rule.needs}
         if needs.isdisjoint(operation.residuals):
@@ -126,7 +129,8 @@ class Vertex:
                 part = rule.function(*[known[need] for need in rule.needs])
             result.update({name: part[name] for name in own} if rule.joint else {own[0]: part})
         for name, part in result.items():
-            shape = getattr(values[self.inputs[name]], "shape", ())
+            source = self.inputs[name]
+            shape = getattr(values.get(source), "shape", source.shape)
             result[name] = part if part.shape == shape else sum_to(part, shape)
         return result
 
@@ -191,10 +195,6 @@ class Computation:
                         f"the options of {vertex.operation.name} were not kept; explain a function of yours"
                     )
         return values
-
-
-def _has_shape(value: Any) -> bool:
-    return hasattr(value, "shape") or (isinstance(value, list) and all(hasattr(item, "shape") for item in value))
 
 
 def composition_of(operation: Any) -> Composition | None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy
+
 from ..autodiff import Tensor
 from ..errors import UserError, did_you_mean, listed
 from ..words import language_of
@@ -89,7 +91,9 @@ def explained(
     whole = computation(found.loss, found.trace, constants=names.constants)
     names.give(whole)
     unfold = [unfold] if isinstance(unfold, str) else unfold
-    return Explanation([_part(whole, target, names, unfold, depth) for target in _targets(whole, wrt)], language)
+    with numpy.errstate(all="ignore"):  # an operation may be undefined beside the point, as a logarithm at 0
+        parts = [_part(whole, target, names, unfold, depth) for target in _targets(whole, wrt)]
+    return Explanation(parts, language)
 
 
 def _part(whole: Computation, target: Vertex, names: Names, unfold: Sequence[str], depth: int | None) -> Part:

@@ -1,6 +1,6 @@
 """What `explain` gives: formulas and numbers, to be written as text, LaTeX, MathML and JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -159,14 +159,19 @@ def _line(row: Row) -> list[str]:
     name = written(row.name)
     margin = " " * len(name)
     found = [f"{name} = {written(row.formula)}"] if row.formula is not None else []
-    if len(row.shapes) > 1:
+    if _has_factors(row):
         found.append(f"{row.shapes[0]:<{len(name)}} = {' '.join(row.shapes[1:])}")
     if row.numbers is not None and row.numbers != row.formula and not isinstance(row.numbers, Number):
         found.append(f"{margin} = {written(row.numbers)}")
     value = number_text(row.value)
-    if value:
+    if value and (value != "…" or not found):
         found.append(f"{margin if found else name} = {value}")
     return found
+
+
+def _has_factors(row: Row) -> bool:
+    """Whether the shapes of a row say something: those of several factors, or one that is not the whole's."""
+    return len(set(row.shapes)) > 1 or len(row.shapes) > 2
 
 
 def _table(rows: Sequence[Row], language: str) -> str:
@@ -229,24 +234,36 @@ def _html(part: Part, language: str) -> str:
     words = {"of": math(part.of), "by": math(part.by)}
     found = [f"<h3>{say('explain.title', language, **words)}</h3>"]
     for row in part.lines:
-        sides = [math(side) for side in _sides(row)[1:]] + [escape(number_text(row.value))]
-        cells = "".join(f"<tr><td>{math(row.name) if not i else ''}</td><td>= {s}</td></tr>" for i, s in enumerate(sides))
-        found.append(f'<table class="derivative">{cells}</table>')
-        if row.shapes:
-            found.append(f"<p><small>{escape(' '.join(row.shapes))}</small></p>")
-    headings = "".join(
-        f"<th>{say(f'explain.{name}', language)}</th>" for name in ("quantity", "formula", "value", "quotient")
-    )
-    rows = [*part.where[:MOST], *part.values[:MOST]]
-    if rows:
-        body = "".join(
-            f"<tr><td>{math(row.name)}</td><td>{'' if row.formula is None else math(row.formula)}</td>"
-            f"<td>{escape(number_text(row.value))}</td><td>{escape(number_text(row.quotient))}</td></tr>"
-            for row in rows
-        )
-        found.append(f"<p>{say('explain.where', language)}</p><table><tr>{headings}</tr>{body}</table>")
+        first, *sides = [math(side) for side in _sides(row)]
+        sides = [f"= {side}" for side in sides]
+        if _has_factors(row):
+            sides.insert(1, f"<small>{row.shapes[0]} = {' '.join(row.shapes[1:])}</small>")
+        if number_text(row.value) not in ("", "…"):
+            sides.append(f"= {escape(number_text(row.value))}")
+        cells = "".join(f"<tr><td>{first if not i else ''}</td><td>{side}</td></tr>" for i, side in enumerate(sides))
+        found.append(f"<table>{cells}</table>")
+    if part.where:
+        found.append(f"<p>{say('explain.where', language)}</p>{_html_table(part.where[:MOST], language, math)}")
+    if part.values:
+        given = [f"{math(row.name)} = {escape(number_text(row.value))}" for row in part.values[:MOST]]
+        found.append(f"<p>{say('explain.with', language)}: {', '.join(given)}</p>")
     found += [f"<p>{escape(sentence)}</p>" for sentence in _sentences(part, language)]
     return "\n".join(found)
+
+
+def _html_table(rows: Sequence[Row], language: str, math: Callable[[Expression], str]) -> str:
+    """A table of the rows with the columns that any of them needs."""
+    columns = {
+        "quantity": [math(row.name) for row in rows],
+        "formula": ["" if row.formula is None else math(row.formula) for row in rows],
+        "value": [escape(number_text(row.value)) for row in rows],
+        "quotient": [escape(number_text(row.quotient)) for row in rows],
+        "shape": [" ".join(row.shapes) for row in rows],
+    }
+    columns = {name: cells for name, cells in columns.items() if any(cells)}
+    heading = "".join(f"<th>{say(f'explain.{name}', language)}</th>" for name in columns)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for cells in zip(*columns.values(), strict=True))
+    return f"<table><tr>{heading}</tr>{body}</table>"
 
 
 STYLE = (
@@ -254,7 +271,8 @@ STYLE = (
     ".ichikara-explanation table{border-collapse:collapse;margin:.5em 0}"
     ".ichikara-explanation td,.ichikara-explanation th{padding:.15em .8em .15em 0;text-align:left;font-weight:normal}"
     ".ichikara-explanation th{font-size:.8em;opacity:.7}"
-    ".ichikara-explanation math{font-size:1.1em}"
+    ".ichikara-explanation math{font-size:1.1em;math-style:normal}"
+    ".ichikara-explanation small{opacity:.7}"
 )
 
 

@@ -14,8 +14,8 @@ from .scopes import Group, groups_of
 
 __all__ = ["Block", "folded"]
 
-FEW = 40  # operations on the paths that are shown without being folded
-SHOWN = 24  # steps that are shown at most unless more are asked for
+FEW = 12  # operations on the paths that are shown without being folded
+SHOWN = 16  # steps that are shown at most unless more are asked for
 CHUNKS = 8  # into how many parts a module of many parts is divided
 
 
@@ -156,7 +156,7 @@ class _Run(Group):
 def _run(items: list) -> Group:
     titles = [item.title for item in items if isinstance(item, Group)]
     first, last = (titles[0], titles[-1]) if titles else (items[0].operation.name, items[-1].operation.name)
-    found = _Run(f"{first}…{last}")
+    found = _Run(first if first == last else f"{first}…{last}")
     found.items = items
     return found
 

@@ -135,10 +135,10 @@ def _elementwise(edge: Edge, writing: Writing, numbers: Numbers) -> Form | None:
         return None
     shape, inner = edge.output.shape, edge.input.shape
     slopes = _pulled_elements(edge, numbers)
-    shown = writing.shown(edge)
-    if slopes is None or shown is None:
-        return None
     local = writing.local(edge)
+    shown = writing.shown(edge) or local
+    if slopes is None or shown is None or local is None:
+        return None
     constant = _constant(shown)
     if inner != shape:
         if not inner and len(shape) == 1:  # a number beside a column: the factor is a column
@@ -206,14 +206,14 @@ def _of_matrices(edge: Edge, writing: Writing, numbers: Numbers) -> Form | None:
     incoming = Symbol(called.output.base, accent="bar")
     held = {symbol: name for name, symbol in called.items() if symbol in symbols(right)}
     arrays = {symbol: edge.output.inputs[name] for symbol, name in held.items() if name in edge.output.inputs}
-    if any(len(v.shape) > 2 for v in (edge.output, edge.input, *arrays.values())) or len(arrays) < len(held):
+    if len(arrays) < len(held):
         return None
     probe = _probe(edge.output.shape)
     expected = in_layout(_pulled(edge, numbers, probe))
     for form in _orientations(edge, right, incoming, arrays, writing, numbers):
         try:
             found = form.apply(in_layout(probe))
-        except ValueError:
+        except (ValueError, IndexError):
             continue
         if found.shape == expected.shape and numpy.allclose(found, expected, rtol=1e-9, atol=1e-12):
             return form
@@ -236,10 +236,10 @@ def _orientations(edge, right, incoming, arrays, writing, numbers) -> Iterator[F
             name = writing.symbol(vertex)
             replaced[symbol] = Transpose(name) if is_row.get(vertex) else name
             values[name] = as_matrix(numbers.values[vertex])
-        plain = not edge.output.shape or is_row.get(edge.output)
+        plain = len(edge.output.shape) not in (1, 2) or is_row.get(edge.output)
         replaced[incoming] = _INCOMING if plain else Transpose(_INCOMING)
         whole = substitute(right, replaced)
-        if not (is_row.get(edge.input) or not edge.input.shape):
+        if not (is_row.get(edge.input) or len(edge.input.shape) not in (1, 2)):
             whole = transposed(whole)
         form = _around(_pushed(whole), values, {writing.symbol(v): column_shape(v.shape) for v in arrays.values()})
         if form is not None:

@@ -148,7 +148,7 @@ class Names:
 
 def _is_meant(name: str, value: Any) -> bool:
     """Whether a variable may be one of the user's, with tensors in it."""
-    return not (name.startswith("_") or name in ("In", "Out") or isinstance(value, ModuleType | FunctionType | type))
+    return name.isidentifier() and not (name.startswith("_") or name in ("In", "Out") or isinstance(value, ModuleType | FunctionType | type))
 
 
 def _inside(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:

@@ -1,5 +1,6 @@
 """What is said of the derivative of a number by a number."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
@@ -7,7 +8,7 @@ import numpy
 from .computation import Vertex
 from .evaluate import evaluate
 from .explanation import Part, Row, number_text, written
-from .expression import Call, Derivative, Expression, Number, Symbol, mapped, number, parts
+from .expression import Call, Derivative, Expression, Number, Symbol, mapped, number, parts, symbols
 from .paths import Edge, Paths
 from .scalars import ScalarDerivative
 from .values import Numbers
@@ -24,8 +25,8 @@ def scalar_part(paths: Paths, writing: Writing, numbers: Numbers) -> Part:
     slopes = {edge: numbers.slope(edge) for edge in edges}
     derivative = ScalarDerivative(paths, writing, slopes)
     report = _Report(derivative, writing, numbers)
-    lines = [Row(name, formula, report.in_numbers(formula), report.value(formula)) for name, formula, _ in derivative.lines]
-    report.follow(formula for _, formula, _ in derivative.lines)
+    lines = [Row(name, formula, report.in_numbers(formula), report.known[name]) for name, formula in derivative.lines]
+    report.follow(formula for _, formula in derivative.lines)
     where, values = report.rows()
     gradient = numbers.gradients([paths.target]).get(paths.target)
     of, by = writing.symbol(paths.root), writing.symbol(paths.target)
@@ -34,15 +35,34 @@ def scalar_part(paths: Paths, writing: Writing, numbers: Numbers) -> Part:
 
 
 class _Report:
-    """Finds what the symbols and functions in formulas are, and puts numbers in their places."""
+    """Finds what the symbols and functions in formulas are, and puts numbers in their places.
+
+    The numbers of local derivatives are those of the records' formulas; where a record has none, its rule's.
+    """
 
     def __init__(self, derivative: ScalarDerivative, writing: Writing, numbers: Numbers):
         self.derivative, self.writing, self.numbers = derivative, writing, numbers
         self.known: dict[Expression, float] = {}
-        for atom, what in derivative.atoms.items():
-            self.known[atom] = derivative.slopes[what] if isinstance(what, Edge) else derivative.total(*what)
         self.functions: dict[Expression, Edge] = {}
         self.symbols: dict[Expression, Vertex] = {}
+        for atom, what in derivative.atoms.items():
+            if isinstance(what, Edge):
+                formula = writing.local(what)
+                slope = derivative.slopes[what]
+                self.known[atom] = slope if formula is None else self.value(formula, slope)
+        self._evaluate_lines({name: formula for name, formula in derivative.lines})
+
+    def _evaluate_lines(self, formulas: dict[Any, Expression]) -> None:
+        """The numbers of the derivatives that have lines of their own, each after those in its formula."""
+        stack = [*formulas]
+        while stack:
+            name = stack[-1]
+            first = [inner for inner in _derivatives(formulas[name]) if inner in formulas and inner not in self.known]
+            if first and name not in self.known:
+                stack += first
+            else:
+                total = self.derivative.total(*self.derivative.pairs[name])
+                self.known.setdefault(stack.pop(), self.value(formulas[name], total))
 
     def in_numbers(self, formula: Expression) -> Expression:
         """The formula with numbers in the places of symbols and functions."""
@@ -52,13 +72,14 @@ class _Report:
                 self.known[formula] = value
         if formula in self.known:
             return number(self.known[formula])
-        if isinstance(formula, Call):
-            return number(float(evaluate(mapped(formula, self.in_numbers))))
+        if isinstance(formula, Call) and not symbols(filled := mapped(formula, self.in_numbers)):
+            return number(float(evaluate(filled)))
         return formula if isinstance(formula, Symbol) else mapped(formula, self.in_numbers)
 
-    def value(self, formula: Expression) -> float:
-        """The number that comes out of a formula."""
-        return float(evaluate(self.in_numbers(formula)))
+    def value(self, formula: Expression, unknown: float) -> float:
+        """The number that comes out of a formula; another one where a number in it was not kept."""
+        filled = self.in_numbers(formula)
+        return unknown if symbols(filled) else float(evaluate(filled))
 
     def follow(self, formulas: Any) -> None:
         """Find what is in formulas, and what is in the formulas of that."""
@@ -94,6 +115,14 @@ class _Report:
             else:
                 given.append(Row(symbol, None, None, value))
         return found, given
+
+
+def _derivatives(expression: Expression) -> Iterator[Expression]:
+    if isinstance(expression, Derivative):
+        yield expression
+    else:
+        for part in parts(expression):
+            yield from _derivatives(part)
 
 
 def _single(value: Any) -> float | None:

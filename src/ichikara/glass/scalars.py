@@ -43,7 +43,8 @@ class ScalarDerivative:
         self._add_up()
         self._find_shared()
         self.whole = (paths.root, paths.target)
-        self.lines: list[tuple[Derivative, Expression, float]] = []
+        self.lines: list[tuple[Derivative, Expression]] = []
+        self.pairs: dict[Expression, tuple[Vertex, Vertex]] = {}  # from where to where each line leads
         self._write()
 
     def total(self, start: Vertex, end: Vertex) -> float:
@@ -114,7 +115,9 @@ class ScalarDerivative:
             done.add(pair)
             self._found: list[tuple[Vertex, Vertex]] = []
             expression = self._product(self._factors(start, end, 0, whole=True))
-            self.lines.append((self.writing.derivative(start, end), expression, self.total(start, end)))
+            name = self.writing.derivative(start, end)
+            self.lines.append((name, expression))
+            self.pairs[name] = pair
             waiting += self._found
 
     def _factors(self, start: Vertex, end: Vertex, depth: int, whole: bool = False) -> list[Factor]:

@@ -5,6 +5,7 @@ use of a module's parameters to the last, with no other module's between them.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from .computation import Computation, Vertex
 from .trace import Scope
@@ -52,36 +53,65 @@ def groups_of(whole: Computation, module_name: Callable[[Scope], str]) -> Group:
                 place.items.append(groups[scope])
             place = groups[scope]
         place.items.append(vertex)
-    if not any(group.kind == "module" for group in groups.values()):
+    if any(group.kind == "module" for group in groups.values()):
+        _by_parents(root)
+    else:
         root.items = _by_parameters(root.items, (), {})
     return root
+
+
+def _runs(items: list, labels: list) -> Iterator[tuple[Any, list]]:
+    """The items in runs, from the first with a label to the last, with what has none between; others by themselves."""
+    i = 0
+    while i < len(items):
+        last = i
+        for j in range(i + 1, len(items)) if labels[i] is not None else ():
+            if labels[j] is not None and labels[j] != labels[i]:
+                break
+            last = j if labels[j] == labels[i] else last
+        yield labels[i], items[i : last + 1]
+        i = last + 1
+
+
+def _by_parents(group: Group) -> None:
+    """Put together what belongs to a module that was not called itself, as the blocks in a list of modules."""
+    for item in group.items:
+        if isinstance(item, Group):
+            _by_parents(item)
+    labels = [_parent(item, group.name) for item in group.items]
+    if len(set(labels) - {None}) < 2:
+        return
+    found: list = []
+    for label, items in _runs(group.items, labels):
+        if label is None or len(items) == 1:
+            found += items
+            continue
+        inner = Group(label)
+        inner.items = items
+        found.append(inner)
+    group.items = found
+
+
+def _parent(item, name: str) -> str | None:
+    """The path of the module that a called module is a part of, where that is not the one around."""
+    parent = item.name.rpartition(".")[0] if isinstance(item, Group) and item.kind == "module" else ""
+    return parent if parent and parent != name else None
 
 
 def _by_parameters(items: list, prefix: tuple[str, ...], calls: dict[str, int]) -> list:
     """The items in groups by the modules whose parameters they use, below a module."""
     depth = len(prefix) + 1
-    labels = [_label(item, prefix) for item in items]
     found: list = []
-    i = 0
-    while i < len(items):
-        label = labels[i]
+    for label, inner in _runs(items, [_label(item, prefix) for item in items]):
         if label is None:
-            found.append(items[i])
-            i += 1
+            found += inner
             continue
-        last = i
-        for j in range(i + 1, len(items)):
-            if labels[j] is not None and labels[j] != label:
-                break
-            if labels[j] == label:
-                last = j
         name = ".".join(label)
         calls[name] = calls.get(name, 0) + 1
         group = Group(name, calls[name])
-        inner = items[i : last + 1]
-        group.items = _by_parameters(inner, label, calls) if any(len(m) > depth for x in inner for m in _modules(x)) else inner
+        deeper = any(len(module) > depth for item in inner for module in _modules(item))
+        group.items = _by_parameters(inner, label, calls) if deeper else inner
         found.append(group)
-        i = last + 1
     return found
 
 

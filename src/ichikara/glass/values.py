@@ -15,6 +15,7 @@ from .paths import Edge
 __all__ = ["Numbers"]
 
 STEP = 1e-6  # of a difference quotient, relative to numbers above 1: its error is about as small as it can be in float64
+SMALLER = 1e-8  # that of many numbers at once: the smaller, the fewer of them pass a kink, such as that of a ReLU
 
 
 class Numbers:
@@ -96,7 +97,7 @@ def _alone(vertex: Vertex, name: Any) -> Vertex:
 
 
 def _quotient(at: Any, x: Any, direction: Any = None) -> float | None:
-    step = STEP * max(1.0, float(numpy.abs(x).max()) if x.size else 1.0)
+    step = (STEP if direction is None else SMALLER) * max(1.0, float(numpy.abs(x).max()) if x.size else 1.0)
     direction = numpy.ones_like(x) if direction is None else direction
     with numpy.errstate(all="ignore"):
         above, below = at(x + step * direction), at(x - step * direction)

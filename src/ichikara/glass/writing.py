@@ -144,6 +144,11 @@ class Writing:
         equations = stated_derivative(operation, edge.name)
         if vertex.shape:  # of a loss that is one number, the record states the derivative before it is reduced
             called[letters(operation).output.base] = vertex
+        for base, source in [*called.items()]:  # a statement of columns has small letters, one of matrices capitals
+            called.setdefault(base.lower(), source)
+            called.setdefault(base.upper(), source)
+        if self.whole.root.size == 1:
+            called["L"] = self.whole.root
 
         def renamed(expression: Expression) -> Expression:
             if isinstance(expression, Symbol) and expression.base in called and not expression.superscript:
