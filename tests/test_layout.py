@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ichikara.errors import UserError
+from ichikara.glass.frames import framed_layout
 from ichikara.glass.layout import Link, layout
 
 SIDES = st.floats(0.5, 12)
@@ -129,3 +130,54 @@ def test_a_thousand_vertices():
     found = layout(sizes, edges)
     assert len(found.centres) == 1000
     assert found.crossings < found.crossings_before / 2
+
+
+@st.composite
+def framed(draw):
+    """A chain of calls, each a frame with some vertices, some of them with a frame inside; edges lead onwards only."""
+    sizes, around, edges = {}, {}, []
+    for k in range(draw(st.integers(1, 4))):
+        if draw(st.booleans()):
+            around[f"inner{k}"] = f"frame{k}"
+        for i in range(draw(st.integers(1, 4))):
+            name = f"v{k}.{i}"
+            sizes[name] = (draw(SIDES), draw(SIDES))
+            where = draw(
+                st.sampled_from([f"frame{k}", f"inner{k}"] if f"inner{k}" in around and i == 0 else [f"frame{k}"])
+            )
+            around[name] = where
+    names = list(sizes)
+    for i, name in enumerate(names[:-1]):
+        for other in draw(st.lists(st.sampled_from(names[i + 1 :]), max_size=3)):
+            edges.append((name, other))
+    return sizes, edges, around
+
+
+@settings(deadline=None, max_examples=60)
+@given(framed(), st.sampled_from(["right", "down"]))
+def test_frames_hold_what_is_theirs_and_nothing_else(graph, direction):
+    sizes, edges, around = graph
+    found = framed_layout(sizes, edges, around, direction)
+    boxes = {name: corners(found.centres[name], sizes[name]) for name in sizes}
+    frames = {name: corners(place[:2], place[2:]) for name, place in found.frames.items()}
+    everything = boxes | frames
+
+    def chain(name):
+        return [name, *(chain(around[name]) if name in around else [])]
+
+    for one, other in itertools.combinations(everything, 2):
+        a, b = everything[one], everything[other]
+        if other in chain(one):
+            one, other, a, b = other, one, b, a
+        if one in chain(other):  # it lies inside
+            assert all(a[k] <= b[k] + 1e-6 for k in (0, 1)), (one, other)
+            assert all(b[k] <= a[k] + 1e-6 for k in (2, 3)), (one, other)
+        else:
+            assert a[2] <= b[0] + 1e-6 or b[2] <= a[0] + 1e-6 or a[3] <= b[1] + 1e-6 or b[3] <= a[1] + 1e-6
+    ahead = 0 if direction == "right" else 1
+    for (source, target), way in zip(edges, found.ways, strict=True):
+        assert way[0][ahead] == pytest.approx(boxes[source][ahead + 2])
+        assert way[-1][ahead] == pytest.approx(boxes[target][ahead])
+        assert all(a[ahead] <= b[ahead] + 1e-6 for a, b in itertools.pairwise(way))
+        for name, box in boxes.items():
+            assert not any(inside(a, b, box) for a, b in itertools.pairwise(way)), (source, target, name)

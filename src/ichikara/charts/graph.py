@@ -11,7 +11,7 @@ __all__ = ["KINDS", "Edge", "Graph", "Group", "Vertex"]
 KINDS = ("input", "parameter", "constant", "target", "operation", "module", "output")
 """What a vertex of a graph is."""
 
-SMALL = 0.86  # the height of values and gradients, that of a box's text being 1
+SMALL = 0.93  # the height of values and gradients, that of a box's text being 1
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Vertex:
         if not width:
             return self.width, self.height
         if direction == "down":
-            return self.width + 2 * width + 0.8, max(self.height, 2.4)
-        return max(self.width, width), self.height + 2.4
+            return self.width + 2 * width + 0.8, max(self.height, 2.6)
+        return max(self.width, width), self.height + 2.5
 
 
 @dataclass(frozen=True)

@@ -107,11 +107,11 @@ def _(mark: Raster, ax, theme):
             lines = ax.contour(*centres, values, levels, colors=theme.ink2, linewidths=PIXEL)
             lines.set_linestyle(["dashed" if level < 0 else "solid" for level in levels])
             names = {level: short_text(level).replace("0.", ".", 1) for level in levels}
-            ax.clabel(lines, fmt=names, fontsize=11 * PIXEL, colors=theme.ink, inline_spacing=3)
+            ax.clabel(lines, fmt=names, fontsize=13 * PIXEL, colors=theme.ink, inline_spacing=3)
     if mark.text:
         for row, column in numpy.argwhere(numpy.isfinite(values)):
             at = x[0] + across * (column + 0.5), y[0] + up * (row + 0.5)
-            size = min(12.0, 0.3 * _pixels(ax, across, up)[0])
+            size = min(13.0, 0.3 * _pixels(ax, across, up)[0])
             style = {"ha": "center", "va": "center", "fontsize": size * PIXEL, "color": theme.ink}
             ax.text(*at, short_text(values[row, column]), **style)
 
@@ -174,7 +174,7 @@ def _(mark: Images, ax, theme):
         ax.imshow(numpy.clip(image, 0, 1), extent=extent, interpolation="none", aspect="auto")
         if i < len(mark.captions):
             style: dict[str, Any] = {"ha": "center", "va": "top", "color": theme.ink2, "parse_math": False}
-            style |= {"fontsize": 12 * PIXEL, "fontfamily": families(mark.captions[i])}
+            style |= {"fontsize": 13 * PIXEL, "fontfamily": families(mark.captions[i])}
             ax.text(left + width / 2, top + height + 3, mark.captions[i], **style)
 
 

@@ -10,7 +10,7 @@ from .theme import PIXEL, Theme, families
 
 __all__ = ["paint_graph"]
 
-LABEL = 0.8  # the height of an edge's label, that of a box's text being 1
+LABEL = 0.93  # the height of an edge's label, that of a box's text being 1
 
 # The outline of a box by kind: its pattern, its width in pixels, and whether its corners are round.
 OUTLINES: dict[str, tuple[Any, float, bool]] = {
@@ -32,7 +32,7 @@ def paint_graph(mark: Graph, ax: Any, theme: Theme) -> None:
     for group in mark.groups:
         _box(ax, group, theme, {"edgecolor": theme.rule, "facecolor": "none", "linewidth": 1.25 * PIXEL}, 0.4, 0)
         at = group.x - group.width / 2 + 0.4, group.y - group.height / 2 + 0.25
-        _write(ax, at, group.text, theme.ink2, 0.82 * em, "left", "top")
+        _write(ax, at, group.text, theme.ink2, LABEL * em, "left", "top")
     for edge in mark.edges:
         points = numpy.array(edge.points, float)
         _arrow(ax, points, theme, edge.dashed)
