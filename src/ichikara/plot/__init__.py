@@ -1,31 +1,40 @@
 """Floor 7: Matplotlib figures. Each function takes results and returns a figure; none touches pyplot's state."""
 
-from .columns import history_columns
+from .columns import history_chart, history_columns
 from .confusion import confusion_matrix
-from .curves import learning_curves, new_figure
-from .folds import fold_scores
+from .curves import learning_curve_charts, learning_curves, new_figure
+from .draw import draw, save
+from .folds import fold_score_charts, fold_scores
 from .images import filter_images, filters, tile
-from .lr_finder import learning_rate_curve
+from .lr_finder import learning_rate_chart, learning_rate_curve
 from .page import inline_png, inline_svg
 from .regions import decision_regions, fitted_surface
-from .regression import fitted_curve, predicted_against_true
+from .regression import curve_chart, fitted_curve, predicted_against_true, prediction_chart
 from .sheet import sheet
 
 __all__ = [
     "confusion_matrix",
+    "curve_chart",
     "decision_regions",
+    "draw",
     "filter_images",
     "filters",
     "fitted_curve",
     "fitted_surface",
+    "fold_score_charts",
     "fold_scores",
+    "history_chart",
     "history_columns",
     "inline_png",
     "inline_svg",
+    "learning_curve_charts",
     "learning_curves",
+    "learning_rate_chart",
     "learning_rate_curve",
     "new_figure",
     "predicted_against_true",
+    "prediction_chart",
+    "save",
     "sheet",
     "tile",
 ]

@@ -2,9 +2,12 @@
 
 import os
 import sys
+import threading
 from contextlib import suppress
 
-__all__ = ["load_matplotlib"]
+__all__ = ["LOCK", "load_matplotlib"]
+
+LOCK = threading.RLock()  # Matplotlib's settings are shared by all threads
 
 
 def load_matplotlib() -> None:

@@ -2,12 +2,31 @@
 
 from typing import Any
 
+from ..charts import Axis, Chart, Line
 from ..train import History
-from .curves import finish, new_figure
+from .curves import SMALL
+from .draw import draw
 
-__all__ = ["history_columns"]
+__all__ = ["history_chart", "history_columns"]
 
-_COLOURS = ("#4269d0", "#ff725c", "#3ca951", "#efb118")
+_STYLES: tuple[dict[str, Any], ...] = (
+    {"ink": "a"},
+    {"ink": "b", "dashed": True},
+    {"ink": "ink"},
+    {"ink": "quiet", "dashed": True},
+)
+
+
+def history_chart(
+    history: History, columns: dict[str, str], label: str, limits: tuple[float, float] | None = None, title: str = ""
+) -> Chart:
+    """A chart of columns of a history, up to four of them. Arguments: as of `history_columns`."""
+    marks = []
+    for (column, words), style in zip(columns.items(), _STYLES, strict=False):
+        rows = [row for row in history.rows if column in row]
+        marks.append(Line([r["epoch"] for r in rows], [r[column] for r in rows], label=words, **style))
+    alt = f"{label} by epoch: {', '.join(columns.values())}."
+    return Chart(marks, Axis("epoch", whole=True), Axis(label, limits=limits), title=title, alt=alt)
 
 
 def history_columns(
@@ -23,15 +42,4 @@ def history_columns(
     >>> figure.axes[0].get_ylabel()
     'probability'
     """
-    figure, (ax,) = new_figure()
-    for (column, words), colour in zip(columns.items(), _COLOURS, strict=False):
-        rows = [row for row in history.rows if column in row]
-        marker = "o" if len(rows) < 2 else None
-        ax.plot([r["epoch"] for r in rows], [r[column] for r in rows], color=colour, label=words, marker=marker)
-    if limits:
-        ax.set_ylim(*limits)
-    ax.set_xlabel("epoch")
-    ax.set_ylabel(label)
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    finish(figure, title)
-    return figure
+    return draw(history_chart(history, columns, label, limits, title), size=SMALL)

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy
 
+from .backend import load_matplotlib
 from .curves import new_figure
+from .theme import THEMES
 
 __all__ = ["confusion_matrix"]
 
@@ -23,13 +25,16 @@ def confusion_matrix(counts: numpy.ndarray, classes: tuple[str, ...], title: str
     >>> figure.axes[0].get_ylabel()
     'true class'
     """
+    load_matplotlib()
+    from matplotlib.colors import to_rgb
+
     n = len(classes)
     side = min(max(2.6, 0.34 * n + 1.2), 6.5)
     figure, (ax,) = new_figure(1, side + 0.4, side)
     shares = counts / numpy.maximum(counts.sum(axis=1, keepdims=True), 1)
     picture = numpy.zeros((n, n, 4))
-    picture[..., :3] = numpy.array([66, 105, 208]) / 255  # and as deep as its fraction of the row
-    picture[..., 3] = 0.9 * numpy.sqrt(shares)
+    picture[..., :3] = to_rgb(THEMES["dark"].inks["a"])  # which is seen on light pages too
+    picture[..., 3] = 0.9 * numpy.sqrt(shares)  # as deep as its fraction of the row
     ax.imshow(picture, interpolation="none")
     if n <= _NUMBERS:
         for row, column in numpy.argwhere(counts):

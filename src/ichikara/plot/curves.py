@@ -1,15 +1,17 @@
 """Learning curves: loss and measures against epochs, of training and validation."""
 
+from dataclasses import replace
 from typing import Any
 
+from ..charts import Axis, Chart, Line, Mark, Rule, short_text
 from ..train import History
 from .backend import load_matplotlib
+from .draw import draw
 
-__all__ = ["finish", "learning_curves", "new_figure"]
+__all__ = ["SMALL", "learning_curve_charts", "learning_curves", "new_figure", "titled"]
 
-_COLOURS = {"train": "#4269d0", "val": "#ff725c"}
-_CJK = ("Noto Sans CJK JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "Meiryo", "MS Gothic")
-_NAMES = {"train": "training", "val": "validation"}
+SMALL = (390.0, 250.0)  # of the axes, in pixels: two charts are side by side on a page
+_PARTS = {"train": ("training", "a", False), "val": ("validation", "b", True)}
 
 
 def new_figure(columns: int = 1, width: float = 5.0, height: float = 3.6):
@@ -23,29 +25,37 @@ def new_figure(columns: int = 1, width: float = 5.0, height: float = 3.6):
     return figure, figure.subplots(1, columns, squeeze=False)[0]
 
 
-def finish(figure: Any, title: str, **legend: Any) -> None:
-    """Remove two sides of the frame; add a faint grid, a legend and a title."""
-    for ax in figure.axes:
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(alpha=0.25)
-        ax.legend(frameon=False, **legend)
-    if title:
-        figure.suptitle(title)
+def learning_curve_charts(history: History, title: str = "", best_epoch: int | None = None) -> list[Chart]:
+    """A chart of the loss, and one of each other measure, against epochs. Arguments: as of `learning_curves`.
 
-
-def families(text: str) -> list[str]:
-    """The fonts for a user's text: Matplotlib's own, and for other scripts those that are installed.
-
-    >>> families("moons")
-    ['DejaVu Sans']
+    >>> [chart] = learning_curve_charts(History([{"epoch": 1, "train_loss": 0.5, "val_loss": 0.6}]))
+    >>> chart.alt
+    'loss by epoch. training: from 0.5 to 0.5. validation: from 0.6 to 0.6.'
     """
-    known = ["DejaVu Sans"]
-    if text.isascii():
-        return known
-    from matplotlib import font_manager
+    charts = []
+    for measure in dict.fromkeys(name.partition("_")[2] for name in history.columns if name.startswith("train_")):
+        marks: list[Mark] = []
+        if best_epoch:
+            marks.append(Rule(x=best_epoch, ink="quiet", dashed=True, label=f"best, epoch {best_epoch}"))
+        alt, drawn = [f"{measure} by epoch."], []
+        for part, (name, ink, dashed) in _PARTS.items():
+            rows = [row for row in history.rows if f"{part}_{measure}" in row]
+            if rows:
+                values = [row[f"{part}_{measure}"] for row in rows]
+                marks.append(Line([row["epoch"] for row in rows], values, ink=ink, dashed=dashed, label=name))
+                alt.append(f"{name}: from {short_text(values[0])} to {short_text(values[-1])}.")
+                drawn += values
+        falls_far = measure == "loss" and drawn and min(drawn) > 0 and max(drawn) > 20 * min(drawn)
+        percent = measure == "accuracy" and max(drawn, default=0) <= 1
+        y = Axis(measure, scale="log" if falls_far else "linear", percent=percent)
+        charts.append(Chart(marks, Axis("epoch", whole=True), y, alt=" ".join(alt)))
+    return titled(charts, title)
 
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return known + [name for name in _CJK if name in installed]
+
+def titled(charts: list[Chart], title: str) -> list[Chart]:
+    """Charts side by side, with a title above the first; one without marks, if there is none."""
+    first, *others = charts or [Chart([])]
+    return [replace(first, title=title), *others]
 
 
 def learning_curves(history: History, title: str = "", best_epoch: int | None = None) -> Any:
@@ -58,30 +68,4 @@ def learning_curves(history: History, title: str = "", best_epoch: int | None = 
     >>> [ax.get_ylabel() for ax in figure.axes]
     ['loss']
     """
-    measures = list(dict.fromkeys(name.partition("_")[2] for name in history.columns if name.startswith("train_")))
-    figure, axes = new_figure(max(len(measures), 1))
-    for ax, measure in zip(axes, measures, strict=False):
-        drawn = []
-        for part, colour in _COLOURS.items():
-            rows = [row for row in history.rows if f"{part}_{measure}" in row]
-            if rows:
-                values = [row[f"{part}_{measure}"] for row in rows]
-                marker = "o" if len(rows) < 2 else None
-                ax.plot([r["epoch"] for r in rows], values, color=colour, label=_NAMES[part], marker=marker)
-                drawn += values
-        if best_epoch:
-            ax.axvline(best_epoch, color="grey", linewidth=0.8, linestyle=":", label=f"best, epoch {best_epoch}")
-        if measure == "loss" and drawn and min(drawn) > 0 and max(drawn) > 20 * min(drawn):
-            ax.set_yscale("log")
-        if measure == "accuracy":
-            ax.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}" if value > 1 else f"{100 * value:.4g}%")
-        ax.set_xlabel("epoch")
-        ax.set_ylabel(measure)
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(alpha=0.25)
-        if drawn:
-            ax.legend(frameon=False)
-    if title:
-        figure.suptitle(title, fontfamily=families(title), parse_math=False)
-    return figure
+    return draw(learning_curve_charts(history, title, best_epoch), size=SMALL)

@@ -2,10 +2,32 @@
 
 from typing import Any
 
+from ..charts import Area, Axis, Chart, Dots, Line, short_text
 from ..train import CrossValidation
-from .curves import new_figure
+from .curves import SMALL, titled
+from .draw import draw
 
-__all__ = ["fold_scores"]
+__all__ = ["fold_score_charts", "fold_scores"]
+
+
+def fold_score_charts(result: CrossValidation, title: str = "") -> list[Chart]:
+    """A chart of each measure by fold. Arguments: as of `fold_scores`."""
+    charts = []
+    folds = result["fold"]
+    ends = [min(folds) - 0.5, max(folds) + 0.5]
+    for measure in result.measures:
+        mean, spread = result.means[measure], result.spreads[measure]
+        percent = measure.endswith("accuracy")
+        show = lambda value, percent=percent: f"{short_text(100 * value)}%" if percent else short_text(value)
+        marks = [
+            Area(ends, [mean - spread] * 2, [mean + spread] * 2, ink="a", label=f"± {show(spread)}"),
+            Line(ends, [mean] * 2, ink="a", label=f"mean {show(mean)}"),
+            Dots(folds, result[measure], ink="b", label="a fold"),
+        ]
+        alt = f"{measure} of {len(folds)} folds: mean {show(mean)}, standard deviation {show(spread)}."
+        x = Axis("validation fold", whole=True, limits=(ends[0], ends[1]))
+        charts.append(Chart(marks, x, Axis(measure, percent=percent), alt=alt))
+    return titled(charts, title)
 
 
 def fold_scores(result: CrossValidation, title: str = "") -> Any:
@@ -18,23 +40,4 @@ def fold_scores(result: CrossValidation, title: str = "") -> Any:
     >>> [ax.get_ylabel() for ax in figure.axes]
     ['val_loss']
     """
-    figure, axes = new_figure(max(len(result.measures), 1), width=4.6)
-    for ax, measure in zip(axes, result.measures, strict=False):
-        mean, spread = result.means[measure], result.spreads[measure]
-        percent = measure.endswith("accuracy")
-        show = lambda value, percent=percent: f"{100 * value:.3g}%" if percent else f"{value:.3g}"
-        ax.axhspan(mean - spread, mean + spread, color="#4269d0", alpha=0.12, linewidth=0, label=f"± {show(spread)}")
-        ax.axhline(mean, color="#4269d0", linewidth=1, label=f"mean {show(mean)}")
-        ax.plot(result["fold"], result[measure], "o", color="#ff725c", label="a fold")
-        ax.set_xticks(result["fold"])
-        if percent:
-            ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g}%")
-        ax.set_xlabel("validation fold")
-        ax.set_ylabel(measure)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(alpha=0.25, axis="y")
-        ax.margins(x=0.15, y=0.15)
-        ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3, columnspacing=1.2)
-    if title:
-        figure.suptitle(title)
-    return figure
+    return draw(fold_score_charts(result, title), size=SMALL)

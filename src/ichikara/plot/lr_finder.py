@@ -2,10 +2,31 @@
 
 from typing import Any
 
-from ..train import LearningRates
-from .curves import finish, new_figure
+import numpy
 
-__all__ = ["learning_rate_curve"]
+from ..charts import Axis, Chart, Dots, Line, Mark
+from ..train import LearningRates
+from .draw import draw
+
+__all__ = ["learning_rate_chart", "learning_rate_curve"]
+
+
+def learning_rate_chart(found: LearningRates, title: str = "") -> Chart:
+    """A chart of the loss at each learning rate. Arguments: as of `learning_rate_curve`."""
+    marks: list[Mark] = [
+        Line(found.rates, found.losses, ink="quiet", label="each step"),
+        Line(found.rates, found.smoothed, ink="a", label="smoothed"),
+    ]
+    alt = "The loss against the learning rate."
+    if found.suggestion is not None:
+        at = found.smoothed[list(found.rates).index(found.suggestion)]
+        marks.append(Dots([found.suggestion], [at], ink="b", label=f"steepest at {found.suggestion:.2g}"))
+        alt += f" It falls most steeply at {found.suggestion:.2g}."
+    # The losses after divergence would hide the rest.
+    low = float(numpy.nanmin(found.losses))
+    high = float(max(found.smoothed[0], found.losses[: len(found.losses) // 2 + 1].max()))
+    limits = (low - 0.1 * (high - low), high + 0.4 * (high - low)) if low < high < numpy.inf else None
+    return Chart(marks, Axis("learning rate", scale="log"), Axis("loss", limits=limits), title=title, alt=alt)
 
 
 def learning_rate_curve(found: LearningRates, title: str = "") -> Any:
@@ -19,17 +40,4 @@ def learning_rate_curve(found: LearningRates, title: str = "") -> Any:
     >>> learning_rate_curve(LearningRates(rates, losses, losses, 0.01)).axes[0].get_xscale()
     'log'
     """
-    figure, (ax,) = new_figure()
-    ax.plot(found.rates, found.losses, color="grey", alpha=0.4, linewidth=1, label="each step")
-    ax.plot(found.rates, found.smoothed, color="#4269d0", label="smoothed")
-    if found.suggestion is not None:
-        at = found.smoothed[list(found.rates).index(found.suggestion)]
-        ax.plot([found.suggestion], [at], "o", color="#ff725c", label=f"steepest at {found.suggestion:.2g}")
-    # The losses after divergence would hide the rest.
-    low, high = found.losses.min(), max(found.smoothed[0], found.losses[: len(found.losses) // 2 + 1].max())
-    ax.set_ylim(low - 0.1 * (high - low), high + 0.4 * (high - low) or None)
-    ax.set_xscale("log")
-    ax.set_xlabel("learning rate")
-    ax.set_ylabel("loss")
-    finish(figure, title)
-    return figure
+    return draw(learning_rate_chart(found, title))

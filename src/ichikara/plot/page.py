@@ -3,23 +3,30 @@
 import base64
 import io
 import re
-import threading
 import warnings
 from html import escape
 from typing import Any
 
 import numpy
 
+from .backend import LOCK
+from .theme import THEMES
+
 __all__ = ["inline_png", "inline_svg"]
 
-_LOCK = threading.Lock()  # Matplotlib's settings are shared by all threads
-
-# Black, white and the two colours of the curves are the page's to choose, so that they suit light and dark.
+# The colours of drawings are the page's to choose, so that they suit light and dark.
+_LIGHT = THEMES["light"]
 _VARIABLES = {
     "#000000": "currentColor",
     "#ffffff": "var(--page, #ffffff)",
-    "#4269d0": "var(--blue, #4269d0)",
-    "#ff725c": "var(--orange, #ff725c)",
+    _LIGHT.ink: "currentColor",
+    _LIGHT.paper: f"var(--page, {_LIGHT.paper})",
+    _LIGHT.ink2: f"var(--quiet, {_LIGHT.ink2})",
+    _LIGHT.axis: f"var(--axis, {_LIGHT.axis})",
+    _LIGHT.rule: f"var(--rule, {_LIGHT.rule})",
+    _LIGHT.inks["a"]: f"var(--blue, {_LIGHT.inks['a']})",
+    _LIGHT.inks["b"]: f"var(--orange, {_LIGHT.inks['b']})",
+    _LIGHT.texts["b"]: f"var(--orange-text, {_LIGHT.texts['b']})",
 }
 
 
@@ -37,7 +44,7 @@ def inline_svg(figure: Any, name: str, alt: str) -> str:
     from matplotlib import rc_context
 
     buffer = io.StringIO()
-    with _LOCK, rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
+    with LOCK, rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
         # The browser draws the letters; Matplotlib only measures them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})

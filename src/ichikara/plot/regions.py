@@ -8,10 +8,13 @@ import numpy
 
 from .backend import load_matplotlib
 from .curves import new_figure
+from .theme import THEMES
 
 __all__ = ["decision_regions", "fitted_surface"]
 
-COLOURS = ("#4269d0", "#ff725c", "#3ca951", "#efb118", "#a463f2", "#6cc5b0", "#ff8ab7", "#9c6b4e", "#97bbf5", "#9498a0")
+_MORE = ("#3ca951", "#a463f2", "#d6455d", "#6cc5b0", "#ff8ab7", "#9c6b4e", "#97bbf5", "#9498a0")  # than two classes
+COLOURS = (THEMES["light"].inks["a"], THEMES["light"].inks["b"], *_MORE)
+TINTS = (THEMES["dark"].inks["a"], THEMES["dark"].inks["b"], *_MORE)  # they can be seen on dark pages too
 
 
 def decision_regions(
@@ -40,7 +43,7 @@ def decision_regions(
     from matplotlib.colors import to_rgb
 
     figure, (ax,) = new_figure(1, 4.8, 4.0)
-    colours = numpy.array([to_rgb(COLOURS[i % len(COLOURS)]) for i in range(len(classes))])
+    colours = numpy.array([to_rgb(TINTS[i % len(TINTS)]) for i in range(len(classes))])
     points, extent = _plane(inputs, grid)
     labels, probabilities = decide(points)
     chance = 1 / len(classes)

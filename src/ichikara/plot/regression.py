@@ -5,9 +5,25 @@ from typing import Any
 
 import numpy
 
-from .curves import finish, new_figure
+from ..charts import Axis, Chart, Dots, Line, Mark
+from .curves import SMALL
+from .draw import draw
 
-__all__ = ["fitted_curve", "predicted_against_true"]
+__all__ = ["curve_chart", "fitted_curve", "predicted_against_true", "prediction_chart"]
+
+
+def prediction_chart(true: numpy.ndarray, predicted: numpy.ndarray, title: str = "") -> Chart:
+    """A chart of each prediction against its target. Arguments: as of `predicted_against_true`."""
+    low, high = float(true.min()), float(true.max())
+    margin = 0.06 * (high - low) or 1.0
+    ends = (low - margin, high + margin)
+    marks = [
+        Line(ends, ends, ink="quiet", dashed=True, label="exact"),
+        Dots(true, predicted, ink="a", size=1.0 if len(true) <= 60 else 0.8),
+    ]
+    y = [*ends, *(float(value) for value in predicted if numpy.isfinite(value))]
+    alt = f"{len(true)} predictions against their targets."
+    return Chart(marks, Axis("true", limits=ends), Axis("predicted", limits=(min(y), max(y))), title=title, alt=alt)
 
 
 def predicted_against_true(true: numpy.ndarray, predicted: numpy.ndarray, title: str = "") -> Any:
@@ -20,18 +36,33 @@ def predicted_against_true(true: numpy.ndarray, predicted: numpy.ndarray, title:
     >>> predicted_against_true(numpy.array([1.0, 2.0]), numpy.array([1.1, 1.9])).axes[0].get_ylabel()
     'predicted'
     """
-    figure, (ax,) = new_figure(1, 4.4, 3.8)
-    low, high = float(true.min()), float(true.max())
-    margin = 0.06 * (high - low) or 1.0
-    ends = [low - margin, high + margin]
-    ax.plot(ends, ends, color="grey", linewidth=1.2, linestyle=":", label="exact")
-    size = 4 if len(true) <= 300 else 2.5
-    ax.plot(true, predicted, "o", color="#4269d0", markersize=size, alpha=0.6, markeredgewidth=0)
-    ax.set_xlim(*ends)
-    ax.set_xlabel("true")
-    ax.set_ylabel("predicted")
-    finish(figure, title)
-    return figure
+    return draw(prediction_chart(true, predicted, title), size=(270.0, 270.0))
+
+
+def curve_chart(
+    function: Callable[[numpy.ndarray], numpy.ndarray],
+    train: tuple[numpy.ndarray, numpy.ndarray],
+    validation: tuple[numpy.ndarray, numpy.ndarray] | None = None,
+    name: str = "input",
+    title: str = "",
+) -> Chart:
+    """A chart of a network of one input over the data. Arguments: as of `fitted_curve`."""
+    shown = [points for points in (train, validation) if points is not None]
+    styles: tuple[dict[str, Any], ...] = (
+        {"ink": "a", "label": "training"},
+        {"ink": "b", "label": "validation", "hollow": True},
+    )
+    marks: list[Mark] = [Dots(*points, size=0.8, **style) for points, style in zip(shown, styles, strict=False)]
+    x = numpy.concatenate([points[0] for points in shown])
+    y = numpy.concatenate([points[1] for points in shown])
+    margin = 0.04 * float(x.max() - x.min())
+    line = numpy.linspace(x.min() - margin, x.max() + margin, 500).astype("float32")
+    marks.append(Line(line, function(line), label="the network"))
+    room = 0.15 * float(y.max() - y.min()) or 1.0
+    limits = float(y.min()) - room, float(y.max()) + room  # a curve that diverges between the points is cropped
+    label = name if len(name) <= 40 else name[:39] + "…"
+    alt = f"The network's output against {label}, over {len(x)} points of the data."
+    return Chart(marks, Axis(label), Axis("target", limits=limits), title=title, alt=alt)
 
 
 def fitted_curve(
@@ -52,21 +83,4 @@ def fitted_curve(
     >>> fitted_curve(lambda x: 2 * x, (x, 2 * x)).axes[0].get_xlabel()
     'input'
     """
-    figure, (ax,) = new_figure(1, 4.8, 3.6)
-    sets = {"training": (train, "#4269d0"), "validation": (validation, "#ff725c")}
-    for label, (points, colour) in sets.items():
-        if points is not None:
-            style = {"markersize": 4 if len(points[0]) <= 100 else 2.5, "markeredgewidth": 0, "alpha": 0.8}
-            ax.plot(*points, "o", color=colour, label=label, **style)
-    shown = [points for points, _ in sets.values() if points is not None]
-    x = numpy.concatenate([points[0] for points in shown])
-    y = numpy.concatenate([points[1] for points in shown])
-    margin = 0.04 * float(x.max() - x.min())
-    line = numpy.linspace(x.min() - margin, x.max() + margin, 500).astype("float32")
-    ax.plot(line, function(line), color="black", linewidth=1.4, label="the network")
-    room = 0.15 * float(y.max() - y.min()) or 1.0
-    ax.set_ylim(y.min() - room, y.max() + room)  # a curve that diverges between the points is cropped
-    ax.set_xlabel(name if len(name) <= 40 else name[:39] + "…", parse_math=False)
-    ax.set_ylabel("target")
-    finish(figure, title, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3)
-    return figure
+    return draw(curve_chart(function, train, validation, name, title), size=SMALL)

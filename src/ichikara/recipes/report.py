@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy
 
+from ..charts import Chart
 from ..data.vault import read_record
 from ..errors import UserError
-from ..plot import history_columns, inline_svg, learning_curves
+from ..plot import draw, history_chart, inline_svg, learning_curve_charts
 from ..train import History
 from ..train.checkpoint import write
 from .findings import SECTIONS, Section, drawn
@@ -180,24 +181,16 @@ def _curves(history: History, summary: dict[str, Any]) -> Section | None:
             ({"train_spread": "generated images, relative to real ones"}, "standard deviation", None),
         ]
         for columns, label, limits in groups:
-            figure = history_columns(history, columns, label, limits)
-            figures.append(_figure(figure, f"curve-{len(figures)}", f"{label} against epochs"))
+            figures.append(_figure(history_chart(history, columns, label, limits), f"curve-{len(figures)}"))
         return {"note": "In balance, both outputs of the discriminator stay near one half.", "figures": figures}
     best = summary["best_epoch"] if summary["best_epoch"] != summary["epochs"] else None
-    for measure in dict.fromkeys(name.partition("_")[2] for name in history.columns if name.startswith("train_")):
-        wanted = {f"train_{measure}", f"val_{measure}", "epoch"}
-        some = History([{name: row[name] for name in row if name in wanted} for row in history.rows])
-        figures.append(_figure(learning_curves(some, best_epoch=best), f"curve-{len(figures)}", f"{measure} by epoch"))
+    for chart in learning_curve_charts(history, best_epoch=best):
+        figures.append(_figure(chart, f"curve-{len(figures)}"))
     return {"note": "", "figures": figures}
 
 
-def _figure(figure: Any, name: str, alt: str) -> dict[str, str]:
-    figure.set_size_inches(4.4, 3.2)
-    for ax in figure.axes:
-        epochs = {float(x) for line in ax.lines for x in line.get_xdata()}
-        if len(epochs) == 1:
-            ax.set_xticks(list(epochs))  # not its neighbours to the hundredth
-    return {"svg": inline_svg(figure, name, alt), "caption": ""}
+def _figure(chart: Chart, name: str) -> dict[str, str]:
+    return {"svg": inline_svg(draw(chart, size=(360.0, 220.0)), name, chart.alt), "caption": ""}
 
 
 def _baseline(summary: dict[str, Any], subject: Subject) -> Section | None:

@@ -1,0 +1,129 @@
+"""Which operations belong together: those of a module's call, and those of a composed function, within each other.
+
+A trace knows the calls. Without one they are guessed by the parameters that were used: what was computed from the first
+use of a module's parameters to the last, with no other module's between them.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .computation import Computation, Vertex
+from .trace import Scope
+
+__all__ = ["Group", "groups_of"]
+
+
+class Group:
+    """A call with what was computed in it: operations, and further groups, in the order in which they were computed.
+
+    Arguments: ``name``, the module's path or the function's name, empty for the whole computation; ``call``, the number
+    of the call; ``items``, vertices and groups.
+    """
+
+    def __init__(self, name: str = "", call: int = 1, kind: str = "module"):
+        self.name, self.call, self.kind = name, call, kind
+        self.items: list[Vertex | Group] = []
+
+    @property
+    def vertices(self) -> Iterator[Vertex]:
+        """All operations in it."""
+        for item in self.items:
+            if isinstance(item, Group):
+                yield from item.vertices
+            else:
+                yield item
+
+    @property
+    def title(self) -> str:
+        """The name, with the number of the call from the second one on."""
+        return self.name if self.call == 1 else f"{self.name} ({self.call})"
+
+
+def groups_of(whole: Computation, module_name: Callable[[Scope], str]) -> Group:
+    """All operations of a computation, in groups. Arguments: ``module_name``, the path of a module that was called."""
+    operations = sorted((v for v in whole if v.operation is not None), key=lambda vertex: vertex.order)
+    root = Group()
+    groups: dict[Scope, Group] = {}
+    for vertex in operations:
+        place = root
+        for scope in vertex.scope.path if vertex.scope else ():
+            if scope not in groups:
+                name = module_name(scope) if scope.kind == "module" else scope.name
+                groups[scope] = Group(name, scope.call, scope.kind)
+                place.items.append(groups[scope])
+            place = groups[scope]
+        place.items.append(vertex)
+    if any(group.kind == "module" for group in groups.values()):
+        _by_parents(root)
+    else:
+        root.items = _by_parameters(root.items, (), {})
+    return root
+
+
+def _runs(items: list, labels: list) -> Iterator[tuple[Any, list]]:
+    """The items in runs, from the first with a label to the last, with what has none between; others by themselves."""
+    i = 0
+    while i < len(items):
+        last = i
+        for j in range(i + 1, len(items)) if labels[i] is not None else ():
+            if labels[j] is not None and labels[j] != labels[i]:
+                break
+            last = j if labels[j] == labels[i] else last
+        yield labels[i], items[i : last + 1]
+        i = last + 1
+
+
+def _by_parents(group: Group) -> None:
+    """Put together what belongs to a module that was not called itself, as the blocks in a list of modules."""
+    for item in group.items:
+        if isinstance(item, Group):
+            _by_parents(item)
+    labels = [_parent(item, group.name) for item in group.items]
+    if len(set(labels) - {None}) < 2:
+        return
+    found: list = []
+    for label, items in _runs(group.items, labels):
+        if label is None or len(items) == 1:
+            found += items
+            continue
+        inner = Group(label)
+        inner.items = items
+        found.append(inner)
+    group.items = found
+
+
+def _parent(item, name: str) -> str | None:
+    """The path of the module that a called module is a part of, where that is not the one around."""
+    parent = item.name.rpartition(".")[0] if isinstance(item, Group) and item.kind == "module" else ""
+    return parent if parent and parent != name else None
+
+
+def _by_parameters(items: list, prefix: tuple[str, ...], calls: dict[str, int]) -> list:
+    """The items in groups by the modules whose parameters they use, below a module."""
+    depth = len(prefix) + 1
+    found: list = []
+    for label, inner in _runs(items, [_label(item, prefix) for item in items]):
+        if label is None:
+            found += inner
+            continue
+        name = ".".join(label)
+        calls[name] = calls.get(name, 0) + 1
+        group = Group(name, calls[name])
+        deeper = any(len(module) > depth for item in inner for module in _modules(item))
+        group.items = _by_parameters(inner, label, calls) if deeper else inner
+        found.append(group)
+    return found
+
+
+def _modules(item) -> set[tuple[str, ...]]:
+    """The modules whose parameters an item uses."""
+    vertices = item.vertices if isinstance(item, Group) else [item]
+    leaves = {source.name for vertex in vertices for source in vertex.inputs.values() if source.operation is None}
+    return {tuple(name.split(".")[:-1]) for name in leaves if "." in name}
+
+
+def _label(item, prefix) -> tuple[str, ...] | None:
+    """The module below another one that an item belongs to; None for none, or several."""
+    depth = len(prefix)
+    found = {module[: depth + 1] for module in _modules(item) if module[:depth] == prefix and len(module) > depth}
+    return next(iter(found)) if len(found) == 1 else None
