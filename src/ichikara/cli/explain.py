@@ -34,7 +34,9 @@ def explain(
     ] = None,
     wrt: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="By what to differentiate: a parameter's path, a variable.", show_default=False),
+        typer.Option(
+            metavar="NAME", help="By what to differentiate: a parameter's path, a variable.", show_default=False
+        ),
     ] = None,
     unfold: Annotated[
         list[str] | None,

@@ -12,8 +12,8 @@ from ..autodiff import Tensor
 from ..autodiff.engine import Operation
 from ..autodiff.operation import Composition
 from ..nn.module import Module
-from .computation import Computation, Vertex
 from .expression import Number, Symbol
+from .vertex import Computation, Vertex
 
 __all__ = ["Names", "named", "new_letters", "symbol_of"]
 
@@ -22,13 +22,23 @@ _FUNCTION = "(name of the function)"
 _leaves: dict[int, tuple[Any, str]] = {}  # the names of leaves and constants, by the id of the tensor
 _DEEPEST, _MOST = 4, 10_000  # how deep containers are searched, and how many things in one of them
 
-GREEK = dict(
-    zip(
-        "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi rho sigma tau phi chi psi omega".split(),
-        "αβγδεζηθκλμνξρστφχψω",
-        strict=True,
-    )
-)
+GREEK = {
+    "alpha": "α",
+    "beta": "β",
+    "gamma": "γ",
+    "delta": "δ",
+    "epsilon": "ε",
+    "eta": "η",
+    "theta": "θ",
+    "kappa": "κ",
+    "lambda": "λ",
+    "mu": "μ",
+    "rho": "ρ",
+    "sigma": "σ",
+    "tau": "τ",
+    "phi": "φ",
+    "omega": "ω",
+}
 
 
 def named(name: str, value: Any) -> Any:
@@ -148,7 +158,9 @@ class Names:
 
 def _is_meant(name: str, value: Any) -> bool:
     """Whether a variable may be one of the user's, with tensors in it."""
-    return name.isidentifier() and not (name.startswith("_") or name in ("In", "Out") or isinstance(value, ModuleType | FunctionType | type))
+    return name.isidentifier() and not (
+        name.startswith("_") or name in ("In", "Out") or isinstance(value, ModuleType | FunctionType | type)
+    )
 
 
 def _inside(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:

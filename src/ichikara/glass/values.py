@@ -9,12 +9,14 @@ import numpy
 from ..arrays import is_array
 from ..autodiff.engine import sweep
 from ..errors import UserError
-from .computation import UNKNOWN, Computation, Vertex
 from .paths import Edge
+from .vertex import UNKNOWN, Computation, Vertex
 
 __all__ = ["Numbers"]
 
-STEP = 1e-6  # of a difference quotient, relative to numbers above 1: its error is about as small as it can be in float64
+STEP = (
+    1e-6  # of a difference quotient, relative to numbers above 1: its error is about as small as it can be in float64
+)
 SMALLER = 1e-8  # that of many numbers at once: the smaller, the fewer of them pass a kink, such as that of a ReLU
 
 
@@ -50,7 +52,7 @@ class Numbers:
         return _quotient(at, numpy.asarray(x))
 
     def whole_quotient(self, target: Vertex, direction: Any = None) -> float | None:
-        """The difference quotient of the root by a vertex, along a direction; None where it cannot be computed again."""
+        """That of the root by a vertex, along a direction; None where it cannot be computed again."""
         if self.reason:
             return None
         known = dict(self.values)
