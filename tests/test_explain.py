@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 import ichikara
 from ichikara import asarray, nn
 from ichikara.errors import UserError
+from ichikara.glass import explain, named
 from ichikara.glass.computation import computation
-from ichikara.glass.explain import explain
 from ichikara.glass.explanation import written
 from ichikara.glass.forms import from_layout
 from ichikara.glass.lecture import net_of_matrices, net_of_neurons
-from ichikara.glass.naming import named, symbol_of
+from ichikara.glass.naming import symbol_of
 from ichikara.glass.paths import Paths
 from ichikara.glass.trace import trace
 

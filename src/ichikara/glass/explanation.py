@@ -38,7 +38,7 @@ class Row:
 class Part:
     """The derivative of one value by another.
 
-    Arguments: ``of`` and ``by``, their symbols; ``lines``, the derivative, and the parts of it with a line of their own;
+    Arguments: ``of`` and ``by``, their symbols; ``lines``, the derivative, and the parts of it with lines of their own;
     ``where``, what the functions and letters in them are; ``values``, of the symbols; ``paths``, how many there
     are; ``gradient``, the engine's, in the array's own shape; ``checks``, what was compared, as words of the catalogue
     with their values; ``folded``, the modules that are not unfolded.

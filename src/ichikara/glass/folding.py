@@ -7,7 +7,7 @@ import numpy
 
 from ..arrays import is_array
 from ..errors import UserError, did_you_mean, listed
-from .naming import Names
+from .naming import COPY, Names
 from .paths import Paths
 from .scopes import Group, groups_of
 from .vertex import UNKNOWN, Computation, Vertex
@@ -184,7 +184,7 @@ def _contracted(whole: Computation, target: Vertex, groups: list[Group]) -> tupl
         elif vertex is whole.root or any(home.get(user) is not own for user, _ in consumers[vertex]):
             titles[own.title] = titles.get(own.title, 0) + 1
             new[vertex] = _block(vertex, own, home, new)
-            new[vertex].name = vertex.name or f"{own.title}″{titles[own.title]}"
+            new[vertex].name = vertex.name or _numbered(own.title, titles[own.title])
     made = [new[vertex] for vertex in whole if vertex in new]
     used, stack = {new[whole.root]}, [new[whole.root]]
     while stack:
@@ -193,6 +193,10 @@ def _contracted(whole: Computation, target: Vertex, groups: list[Group]) -> tupl
                 used.add(source)
                 stack.append(source)
     return Computation(new[whole.root], [v for v in made if v in used]), new[target], [*titles]
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}{COPY}{number}"
 
 
 def _copied(vertex: Vertex, new: dict[Vertex, Vertex]) -> Vertex:

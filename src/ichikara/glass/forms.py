@@ -48,7 +48,7 @@ class Form:
 
     Arguments: ``kind``, "product" for left·D·right, "elements" for D ∘ factor, "sum" for what is summed where the input
     was broadcast; ``left`` and ``right``, the factors; ``turned``, whether D is transposed; ``scale``, a number before
-    all; ``apply``, the same with numbers; ``shapes``, of the factors; ``formulas``, what factors are that get lines of their own.
+    all; ``apply``, the same with numbers; ``shapes`` and ``formulas``, of the factors.
     """
 
     kind: str
@@ -278,6 +278,8 @@ def _around(whole: Expression, values: dict[Expression, Any], sizes: dict[Expres
 
 def _summed(edge: Edge, numbers: Numbers) -> Form | None:
     """An operation whose rule only adds up: where an input was broadcast, such as a bias."""
+    if edge.name not in edge.output.operation.rules:
+        return None
     probe = _probe(edge.output.shape)
     inner = edge.input.shape
     try:

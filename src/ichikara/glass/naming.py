@@ -15,11 +15,12 @@ from ..nn.module import Module
 from .expression import Number, Symbol
 from .vertex import Computation, Vertex
 
-__all__ = ["Names", "named", "new_letters", "symbol_of"]
+__all__ = ["COPY", "Names", "named", "new_letters", "symbol_of"]
 
 _GIVEN = "(name)"  # beside what a node saved: no parameter has such a name, and it goes when the graph goes
 _FUNCTION = "(name of the function)"
 _leaves: dict[int, tuple[Any, str]] = {}  # the names of leaves and constants, by the id of the tensor
+COPY = "″"  # between a name and its number where several have it
 _DEEPEST, _MOST = 4, 10_000  # how deep containers are searched, and how many things in one of them
 
 GREEK = {
@@ -114,7 +115,7 @@ class Names:
         for vertex in whole:
             name = self.of(vertex)
             if name and taken.setdefault(name, vertex) is not vertex:
-                name = next(other for n in range(2, len(taken) + 3) if (other := f"{name}″{n}") not in taken)
+                name = next(other for n in range(2, len(taken) + 3) if (other := f"{name}{COPY}{n}") not in taken)
                 taken[name] = vertex
             vertex.name = name
 
@@ -196,21 +197,21 @@ def symbol_of(name: str) -> Symbol:
     >>> symbol_of("net.0.weight").base
     'net.0.weight'
     """
-    name, _, copy = name.partition("″")
-    primes = int(copy or 1) - 1
+    name, _, copy = name.partition(COPY)
+    number = (Symbol(f"({copy})"),) if copy else ()
     if "^" in name or "{" in name:
         found = _WRITTEN.fullmatch(name)
         if found:
             above = found["sup"] or found["sup2"] or ""
-            return Symbol(_letter(found[1]), _figures(found["sub"] or ""), _figures(above), primes)
+            return Symbol(_letter(found[1]), _figures(found["sub"] or ""), _figures(above) + number)
     found = _VARIABLE.fullmatch(name)
     if not found:
-        return Symbol(name, primes=primes)
+        return Symbol(name, (), number)
     base, digits, below, places = found.groups()
     subscript = (*(i for word in below.split("_")[1:] for i in _figures(word)), *_indices(*re.findall(r"\d+", places)))
     if subscript:
-        return Symbol(_letter(base), subscript, _indices(digits), primes)
-    return Symbol(_letter(base), _indices(digits), (), primes)
+        return Symbol(_letter(base), subscript, _indices(digits) + number)
+    return Symbol(_letter(base), _indices(digits), number)
 
 
 def _letter(word: str) -> str:

@@ -30,10 +30,10 @@ class Vertex:
 
     Arguments: ``kind``, "leaf" (a gradient is collected there), "constant", "target" (a constant that a loss compares
     with) or "operation"; ``operation``, its record; ``inputs``, the vertices that it was applied to, by the names of
-    the record, or by their numbers in a sequence; ``options``, the other parameters that are known; ``differentiable``, the
-    names of the inputs that a gradient flows to; ``value``, an array or a number, UNKNOWN where nothing has kept it;
-    ``node``, the engine's; ``scope``, the module or function that it ran in; ``line``, of the user's code; ``name``,
-    what it is called, empty where it has none.
+    the record, or by their numbers in a sequence; ``options``, the other parameters that are known;
+    ``differentiable``, the names of the inputs that a gradient flows to; ``value``, an array or a number, UNKNOWN where
+    nothing has kept it; ``node``, the engine's; ``scope``, the module or function that it ran in; ``line``, of the
+    user's code; ``name``, what it is called, empty where it has none.
     """
 
     __slots__ = (
