@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy
 
-from ..arrays import is_array
 from ..errors import UserError, did_you_mean, listed
 from .naming import COPY, Names
 from .paths import Paths
 from .scopes import Group, groups_of
+from .values import wide
 from .vertex import UNKNOWN, Computation, Vertex
 
 __all__ = ["Block", "folded"]
@@ -56,7 +56,7 @@ class _BlockVertex(Vertex):
 
     def pull(self, g: Any, values: Mapping[Vertex, Any], names: Iterable[Any] | None = None) -> dict[Any, Any]:
         if self._known is None:
-            self._known = {v: _wide(v.value) for v in (*self.inner, *self.outside) if v.value is not UNKNOWN}
+            self._known = {v: wide(v.value) for v in (*self.inner, *self.outside) if v.value is not UNKNOWN}
         gradients: dict[Vertex, Any] = {self.last: g}
         wanted = set(self.differentiable if names is None else names)
         leading = {self.outside[i] for i in wanted}
@@ -229,10 +229,3 @@ def _block(last: Vertex, group: Group, home: dict[Vertex, Group], new: dict[Vert
                 active.add(vertex.inputs[name])
     block.differentiable = frozenset(i for i, source in enumerate(outside) if source in active)
     return block
-
-
-def _wide(value: Any) -> Any:
-    if not is_array(value):
-        return value
-    array = numpy.asarray(value)
-    return array.astype("float64") if array.dtype.kind == "f" else array

@@ -65,7 +65,7 @@ def form_of(edge: Edge, writing: Writing, numbers: Numbers) -> Form:
     """The form of an operation for one of its inputs."""
     return (
         _elementwise(edge, writing, numbers)
-        or _even(edge, writing, numbers)
+        or _even(edge, numbers)
         or _of_matrices(edge, writing, numbers)
         or _summed(edge, numbers)
         or _general(edge, writing, numbers)
@@ -181,7 +181,7 @@ def _pulled_elements(edge: Edge, numbers: Numbers) -> Any:
         return None
 
 
-def _even(edge: Edge, writing: Writing, numbers: Numbers) -> Form | None:
+def _even(edge: Edge, numbers: Numbers) -> Form | None:
     """A number that depends on all elements alike, as their sum or mean does."""
     shape = edge.input.shape
     if edge.output.shape or not shape:

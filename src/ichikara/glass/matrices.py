@@ -80,7 +80,6 @@ class MatrixDerivative:
         )
         self._chains: dict[Vertex, Chain] = {paths.root: Chain()}
         self._values: dict[Vertex, Any] = {paths.root: numpy.asarray(1.0)}
-        self._begun: dict[Vertex, Vertex] = {paths.root: paths.root}  # the last vertex that was named on the way there
         for vertex in paths.vertices[1:]:
             self._derive(vertex)
         if not self.lines or self.lines[-1].vertex is not paths.target:

@@ -30,7 +30,8 @@ class Factor(NamedTuple):
 class ScalarDerivative:
     """The derivative of the root of some paths by their target, and all that it is made of.
 
-    Arguments: ``values``, of the vertices; ``slopes``, the numbers of the local derivatives.
+    Arguments: ``slopes``, the numbers of the local derivatives. ``lines`` are the derivative and the parts of it that
+    have lines of their own, each a name and a formula; ``atoms``, what the functions and names in formulas stand for.
     """
 
     def __init__(self, paths: Paths, writing: Writing, slopes: dict[Edge, float]):
