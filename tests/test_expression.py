@@ -1,5 +1,6 @@
 """Expressions: writing and reading them gives them back, and simplifying keeps their values."""
 
+import contextlib
 import json
 import math
 import warnings
@@ -150,7 +151,7 @@ def _has_step(tree):
 
 
 @given(ARITHMETIC)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_simplifying_keeps_the_value_where_there_is_one(tree):
     value = _value(tree)
     if math.isfinite(value) and abs(value) < 1e30:
@@ -215,6 +216,8 @@ def test_simplified_as_a_person_would(formula, simple):
         (r"\sum_{j \ne k} x_j", "Σ_(j≠k) xⱼ"),
         (r"\mathit{net.0.weight} \cdot 2.5", "net.0.weight·2.5"),
         (r"1.5 \times 10^{-7}", "1.5·10⁻⁷"),
+        (r"\frac{a}{1.5 \times 10^{-7}}", "a/(1.5·10⁻⁷)"),
+        (r"\frac{\frac{\partial y}{\partial x}}{\frac{\partial z}{\partial x}}", "∂y/∂x/(∂z/∂x)"),
         (r"x_{ij}", "xᵢⱼ"),
         (r"y \text{ where } x > 0 \text{ else } a\,y", "y where x > 0 else a·y"),
     ],
@@ -304,3 +307,25 @@ def test_mathml():
         '<mspace width="0.17em"/><mrow><mo>[</mo><mrow><mi>a</mi><mo>&lt;</mo><mi>b</mi></mrow><mo>]</mo></mrow>'
         "</mrow></math>"
     ).replace("\u2062", "&#x2062;")
+
+
+COMMANDS = (
+    r"\frac \tfrac \sqrt \sum \arg \max \log \operatorname \text \bar \, \; \cdot \circ \bmod \partial \top \ln "
+    r"\lfloor \rceil \times \wedge \mathit{a} \quad \ "
+)
+WORDS = [r"\text{ where }", r"\text{ else }", " "]
+PIECES = st.sampled_from([*r"xyWe012.,+-/^_'|()[]{}<>=:&²é", *COMMANDS.split(), *WORDS])
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_not_a_formula_is_refused_in_words(formula):
+    tree = None
+    with contextlib.suppress(FormulaError):  # and nothing else
+        tree = parse(formula)
+    assert tree is None or parse(to_latex(tree)) == tree
+
+
+def test_too_many_brackets_are_refused():
+    with pytest.raises(FormulaError, match="brackets inside one another"):
+        parse("(" * 5000 + "x" + ")" * 5000)

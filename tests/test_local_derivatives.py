@@ -154,6 +154,26 @@ def test_formulas_without_a_gradient_are_compared_too():
     assert {"floor", "round", "sign", "heaviside", "bitwise_xor", "isin"} <= {operation.name for operation in FORWARD}
 
 
+@pytest.mark.parametrize(
+    ("name", "inputs", "output"),
+    [
+        ("clip", {"x": "x", "min": "l", "max": "h"}, "y"),
+        ("where", {"condition": "c", "a": "a", "b": "b"}, "y"),
+        ("linear", {"x": "X", "weight": "W", "bias": "b"}, "Y"),
+        ("take", {"x": "x", "indices": "i"}, "y"),
+        ("embedding", {"indices": "k", "weight": "W"}, "Y"),
+        ("categorical_nll", {"u": "u", "labels": "y"}, "l"),
+        ("logistic_nll", {"u": "u", "target": "y"}, "l"),
+        ("concat", {"arrays": "x"}, "y"),
+        ("mse_loss", {"input": "x"}, "L"),
+    ],
+)
+def test_what_formulas_call_the_inputs(name, inputs, output):
+    found = letters(operations[name])
+    assert {key: to_text(symbol) for key, symbol in found.items()} == inputs
+    assert to_text(found.output) == output
+
+
 def test_enough_rules_are_formulas_of_elements():
     assert sum(len(operation.rules) for operation in ELEMENTWISE) >= 69
 
@@ -180,8 +200,8 @@ def test_elementwise_records_state_nothing_twice():
     assert not any(operation.jacobians for operation in ELEMENTWISE)
 
 
-def test_a_statement_names_the_inputs_that_have_a_gradient():
-    with pytest.raises(TypeError, match="matmul has derivatives by a, b, not by c"):
+def test_a_statement_names_inputs():
+    with pytest.raises(TypeError, match="matmul has the inputs a, b, not c"):
         ichikara.matmul.jacobian(c="c = c")
 
 
@@ -254,6 +274,16 @@ STATED = [
     ("max_unpooling", "out",
      lambda y: LINE(ichikara.ops.pool.max_unpooling(y[:, :, None], WINNERS[None, None, None], (1, 7), (1, 3), KERNEL)),
      _random(1, 1, 4), {**SEEN, "k": WINNERS}),
+    ("var", "x", lambda x: ichikara.var(x, correction=1), X, {"x": X, "μ": X.mean(), "n": 6, "c": 1}),
+    ("std", "x", lambda x: ichikara.std(x, correction=1), X,
+     {"x": X, "μ": X.mean(), "n": 6, "c": 1, "y": X.std(ddof=1)}),
+    ("l1_loss", "input", lambda x: ichikara.l1_loss(x, HIT), X, {"x": X, "y": HIT, "n": 6}),
+    ("mse_loss", "input", lambda x: ichikara.mse_loss(x, HIT), X, {"x": X, "y": HIT, "n": 6}),
+    ("binary_cross_entropy_with_logits", "input",
+     lambda u: ichikara.binary_cross_entropy_with_logits(u, HIT / 4, HIT + 1), X,
+     {"u": X, "y": HIT / 4, "w": HIT + 1, "n": 6}),
+    ("cross_entropy", "input", lambda u: ichikara.cross_entropy(u, numpy.array([2, 0, 1, 1])), ROWS,
+     {"t": numpy.eye(3)[[2, 0, 1, 1]], "p": numpy.exp(ROWS) / numpy.exp(ROWS).sum(1, keepdims=True), "n": 4}),
 ]  # fmt: skip
 
 
@@ -275,6 +305,37 @@ def test_a_stated_jacobian_has_the_numbers(record, name, function, array, values
         indices = dict(zip((*of, *by), place, strict=True))
         found = evaluate(formula, {**{Symbol(k): v for k, v in values.items()}, **indices})
         assert found == pytest.approx(expected[place], abs=1e-12), place
+
+
+# Rules in words, with dots, of whole rows or of an index of any kind; and those that read zeros around an image.
+NOT_BY_NUMBERS = {
+    *("scatter", "getitem", "take", "take_along_axis", "reshape", "expand_dims", "squeeze", "broadcast_to", "pad"),
+    *(
+        "repeat",
+        "embedding",
+        "convolution weight",
+        "convolution_image weight",
+        "convolution_image out",
+        "convolution_weight out",
+        "max_unpooling",
+    ),
+}
+RULED = {operation.name for operation in RECORDS}
+BY_NUMBERS = [row for row in STATED if row[0] in RULED and not {row[0], f"{row[0]} {row[1]}"} & NOT_BY_NUMBERS]
+
+
+@pytest.mark.parametrize(("record", "name", "function", "array", "values"), BY_NUMBERS)
+def test_a_rule_with_indices_has_the_numbers_of_the_gradient(record, name, function, array, values):
+    operation = operations[record]
+    left, right = parse_formula(operation.rules[name].formula)[0].sides
+    x = Tensor(array, requires_grad=True)
+    y = function(x)
+    g = _random(*y.shape)
+    y.backward(Tensor(g))
+    known = {Symbol(k): v for k, v in values.items()} | {Symbol(letters(operation).output.base, accent="bar"): g}
+    for place in numpy.ndindex(array.shape):
+        found = evaluate(right, {**known, **dict(zip(left.subscript, place, strict=True))})
+        assert found == pytest.approx(x.grad.numpy()[place], abs=1e-12), place
 
 
 MATRIX, OTHER = _random(3, 4), _random(4, 5)

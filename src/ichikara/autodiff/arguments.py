@@ -16,12 +16,33 @@ from .base import TensorBase
 from .modes import mode
 from .plan import plan_of
 
-__all__ = ["Signature", "check_constant", "names_of"]
+__all__ = ["Signature", "Stated", "check_constant", "names_of"]
 
 _CONSTANTS = PYTHON_NUMBERS | {str, tuple, type(None), type(...), slice}  # types of options that are taken as they are
 
 
-class Signature:
+class Stated:
+    """What states its derivatives in a form for readers, by `jacobian`, where the rules do not say it already."""
+
+    name: str
+    inputs: tuple[str, ...]
+    jacobians: dict[str, str]  # LaTeX, by input
+
+    def jacobian(self, **formulas: str):
+        r"""State derivatives in numerator layout: ``x=formula``, LaTeX.
+
+        The left side says what is given: the Jacobian, ``\frac{\partial y}{\partial x}``; an element of it,
+        ``\frac{\partial y_i}{\partial x_j}``, the axes left out that do not change; or, where the input is a matrix,
+        what becomes of the loss's derivative, ``\frac{\partial L}{\partial W} = x\;\frac{\partial L}{\partial y}``.
+        """
+        unknown = set(formulas) - set(self.inputs)
+        if unknown:
+            raise TypeError(f"{self.name} has the inputs {', '.join(self.inputs)}, not {', '.join(sorted(unknown))}")
+        self.jacobians.update(formulas)
+        return self
+
+
+class Signature(Stated):
     """The parameters of an operation, and how what it is called with becomes arrays.
 
     Inputs are the positional-only parameters, and those of the options after the ``/`` for which a gradient is stated,
@@ -49,7 +70,7 @@ class Signature:
         self._take_as_inputs(len(self._positional))
         defaults = function.__defaults__ or ()
         self._defaults = dict(zip(self.parameters[self._count - len(defaults) :], defaults, strict=True))
-        self.jacobians: dict[str, str] = {}  # by input, where `jacobian` stated them
+        self.jacobians = {}
 
     def _take_as_inputs(self, count: int) -> None:
         """Say that the first parameters are inputs, and the others constants."""
@@ -76,20 +97,6 @@ class Signature:
                 raise TypeError(f"{self.name}: the gradient of {name} names {', '.join(sorted(unknown))}")
         self.stated = True
         plan_of.cache_clear()  # plans remember the rules that were stated before
-
-    def jacobian(self, **formulas: str):
-        r"""State the derivative by each input that has one, in numerator layout: ``x=formula``, LaTeX; for a reader.
-
-        Only where the rules do not say it already, since an element of the output depends on several of the input. The
-        left side says what is given: the Jacobian, ``\frac{\partial y}{\partial x}``; an element of it,
-        ``\frac{\partial y_i}{\partial x_j}``, the axes left out that do not change; or, where the input is a matrix,
-        what becomes of the loss's derivative, ``\frac{\partial L}{\partial W} = x\;\frac{\partial L}{\partial y}``.
-        """
-        wanted = self.inputs if None in self.rules else tuple(self.rules)
-        if set(formulas) != set(wanted):
-            raise TypeError(f"{self.name} has derivatives by {', '.join(wanted)}, not by {', '.join(formulas)}")
-        self.jacobians.update(formulas)
-        return self
 
     @staticmethod
     def shape_of(value: Any) -> Any:

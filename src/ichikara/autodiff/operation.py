@@ -24,7 +24,7 @@ from typing import Any
 from ..arrays import as_array, is_array, namespace, seam
 from ..errors import UserError
 from ..pytorch_names import known_options
-from .arguments import check_constant, names_of
+from .arguments import Stated, check_constant, names_of
 from .base import raw
 from .engine import Node, Operation, Rule, Tensor, sweep, wrap
 from .half import has_half_precision, in_float32
@@ -51,7 +51,7 @@ class Accumulation(Operation):
         return in_float32(lambda *items: call(items, *args[1:], **options), args[0])
 
 
-class Composition:
+class Composition(Stated):
     """A function that is made of operations and needs no rule of its own. Make one with `composed`.
 
     An interpreter may have an implementation of the whole of it, with rules of its own. It is an operation then, whose
@@ -66,6 +66,7 @@ class Composition:
         self.accumulates: bool = accumulates
         self.parameters: tuple[str, ...] = names_of(function)
         self._names = frozenset(self.parameters)
+        self.jacobians = {}
         self.inputs: tuple[str, ...] = self.parameters[: function.__code__.co_posonlyargcount]
         defaults = dict(zip(reversed(self.parameters), reversed(function.__defaults__ or ()), strict=False))
         # To the others, which are numbers by default, or nothing, a gradient flows through the composed form.

@@ -43,6 +43,7 @@ GREEK = {
 LETTERS = {f"\\{name}": letter for name, letter in GREEK.items()} | {
     r"\infty": "∞",
     r"\dots": "…",
+    r"\top": "⊤",
     r"\ell": "ℓ",
     r"\mathbf{1}": "𝟏",
 }

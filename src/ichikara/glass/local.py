@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import UserError
 from .expression import (
+    Derivative,
     Elementwise,
     Equation,
     Expression,
@@ -43,7 +44,7 @@ class Letters(dict):
 
 @lru_cache(None)
 def letters(operation: Any) -> Letters:
-    """The symbols in the formulas of an operation.
+    """The symbols in the formulas of an operation; of a composed function, those for which a derivative is stated.
 
     >>> from ichikara.ops import leaky_relu
     >>> found = letters(leaky_relu)
@@ -54,11 +55,15 @@ def letters(operation: Any) -> Letters:
     assert isinstance(equation, Equation), operation.formula
     found = Letters()
     found.output = _plain(equation.sides[0])
-    for name, rule in operation.rules.items():
+    for name, formula in operation.jacobians.items():
+        left = _sides(formula)[0]
+        assert isinstance(left, Derivative), formula
+        found[name] = _plain(left.by)
+    for name, rule in getattr(operation, "rules", {}).items():
         if name is not None:
             found[name] = _plain(_sides(rule.formula)[0])
     free = [symbol for side in equation.sides for symbol in _arrays(side)]
-    for name in operation.inputs:  # those without a gradient, and the parts of a sequence
+    for name in operation.inputs if hasattr(operation, "rules") else ():  # those without a gradient
         if name not in found:
             spare = [symbol for symbol in free if symbol not in (*found.values(), found.output)]
             found[name] = Symbol(name) if Symbol(name) in spare or not spare else spare[0]
@@ -125,7 +130,7 @@ def local_derivative(operation: Any, name: str) -> Expression:
     >>> to_text(local_derivative(tanh, "x")), to_text(local_derivative(divide, "b"))
     ('1 − y²', '−y/b')
     """
-    found = _divided(operation, name) if name in operation.rules else None
+    found = _divided(operation, name) if name in getattr(operation, "rules", ()) else None
     if found is None:
         raise UserError(f"{operation.name} has no derivative by {name} that is a formula of elements")
     return found
@@ -137,7 +142,7 @@ def stated_derivative(operation: Any, name: str) -> tuple[Equation, ...]:
 
     Raises UserError where it states nothing.
     """
-    if name not in operation.jacobians:
+    if name not in getattr(operation, "jacobians", ()):
         raise UserError(f"the record of {operation.name} states no derivative by {name}")
     return parse_formula(operation.jacobians[name])  # type: ignore[return-value]
 

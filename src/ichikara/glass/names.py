@@ -22,9 +22,10 @@ class NameReader(Reader):
     def group(self) -> Expression:
         raise NotImplementedError
 
-    def decorated(self) -> Expression | None:
+    def decorated(self) -> Symbol | None:
+        """A symbol with a superscript, in braces; None for other braces."""
         self.take("{")
-        if self.text in FUNCTIONS or self.text.startswith(r"\operatorname"):
+        if self.text in FUNCTIONS or self.text.startswith(r"\operatorname{"):
             symbol = self.function_symbol()
         else:
             symbol = self.symbol()
@@ -39,6 +40,7 @@ class NameReader(Reader):
         return letter or text in LETTERS or text in _ACCENTS or is_word(text)
 
     def symbol(self) -> Symbol:
+        """A name with its accent, its subscript and its primes."""
         if not self.name():
             raise self.error("a name was expected")
         text = self.next().text
@@ -81,6 +83,7 @@ class NameReader(Reader):
         return tuple(found)
 
     def with_commas(self) -> tuple[Expression, ...] | None:
+        """Indices with commas between them; None for a single one."""
         found = [self.expression()]
         while self.passed(","):
             found.append(self.expression())
@@ -90,7 +93,7 @@ class NameReader(Reader):
     def whole_index(self) -> Expression | None:
         """One index that is a sum, a comparison or a number of several figures in braces of its own."""
         if self.passed("{"):
-            found: Expression = read_number(self.next().text) if self.text.isdigit() else self.expression()
+            found: Expression = read_number(self.next().text) if self.figure() else self.expression()
             self.take("}")
         else:
             found = self.expression()
@@ -104,9 +107,10 @@ class NameReader(Reader):
     def index(self) -> Expression:
         """One of several indices side by side."""
         self.passed(r"\,")
-        return self.digit() if self.text[:1].isdigit() else self.atom()
+        return self.digit() if self.figure() else self.atom()
 
     def function_symbol(self) -> Symbol:
+        """A function that has a command of its own."""
         text = self.next().text
         if text == r"\log":
             self.take("_")
@@ -130,7 +134,7 @@ class NameReader(Reader):
 
 def is_word(text: str) -> bool:
     """Whether it is a name of several letters."""
-    return text.startswith((r"\mathit", r"\text")) and text not in (WHERE, ELSE)
+    return text.startswith((r"\mathit{", r"\text{")) and text not in (WHERE, ELSE)
 
 
 def unescaped(text: str) -> str:

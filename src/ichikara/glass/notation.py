@@ -1,7 +1,5 @@
 """What every way of writing an expression shares: what binds how strongly, and where brackets are needed."""
 
-from collections.abc import Callable
-
 from .expression import (
     Call,
     Comparison,
@@ -88,7 +86,6 @@ class Writer:
     Arguments: ``digits``, to how many figures decimal numbers are written.
     """
 
-    kinds: dict[type, Callable]
     factor = QUOTIENT  # how strongly a factor of a product has to bind
 
     def __init__(self, digits: int | None = None):
@@ -112,10 +109,13 @@ class Writer:
             for i, f in enumerate(factors)
         ]
 
+    def has_power(self, expression: Expression) -> bool:
+        """Whether it is a number that is written with a power of ten."""
+        return isinstance(expression, Number) and bool(shortest(expression.value, self.digits)[1])
+
     def base(self, expression: Expression) -> str:
         """The base of a power: in brackets too where it has an exponent, or something that looks like one."""
         raised = isinstance(expression, Symbol) and (expression.superscript or expression.base == "e")
-        long = isinstance(expression, Number) and shortest(expression.value, self.digits)[1]
-        if raised or long or (isinstance(expression, Call) and level(expression) < ATOM):
+        if raised or self.has_power(expression):
             return self.fenced(self.write(expression))
         return self.inside(expression, ATOM)

@@ -58,7 +58,10 @@ def parse(formula: str) -> Expression:
     'ȳ·(1 − y²)'
     """
     reader = _FormulaReader(formula)
-    expression = reader.formula()
+    try:
+        expression = reader.formula()
+    except RecursionError:
+        raise FormulaError(f"the formula '{formula[:40]}…' has too many brackets inside one another") from None
     if reader.token is not END:
         raise reader.error("something that continues the formula was expected")
     return expression
@@ -118,7 +121,7 @@ class _FormulaReader(NameReader):
     def sum(self) -> Expression:
         terms = [self.signed("-")]
         while self.text in ("+", "-"):
-            terms.append(self.signed("-") if self.text == "-" else self.signed("+"))
+            terms.append(self.signed(self.text))
         return Sum.of(terms)
 
     def signed(self, sign: str) -> Expression:
@@ -173,17 +176,11 @@ class _FormulaReader(NameReader):
 
     def group(self) -> Expression:
         """What stands in braces, or the one token without them."""
-        if self.passed(r"\top"):
-            return Symbol("⊤")
         if self.passed("{"):
-            if self.text == r"\top":
-                self.take(r"\top")
-                expression: Expression = Symbol("⊤")
-            else:
-                expression = self.expression()
+            expression = self.expression()
             self.take("}")
             return expression
-        if self.text[:1].isdigit():
+        if self.figure():
             return self.digit()
         return self.symbol() if self.name() else self.atom()
 
@@ -207,15 +204,14 @@ class _FormulaReader(NameReader):
             return self.function()
         if text in OPERATORS or text == r"\arg":
             return self.over()
-        if text in FUNCTIONS or text.startswith(r"\operatorname") or text == r"\log":
+        if text in FUNCTIONS or text.startswith(r"\operatorname{") or text == r"\log":
             return self.function()
         if text == "{":
             return self.braced()
-        if text[:1].isdigit():
+        if self.figure():
             return read_number(self.next().text)
         if self.name():
-            symbol = self.symbol()
-            return self.called(symbol)
+            return self.called(self.symbol())
         raise self.error("a number, a name or an opening bracket was expected")
 
     def bracket(self) -> Expression:
@@ -298,9 +294,9 @@ class _FormulaReader(NameReader):
         self.closed = True
         return expression
 
-    def called(self, symbol: Expression) -> Expression:
+    def called(self, symbol: Symbol) -> Expression:
         """The symbol; or, with a bracket directly behind it, the function at its arguments."""
-        if self.text == "(" and not self.token.spaced and isinstance(symbol, Symbol):
+        if self.text == "(" and not self.token.spaced:
             return Call(symbol, self.arguments())
         return symbol
 

@@ -125,18 +125,17 @@ def _signless_factors(factors) -> list[Expression]:
 
 def _collected(factors) -> list[Expression]:
     """The factors with whole powers of one base as one power, at the place of the first."""
-    exponents: dict[Expression, int] = {}
+    bases: list[tuple[Expression, int | None]] = []  # compared one by one: to hash a large tree takes longer
     for factor in factors:
         base, exponent = _base(factor)
-        exponents[base] = exponents.get(base, 0) + exponent
-    found: list[Expression] = []
-    for factor in factors:
-        base, _ = _base(factor)
+        place = next((i for i, (other, n) in enumerate(bases) if n is not None and other == base), None)
         if isinstance(base, Number):
-            found.append(factor)
-        elif n := exponents.pop(base, 0):
-            found.append(_power(Power(base, number(n))))
-    return found
+            bases.append((factor, None))
+        elif place is None:
+            bases.append((base, exponent))
+        else:
+            bases[place] = base, (bases[place][1] or 0) + exponent
+    return [base if n is None else _power(Power(base, number(n))) for base, n in bases if n != 0]
 
 
 def _base(factor: Expression) -> tuple[Expression, int]:

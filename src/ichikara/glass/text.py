@@ -2,8 +2,8 @@
 
 from unicodedata import normalize
 
-from .expression import Expression, Negative, Number, Over, Symbol
-from .notation import ATOM, BRACKETS, COMPARISON, LOGIC, MATRIX, POWER, PRODUCT, SUM, WHERE, Writer, level, shortest
+from .expression import Derivative, Expression, Negative, Number, Over, Quotient, Symbol
+from .notation import ATOM, BRACKETS, COMPARISON, LOGIC, POWER, PRODUCT, SUM, WHERE, Writer, level, shortest
 
 __all__ = ["to_text"]
 
@@ -73,15 +73,16 @@ class Text(Writer):
         return " ".join(self.factors(node.factors, self.factor))
 
     def quotient(self, node):
-        above = node.numerator
-        simple = level(above) in (PRODUCT, MATRIX, POWER, ATOM) and not isinstance(above, Over)
-        return (
-            f"{self.write(above) if simple else self.fenced(self.write(above))}/{self.base_or_power(node.denominator)}"
-        )
-
-    def base_or_power(self, node):
-        derivative = type(node).__name__ == "Derivative"
-        return self.fenced(self.write(node)) if derivative else self.inside(node, POWER)
+        above, below = self.write(node.numerator), self.write(node.denominator)
+        if isinstance(node.numerator, Over | Quotient) or level(node.numerator) < PRODUCT:
+            above = self.fenced(above)
+        if (
+            isinstance(node.denominator, Derivative)
+            or level(node.denominator) < POWER
+            or self.has_power(node.denominator)
+        ):
+            below = self.fenced(below)
+        return f"{above}/{below}"
 
     def power(self, node):
         return self.base(node.base) + self.exponent(node.exponent)

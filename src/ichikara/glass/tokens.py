@@ -11,12 +11,11 @@ __all__ = ["END", "FormulaError", "Reader", "Token", "tokens_of"]
 Found = TypeVar("Found")
 
 # What changes how a formula looks and not what it means.
-_STYLE = {r"\,", r"\:", r"\!", r"\ ", r"\left", r"\right", r"\bigl", r"\bigr", r"\Bigl", r"\Bigr", r"\textstyle"}
-_SEPARATES = {r"\,"}  # it separates factors all the same
+_STYLE = {r"\:", r"\!", r"\ ", r"\left", r"\right", r"\bigl", r"\bigr", r"\Bigl", r"\Bigr", r"\textstyle"}
 _TOKEN = re.compile(
     r"\s*(?P<text>"
-    r"(?:\d+(?:\.\d+)?)(?:\s*\\times\s*10\^\{-?\d+\})?"
-    r"|\\(?:mathit|operatorname|text|mathbf|mathbin|mathord)\s*\{(?:\\.|[^{}\\])*\}"
+    r"(?:[0-9]+(?:\.[0-9]+)?)(?:\s*\\times\s*10\^\{-?[0-9]+\})?"
+    r"|\\(?:mathit|operatorname|text|mathbf|mathbin|mathord)\{(?:\\.|[^{}\\])*\}"
     r"|\\[a-zA-Z]+|\\.|.)",
     re.DOTALL,
 )
@@ -47,7 +46,7 @@ def tokens_of(formula: str) -> Iterator[Token]:
         text, start = match["text"], match.start("text")
         spaced = spaced or start > place
         place = match.end()
-        if text in _STYLE and text not in _SEPARATES:
+        if text in _STYLE:
             continue
         yield Token(text, start, spaced)
         spaced = False
@@ -71,6 +70,10 @@ class Reader:
     @property
     def text(self) -> str:
         return self.token.text
+
+    def figure(self) -> bool:
+        """Whether a number comes."""
+        return "0" <= self.text[:1] <= "9"
 
     def after(self) -> str:
         """The token behind the next one."""

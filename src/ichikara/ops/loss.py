@@ -45,11 +45,17 @@ def l1_loss(input, target, /, reduction="mean"):
     return _reduce(abs(_difference(input, target)), reduction)
 
 
+l1_loss.jacobian(input=r"\frac{\partial L}{\partial x_i} = \frac{1}{n} \operatorname{sign}(x_i - y_i)")
+
+
 @composed(r"L = \tfrac{1}{n} \sum_i (x_i - y_i)^2", accumulates=True)
 def mse_loss(input, target, /, reduction="mean"):
     """Mean of squared differences. Shapes: (*), (*) -> (), or (*) with ``reduction="none"``."""
     d = _difference(input, target)
     return _reduce(d * d, reduction)
+
+
+mse_loss.jacobian(input=r"\frac{\partial L}{\partial x_i} = \frac{2}{n} (x_i - y_i)")
 
 
 @composed(
@@ -174,6 +180,11 @@ def binary_cross_entropy_with_logits(input, target, /, weight=None, reduction="m
         losses = _weighed(_logistic_nll(input, namespace(input).ones_like(input)), positive)
         losses = losses + _weighed(_logistic_nll(input, namespace(input).zeros_like(input)), negative)
     return _reduce(losses if weight is None else losses * weight, reduction)
+
+
+binary_cross_entropy_with_logits.jacobian(
+    input=r"\frac{\partial L}{\partial u_i} = \frac{1}{n} w_i\,(\sigma(u_i) - y_i)"
+)
 
 
 def _weighed(losses, weight):
@@ -368,3 +379,8 @@ def cross_entropy(input, target, /, weight=None, ignore_index=-100, reduction="m
     if reduction == "mean":
         return sum(losses) / max(losses.size, 1)
     return _reduce(losses, reduction)
+
+
+cross_entropy.jacobian(  # where all weights are 1
+    input=r"\frac{\partial L}{\partial u_{ic}} = \frac{1}{n} (p_{ic} - t_{ic}), \quad p = \operatorname{softmax} u",
+)

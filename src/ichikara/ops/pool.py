@@ -157,7 +157,7 @@ def _beyond(length, kernel, stride, sides, dilation):
     return before, max(after, last * stride + reach - length - before)
 
 
-# --- the average ------------------------------------------------------------------------------------------------------
+# --- means, and other sizes -------------------------------------------------------------------------------------------
 
 
 @composed(r"y_{n c i} = \frac{1}{|k|} \sum_k x_{n c (s i + k - p)}")

@@ -122,6 +122,9 @@ def var(x, /, axis=None, correction=0.0, keepdims=False):
     return squares * where(squares == 0, math.nan, math.inf)
 
 
+var.jacobian(x=r"\frac{\partial y}{\partial x_i} = \frac{2}{n - c} (x_i - \mu)")
+
+
 @composed(r"y = \sqrt{\frac{1}{n - c} \sum_i (x_i - \mu)^2}", binds="std", accumulates=True)
 def std(x, /, axis=None, correction=0.0, keepdims=False):
     """Standard deviation along axes, or of everything; the gradient of equal numbers is 0.
@@ -131,6 +134,9 @@ def std(x, /, axis=None, correction=0.0, keepdims=False):
     variance = var(x, axis=axis, correction=correction, keepdims=keepdims)
     equal = variance == 0
     return where(equal, 0.0, sqrt(where(equal, 1.0, variance)))  # the root's slope at 0 is infinite
+
+
+std.jacobian(x=r"\frac{\partial y}{\partial x_i} = \frac{x_i - \mu}{(n - c)\,y}")
 
 
 @composed(r"y = \prod_i x_i", binds="prod", accumulates=True)
