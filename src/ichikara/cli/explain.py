@@ -13,7 +13,7 @@ from .output import err, out, print_json
 
 __all__ = ["explain"]
 
-EXAMPLES = 4  # of a recipe's data
+EXAMPLES = 4  # of a recipe's data; of sequences one, which has a prediction at each of its places
 
 
 def _page(text: str) -> Path:
@@ -34,7 +34,9 @@ def explain(
     ] = None,
     wrt: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="By what to differentiate: a parameter's path, a variable.", show_default=False),
+        typer.Option(
+            metavar="NAME", help="By what to differentiate: a parameter's path, a variable.", show_default=False
+        ),
     ] = None,
     unfold: Annotated[
         list[str] | None,
@@ -71,7 +73,7 @@ def explain(
 
 
 def _explained(run: Any, wrt: list[str] | None, unfold: list[str], language: str) -> Any:
-    from ..glass.explain import explained
+    from ..glass.chain_rule import explained
 
     return explained(run, wrt, unfold=unfold, language=language)
 
@@ -101,15 +103,16 @@ def _run_of_recipe(name: str, settings: list[str] | None) -> tuple[Any, list[str
     from ..autodiff import asarray
     from ..glass.run import run
     from ..recipes import build, load_recipe
+    from ..train.objective import PLACES
 
     parts = build(load_recipe(name, settings or ()))
     if parts.objective is None:
         raise UserError(f"{name} trains two networks against each other; explain a function of yours, file.py:function")
-    model = parts.model
-    inputs, targets = next(iter(parts.loader))
+    model, count = parts.model, 1 if parts.train.task in PLACES else EXAMPLES
+    inputs, targets = [asarray(array)[:count] for array in next(iter(parts.loader))]
 
     def loss():
-        return parts.objective(model(asarray(inputs)[:EXAMPLES]), asarray(targets)[:EXAMPLES])
+        return parts.objective(model(inputs), targets)
 
     return run(loss, [{"model": model}]), [f"model.{next(model.named_parameters())[0]}"]
 

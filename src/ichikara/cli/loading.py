@@ -32,7 +32,8 @@ def load_function(text: str) -> Callable:
     if not file.is_file():
         raise UserError(f"there is no file {path}; give a Python file and a function in it, such as train.py:loss")
     spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(file.stem, module)  # as pickles and data classes in the file expect
     folder = str(file.parent.resolve())

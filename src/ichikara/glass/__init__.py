@@ -1,1 +1,14 @@
 """Floor 5: a network that explains itself. Charts and text come out; nothing here draws."""
+
+from importlib import import_module
+
+# What is here for users, each with its file, which is imported when the name is first used.
+_PLACES = {"explain": "chain_rule", "named": "naming"}
+
+__all__ = ["explain", "named"]
+
+
+def __getattr__(name):
+    if name in _PLACES:
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -38,8 +38,8 @@ class Row:
 class Part:
     """The derivative of one value by another.
 
-    Arguments: ``of`` and ``by``, their symbols; ``lines``, the derivative, and the parts of it that have a line of their
-    own; ``where``, what the functions and letters in them are; ``values``, of the symbols; ``paths``, how many there
+    Arguments: ``of`` and ``by``, their symbols; ``lines``, the derivative, and the parts of it with lines of their own;
+    ``where``, what the functions and letters in them are; ``values``, of the symbols; ``paths``, how many there
     are; ``gradient``, the engine's, in the array's own shape; ``checks``, what was compared, as words of the catalogue
     with their values; ``folded``, the modules that are not unfolded.
     """
@@ -262,7 +262,9 @@ def _html_table(rows: Sequence[Row], language: str, math: Callable[[Expression],
     }
     columns = {name: cells for name, cells in columns.items() if any(cells)}
     heading = "".join(f"<th>{say(f'explain.{name}', language)}</th>" for name in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for cells in zip(*columns.values(), strict=True))
+    body = "".join(
+        f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for cells in zip(*columns.values(), strict=True)
+    )
     return f"<table><tr>{heading}</tr>{body}</table>"
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy
 
-from ..arrays import is_array
 from ..errors import UserError, did_you_mean, listed
-from .computation import UNKNOWN, Computation, Vertex
-from .naming import Names
+from .naming import COPY, Names
 from .paths import Paths
 from .scopes import Group, groups_of
+from .values import wide
+from .vertex import UNKNOWN, Computation, Vertex
 
 __all__ = ["Block", "folded"]
 
@@ -56,7 +56,7 @@ class _BlockVertex(Vertex):
 
     def pull(self, g: Any, values: Mapping[Vertex, Any], names: Iterable[Any] | None = None) -> dict[Any, Any]:
         if self._known is None:
-            self._known = {v: _wide(v.value) for v in (*self.inner, *self.outside) if v.value is not UNKNOWN}
+            self._known = {v: wide(v.value) for v in (*self.inner, *self.outside) if v.value is not UNKNOWN}
         gradients: dict[Vertex, Any] = {self.last: g}
         wanted = set(self.differentiable if names is None else names)
         leading = {self.outside[i] for i in wanted}
@@ -78,7 +78,7 @@ def folded(
 ) -> tuple[Computation, Vertex, list[str]]:
     """A computation with its modules folded as far as is needed, the target in it, and the names of what is folded.
 
-    Arguments: ``unfold``, the paths of modules to be shown by their parts; ``depth``, how deep all modules are unfolded.
+    Arguments: ``unfold``, the paths of modules to be shown by their parts; ``depth``, how deep all are unfolded.
     Raises UserError for a module that there is not.
     """
     paths = Paths(whole, target)
@@ -115,7 +115,9 @@ def _visible(root: Group, on_path: set[Vertex], unfold: Sequence[str], depth: in
     total = counted(root.items)
     while waiting:
         group = waiting.pop(0)
-        items = group.items if group is root or group in asked or depth is not None else _in_chunks(group, on_path, opened)
+        items = (
+            group.items if group is root or group in asked or depth is not None else _in_chunks(group, on_path, opened)
+        )
         total += counted(items) - (group is not root)
         for item in items:
             if not isinstance(item, Group):
@@ -176,13 +178,13 @@ def _contracted(whole: Computation, target: Vertex, groups: list[Group]) -> tupl
     new: dict[Vertex, Vertex] = {}
     titles: dict[str, int] = {}  # of each group, how many of its values are used outside
     for vertex in whole:
-        group = home.get(vertex)
-        if group is None:
+        own = home.get(vertex)
+        if own is None:
             new[vertex] = _copied(vertex, new)
-        elif vertex is whole.root or any(home.get(user) is not group for user, _ in consumers[vertex]):
-            titles[group.title] = titles.get(group.title, 0) + 1
-            new[vertex] = _block(vertex, group, home, new)
-            new[vertex].name = vertex.name or f"{group.title}″{titles[group.title]}"
+        elif vertex is whole.root or any(home.get(user) is not own for user, _ in consumers[vertex]):
+            titles[own.title] = titles.get(own.title, 0) + 1
+            new[vertex] = _block(vertex, own, home, new)
+            new[vertex].name = vertex.name or _numbered(own.title, titles[own.title])
     made = [new[vertex] for vertex in whole if vertex in new]
     used, stack = {new[whole.root]}, [new[whole.root]]
     while stack:
@@ -191,6 +193,10 @@ def _contracted(whole: Computation, target: Vertex, groups: list[Group]) -> tupl
                 used.add(source)
                 stack.append(source)
     return Computation(new[whole.root], [v for v in made if v in used]), new[target], [*titles]
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}{COPY}{number}"
 
 
 def _copied(vertex: Vertex, new: dict[Vertex, Vertex]) -> Vertex:
@@ -202,7 +208,8 @@ def _copied(vertex: Vertex, new: dict[Vertex, Vertex]) -> Vertex:
 
 
 def _block(last: Vertex, group: Group, home: dict[Vertex, Group], new: dict[Vertex, Vertex]) -> Vertex:
-    inner, outside, stack = {last}, {}, [last]
+    inner, stack = {last}, [last]
+    outside: dict[Vertex, None] = {}
     while stack:
         for source in stack.pop().inputs.values():
             if home.get(source) is not group:
@@ -222,10 +229,3 @@ def _block(last: Vertex, group: Group, home: dict[Vertex, Group], new: dict[Vert
                 active.add(vertex.inputs[name])
     block.differentiable = frozenset(i for i, source in enumerate(outside) if source in active)
     return block
-
-
-def _wide(value: Any) -> Any:
-    if not is_array(value):
-        return value
-    array = numpy.asarray(value)
-    return array.astype("float64") if array.dtype.kind == "f" else array

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy
 
-from .computation import Vertex
 from .evaluate import evaluate
 from .expression import (
     Call,
@@ -49,8 +48,7 @@ class Form:
 
     Arguments: ``kind``, "product" for left·D·right, "elements" for D ∘ factor, "sum" for what is summed where the input
     was broadcast; ``left`` and ``right``, the factors; ``turned``, whether D is transposed; ``scale``, a number before
-    all; ``apply``, the same with numbers; ``shapes``, of the factors; ``formula``, what the factor is, for a line of its
-    own.
+    all; ``apply``, the same with numbers; ``shapes`` and ``formulas``, of the factors.
     """
 
     kind: str
@@ -67,7 +65,7 @@ def form_of(edge: Edge, writing: Writing, numbers: Numbers) -> Form:
     """The form of an operation for one of its inputs."""
     return (
         _elementwise(edge, writing, numbers)
-        or _even(edge, writing, numbers)
+        or _even(edge, numbers)
         or _of_matrices(edge, writing, numbers)
         or _summed(edge, numbers)
         or _general(edge, writing, numbers)
@@ -143,7 +141,9 @@ def _elementwise(edge: Edge, writing: Writing, numbers: Numbers) -> Form | None:
     if inner != shape:
         if not inner and len(shape) == 1:  # a number beside a column: the factor is a column
             factor = MatrixProduct((shown, ONES)) if constant else shown
-            return Form("product", lambda d: d @ slopes[:, None], right=_factors(factor), shapes={factor: (shape[0], 1)})
+            return Form(
+                "product", lambda d: d @ slopes[:, None], right=_factors(factor), shapes={factor: (shape[0], 1)}
+            )
         inside = None if constant else shown
         return Form(
             "sum",
@@ -161,8 +161,10 @@ def _elementwise(edge: Edge, writing: Writing, numbers: Numbers) -> Form | None:
         prime = _is_prime(shown)
         factor = shown if prime else Call(Symbol("diag"), (shown,))
         formula = Call(Symbol("diag"), (local,)) if prime and local is not None and shape != (1,) else local
-        sizes = {factor: (shape[0], shape[0])}
-        return Form("product", lambda d: d * slopes, right=(factor,), shapes=sizes, formulas={factor: formula} if prime else {})
+        sizes: dict[Expression, tuple[int, ...]] = {factor: (shape[0], shape[0])}
+        return Form(
+            "product", lambda d: d * slopes, right=(factor,), shapes=sizes, formulas={factor: formula} if prime else {}
+        )
     factor = transposed(shown) if len(shape) == 2 else shown
     sizes = {factor: row_shape(shape)}
     own = {shown: local} if _is_prime(shown) else {}
@@ -179,7 +181,7 @@ def _pulled_elements(edge: Edge, numbers: Numbers) -> Any:
         return None
 
 
-def _even(edge: Edge, writing: Writing, numbers: Numbers) -> Form | None:
+def _even(edge: Edge, numbers: Numbers) -> Form | None:
     """A number that depends on all elements alike, as their sum or mean does."""
     shape = edge.input.shape
     if edge.output.shape or not shape:
@@ -267,12 +269,17 @@ def _around(whole: Expression, values: dict[Expression, Any], sizes: dict[Expres
     def apply(d):
         return evaluate(whole, {**values, _INCOMING: d if numpy.ndim(d) else numpy.asarray([[d]])})
 
-    shapes = {f: sizes[f] if f in sizes else sizes[f.term][::-1] for f in (*factors[:i], *factors[i + 1 :])}
-    return Form("product", apply, factors[:i], factors[i + 1 :], turned, Negative(Number(1)) if negative else None, shapes)
+    others = *factors[:i], *factors[i + 1 :]
+    shapes = {f: sizes[f.term][::-1] if isinstance(f, Transpose) else sizes[f] for f in others}
+    return Form(
+        "product", apply, factors[:i], factors[i + 1 :], turned, Negative(Number(1)) if negative else None, shapes
+    )
 
 
 def _summed(edge: Edge, numbers: Numbers) -> Form | None:
     """An operation whose rule only adds up: where an input was broadcast, such as a bias."""
+    if edge.name not in edge.output.operation.rules:
+        return None
     probe = _probe(edge.output.shape)
     inner = edge.input.shape
     try:
@@ -318,6 +325,3 @@ def _is_prime(expression: Expression) -> bool:
 
 def _factors(expression: Expression) -> tuple[Expression, ...]:
     return expression.factors if isinstance(expression, MatrixProduct) else (expression,)
-
-
-_ = Vertex

@@ -21,7 +21,7 @@ def net_of_neurons() -> Tensor:
     o0 = [f0(u0[i]) for i in range(2)]
     u1 = [w1[0][0] * o0[0] + w1[0][1] * o0[1]]  # that of the output
     o = f1(u1[0])
-    L = (o - y) ** 2  # noqa: N806 - the lecture's letters
+    L = (o - y) ** 2
     return L
 
 
@@ -29,12 +29,12 @@ def net_of_matrices() -> Tensor:
     """The same loss, with the weights of a layer as a matrix."""
     f0, f1 = named("f^0", sigmoid), named("f^1", sigmoid)
     x = _leaf(INPUTS)
-    W0, W1 = named("W^0", _leaf(HIDDEN)), named("W^1", _leaf([OUTPUT]))  # noqa: N806
+    W0, W1 = named("W^0", _leaf(HIDDEN)), named("W^1", _leaf([OUTPUT]))
     y = asarray([TARGET])
     u0 = named("u^0", W0 @ x)
     o0 = named("o^0", f0(u0))
     o = f1(W1 @ o0)
-    L = ((o - y) ** 2).sum()  # noqa: N806
+    L = ((o - y) ** 2).sum()
     return L
 
 

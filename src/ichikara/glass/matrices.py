@@ -6,13 +6,26 @@ from typing import Any
 
 import numpy
 
-from .computation import Vertex
-from .expression import Derivative, Elementwise, Expression, MatrixProduct, Number, Over, Product, Quotient, Sum, Symbol, Transpose, parts
+from .expression import (
+    Derivative,
+    Elementwise,
+    Expression,
+    MatrixProduct,
+    Number,
+    Over,
+    Product,
+    Quotient,
+    Sum,
+    Symbol,
+    Transpose,
+    parts,
+)
 from .folding import Block
 from .forms import ONES, Form, form_of, from_layout, row_shape, transposed
 from .paths import Edge, Paths
 from .simplify import simplify
 from .values import Numbers
+from .vertex import Vertex
 from .writing import Writing
 
 __all__ = ["MatrixDerivative"]
@@ -62,10 +75,11 @@ class MatrixDerivative:
         self.formulas: dict[Expression, tuple[Expression | None, Edge]] = {}
         self.lines: list[Line] = []
         self._uses = Counter(edge.output for edges in paths.edges.values() for edge in edges)
-        self._joins = Counter(paths.dominator[v] for v, edges in paths.edges.items() if len({e.output for e in edges}) > 1)
+        self._joins = Counter(
+            paths.dominator[v] for v, edges in paths.edges.items() if len({e.output for e in edges}) > 1
+        )
         self._chains: dict[Vertex, Chain] = {paths.root: Chain()}
         self._values: dict[Vertex, Any] = {paths.root: numpy.asarray(1.0)}
-        self._begun: dict[Vertex, Vertex] = {paths.root: paths.root}  # the last vertex that was named on the way there
         for vertex in paths.vertices[1:]:
             self._derive(vertex)
         if not self.lines or self.lines[-1].vertex is not paths.target:
@@ -124,7 +138,9 @@ class MatrixDerivative:
         """Whether what led from the last named value to this one are formulas, which get a name such as ∂L/∂o."""
         way = self.paths.way(self.paths.root, vertex)
         before = [v for v in way[:-1] if v in self.writing.symbols]
-        if before or any(len(self.paths.edges[v]) > 1 and len({e.output for e in self.paths.edges[v]}) > 1 for v in way):
+        if before or any(
+            len(self.paths.edges[v]) > 1 and len({e.output for e in self.paths.edges[v]}) > 1 for v in way
+        ):
             return False
         chain = self._chains[vertex]
         return any(not isinstance(factor, Symbol | Derivative) for factor in chain.factors) or chain.scale is not None
@@ -208,7 +224,8 @@ def _added(chains: list[Chain]) -> Chain:
 def _times(a: Expression | None, b: Expression | None) -> Expression | None:
     if a is None or b is None:
         return a if b is None else b
-    above, below = zip(*((x.numerator, x.denominator) if isinstance(x, Quotient) else (x, Number(1)) for x in (a, b)))
+    above = tuple(x.numerator if isinstance(x, Quotient) else x for x in (a, b))
+    below = tuple(x.denominator if isinstance(x, Quotient) else Number(1) for x in (a, b))
     return simplify(Quotient(simplify(Product(above)), simplify(Product(below))))
 
 

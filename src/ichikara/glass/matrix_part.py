@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy
 
-from .computation import Vertex
-from .explanation import Part, Row, number_text, written
+from .explanation import Part, Row, number_text
 from .expression import Call, Derivative, Expression, Symbol, parts
 from .forms import as_matrix, column_shape, row_shape
 from .matrices import MatrixDerivative
 from .paths import Paths
 from .values import Numbers
+from .vertex import Vertex
 from .writing import Writing
 
 __all__ = ["matrix_part"]
@@ -22,7 +22,13 @@ def matrix_part(paths: Paths, writing: Writing, numbers: Numbers) -> Part:
     """The derivative of the root by the target, where there are arrays on the paths."""
     derivative = MatrixDerivative(paths, writing, numbers)
     lines = [
-        Row(line.name, line.expression, None, line.value, [_shape(row_shape(line.vertex.shape)), *map(_shape, line.shapes)])
+        Row(
+            line.name,
+            line.expression,
+            None,
+            line.value,
+            [_shape(row_shape(line.vertex.shape)), *map(_shape, line.shapes)],
+        )
         for line in derivative.lines
     ]
     where, values = _rows(derivative, writing, numbers)

@@ -12,23 +12,34 @@ from ..autodiff import Tensor
 from ..autodiff.engine import Operation
 from ..autodiff.operation import Composition
 from ..nn.module import Module
-from .computation import Computation, Vertex
 from .expression import Number, Symbol
+from .vertex import Computation, Vertex
 
-__all__ = ["Names", "named", "new_letters", "symbol_of"]
+__all__ = ["COPY", "Names", "named", "new_letters", "symbol_of"]
 
 _GIVEN = "(name)"  # beside what a node saved: no parameter has such a name, and it goes when the graph goes
 _FUNCTION = "(name of the function)"
 _leaves: dict[int, tuple[Any, str]] = {}  # the names of leaves and constants, by the id of the tensor
+COPY = "″"  # between a name and its number where several have it
 _DEEPEST, _MOST = 4, 10_000  # how deep containers are searched, and how many things in one of them
 
-GREEK = dict(
-    zip(
-        "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi rho sigma tau phi chi psi omega".split(),
-        "αβγδεζηθκλμνξρστφχψω",
-        strict=True,
-    )
-)
+GREEK = {
+    "alpha": "α",
+    "beta": "β",
+    "gamma": "γ",
+    "delta": "δ",
+    "epsilon": "ε",
+    "eta": "η",
+    "theta": "θ",
+    "kappa": "κ",
+    "lambda": "λ",
+    "mu": "μ",
+    "rho": "ρ",
+    "sigma": "σ",
+    "tau": "τ",
+    "phi": "φ",
+    "omega": "ω",
+}
 
 
 def named(name: str, value: Any) -> Any:
@@ -104,7 +115,7 @@ class Names:
         for vertex in whole:
             name = self.of(vertex)
             if name and taken.setdefault(name, vertex) is not vertex:
-                name = next(other for n in range(2, len(taken) + 3) if (other := f"{name}″{n}") not in taken)
+                name = next(other for n in range(2, len(taken) + 3) if (other := f"{name}{COPY}{n}") not in taken)
                 taken[name] = vertex
             vertex.name = name
 
@@ -148,7 +159,9 @@ class Names:
 
 def _is_meant(name: str, value: Any) -> bool:
     """Whether a variable may be one of the user's, with tensors in it."""
-    return name.isidentifier() and not (name.startswith("_") or name in ("In", "Out") or isinstance(value, ModuleType | FunctionType | type))
+    return name.isidentifier() and not (
+        name.startswith("_") or name in ("In", "Out") or isinstance(value, ModuleType | FunctionType | type)
+    )
 
 
 def _inside(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
@@ -184,21 +197,21 @@ def symbol_of(name: str) -> Symbol:
     >>> symbol_of("net.0.weight").base
     'net.0.weight'
     """
-    name, _, copy = name.partition("″")
-    primes = int(copy or 1) - 1
+    name, _, copy = name.partition(COPY)
+    number = (Symbol(f"({copy})"),) if copy else ()
     if "^" in name or "{" in name:
         found = _WRITTEN.fullmatch(name)
         if found:
             above = found["sup"] or found["sup2"] or ""
-            return Symbol(_letter(found[1]), _figures(found["sub"] or ""), _figures(above), primes)
+            return Symbol(_letter(found[1]), _figures(found["sub"] or ""), _figures(above) + number)
     found = _VARIABLE.fullmatch(name)
     if not found:
-        return Symbol(name, primes=primes)
+        return Symbol(name, (), number)
     base, digits, below, places = found.groups()
     subscript = (*(i for word in below.split("_")[1:] for i in _figures(word)), *_indices(*re.findall(r"\d+", places)))
     if subscript:
-        return Symbol(_letter(base), subscript, _indices(digits), primes)
-    return Symbol(_letter(base), _indices(digits), (), primes)
+        return Symbol(_letter(base), subscript, _indices(digits) + number)
+    return Symbol(_letter(base), _indices(digits), number)
 
 
 def _letter(word: str) -> str:

@@ -9,7 +9,7 @@ Source: K. Cooper, T. Harvey and K. Kennedy, "A Simple, Fast Dominance Algorithm
 
 from typing import Any, NamedTuple
 
-from .computation import Computation, Vertex
+from .vertex import Computation, Vertex
 
 __all__ = ["Edge", "Paths"]
 

@@ -1,4 +1,4 @@
-"""A computation that is being explained: the value, what was seen while it was computed, and the variables around it."""
+"""A computation that is being explained: the value, what was seen meanwhile, and the variables around it."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -41,13 +41,16 @@ def run(
     with trace() as seen:
         found, local = _called(loss, call or loss)
     if not isinstance(found, Tensor):
-        raise UserError(f"the function gave {type(found).__name__}, and the Tensor that is to be explained was expected")
+        raise UserError(
+            f"the function gave {type(found).__name__}, and the Tensor that is to be explained was expected"
+        )
     return Run(found, seen, [*local, *variables, getattr(loss, "__globals__", {})])
 
 
 def _called(function: Callable, call: Callable) -> tuple[Any, list[Mapping[str, Any]]]:
     """What a function gives, and its variables when it returned."""
-    code, found = getattr(function, "__code__", None), []
+    code = getattr(function, "__code__", None)
+    found: list[Mapping[str, Any]] = []
     if code is None or sys.getprofile() is not None:  # somebody else's profiler stays where it is
         return call(), []
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy
 
-from .computation import Vertex
 from .evaluate import evaluate
 from .explanation import Part, Row, number_text, written
-from .expression import Call, Derivative, Expression, Number, Symbol, mapped, number, parts, symbols
+from .expression import Call, Derivative, Expression, Symbol, mapped, number, parts, symbols
 from .paths import Edge, Paths
 from .scalars import ScalarDerivative
 from .values import Numbers
+from .vertex import Vertex
 from .writing import Writing
 
 __all__ = ["scalar_part"]
@@ -50,7 +50,7 @@ class _Report:
                 formula = writing.local(what)
                 slope = derivative.slopes[what]
                 self.known[atom] = slope if formula is None else self.value(formula, slope)
-        self._evaluate_lines({name: formula for name, formula in derivative.lines})
+        self._evaluate_lines(dict(derivative.lines))
 
     def _evaluate_lines(self, formulas: dict[Any, Expression]) -> None:
         """The numbers of the derivatives that have lines of their own, each after those in its formula."""
@@ -135,7 +135,9 @@ def _checks(paths, numbers, slopes, value, gradient, of, by) -> list[tuple[str, 
         ("paths.one" if one else "paths.many", {"of": of, "by": by, **({} if one else {"count": paths.count})})
     ]
     if gradient is not None:
-        found.append(("gradient", {"gradient": number_text(numpy.asarray(gradient).reshape(())), "value": number_text(value)}))
+        found.append(
+            ("gradient", {"gradient": number_text(numpy.asarray(gradient).reshape(())), "value": number_text(value)})
+        )
     quotient = numbers.whole_quotient(paths.target)
     if quotient is None:
         found.append(("unchecked", {"reason": numbers.reason}))
@@ -146,6 +148,3 @@ def _checks(paths, numbers, slopes, value, gradient, of, by) -> list[tuple[str, 
     if differences:
         found.append(("local", {"difference": number_text(max(differences), 2)}))
     return found
-
-
-_ = Number

@@ -4,12 +4,12 @@ What all paths share is a factor in front of the sum; what would be written twic
 """
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .computation import Vertex
 from .expression import Call, Derivative, Expression, Negative, Number, Power, Product, Sum, Symbol
 from .paths import Edge, Paths
 from .simplify import simplify
+from .vertex import Vertex
 from .writing import Writing
 
 __all__ = ["ScalarDerivative"]
@@ -30,7 +30,8 @@ class Factor(NamedTuple):
 class ScalarDerivative:
     """The derivative of the root of some paths by their target, and all that it is made of.
 
-    Arguments: ``values``, of the vertices; ``slopes``, the numbers of the local derivatives.
+    Arguments: ``slopes``, the numbers of the local derivatives. ``lines`` are the derivative and the parts of it that
+    have lines of their own, each a name and a formula; ``atoms``, what the functions and names in formulas stand for.
     """
 
     def __init__(self, paths: Paths, writing: Writing, slopes: dict[Edge, float]):
@@ -172,7 +173,11 @@ class ScalarDerivative:
             if factor.end in self.writing.symbols or i == len(factors) - 1:
                 formula = any(f.formula for f in group) and all(f.formula or _is_number(f.expression) for f in group)
                 ends = (group[0].start, group[-1].end)
-                if formula and all(v in self.writing.symbols for v in ends) and not (whole and len(group) == len(factors)):
+                if (
+                    formula
+                    and all(v in self.writing.symbols for v in ends)
+                    and not (whole and len(group) == len(factors))
+                ):
                     found.append(self._name(*ends))
                     self.named.add(ends)
                 else:
@@ -205,6 +210,3 @@ def _is_atom(expression: Expression) -> bool:
     if isinstance(expression, Power):
         return _is_atom(expression.base) and _is_atom(expression.exponent)
     return isinstance(expression, Symbol | Number | Call | Derivative)
-
-
-_ = Any

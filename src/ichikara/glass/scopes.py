@@ -7,8 +7,8 @@ use of a module's parameters to the last, with no other module's between them.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .computation import Computation, Vertex
 from .trace import Scope
+from .vertex import Computation, Vertex
 
 __all__ = ["Group", "groups_of"]
 

@@ -17,7 +17,7 @@ _PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
 
 class Line(NamedTuple):
-    """A place in the user's code, which is looked up when it is read. Arguments: the code, and the instruction in it."""
+    """A place in the user's code, looked up when it is read. Arguments: the code, and the instruction in it."""
 
     code: CodeType
     instruction: int
@@ -65,8 +65,8 @@ class Scope:
 class Application:
     """One application of an operation.
 
-    Arguments: ``operation``, its record; ``used``, the implementation that computed it; ``arguments``, the values of its
-    parameters; ``wanted``, the nodes of the inputs that a gradient flows to, by their names; ``sources``, the
+    Arguments: ``operation``, its record; ``used``, the implementation that computed it; ``arguments``, the values of
+    its parameters; ``wanted``, the nodes of the inputs that a gradient flows to, by their names; ``sources``, the
     applications that made these inputs, where they are of the same trace; ``output``, its value; ``scope``, the module
     or function that it ran in, None outside; ``line``, of the user's code, None where it was not noted.
     """
@@ -194,7 +194,7 @@ def _frames() -> Iterator[Any]:
 
 
 def _frame_of(composition: Any) -> Any:
-    """The frame in which a composition is being called, which calls the parts when it has asked whether to fuse them."""
+    """The frame in which a composition is being called: it asks whether to fuse its parts before it calls them."""
     return next((f for f in _frames() if f.f_locals.get("self") is composition), None)
 
 

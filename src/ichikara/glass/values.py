@@ -1,7 +1,6 @@
 """The numbers of a computation: values, local derivatives, the engine's gradients, and difference quotients."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy
@@ -9,12 +8,14 @@ import numpy
 from ..arrays import is_array
 from ..autodiff.engine import sweep
 from ..errors import UserError
-from .computation import UNKNOWN, Computation, Vertex
 from .paths import Edge
+from .vertex import UNKNOWN, Computation, Vertex
 
-__all__ = ["Numbers"]
+__all__ = ["Numbers", "wide"]
 
-STEP = 1e-6  # of a difference quotient, relative to numbers above 1: its error is about as small as it can be in float64
+STEP = (
+    1e-6  # of a difference quotient, relative to numbers above 1: its error is about as small as it can be in float64
+)
 SMALLER = 1e-8  # that of many numbers at once: the smaller, the fewer of them pass a kink, such as that of a ReLU
 
 
@@ -27,10 +28,10 @@ class Numbers:
     def __init__(self, whole: Computation):
         self.whole, self.reason = whole, ""
         try:
-            self.values: Mapping[Vertex, Any] = whole.evaluate({}, _wide)
+            self.values: Mapping[Vertex, Any] = whole.evaluate({}, wide)
         except UserError as error:
             self.reason = str(error)
-            self.values = {v: _wide(v.value) for v in whole if v.value is not UNKNOWN}
+            self.values = {v: wide(v.value) for v in whole if v.value is not UNKNOWN}
 
     def slope(self, edge: Edge) -> float:
         """The local derivative of an operation on single numbers, by its record's rule."""
@@ -50,7 +51,7 @@ class Numbers:
         return _quotient(at, numpy.asarray(x))
 
     def whole_quotient(self, target: Vertex, direction: Any = None) -> float | None:
-        """The difference quotient of the root by a vertex, along a direction; None where it cannot be computed again."""
+        """That of the root by a vertex, along a direction; None where it cannot be computed again."""
         if self.reason:
             return None
         known = dict(self.values)
@@ -72,10 +73,6 @@ class Numbers:
         nodes = {vertex.node: vertex for vertex in wanted if vertex.node is not None}
         one = numpy.ones(root.shape, root.dtype)
         return {nodes[node]: g for node, g in sweep(root.node, one, set(nodes), retain=True).items() if node in nodes}
-
-    @cached_property
-    def _consumers(self):
-        return self.whole.consumers()
 
     def _after(self, target: Vertex) -> list[Vertex]:
         """The vertices that are computed from one, in order."""
@@ -104,7 +101,7 @@ def _quotient(at: Any, x: Any, direction: Any = None) -> float | None:
     return float(numpy.asarray(above - below).sum() / (2 * step))
 
 
-def _wide(value: Any) -> Any:
+def wide(value: Any) -> Any:
     """A number or an array in float64, if it is a real one."""
     if not is_array(value):
         return float(value) if isinstance(value, float) else value

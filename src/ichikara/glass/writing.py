@@ -3,7 +3,6 @@
 from typing import Any
 
 from ..arrays import PYTHON_NUMBERS
-from .computation import UNKNOWN, Computation, Vertex
 from .expression import (
     Call,
     Derivative,
@@ -28,6 +27,7 @@ from .local import forward_formula, is_elementwise, letters, local_derivative, s
 from .naming import Names, new_letters, symbol_of
 from .paths import Edge
 from .simplify import simplify
+from .vertex import UNKNOWN, Computation, Vertex
 
 __all__ = ["Writing", "is_of_matrices", "leaves"]
 
@@ -136,11 +136,13 @@ class Writing:
         return Call(primed, (argument or self.symbol(edge.input),))
 
     def stated(self, edge: Edge) -> list[Equation]:
-        """What the record of an operation states of its derivative by an input, with the names of what it was applied to."""
+        """What the record of an operation states of its derivative by an input, in the names of the vertices."""
         operation, vertex = edge.output.operation, edge.output
         if edge.name not in operation.jacobians:
             return []
-        called = {symbol.base: vertex.inputs[name] for name, symbol in letters(operation).items() if name in vertex.inputs}
+        called = {
+            symbol.base: vertex.inputs[name] for name, symbol in letters(operation).items() if name in vertex.inputs
+        }
         equations = stated_derivative(operation, edge.name)
         if vertex.shape:  # of a loss that is one number, the record states the derivative before it is reduced
             called[letters(operation).output.base] = vertex
@@ -188,7 +190,9 @@ class Writing:
 
     def _constants(self, expression: Expression, vertex: Vertex) -> Expression:
         """The expression with the numbers of constants in it."""
-        known = {letters(vertex.operation)[n]: self._literal(v) for n, v in vertex.inputs.items() if v not in self.symbols}
+        known = {
+            letters(vertex.operation)[n]: self._literal(v) for n, v in vertex.inputs.items() if v not in self.symbols
+        }
         return simplify(substitute(expression, {symbol: x for symbol, x in known.items() if x is not None}))
 
     def _filled(self, expression: Expression, vertex: Vertex, longest: int = LONGEST) -> Expression:
@@ -223,7 +227,7 @@ def leaves(expression: Expression) -> int:
 
 
 def _is_plain(expression: Expression) -> bool:
-    """Whether a derivative is a product, a fraction, a power or a function: nothing that is written in several terms."""
+    """Whether a derivative is a product, a fraction, a power or a function, and nothing of several terms."""
     return not isinstance(expression, Sum | Where | Iverson | Over) and all(map(_is_plain, parts(expression)))
 
 
