@@ -1,0 +1,172 @@
+"""The case: all that the doctor looks at, and the plain facts that several rules ask for."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy
+
+from .record import Record
+
+__all__ = ["CROSS_ENTROPIES", "Case"]
+
+CROSS_ENTROPIES = {
+    "cross_entropy": "logits",
+    "CrossEntropyLoss": "logits",
+    "nll_loss": "log probabilities",
+    "NLLLoss": "log probabilities",
+    "bce": "logits",
+    "binary_cross_entropy_with_logits": "logits",
+    "BCEWithLogitsLoss": "logits",
+    "binary_cross_entropy": "probabilities",
+    "BCELoss": "probabilities",
+}
+"""The losses that are cross entropies, by their names, and what each takes."""
+
+SQUARES = ("mse", "mse_loss", "MSELoss")
+"""The names of the mean squared error."""
+
+RECENT = 0.1
+"""The last part of a run, by which its end is judged: a tenth of its steps."""
+
+FEWEST = 5
+"""The least number of steps or epochs of which a mean is taken."""
+
+
+@dataclass
+class Case:
+    """A training run as the doctor sees it. Every part may be missing; a rule that needs it then does not judge.
+
+    Arguments: ``record``, of `watch`: rows and events; ``history``, a dictionary of numbers for each epoch
+    (``train_loss``, ``val_loss``, …); ``losses``, the loss of each step, from the first; ``model``, a Module;
+    ``loss``, a function of outputs and targets; ``optimizer``, or several in a list; ``train``, ``validation`` and
+    ``test``, data with ``inputs``, ``targets`` and ``classes``, as the network gets it; ``batches``, the first batches
+    as the loop got them, ``(inputs, targets)``; ``task``, by default that of the data; ``batch_size``; ``settings``,
+    what else is known, by name: ``epochs`` (planned), ``shuffle``, ``clip`` (whether gradients are clipped),
+    ``openings`` (how often the vault was opened), ``augmented``, ``stopped`` (why the run ended early);
+    ``diverged``, whether the loss or a weight became infinite or not a number.
+    """
+
+    record: Record | None = None
+    history: Sequence[Mapping[str, float]] | None = None
+    losses: Sequence[float] | None = None
+    model: Any = None
+    loss: Callable | None = None
+    optimizer: Any = None
+    train: Any = None
+    validation: Any = None
+    test: Any = None
+    batches: Sequence[tuple[Any, Any]] | None = None
+    task: str = ""
+    batch_size: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    diverged: bool = False
+
+    def __post_init__(self):
+        self.task = self.task or getattr(self.train, "task", "") or ""
+
+    # --- the task -----------------------------------------------------------------------------------------------------
+
+    @property
+    def optimizers(self) -> list[Any]:
+        """The optimisers, one by one."""
+        if self.optimizer is None:
+            return []
+        if isinstance(self.optimizer, list | tuple):
+            return list(self.optimizer)
+        return list(getattr(self.optimizer, "optimizers", [self.optimizer]))
+
+    @property
+    def loss_name(self) -> str:
+        """The name of the loss: of an objective, a function or a module; empty where it is not known."""
+        if self.loss is None:
+            return ""
+        return getattr(self.loss, "name", None) or getattr(self.loss, "__name__", None) or type(self.loss).__name__
+
+    @property
+    def takes(self) -> str:
+        """What the loss takes, if it is a cross entropy: logits, log probabilities or probabilities."""
+        return CROSS_ENTROPIES.get(self.loss_name, "")
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes there are; None for what is no classification."""
+        if self.task == "regression":
+            return None
+        names = getattr(self.train, "classes", None)
+        if names:
+            return len(names)
+        if self.train is not None and numpy.asarray(self.train.targets).dtype.kind in "iub":
+            return int(numpy.max(self.train.targets)) + 1
+        return None
+
+    @cached_property
+    def shares(self) -> numpy.ndarray | None:
+        """The share of each class in the training targets; None without classes."""
+        if self.classes is None or self.train is None:
+            return None
+        targets = numpy.asarray(self.train.targets)
+        if targets.dtype.kind not in "iub":
+            return None
+        return numpy.bincount(targets.reshape(-1), minlength=self.classes) / max(targets.size, 1)
+
+    @property
+    def uninformed(self) -> float | None:
+        """The cross entropy of equal probabilities for all classes, ln K; None for other losses."""
+        if self.classes is None or self.classes < 2 or not self.takes:
+            return None
+        binary = "binary" in self.loss_name or self.loss_name.lower().startswith("bce")
+        return math.log(2) if binary else math.log(self.classes)
+
+    @cached_property
+    def constant(self) -> float | None:
+        """The loss of the best answer that ignores the inputs: the entropy of the classes, or the targets' variance."""
+        if self.takes and self.shares is not None and self.uninformed is not None:
+            p = self.shares
+            if self.uninformed == math.log(2) and len(p) > 2:
+                p = numpy.stack([p, 1 - p])  # an output of its own for each class
+                return float(-(p * numpy.log(numpy.maximum(p, 1e-30))).sum() / p.shape[1])
+            p = p[p > 0]
+            return float(-(p * numpy.log(p)).sum())
+        if self.loss_name in SQUARES and self.train is not None:
+            targets = numpy.asarray(self.train.targets, "float64")
+            return float(targets.reshape(len(targets), -1).var(axis=0).mean()) if self.task == "regression" else None
+        return None
+
+    # --- the run ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def curve(self) -> numpy.ndarray:
+        """The training loss: of each step, else as the record has it, else of each epoch; empty where none is known."""
+        if self.losses is not None and len(self.losses):
+            return numpy.asarray(self.losses, "float64")
+        if self.record is not None:
+            values = self.record.series("loss")[1]
+            if values:
+                return numpy.asarray(values, "float64")
+        return self.column("train_loss")
+
+    def column(self, name: str) -> numpy.ndarray:
+        """A column of the history; empty where there is none."""
+        return numpy.asarray([row[name] for row in self.history or () if name in row], "float64")
+
+    @property
+    def finite(self) -> bool:
+        """Whether the loss stayed a finite number."""
+        return not self.diverged and bool(numpy.isfinite(self.curve).all())
+
+    @property
+    def start(self) -> float | None:
+        """The first loss; None where the steps' losses are not known."""
+        of_steps = (self.losses is not None and len(self.losses)) or (self.record and self.record.series("loss")[1])
+        return float(self.curve[0]) if of_steps else None
+
+    @property
+    def end(self) -> float | None:
+        """The loss at the end: the median of the last tenth of the steps, or of the last five."""
+        if not len(self.curve):
+            return None
+        last = max(math.ceil(RECENT * len(self.curve)), min(FEWEST, len(self.curve)))
+        return float(numpy.median(self.curve[-last:]))
