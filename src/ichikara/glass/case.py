@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 
 from .record import Record
+from .structure import Structure, structure_of
 
 __all__ = ["CROSS_ENTROPIES", "Case"]
 
@@ -31,6 +32,12 @@ SQUARES = ("mse", "mse_loss", "MSELoss")
 RECENT = 0.1
 """The last part of a run, by which its end is judged: a tenth of its steps."""
 
+EXAMPLES = 32
+"""The examples of a batch with which a step is tried."""
+
+CONTEXT = 32
+"""The length of a window of a text with which a step is tried."""
+
 FEWEST = 5
 """The least number of steps or epochs of which a mean is taken."""
 
@@ -46,6 +53,7 @@ class Case:
     as the loop got them, ``(inputs, targets)``; ``task``, by default that of the data; ``batch_size``; ``settings``,
     what else is known, by name: ``epochs`` (planned), ``shuffle``, ``clip`` (whether gradients are clipped),
     ``openings`` (how often the vault was opened), ``augmented``, ``stopped`` (why the run ended early);
+    ``structure``, of a step that was watched; by default a step is tried on a copy of the model;
     ``diverged``, whether the loss or a weight became infinite or not a number.
     """
 
@@ -62,6 +70,7 @@ class Case:
     task: str = ""
     batch_size: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    structure: Structure | None = None
     diverged: bool = False
 
     def __post_init__(self):
@@ -134,6 +143,30 @@ class Case:
             targets = numpy.asarray(self.train.targets, "float64")
             return float(targets.reshape(len(targets), -1).var(axis=0).mean()) if self.task == "regression" else None
         return None
+
+    @cached_property
+    def batch(self) -> tuple[Any, Any] | None:
+        """A small batch of the training data; None without data."""
+        if self.batches:
+            inputs, targets = self.batches[0]
+            return inputs[:EXAMPLES], targets[:EXAMPLES]
+        if self.train is None:
+            return None
+        if self.task != "text":
+            return self.train.inputs[:EXAMPLES], self.train.targets[:EXAMPLES]
+        length = min(int(self.settings.get("context", CONTEXT)), len(self.train.inputs))
+        rows = min(EXAMPLES, len(self.train.inputs) // length)
+        return tuple(numpy.reshape(a[: rows * length], (rows, length)) for a in (self.train.inputs, self.train.targets))
+
+    @cached_property
+    def step(self) -> Structure | None:
+        """The structure of a training step; None where none can be tried."""
+        if self.structure is not None or None in (self.model, self.loss, self.batch):
+            return self.structure
+        try:
+            return structure_of(self.model, self.loss, *self.batch)
+        except Exception:  # a model that is called otherwise, or that cannot be copied
+            return None
 
     # --- the run ------------------------------------------------------------------------------------------------------
 
