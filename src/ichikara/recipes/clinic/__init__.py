@@ -1,0 +1,1 @@
+"""The clinic: faults injected into healthy trainings, as the doctor's test bench."""

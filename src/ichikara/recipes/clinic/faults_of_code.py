@@ -1,0 +1,210 @@
+"""Faults of the code: calls that were forgotten, layers that are not connected, losses that do not fit."""
+
+import numpy
+
+from ... import nn, ops
+from ...autodiff import Tensor
+from .fault import after, fault, options
+from .training import Training
+
+
+def _wrap(training: Training, around) -> None:
+    """Put something around the network after it was built."""
+
+    def apply() -> None:
+        training.model = around(training.model)
+
+    after(training, "build", apply)
+
+
+@fault("code", accepts="forgotten_zero_grad")
+def no_zero_grad(training: Training) -> None:
+    """The gradients are never cleared, so that they add up."""
+    training.clear = lambda: None  # type: ignore[method-assign]
+
+
+@fault("code", accepts="no_update", )
+def no_update(training: Training) -> None:
+    """The optimiser's step is never called."""
+    training.update = lambda: None  # type: ignore[method-assign]
+
+
+@fault("code", accepts="ascent")
+def ascent(training: Training) -> None:
+    """The sign of the loss is wrong, so that the training climbs."""
+    training.backward = lambda loss: (-loss).backward()  # type: ignore[method-assign]
+
+
+@fault("code", accepts="forgotten_eval dropout_in_evaluation", subjects="mlp gpt")
+def no_eval_with_dropout(training: Training) -> None:
+    """The network with dropout is not put into evaluation mode."""
+    options(training, "model")["dropout"] = 0.5
+    training.evaluating = lambda: None  # type: ignore[method-assign]
+
+
+@fault("code", accepts="forgotten_eval", subjects="resnet")
+def no_eval_with_batch_norm(training: Training) -> None:
+    """The network with batch normalisation is not put into evaluation mode, and the validation data is sorted."""
+    training.evaluating = lambda: None  # type: ignore[method-assign]
+    training.at_a_time = 16
+
+    def sort() -> None:
+        order = numpy.argsort(training.validation.targets, kind="stable")
+        training.validation = training.validation[order]
+
+    after(training, "load", sort)
+
+
+@fault("code", accepts="softmax_before_loss", subjects="mlp resnet gpt")
+def softmax_before_loss(training: Training) -> None:
+    """The network ends in a softmax, and the loss applies another one."""
+    _wrap(training, lambda model: nn.Sequential(model, nn.Softmax(-1)))
+
+
+@fault("code", accepts="softmax_wrong_axis", subjects="mlp resnet gpt")
+def softmax_over_the_batch(training: Training) -> None:
+    """The softmax runs over the examples of the batch and not over the classes."""
+    _wrap(training, lambda model: nn.Sequential(model, nn.LogSoftmax(0)))
+
+
+def _against_a_row(output: Tensor, targets: Tensor) -> Tensor:
+    return ops.mse_loss(output, targets[:, 0])
+
+
+@fault("code", accepts="shapes_broadcast", subjects="lstm")
+def column_against_row(training: Training) -> None:
+    """Outputs of shape (n, 1) are compared with targets of shape (n,), which makes n x n differences."""
+
+    def apply() -> None:
+        training.loss = _against_a_row
+
+    after(training, "build", apply)
+
+
+class _Summed:
+    """A loss that adds up what it should average."""
+
+    def __init__(self, loss, training):
+        self.loss, self.training = loss, training
+
+    def __call__(self, output, targets):
+        return self.loss(output, targets) * (targets.size if self.training.model.training else 1)
+
+    def __getattr__(self, name):
+        return getattr(self.loss, name)
+
+
+@fault("code", accepts="rate_too_high loss_summed", subjects="mlp resnet")
+def summed_loss(training: Training) -> None:
+    """The loss is summed over the batch and not averaged, at the rate for averages."""
+    training.backward = lambda loss: (loss * training.recipe.training.batch_size).backward()  # type: ignore[method-assign]
+
+
+@fault("code", accepts="outside_optimizer")
+def outside_the_optimizer(training: Training) -> None:
+    """The optimiser was given the parameters of the last layer only."""
+
+    def apply() -> None:
+        parameters = list(training.model.parameters())[-2:]
+        training.optimizer = type(training.optimizer)(parameters, **options(training, "optimizer"))
+
+    after(training, "optimise", apply)
+
+
+@fault("code", accepts="without_gradient frozen")
+def frozen(training: Training) -> None:
+    """All parameters but those of the last layer are frozen."""
+
+    def freeze() -> None:
+        for parameter in list(training.model.parameters())[:-2]:
+            parameter.requires_grad_(False)
+
+    after(training, "build", freeze)
+
+
+class Detach(nn.Module):
+    """Gives its input, cut off from the graph."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: (*) -> (*)."""
+        return x.detach()
+
+
+@fault("code", accepts="detached without_gradient")
+def detached_half(training: Training) -> None:
+    """The graph is cut before the last layer, so that nothing before it learns."""
+
+    def cut() -> None:
+        model = training.model
+        if hasattr(model, "head"):
+            model.head = nn.Sequential(Detach(), model.head)
+        elif hasattr(model, "blocks"):
+            model.blocks.append(Detach())
+        else:
+            model.insert(len(model) - 1, Detach())
+
+    after(training, "build", cut)
+
+
+class _Skipping(nn.Module):
+    """A network that forgets to call one of its layers."""
+
+    def __init__(self, layers, forgotten):
+        super().__init__()
+        self.layers = nn.ModuleList(list(layers))
+        self.forgotten = forgotten
+
+    def forward(self, x):
+        for number, layer in enumerate(self.layers):
+            if number != self.forgotten:
+                x = layer(x)
+        return x
+
+
+@fault("code", accepts="layer_never_called without_gradient", subjects="mlp gpt")
+def layer_never_called(training: Training) -> None:
+    """A hidden layer is made and never called."""
+
+    def skip() -> None:
+        model = training.model
+        if hasattr(model, "blocks"):
+            model.blocks = _Skipping(model.blocks, 0)
+        else:
+            training.model = _Skipping(model, 3)
+
+    after(training, "build", skip)
+
+
+@fault("code", accepts="no_nonlinearity", subjects="mlp resnet")
+def no_nonlinearity(training: Training) -> None:
+    """There is no activation between the layers."""
+
+    def flatten(module: nn.Module) -> None:
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.ReLU):
+                module.register_module(name, nn.Identity())
+            else:
+                flatten(child)
+
+    after(training, "build", lambda: flatten(training.model))
+
+
+@fault("code", accepts="leaking_labels future_seen", subjects="gpt")
+def no_mask(training: Training) -> None:
+    """The attention has no mask, so that every position sees the one that it is to predict."""
+
+    def unmask() -> None:
+        for block in training.model.blocks:
+            block._attend = lambda x, block=block: _attend(block, x)
+
+    after(training, "build", unmask)
+
+
+def _attend(block, x: Tensor) -> Tensor:
+    n, t, width = x.shape
+    q, k, v = (
+        ops.permute_dims(ops.reshape(part, (n, t, block.heads, width // block.heads)), (0, 2, 1, 3))
+        for part in ops.split(block.qkv(x), 3, axis=-1)
+    )
+    y = ops.scaled_dot_product_attention(q, k, v)
+    return ops.reshape(ops.permute_dims(y, (0, 2, 1, 3)), (n, t, width))
