@@ -13,7 +13,7 @@ import numpy
 
 from .case import Case
 from .finding import CERTAINTIES, Diagnosis, Finding
-from .rules import code, data, training  # noqa: F401 - each declares its rules
+from .rules import calls, code, data, signals, training  # noqa: F401 - each declares its rules
 from .rules.rule import RULES, Unjudged
 
 __all__ = ["diagnose", "resolve"]
