@@ -183,11 +183,3 @@ def zigzag(case):
         return None
     cosine = float(numpy.median(values[len(values) // 4 :]))
     return likely(cosine=cosine) if cosine < -0.8 else None
-
-
-@rule(lesson="descent")
-def not_falling(case):
-    """The network has come to the best constant answer, and no further: it does not use its inputs."""
-    if case.bad is None:
-        raise Unjudged("no_losses")
-    return None

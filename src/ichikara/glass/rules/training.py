@@ -155,14 +155,6 @@ def rate_too_high(case):
     return certain(ratio=ratio, rate=rate, jump=jumped) if jumped > 1.5 else likely(ratio=ratio, rate=rate, jump=jumped)
 
 
-@rule(lesson="descent")
-def diverged(case):
-    """The loss became infinite, or not a number."""
-    if case.finite:
-        return None
-    return likely(step=int(numpy.argmax(~numpy.isfinite(case.curve))) + 1 if len(case.curve) else None)
-
-
 @rule("rate_too_low", lesson="descent", needs=("record",), explains=("stopped_early"))
 def rate_too_low(case):
     """The weights hardly move, and the loss falls evenly, without an end in sight."""
