@@ -48,7 +48,7 @@ FAULTS: dict[str, Fault] = {}
 
 
 def fault(kind: str, *, accepts: str, subjects: str = ALL) -> Callable:
-    """Decorator: declare a function of a training a fault. Its name is the function's, and its docstring says what it is.
+    """Decorator: a function of a training is a fault, with the function's name; its docstring says what is wrong.
 
     Arguments: ``kind``, ``accepts`` and ``subjects`` as of `Fault`, names separated by spaces.
     """

@@ -1,14 +1,11 @@
 """Healthy trainings: the four subjects into which faults are injected, and variants in which none should be found."""
 
-from pathlib import Path
 from typing import Any
 
 from ..schema import Recipe
+from .variants import TEXT, variants
 
 __all__ = ["SUBJECTS", "VARIANTS", "healthy"]
-
-TEXT = Path(__file__).with_name("coriolanus.txt")
-"""The first 60,000 characters of Tiny Shakespeare."""
 
 SUBJECTS: dict[str, dict[str, Any]] = {
     "mlp": {
@@ -46,7 +43,8 @@ SUBJECTS: dict[str, dict[str, Any]] = {
 """The recipes of the subjects: each trains in seconds on one core, without a download."""
 
 
-VARIANTS: dict[str, dict[str, Any]] = {}
+VARIANTS: dict[str, dict[str, Any]] = variants()
+"""More than a hundred recipes with other data, networks, optimisers and sizes."""
 
 
 def healthy(name: str, seed: int = 0) -> Recipe:

@@ -11,12 +11,13 @@ import numpy
 
 from ...arrays import Generator, using
 from ...autodiff import Tensor, asarray, no_grad
-from ...data import DataLoader, Dataset, TextLoader
+from ...data import DataLoader, Dataset, TextLoader, split
 from ...glass.case import Case
 from ...optim import clip_grad_norm_
 from ..build import build_loader, build_objective, build_optimizer, build_scaler, build_schedule, load_parts
 from ..models import build_model, example_shape
 from ..schema import Recipe
+from .tables import TABLES, table
 
 __all__ = ["Result", "Training"]
 
@@ -69,7 +70,12 @@ class Training:
 
     def load(self) -> None:
         """The three parts of the data, unscaled."""
-        self.train, self.validation, self.test = load_parts(self.recipe)
+        if self.recipe.data.name in TABLES:
+            self.train, self.validation, self.test = split(
+                table(self.recipe.data.name), **self.recipe.split.model_dump()
+            )
+        else:
+            self.train, self.validation, self.test = load_parts(self.recipe)
         if self.test is None:  # a text comes in two parts; the second is halved
             half = len(self.validation) // 2
             self.validation, self.test = self.validation[:half], replace(self.validation[half:], part="test")
