@@ -29,6 +29,12 @@ CROSS_ENTROPIES = {
 SQUARES = ("mse", "mse_loss", "MSELoss")
 """The names of the mean squared error."""
 
+POOR = 0.9
+"""A run that ends above this part of the loss of the best constant answer has not learnt from its inputs."""
+
+SLOW = 0.7
+"""A run that ends above this part of its first loss has hardly begun."""
+
 RECENT = 0.1
 """The last part of a run, by which its end is judged: a tenth of its steps."""
 
@@ -203,3 +209,37 @@ class Case:
             return None
         last = max(math.ceil(RECENT * len(self.curve)), min(FEWEST, len(self.curve)))
         return float(numpy.median(self.curve[-last:]))
+
+    @property
+    def bad(self) -> bool | None:
+        """Whether the run has learnt nothing: numbers that are not finite, or no better than the best constant answer;
+        None where the loss is not known."""
+        if not self.finite:
+            return True
+        if self.end is None:
+            return None
+        worst = [row["val_loss"] for row in (self.history or ())[-1:] if "val_loss" in row]
+        if self.constant is None:
+            return bool(self.end > POOR * self.curve[0])
+        return bool(max([self.end, *worst]) > POOR * self.constant)
+
+    @property
+    def slow(self) -> bool | None:
+        """Whether the loss has hardly fallen; None where it is not known."""
+        if not self.finite or self.end is None:
+            return None
+        return bool(self.end > SLOW * self.curve[0])
+
+    @property
+    def jump(self) -> float:
+        """How many times its first value the loss rose to, at most."""
+        if not len(self.curve):
+            return math.nan
+        return float(numpy.where(numpy.isfinite(self.curve), self.curve, numpy.inf).max() / max(self.curve[0], 1e-30))
+
+    @property
+    def falling(self) -> float:
+        """By which part of its value the loss fell over the last quarter of the run; 0 where it did not."""
+        quarter = max(len(self.curve) // 4, 1)
+        parts = [float(numpy.mean(self.curve[-k * quarter :][:quarter])) for k in (2, 1)]
+        return max(1 - parts[1] / parts[0], 0.0) if parts[0] > 0 else 0.0

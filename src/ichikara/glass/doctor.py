@@ -2,10 +2,11 @@
 
 >>> from ichikara.glass.case import Case
 >>> from ichikara.glass.doctor import diagnose
->>> diagnose(Case(losses=[2.3] + 300 * [float("nan")])).findings[0].name
-'unknown'
+>>> diagnose(Case(losses=[2.3, 2.4, 2.3, 2.5, 2.3])).findings[0].title()
+'The loss does not fall, and the cause is not known'
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,17 +14,20 @@ import numpy
 
 from .case import Case
 from .finding import CERTAINTIES, Diagnosis, Finding
-from .rules import code, data, training  # noqa: F401 - each declares its rules
+from .rules import adversarial, calls, code, data, signals, training  # noqa: F401 - each declares its rules
 from .rules.rule import RULES, Unjudged
 
-__all__ = ["diagnose", "resolve"]
+__all__ = ["CAUSE_UNKNOWN", "diagnose", "resolve"]
+
+CAUSE_UNKNOWN = ("not_falling", "diverged")
+"""The findings which say that a run went badly, and not why."""
 
 
 def diagnose(case: Case) -> Diagnosis:
     """What ails a training run, and what could not be judged.
 
     The first finding is the root cause: findings that it explains are not shown beside it. A run that went badly for no
-    reason that a rule knows has one finding, "unknown".
+    reason that a rule knows has one finding of `CAUSE_UNKNOWN`, which says just that.
     """
     findings, unjudged = [], {}
     with numpy.errstate(all="ignore"):  # of a run that diverged
@@ -35,7 +39,18 @@ def diagnose(case: Case) -> Diagnosis:
                 continue
             if finding is not None:
                 findings.append(finding)
-    return Diagnosis(resolve(findings), unjudged)
+    return Diagnosis(resolve(findings) or _unknown(case), unjudged)
+
+
+def _unknown(case: Case) -> list[Finding]:
+    """The finding about a run that went badly for an unknown reason; none about another run."""
+    if not case.finite:
+        last = [loss for loss in case.curve if math.isfinite(loss)]
+        return [Finding("diverged", "certain", {"steps": len(last)}, step=len(last) + 1, lesson="descent")]
+    if case.bad:
+        first, end = float(case.curve[0]), case.end
+        return [Finding("not_falling", "certain", {"first": first, "last": end}, lesson="clinic")]
+    return []
 
 
 def resolve(findings: Sequence[Finding]) -> list[Finding]:
