@@ -1,14 +1,15 @@
 """What a fault is: a function that changes a training, and what a right diagnosis of it says.
 
-    @fault("training", accepts="rate_too_high", subjects="mlp resnet")
-    def rate_times_100(training):
-        '''The learning rate is a hundred times too high.'''
-        training.recipe.optimizer.model_extra["lr"] *= 100
+@fault("training", accepts="rate_too_high", subjects="mlp resnet")
+def rate_times_100(training):
+    '''The learning rate is a hundred times too high.'''
+    training.recipe.optimizer.model_extra["lr"] *= 100
 """
 
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .training import Training
@@ -37,9 +38,9 @@ class Fault:
     patch: Callable[[Training], None]
 
     @property
-    def source(self) -> str:
-        """The text of the patch."""
-        return inspect.getsource(self.patch)
+    def file(self) -> Path:
+        """The file in which the patch is written."""
+        return Path(inspect.getfile(self.patch))
 
 
 FAULTS: dict[str, Fault] = {}
@@ -47,7 +48,7 @@ FAULTS: dict[str, Fault] = {}
 
 
 def fault(kind: str, *, accepts: str, subjects: str = ALL) -> Callable:
-    """Decorator: declare a function of a training a fault. Its name is the function's, and its docstring says what it is.
+    """Decorator: a function of a training is a fault, with the function's name; its docstring says what is wrong.
 
     Arguments: ``kind``, ``accepts`` and ``subjects`` as of `Fault`, names separated by spaces.
     """

@@ -3,7 +3,6 @@
 import numpy
 
 from ... import nn
-from ...autodiff import no_grad
 from .fault import after, fault, options
 from .training import Training
 
@@ -97,10 +96,9 @@ def recurrent_weights_too_large(training: Training) -> None:
 
 def _multiply_weights(training: Training, factor: float) -> None:
     def multiply() -> None:
-        with no_grad():
-            for parameter in training.model.parameters():
-                if parameter.ndim > 1:
-                    parameter *= factor
+        for parameter in training.model.parameters():
+            if parameter.ndim > 1:
+                parameter.data = parameter.data * factor
 
     after(training, "build", multiply)
 
@@ -117,7 +115,7 @@ def initial_weights_too_small(training: Training) -> None:
     _multiply_weights(training, 0.01)
 
 
-@fault("training", accepts="symmetric_initialisation")
+@fault("training", accepts="symmetric")
 def initial_weights_equal(training: Training) -> None:
     """All weights begin with the same number."""
 
@@ -146,13 +144,12 @@ def attention_saturated(training: Training) -> None:
     """Queries and keys begin so large that each position looks at a single other one."""
 
     def enlarge() -> None:
-        with no_grad():
-            for name, parameter in training.model.named_parameters():
-                if name.endswith("qkv.weight"):
-                    width = parameter.shape[1]
-                    factor = numpy.ones((3 * width, 1), "float32")
-                    factor[: 2 * width] = 100
-                    parameter *= factor
+        for name, parameter in training.model.named_parameters():
+            if name.endswith("qkv.weight"):
+                width = parameter.shape[1]
+                factor = numpy.ones((3 * width, 1), "float32")
+                factor[: 2 * width] = 100
+                parameter.data = parameter.data * factor
 
     after(training, "build", enlarge)
 

@@ -1,14 +1,11 @@
 """Healthy trainings: the four subjects into which faults are injected, and variants in which none should be found."""
 
-from pathlib import Path
 from typing import Any
 
 from ..schema import Recipe
+from .variants import TEXT, variants
 
-__all__ = ["SUBJECTS", "subject"]
-
-TEXT = Path(__file__).with_name("coriolanus.txt")
-"""The first 60,000 characters of Tiny Shakespeare."""
+__all__ = ["SUBJECTS", "VARIANTS", "healthy"]
 
 SUBJECTS: dict[str, dict[str, Any]] = {
     "mlp": {
@@ -24,8 +21,9 @@ SUBJECTS: dict[str, dict[str, Any]] = {
         "split": {"validation": 0.2, "test": 0.2},
         "scale": {"name": "standard", "per": "all"},
         "model": {"name": "resnet", "widths": [8, 16], "blocks": 1},
-        "optimizer": {"name": "SGD", "lr": 0.03, "momentum": 0.9, "weight_decay": 0.0005},
-        "training": {"epochs": 8, "batch_size": 32},
+        "optimizer": {"name": "SGD", "lr": 0.05, "momentum": 0.9, "weight_decay": 0.0005},
+        "schedule": {"name": "CosineAnnealingLR", "T_max": 7},
+        "training": {"epochs": 7, "batch_size": 32},
     },
     "lstm": {
         "data": {"name": "adding", "n_samples": 4000, "length": 16},
@@ -45,6 +43,10 @@ SUBJECTS: dict[str, dict[str, Any]] = {
 """The recipes of the subjects: each trains in seconds on one core, without a download."""
 
 
-def subject(name: str, seed: int = 0) -> Recipe:
-    """The recipe of a subject."""
-    return Recipe.model_validate({**SUBJECTS[name], "seed": seed, "baseline": False})
+VARIANTS: dict[str, dict[str, Any]] = variants()
+"""More than a hundred recipes with other data, networks, optimisers and sizes."""
+
+
+def healthy(name: str, seed: int = 0) -> Recipe:
+    """The recipe of a subject or of a variant."""
+    return Recipe.model_validate({**SUBJECTS.get(name, VARIANTS.get(name, {})), "seed": seed})

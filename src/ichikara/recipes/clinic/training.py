@@ -1,6 +1,7 @@
 """A recipe's training, written out by hand: each part is a method, and a fault replaces or surrounds one of them."""
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -10,16 +11,15 @@ import numpy
 
 from ...arrays import Generator, using
 from ...autodiff import Tensor, asarray, no_grad
-from ...data import DataLoader, Dataset, TextLoader
+from ...data import DataLoader, Dataset, TextLoader, split
+from ...glass.case import Case
 from ...optim import clip_grad_norm_
 from ..build import build_loader, build_objective, build_optimizer, build_scaler, build_schedule, load_parts
 from ..models import build_model, example_shape
 from ..schema import Recipe
+from .tables import TABLES, table
 
 __all__ = ["Result", "Training"]
-
-AT_A_TIME = 64
-"""How many examples are evaluated at a time."""
 
 
 @dataclass
@@ -54,20 +54,28 @@ class Training:
     test: Any = None
     model: Any = None
     loss: Any = None
+    objective: Any = None  # the loss that a fault has not replaced
     optimizer: Any = None
     schedule: Any = None
     loader: Any = None
     record: Any = None
     losses: list[float] = field(default_factory=list)
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, float]] = field(default_factory=list)  # of the epochs
     seen: list[tuple[Any, Any]] = field(default_factory=list)  # the first batches
     result: Result = field(default_factory=Result)
+    at_a_time: int = 64  # how many examples are evaluated
+    seconds: float = math.inf  # of the processor, after which the training is given up
 
     # --- before the first step ----------------------------------------------------------------------------------------
 
     def load(self) -> None:
         """The three parts of the data, unscaled."""
-        self.train, self.validation, self.test = load_parts(self.recipe)
+        if self.recipe.data.name in TABLES:
+            self.train, self.validation, self.test = split(
+                table(self.recipe.data.name), **self.recipe.split.model_dump()
+            )
+        else:
+            self.train, self.validation, self.test = load_parts(self.recipe)
         if self.test is None:  # a text comes in two parts; the second is halved
             half = len(self.validation) // 2
             self.validation, self.test = self.validation[:half], replace(self.validation[half:], part="test")
@@ -81,7 +89,7 @@ class Training:
 
     def build(self) -> None:
         """The loss and the network with its initial weights."""
-        self.loss = build_objective(self.recipe, self.train)
+        self.loss = self.objective = build_objective(self.recipe, self.train)
         shape, whole = example_shape(self.recipe, self.train), self.train.inputs.dtype.kind == "i"
         self.model = build_model(self.recipe, shape, self.loss.outputs, self.draws("initialisation"), whole)
 
@@ -168,6 +176,8 @@ class Training:
             self.losses.append(losses[-1])
             if not math.isfinite(losses[-1]):
                 break
+            if time.process_time() - self._began > self.seconds:
+                raise TimeoutError(f"the training took more than {self.seconds:g} s")
             self._step_schedule("batch")
         self._step_schedule("epoch")
         row = {"epoch": len(self.history) + 1, "train_loss": sum(losses) / len(losses)}
@@ -175,15 +185,38 @@ class Training:
 
     def fit(self) -> Result:
         """The training from the data to the result."""
+        self._began = time.process_time()
         with numpy.errstate(all="ignore"), using(self.draws("dropout")):
             self.prepare()
-            healthy = Training(self.recipe, model=self.model, loss=self.loss)  # whose evaluation no fault touches
+            healthy = Training(self.recipe, model=self.model, loss=self.objective)  # whose evaluation no fault touches
             with self.watching(self) if self.watching else nullcontext() as self.record:
                 while len(self.history) < self.recipe.training.epochs and not self.diverged:
                     self.epoch()
             if not self.diverged:
                 self.result = Result(self.history[-1]["val_loss"], healthy.evaluate(self.test))
         return self.result
+
+    def case(self) -> Case:
+        """What the doctor gets to see."""
+        training = self.recipe.training
+        return Case(
+            record=self.record,
+            history=self.history,
+            losses=self.losses,
+            model=self.model,
+            loss=self.loss,
+            optimizer=self.optimizer,
+            train=self.train,
+            validation=self.validation,
+            batches=self.seen,
+            batch_size=training.batch_size,
+            settings={
+                "epochs": training.epochs,
+                "shuffle": training.shuffle,
+                "clip": training.clip_grad_norm is not None,
+            },
+            diverged=self.diverged,
+        )
 
     @property
     def diverged(self) -> bool:
@@ -197,8 +230,8 @@ class Training:
     def in_order(self, data: Dataset) -> Iterator[tuple[numpy.ndarray, numpy.ndarray]]:
         """Batches for an evaluation."""
         if data.task == "text":
-            return iter(TextLoader(data, AT_A_TIME, self.recipe.training.context, shuffle=False))
-        return iter(DataLoader(data, AT_A_TIME))
+            return iter(TextLoader(data, self.at_a_time, self.recipe.training.context, shuffle=False))
+        return iter(DataLoader(data, self.at_a_time))
 
     def _step_schedule(self, every: str) -> None:
         if self.schedule is None or self.recipe.schedule.every != every:

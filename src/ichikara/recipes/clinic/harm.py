@@ -1,0 +1,61 @@
+"""What is harm, and what a diagnosis of it is worth. Fixed before the doctor's rules were judged by it."""
+
+from collections.abc import Sequence
+from statistics import mean, stdev
+
+from .training import Result
+
+__all__ = ["DEVIATIONS", "HEALTHY_SEEDS", "MARKS", "SEEDS", "harmed", "mark"]
+
+HEALTHY_SEEDS = range(5)
+"""The seeds of the healthy trainings that a sick one is compared with."""
+
+SEEDS = range(3)
+"""The seeds with which each fault is injected."""
+
+DEVIATIONS = 3.0
+"""How many of the healthy seeds' standard deviations a loss must be worse than their mean."""
+
+MARKS = {
+    "named": "harm, and the first finding shown is the cause",
+    "unknown": "harm, and the doctor says that it does not know the cause",
+    "wrong": "harm, and the first finding shown is another cause",
+    "missed": "harm, and no finding",
+    "harmless": "no harm, and no finding, or the fault itself",
+    "alarm": "no harm, and the first finding shown is another fault",
+}
+"""What a diagnosis is worth, by its name."""
+
+
+def harmed(result: Result, healthy: Sequence[Result]) -> bool:
+    """Whether a training came out worse than healthy ones.
+
+    It did if a loss is not finite; if the loss on the validation data, or that of the same network on untouched data,
+    is worse than the healthy mean by three standard deviations; or if the validation loss is too good by as much
+    compared with that on untouched data, as when validation rows were trained on.
+    """
+    if not result.finite:
+        return True
+    losses = [
+        (lambda r: r.validation),
+        (lambda r: r.test),
+        (lambda r: r.test - r.validation),
+    ]
+    return any(loss(result) > _bound([loss(one) for one in healthy]) for loss in losses)
+
+
+def _bound(losses: Sequence[float]) -> float:
+    return mean(losses) + DEVIATIONS * stdev(losses)
+
+
+def mark(harm: bool, findings: Sequence[str], accepts: Sequence[str]) -> str:
+    """What a diagnosis is worth, one of `MARKS`; ``findings`` are those that are shown, the first one first."""
+    if harm:
+        if not findings:
+            return "missed"
+        return "named" if findings[0] in accepts else "unknown" if findings[0] == UNKNOWN else "wrong"
+    return "alarm" if findings and findings[0] not in accepts else "harmless"
+
+
+UNKNOWN = "unknown"
+"""The name of the finding that says: something is wrong, and the cause is not known."""
