@@ -73,7 +73,7 @@ def _digits() -> Iterator[tuple[str, Table]]:
             f"digits-schedule-{name}",
             _recipe({"name": "digits"}, plain, OPTIMIZERS["adam"], 15, 32, scale=MINMAX, schedule=schedule),
         )
-    for name, options in {"xavier_uniform": {}, "kaiming_normal": {"nonlinearity": "relu"}, "orthogonal": {}}.items():
+    for name in ("xavier_uniform", "he", "orthogonal"):
         yield (
             f"digits-{name}",
             _recipe(
@@ -83,7 +83,7 @@ def _digits() -> Iterator[tuple[str, Table]]:
                 20,
                 32,
                 scale=MINMAX,
-                initialisation={"name": name, **options},
+                initialisation={"name": name},
             ),
         )
     for name in ("bce", "mse"):
