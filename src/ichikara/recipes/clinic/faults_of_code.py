@@ -81,7 +81,7 @@ def column_against_row(training: Training) -> None:
     after(training, "build", apply)
 
 
-@fault("code", accepts="rate_too_high loss_summed", subjects="mlp resnet")
+@fault("code", accepts="rate_too_high", subjects="mlp resnet")
 def summed_loss(training: Training) -> None:
     """The loss is summed over the batch and not averaged, at the rate for averages."""
     size = training.recipe.training.batch_size
@@ -99,7 +99,7 @@ def outside_the_optimizer(training: Training) -> None:
     after(training, "optimise", apply)
 
 
-@fault("code", accepts="frozen without_gradient")
+@fault("code", accepts="without_gradient outside_optimizer")
 def frozen(training: Training) -> None:
     """All parameters but those of the last layer are frozen."""
 
