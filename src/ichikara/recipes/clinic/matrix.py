@@ -138,6 +138,6 @@ def _result(row: Mapping[str, Any]) -> Result:
 
 def _alone() -> None:
     """One thread for each process."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     threadpool_limits(1)

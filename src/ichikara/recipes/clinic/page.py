@@ -27,9 +27,9 @@ Rows = Mapping[Cell, Mapping[str, Any]]
 
 TEXT = """# The doctor's test bench
 
-Faults are injected into healthy trainings, and the doctor is asked what is wrong with them. He sees the training and
-nothing else. This page is written by `python -m benchmarks.doctor`, which keeps what is done in `runs/doctor.jsonl`, and
-goes on there when it was interrupted.
+Faults are injected into healthy trainings, and the doctor, who sees nothing but the training, is asked what is wrong.
+This page is written by `python -m benchmarks.doctor`. It keeps what is done in `runs/doctor.jsonl`, and goes on from
+there when it was interrupted.
 
 ## Scores
 
@@ -41,8 +41,8 @@ goes on there when it was interrupted.
 
 This was fixed before the rules were judged by it; `recipes/clinic/harm.py` is its code.
 
-- *Harm*: a loss is not a number; or it is worse than the mean of {healthy_seeds} healthy seeds by {deviations:g} of their
-  standard deviations, be it on the validation data, as the training itself evaluates it, or on a test part that no
+- *Harm*: a loss is not a number; or it is worse than the mean of {healthy_seeds} healthy seeds by {deviations:g} of
+  their standard deviations, be it on the validation data, as the training evaluates it, or on a test part that no
   fault touches; or the validation loss is too good by as much beside the test loss, as when validation rows were
   trained on.
 - *Named*: the first finding shown is one of those that stand beside the fault as right.

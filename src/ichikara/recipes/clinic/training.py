@@ -236,6 +236,5 @@ class Training:
         return iter(DataLoader(data, self.at_a_time))
 
     def _step_schedule(self, every: str) -> None:
-        if self.schedule is None or self.recipe.schedule.every != every:
-            return
-        self.schedule.step()
+        if self.recipe.schedule is not None and self.recipe.schedule.every == every:
+            self.schedule.step()
