@@ -81,7 +81,7 @@ def column_against_row(training: Training) -> None:
     after(training, "build", apply)
 
 
-@fault("code", accepts="rate_too_high loss_summed", subjects="mlp resnet")
+@fault("code", accepts="rate_too_high", subjects="mlp resnet")
 def summed_loss(training: Training) -> None:
     """The loss is summed over the batch and not averaged, at the rate for averages."""
     size = training.recipe.training.batch_size
