@@ -313,6 +313,160 @@ def test_of_two_findings_that_explain_each_other_the_first_is_shown():
     assert [f.name for f in resolve(pair[::-1])] == ["b"]
 
 
+# --- other data, other networks ---------------------------------------------------------------------------------------
+
+
+class Column(nn.Module):
+    """Outputs of shape (n, 1), as a network for one number gives."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 1)
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+def line(scale=1.0):
+    inputs = Generator(0).normal((200, 3)).astype("float32")
+    return Dataset(inputs, scale * (inputs @ numpy.array([1.0, -2.0, 0.5], "float32")), "line")
+
+
+def squared(output, targets):
+    return ((output - targets) ** 2).mean()
+
+
+def of_one_shape(output, targets):
+    return squared(output, targets.reshape(output.shape))
+
+
+def regression(**changes):
+    data = changes.pop("data", line())
+    return trained(model=Column, train=data[:150], validation=data[150:], **{"loss": of_one_shape, "make": sgd(lr=0.1), **changes})
+
+
+def test_outputs_that_are_broadcast_against_targets():
+    assert first(regression(loss=squared)) == "broadcast"
+    assert "broadcast" not in names(regression())
+
+
+def test_targets_that_are_not_scaled():
+    hot = {"data": line(1e4), "loss": nn.MSELoss(), "make": sgd(lr=1.0)}
+    column = lambda data: Dataset(data.inputs, data.targets[:, None], "line")
+    assert first(regression(**{**hot, "data": column(hot["data"])})) == "unscaled_targets"
+    assert "unscaled_targets" not in names(regression())
+
+
+class Left(nn.Module):
+    """Calls a layer and leaves out what it gives."""
+
+    def __init__(self, used):
+        super().__init__()
+        self.first, self.second, self.used = nn.Linear(64, 10), nn.Linear(64, 10), used
+
+    def forward(self, x):
+        return self.first(x) + self.second(x) if self.used else (self.first(x), self.second(x))[0]
+
+
+def test_parameters_that_get_no_gradient():
+    assert first(trained(lambda: Left(False))) == "no_gradient"
+    assert "no_gradient" not in names(trained(lambda: Left(True)))
+
+
+class Characters(nn.Module):
+    """Predicts each next character from the mean of those so far, or of all."""
+
+    def __init__(self, causal):
+        super().__init__()
+        self.embedding, self.head, self.causal = nn.Embedding(5, 8), nn.Linear(8, 5), causal
+
+    def forward(self, x):
+        h = self.embedding(x)
+        counts = ops.arange(1, x.shape[1] + 1).reshape(1, -1, 1).astype("float32")
+        return self.head(ops.cumulative_sum(h, axis=1) / counts if self.causal else h + ops.mean(h, axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_a_model_that_sees_the_future(causal):
+    text = numpy.asarray(Generator(0).integers(5, (2001,)))
+    data = Dataset(text[:-1], text[1:], "text", tuple("abcde"), task="text")
+    found = names(Case(model=Characters(causal), train=data, settings={"context": 16}))
+    assert ("future" in found) is not causal
+
+
+class Reader(nn.Module):
+    """A plain recurrent network that answers after the last symbol."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.cell, self.head = nn.RNN(4, 16, batch_first=True), nn.Linear(16, 2)
+        self.cell.weight_hh_l0.data = (factor * numpy.eye(16)).astype("float32")
+
+    def forward(self, x):
+        return self.head(self.cell(x)[0][:, -1])
+
+
+def first_symbols():
+    """Sequences whose first symbol is the answer."""
+    inputs = numpy.asarray(Generator(0).normal((400, 60, 4)), "float32") * 0.1
+    targets = (inputs[:, 0, 0] > 0).astype("int64")
+    return Dataset(inputs, targets, "first", ("no", "yes"))
+
+
+def test_recurrent_gradients_that_do_not_reach_back():
+    data = first_symbols()
+    forgets = trained(lambda: Reader(0.5), train=data[:300], validation=data[300:], steps=40)
+    assert first(forgets) == "recurrent_reach"
+    reads = Dataset(data.inputs[:, ::-1].copy(), data.targets, "last", data.classes)
+    assert "recurrent_reach" not in names(trained(lambda: Reader(0.5), train=reads[:300], validation=reads[300:], steps=100, make=adam))
+
+
+def test_gradients_that_explode():
+    data = first_symbols()
+    explodes = trained(lambda: Reader(3.0), train=data[:300], validation=data[300:], steps=40)
+    assert first(explodes) in ("exploding_gradients", "bad_initialisation")
+
+
+class Ravine(nn.Module):
+    """Two numbers in a ravine."""
+
+    def __init__(self, steep):
+        super().__init__()
+        self.place, self.steep = nn.Parameter([1.0, 1.0]), steep
+
+    def forward(self, x):
+        return self.place * self.place * asarray([1.0, self.steep])
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.0199])
+def test_steps_that_zigzag(rate):
+    model = Ravine(100.0)
+    optimizer, losses = optim.SGD(model.parameters(), lr=rate / 2), []
+    with watch(model) as record:
+        for _ in range(40):
+            optimizer.zero_grad()
+            loss = model(asarray([0.0])).sum()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    found = names(Case(record=record, losses=losses, model=model, optimizer=optimizer))
+    assert ("zigzag" in found) is (rate > 0.01)
+
+
+def adam(model):
+    return optim.Adam(model.parameters(), lr=0.01)
+
+
+def names(case):
+    found = diagnose(case)
+    return [finding.name for finding in (*found.findings, *found.explained)]
+
+
+def first(case):
+    found = diagnose(case)
+    return found.findings[0].name if found.findings else None
+
+
 def test_every_rule_has_a_fault_here():
     elsewhere = {"no_gradient", "broadcast", "future", "unscaled_targets", "exploding_gradients", "recurrent_reach",
                  "attention_collapsed", "first_loss", "zigzag", "discriminator_wins", "generator_collapsed"}  # fmt: skip

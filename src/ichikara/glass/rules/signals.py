@@ -176,10 +176,12 @@ def first_loss(case):
 @rule("zigzag", lesson="ravines", needs=("record",))
 def zigzag(case):
     """Successive gradients point in opposite directions: the steps go to and fro across a ravine."""
-    if case.slow is not True and case.bad is not True:
-        return None
     values = case.record.series("gradient_cosine")[1]
-    if len(values) < 10:
+    if len(values) < 10 or case.end is None or not case.end > 0.1 * case.curve[0]:
         return None
     cosine = float(numpy.median(values[len(values) // 4 :]))
-    return likely(cosine=cosine) if cosine < -0.8 else None
+    return likely(cosine=cosine) if cosine < OPPOSITE else None
+
+
+OPPOSITE = -0.8
+"""The cosine between successive gradients below which they cancel each other. Healthy runs by mini-batches have −0.2 and more."""
