@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from ..charts import Area, Axis, Bars, Chart, Line, Mark, Rule
 from ..words import say
@@ -165,7 +166,7 @@ def _alt(name: str, language: str, **values) -> str:
     return f"{_say(f'{name}.title', language)}. {_say(f'{name}.caption', language, **values)}"
 
 
-def _at(record: Record, quantity: str, layer: str, step: int) -> float | None:
+def _at(record: Record, quantity: str, layer: str, step: int) -> Any:
     """A quantity at a step; None where it was not measured."""
     steps, values = record.series(quantity, layer)
     return values[steps.index(step)] if step in steps else None
