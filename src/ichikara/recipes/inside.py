@@ -1,6 +1,7 @@
 """What a run says of its training from inside: the doctor's findings, and the record's charts."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,8 @@ def charts_section(folder: Path) -> Section | None:
         return None
     figures: list[dict[str, str]] = []
     for chart in record_charts(load_record(folder / RECORD)):
-        svg = inline_svg(draw(chart), f"inside-{len(figures)}", chart.alt)
+        svg = inline_svg(
+            draw(replace(chart, caption="")), f"inside-{len(figures)}", chart.alt
+        )  # the page has the caption
         figures.append({"svg": svg, "caption": chart.caption})
     return {"note": "Measured at some of the steps, densely at first.", "figures": figures} if figures else None

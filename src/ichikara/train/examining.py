@@ -43,17 +43,19 @@ def case_of(trainer: Any, validation: Any = None, **known: Any) -> Any:
 
 
 def examine(trainer: Any, validation: Any, epochs: int, told: set[str]) -> Diagnosis:
-    """What the doctor says of a run that is over. A certain finding becomes a message for the user, once.
+    """What the doctor says of a run that is over. A certain cause becomes a message for the user, once.
+
+    That a run went badly for no known reason is no news to whoever reads its losses, and is only in the diagnosis.
 
     Arguments: ``validation``, as of `case_of`; ``epochs``, how many were planned; ``told``, the names of the findings
     that the user has read.
     """
-    from ..glass.doctor import diagnose
+    from ..glass.doctor import CAUSE_UNKNOWN, diagnose
 
     language = language_of()
     diagnosis = diagnose(case_of(trainer, validation, settings={"epochs": epochs}))
     for finding in diagnosis.findings:
-        if finding.certainty == "certain" and finding.name not in told:
+        if finding.certainty == "certain" and finding.name not in (*told, *CAUSE_UNKNOWN):
             told.add(finding.name)
             trainer.note(f"{finding.title(language)}: {finding.seen(language)} {finding.cure(language)}")
     return diagnosis
