@@ -296,7 +296,7 @@ def test_a_run_that_diverged_has_a_page(tmp_path):
         train_run(build(load_recipe("polynomial", ["training.epochs=5", "optimizer.lr=1e30"])), tmp_path)
     page = page_of(tmp_path)
     assert "This run diverged in epoch 2. There are no good weights." in page.text
-    assert page.parts == ["doctor", "curves", "inside", "vault", "provenance"]
+    assert page.parts == ["doctor", "curves", "vault", "provenance"]
 
 
 def test_a_second_interruption_is_not_kept_waiting(tmp_path, monkeypatch):
