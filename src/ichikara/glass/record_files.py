@@ -139,5 +139,7 @@ def unpack_record(packed: Mapping[str, Any]) -> Record:
     names = [(str(layer), str(quantity)) for layer, quantity in packed["names"]]
     if any(not 0 <= place < len(names) for place in places):
         raise ValueError("a row of the record has no name")
-    rows = [_checked(Row(int(s), *names[k], float(v))) for s, k, v in zip(steps, places, values, strict=True)]
+    rows = [
+        _checked(Row(int(s), names[k][0], names[k][1], float(v))) for s, k, v in zip(steps, places, values, strict=True)
+    ]
     return Record(rows, _events(str(packed["events"]), "the record of the run"))
