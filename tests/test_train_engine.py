@@ -180,13 +180,14 @@ class InterruptAt(Callback):
 
 
 class Notes(Callback):
-    """Writes down what is told."""
+    """Writes down what is told of how the steps are computed, and not what the doctor says of these small networks."""
 
     def __init__(self):
         self.lines = []
 
     def on_note(self, trainer, line):
-        self.lines.append(line)
+        if line.startswith(("steps are", "the step is")):
+            self.lines.append(line)
 
 
 @pytest.fixture

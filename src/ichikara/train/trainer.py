@@ -12,14 +12,18 @@ import numpy
 from ..arrays import Generator, seam, using
 from ..autodiff import Tensor, asarray, raw
 from ..errors import UserError
+from ..glass.finding import Diagnosis
+from ..glass.record import Record
 from ..optim import clip_grad_norm_, clip_grad_value_
 from .averaging import ExponentialMovingAverage, are_finite
 from .callbacks import Callback
-from .checkpoint import load_arrays, pack, save_arrays, unpack
 from .engine import Engine
 from .evaluation import Totals, as_loader, evaluate, metrics_of, predict
+from .examining import examine
 from .history import History
 from .interruption import interruptible
+from .saving import resume, save
+from .watching import Watching
 
 __all__ = ["DivergedError", "Trainer"]
 
@@ -46,10 +50,12 @@ class Trainer:
     steps, with which the run is validated and ends; ``generator``, the source of the layers' random numbers (dropout);
     ``engine``, what computes a step: ``"eager"``, each operation when it is called; ``"replay"``, the step is captured
     once and replayed (`ichikara.stage`); ``"auto"``, replays where the step can be captured, else eager, and callbacks
-    are told why (`Callback.on_note`).
+    are told why (`Callback.on_note`); ``watch``, whether some of the steps are watched, which changes no number of the
+    training (`ichikara.glass.watch`), and the run is examined at its end: callbacks are told what is wrong for certain,
+    and `diagnosis` has all that was found.
 
     A replay repeats what the step computes with arrays. Anything else that your loss or layer does, such as printing or
-    writing a file, happens only while the step is captured. With ``engine="eager"`` it happens in each step.
+    writing a file, happens only while the step is captured or watched. With ``engine="eager"`` it happens in each step.
 
     Raises DivergedError when the loss is no longer finite; UserError for arguments that do not fit together.
 
@@ -79,6 +85,7 @@ class Trainer:
         averaging: ExponentialMovingAverage | None = None,
         generator: Generator | None = None,
         engine: str = "auto",
+        watch: bool = True,
     ):
         if schedule_every not in ("epoch", "batch"):
             raise UserError(f"a schedule is stepped every 'epoch' or 'batch', not {schedule_every!r}")
@@ -92,6 +99,8 @@ class Trainer:
         self.accumulate, self.averaging = accumulate, averaging
         self.generator = generator or Generator()
         self._engine = Engine(engine)
+        self.watching = Watching() if watch else None
+        self.diagnosis: Diagnosis | None = None  # of the last `fit`, by the doctor
         self.history = History()
         self.epoch = 0  # the last complete one
         self.steps = 0  # of the optimiser, in all
@@ -139,7 +148,8 @@ class Trainer:
         self.diverged = self.best = None
         watched = as_loader(validation)
         # Infinities are reported as a diverged run, not one by one by NumPy.
-        with interruptible(self), using(self.generator), numpy.errstate(all="ignore"):
+        watching = nullcontext() if self.watching is None else self.watching.taking_over(self.model)
+        with interruptible(self), using(self.generator), numpy.errstate(all="ignore"), watching:
             try:
                 self._tell("on_fit_start", epochs)
                 saved = -math.inf
@@ -155,8 +165,10 @@ class Trainer:
                     if self.averaging is not None:
                         self.averaging.apply(self.model)
                     self._tell("on_fit_end", self.history)
+                    self._examine(validation, epochs)
             except DivergedError:
                 self.diverged = self.epoch + 1
+                self._examine(validation, epochs)
                 raise
             finally:
                 self._engine.release()
@@ -220,6 +232,8 @@ class Trainer:
         if last:
             self._end_step()
         value = loss.item()
+        if last and self.watching is not None:
+            self.watching.note_loss(self.steps, value)
         self._totals.add(len(inputs), {"loss": value, **self.metrics(output, targets)})
         return value
 
@@ -276,6 +290,11 @@ class Trainer:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     @property
+    def record(self) -> Record | None:
+        """What was measured and what happened in the steps that were watched; None where none are."""
+        return None if self.watching is None else self.watching.record
+
+    @property
     def engine(self) -> str:
         """The name of the engine that computes the steps."""
         return self._engine.name
@@ -319,31 +338,7 @@ class Trainer:
 
         Raises UserError where it cannot be written; the file from before is then as it was.
         """
-        arrays: dict[str, Any] = {}
-        set_aside = {} if self.averaging is None else self.averaging.set_aside
-        settings = {
-            "epoch": self.epoch,
-            "steps": self.steps,
-            "batch": self._batch,
-            "seconds": self.seconds,
-            "history": pack(self.history.rows, arrays, "history"),
-            "totals": pack([self._totals.count, self._totals.sums], arrays, "totals"),
-            "order": self._order,
-            "rate": self._rate,
-            "loader": getattr(self.loader, "state", None),
-            "generator": self.generator.state,
-            "stopped": self.stopped,
-            "about": pack(self.about, arrays, "about"),
-            "engine": self._engine.state,
-            "model": pack(self.model.state_dict() | set_aside, arrays, "model"),
-            "optimizer": pack(self.optimizer.state_dict(), arrays, "optimizer"),
-            "schedule": pack(self.schedule.state_dict() if self.schedule else None, arrays, "schedule"),
-            "averaging": pack(self.averaging and self.averaging.state, arrays, "averaging"),
-            "pending": self._pending,
-            "gradients": pack([p.grad for p in self._optimized()] if self._pending else [], arrays, "gradients"),
-            "callbacks": [pack(c.state, arrays, f"callback.{i}") for i, c in enumerate(self._stateful())],
-        }
-        save_arrays(path, arrays, settings)
+        save(self, path)
 
     def resume(self, path: str | os.PathLike, loader=None) -> None:
         """Resume a saved run: it continues bit for bit as if it had never stopped.
@@ -352,48 +347,20 @@ class Trainer:
 
         Raises UserError for a file that is damaged, or of another network.
         """
-        from .saved import SavedRun
+        resume(self, path, loader)
 
-        arrays, saved = load_arrays(path, SavedRun)
+    def _examine(self, validation, epochs):
+        """Ask the doctor about the run; whatever comes of it, the run stays."""
+        if self.watching is None:
+            return
+        before = self.generator.state
         try:
-            self.model.load_state_dict(unpack(saved["model"], arrays))
-            self.optimizer.load_state_dict(unpack(saved["optimizer"], arrays))
-            if self.schedule is not None:
-                self.schedule.load_state_dict(unpack(saved["schedule"], arrays))
-            if (self.averaging is None) != (saved["averaging"] is None):
-                raise ValueError("one of them averages its weights, and the other does not")
-            if self.averaging is not None:
-                self.averaging.state = unpack(saved["averaging"], arrays)
-            for callback, state in zip(self._stateful(), saved["callbacks"], strict=True):
-                callback.state = unpack(state, arrays)
-                best = getattr(callback, "best_epoch", 0)
-                if best > saved["epoch"]:
-                    raise ValueError(f"its best epoch is {best}, and it has {saved['epoch']}")
-            self.epoch, self.steps, self.seconds = saved["epoch"], saved["steps"], saved["seconds"]
-            rows = unpack(saved["history"], arrays)
-            if [row.get("epoch") for row in rows] != list(range(1, self.epoch + 1)):
-                raise ValueError(f"its history has not one row for each of its {self.epoch} epochs")
-            self.history = History(rows)
-            self.generator.state = saved["generator"]
-            self.stopped = saved["stopped"]
-            self.about = unpack(saved["about"], arrays)
-            self._engine.state = saved["engine"]
-            self._batch, self._order, self._rate = saved["batch"], saved["order"], saved["rate"]
-            self._totals = Totals(*unpack(saved["totals"], arrays))
-            self._pending = saved["pending"]
-            gradients = unpack(saved["gradients"], arrays)
-            for parameter, gradient in zip(self._optimized(), gradients, strict=False):
-                parameter.grad = None if gradient is None else asarray(gradient)
-            if loader is not None and saved["loader"] is not None:
-                loader.state = saved["loader"]
-        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            raise UserError(f"{path} is damaged, of another run, or of another version of ichikara: {error}") from None
+            self.diagnosis = examine(self, validation, epochs, self.watching.told)
+        except Exception as error:
+            self.note(f"the run could not be examined: {type(error).__name__}: {error}")
+        self.generator.state = before
 
     # --- inside -------------------------------------------------------------------------------------------------------
-
-    def _stateful(self) -> list[Callback]:
-        """The callbacks that have a state to save; others may be added or left out when a run is resumed."""
-        return [callback for callback in self.callbacks if type(callback).state is not Callback.state]
 
     def _tell(self, moment, *what):
         for callback in self.callbacks:
