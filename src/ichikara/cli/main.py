@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from ..errors import UserError, plural
-from .output import bold, err, out, print_json, visible
+from .output import Language, bold, err, out, print_json, visible
 
 __all__ = ["app"]
 
@@ -107,6 +107,7 @@ def train(
         str | None,
         typer.Option(help="What computes a step: eager, replay, or auto, which chooses.", show_default=False),
     ] = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Train a network by a recipe."""
