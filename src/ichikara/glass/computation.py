@@ -8,9 +8,10 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ..arrays import PYTHON_NUMBERS, is_array, seam
+from ..arrays import PYTHON_NUMBERS, is_array, seam, sum_to
 from ..autodiff import Tensor, no_grad, wrap
 from ..autodiff.graph import check_usable
+from ..autodiff.modes import block
 from ..autodiff.operation import Composition
 from ..errors import UserError
 from .trace import Application, Line, Scope, trace
@@ -91,12 +92,7 @@ class Vertex:
 
     def compute(self, values: Mapping["Vertex", Any]) -> Any:
         """The value of its operation for other values of its inputs, as an array."""
-        if self.operation.sequence:
-            items = [values[self.inputs[i]] for i in range(len(self.inputs))]
-            given: dict[str, Any] = {self.operation.inputs[0]: items}
-        else:
-            given = {name: values[source] for name, source in self.inputs.items()}
-        arguments = [given[name] if name in given else self.options[name] for name in self.operation.parameters]
+        arguments = [*self._given(values).values()]
         composition = composition_of(self.operation)
         if composition is not None:
             with no_grad():
@@ -105,6 +101,43 @@ class Vertex:
             return seam.interpreter.read(found)
         found = self.operation.function(*arguments)
         return found[0] if self.operation.residuals else found
+
+    def pull(self, g: Any, values: Mapping["Vertex", Any], names: Iterable[Any] | None = None) -> dict[Any, Any]:
+        """The gradients of inputs, by their names, from the gradient of the output: what the record's rules give.
+
+        Arguments: ``names``, of the inputs that are wanted, by default of all that a gradient flows to.
+        """
+        operation, wanted = self.operation, [*(self.differentiable if names is None else names)]
+        given = self._given(values)
+        known = {**given, "g": g, "wanted": wanted}
+        known.update((f"{name}_shape", operation.shape_of(x)) for name, x in given.items() if _has_shape(x))
+        rules = {name: operation.rules.get(name) or operation.rules[None] for name in wanted}
+        needs = {need for rule in rules.values() for need in rule.needs}
+        if needs.isdisjoint(operation.residuals):
+            known["y"] = values.get(self)
+        else:
+            found = operation.function(*given.values())
+            known.update(zip(("y", *operation.residuals), found, strict=True))
+        result = {}
+        for rule in dict.fromkeys(rules.values()):
+            own = known["wanted"] = [name for name in wanted if rules[name] is rule]
+            with block(in_rule=True, grad_enabled=False):
+                part = rule.function(*[known[need] for need in rule.needs])
+            result.update({name: part[name] for name in own} if rule.joint else {own[0]: part})
+        for name, part in result.items():
+            shape = getattr(values[self.inputs[name]], "shape", ())
+            result[name] = part if part.shape == shape else sum_to(part, shape)
+        return result
+
+    def _given(self, values) -> dict[str, Any]:
+        """The values of the parameters, as far as they are known."""
+        if self.operation.sequence:
+            items = [values[self.inputs[i]] for i in range(len(self.inputs))]
+            given: dict[str, Any] = {self.operation.inputs[0]: items}
+        else:
+            given = {name: values[source] for name, source in self.inputs.items()}
+        given.update(self.options)
+        return {name: given[name] for name in self.operation.parameters if name in given}
 
     def __repr__(self):
         what = self.operation.name if self.operation else self.kind
@@ -148,13 +181,19 @@ class Computation:
                 values[vertex] = changed[vertex]
             elif vertex.operation is None:
                 if vertex.value is UNKNOWN:
-                    raise UserError("a constant of this computation was not kept; explain a function of yours instead")
+                    raise UserError("a constant of this computation was not kept; explain a function of yours")
                 values[vertex] = convert(vertex.value)
-            elif not vertex.complete:
-                raise UserError(f"an option of {vertex.operation.name} was not kept; explain a function of yours instead")
             else:
-                values[vertex] = vertex.compute(values)
+                values[vertex] = vertex.compute(values) if vertex.complete else None
+                if getattr(values[vertex], "shape", None) != vertex.shape:
+                    raise UserError(
+                        f"the options of {vertex.operation.name} were not kept; explain a function of yours"
+                    )
         return values
+
+
+def _has_shape(value: Any) -> bool:
+    return hasattr(value, "shape") or (isinstance(value, list) and all(hasattr(item, "shape") for item in value))
 
 
 def composition_of(operation: Any) -> Composition | None:
@@ -208,6 +247,8 @@ class _Builder:
                 values = {source: source.value for source in vertex.inputs.values()}
                 if not any(value is UNKNOWN for value in values.values()):
                     vertex.value = vertex.compute(values)
+                    if vertex.value.shape != vertex.shape:
+                        vertex.value = UNKNOWN
         return whole
 
     def _of(self, root):
@@ -311,6 +352,10 @@ class _Builder:
                 vertex.options[name] = value
             elif name in operation.inputs and name not in operation._defaults:
                 vertex.inputs[name] = Vertex("constant")
+            elif name in ("shape", "dtype"):  # of the result
+                vertex.options[name] = getattr(node, name)
+            elif name in operation._defaults:
+                vertex.options[name] = operation._defaults[name]
         composition = composition_of(operation)
         if self.unfuse and composition is not None and vertex.complete:
             return self._unfused(composition, vertex)

@@ -15,11 +15,11 @@ from ..errors import UserError
 from ..optim import clip_grad_norm_, clip_grad_value_
 from .averaging import ExponentialMovingAverage, are_finite
 from .callbacks import Callback
-from .checkpoint import load_arrays, pack, save_arrays, unpack
 from .engine import Engine
 from .evaluation import Totals, as_loader, evaluate, metrics_of, predict
 from .history import History
 from .interruption import interruptible
+from .saving import resume, save
 
 __all__ = ["DivergedError", "Trainer"]
 
@@ -319,31 +319,7 @@ class Trainer:
 
         Raises UserError where it cannot be written; the file from before is then as it was.
         """
-        arrays: dict[str, Any] = {}
-        set_aside = {} if self.averaging is None else self.averaging.set_aside
-        settings = {
-            "epoch": self.epoch,
-            "steps": self.steps,
-            "batch": self._batch,
-            "seconds": self.seconds,
-            "history": pack(self.history.rows, arrays, "history"),
-            "totals": pack([self._totals.count, self._totals.sums], arrays, "totals"),
-            "order": self._order,
-            "rate": self._rate,
-            "loader": getattr(self.loader, "state", None),
-            "generator": self.generator.state,
-            "stopped": self.stopped,
-            "about": pack(self.about, arrays, "about"),
-            "engine": self._engine.state,
-            "model": pack(self.model.state_dict() | set_aside, arrays, "model"),
-            "optimizer": pack(self.optimizer.state_dict(), arrays, "optimizer"),
-            "schedule": pack(self.schedule.state_dict() if self.schedule else None, arrays, "schedule"),
-            "averaging": pack(self.averaging and self.averaging.state, arrays, "averaging"),
-            "pending": self._pending,
-            "gradients": pack([p.grad for p in self._optimized()] if self._pending else [], arrays, "gradients"),
-            "callbacks": [pack(c.state, arrays, f"callback.{i}") for i, c in enumerate(self._stateful())],
-        }
-        save_arrays(path, arrays, settings)
+        save(self, path)
 
     def resume(self, path: str | os.PathLike, loader=None) -> None:
         """Resume a saved run: it continues bit for bit as if it had never stopped.
@@ -352,48 +328,9 @@ class Trainer:
 
         Raises UserError for a file that is damaged, or of another network.
         """
-        from .saved import SavedRun
-
-        arrays, saved = load_arrays(path, SavedRun)
-        try:
-            self.model.load_state_dict(unpack(saved["model"], arrays))
-            self.optimizer.load_state_dict(unpack(saved["optimizer"], arrays))
-            if self.schedule is not None:
-                self.schedule.load_state_dict(unpack(saved["schedule"], arrays))
-            if (self.averaging is None) != (saved["averaging"] is None):
-                raise ValueError("one of them averages its weights, and the other does not")
-            if self.averaging is not None:
-                self.averaging.state = unpack(saved["averaging"], arrays)
-            for callback, state in zip(self._stateful(), saved["callbacks"], strict=True):
-                callback.state = unpack(state, arrays)
-                best = getattr(callback, "best_epoch", 0)
-                if best > saved["epoch"]:
-                    raise ValueError(f"its best epoch is {best}, and it has {saved['epoch']}")
-            self.epoch, self.steps, self.seconds = saved["epoch"], saved["steps"], saved["seconds"]
-            rows = unpack(saved["history"], arrays)
-            if [row.get("epoch") for row in rows] != list(range(1, self.epoch + 1)):
-                raise ValueError(f"its history has not one row for each of its {self.epoch} epochs")
-            self.history = History(rows)
-            self.generator.state = saved["generator"]
-            self.stopped = saved["stopped"]
-            self.about = unpack(saved["about"], arrays)
-            self._engine.state = saved["engine"]
-            self._batch, self._order, self._rate = saved["batch"], saved["order"], saved["rate"]
-            self._totals = Totals(*unpack(saved["totals"], arrays))
-            self._pending = saved["pending"]
-            gradients = unpack(saved["gradients"], arrays)
-            for parameter, gradient in zip(self._optimized(), gradients, strict=False):
-                parameter.grad = None if gradient is None else asarray(gradient)
-            if loader is not None and saved["loader"] is not None:
-                loader.state = saved["loader"]
-        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            raise UserError(f"{path} is damaged, of another run, or of another version of ichikara: {error}") from None
+        resume(self, path, loader)
 
     # --- inside -------------------------------------------------------------------------------------------------------
-
-    def _stateful(self) -> list[Callback]:
-        """The callbacks that have a state to save; others may be added or left out when a run is resumed."""
-        return [callback for callback in self.callbacks if type(callback).state is not Callback.state]
 
     def _tell(self, moment, *what):
         for callback in self.callbacks:
