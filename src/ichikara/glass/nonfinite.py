@@ -32,9 +32,11 @@ class NonFiniteSearch(Trace):
     It raises NonFiniteError when a single number is read (``loss.item()``), when an optimiser is given gradients, when
     it has changed weights, and when a tensor is assigned other numbers: if those are infinite or NaN, and not because
     the user gave an infinite constant. `check_end` looks at the rest.
+
+    Arguments: ``model``, whose parts are named by their paths in it; else in the outermost module that is called.
     """
 
-    def __init__(self):
+    def __init__(self, model: Any = None):
         super().__init__(fused=True)
         self._table: dict[int, tuple[weakref.ref, Computed]] = {}  # by the result's identity
         self._scalars: OrderedDict[int, tuple[Any, Computed]] = OrderedDict()
@@ -44,6 +46,8 @@ class NonFiniteSearch(Trace):
         self._optimized: list[Any] = []
         self._inputs: dict[int, Any] = {}  # the arrays with which the outermost modules were called
         self._application: Any = None
+        if model is not None:
+            self._name(model)
 
     # --- what is computed ---------------------------------------------------------------------------------------------
 
@@ -231,7 +235,7 @@ class NonFiniteSearch(Trace):
             operand.source = ("input", operand.name)
         elif operand.name in wanted:
             operand.source = ("leaf", operand.name)
-        elif array.ndim:  # a copy, such as one of another type
+        else:  # a copy, such as one of another type
             for _, made in [*self._table.values()]:
                 if made.result is not None and _same(made.result, array):
                     operand.made = made
@@ -322,7 +326,7 @@ def _copied(value: Any) -> Any:
 
 def _same(a: Any, b: Any) -> bool:
     """Whether one array is a copy of the other, perhaps in another type."""
-    if a.shape != b.shape:
+    if a.shape != b.shape or (a.size == 1 and a.dtype == b.dtype):  # one number says too little
         return False
     narrow = min(a.dtype, b.dtype, key=lambda dtype: dtype.itemsize)
     with numpy.errstate(all="ignore"):

@@ -155,8 +155,10 @@ class Origin:
             return []
         named = f"hint.{'backward.' if self.kind == 'backward' else ''}{self.operation}"
         half = any(operand.dtype == "float16" for operand in (self.result, *self.operands) if operand)
-        names = [named, "hint.half"] if half and self.made != "nan" else [named]
-        return [say(f"nonfinite.{name}", language) for name in names if name in texts("nonfinite")]
+        names = [name for name in (named,) if name in texts("nonfinite")]
+        if self.made != "nan" and (half or not names):
+            names.append("hint.half" if half else "hint.overflow")
+        return [say(f"nonfinite.{name}", language) for name in names]
 
 
 class NonFiniteError(UserError):

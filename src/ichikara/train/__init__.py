@@ -6,12 +6,13 @@ from .baseline import linear_baseline
 from .callbacks import Callback, EarlyStopping
 from .checkpoint import load_arrays, save_arrays
 from .cross_validation import CrossValidation, cross_validate
+from .divergence import DivergedError
 from .evaluation import evaluate, predict
 from .history import History
 from .lr_finder import LearningRates, find_learning_rate
 from .objective import LOSSES, Objective, accuracy
 from .progress import Progress
-from .trainer import DivergedError, Trainer
+from .trainer import Trainer
 
 __all__ = [
     "LOSSES",

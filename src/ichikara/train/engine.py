@@ -16,7 +16,7 @@ from ..stage import is_available, stage
 from .attributes import Attributes, generators_in
 from .snapshot import Snapshot
 
-__all__ = ["ENGINES", "Engine"]
+__all__ = ["ENGINES", "Engine", "optimizers_of"]
 
 ENGINES = {
     "auto": "replays where the step can be captured, else eager",
@@ -97,7 +97,7 @@ class Engine:
         """Why no capture is tried, or only with the engine "replay"; empty if one is tried."""
         if not is_available():
             return "ichikara.fast cannot be imported here"
-        optimizers = _optimizers(trainer.optimizer)
+        optimizers = optimizers_of(trainer.optimizer)
         for optimizer in optimizers:
             if not isinstance(optimizer, Optimizer):
                 return f"{type(optimizer).__name__} is not derived from ichikara.optim.Optimizer"
@@ -118,7 +118,7 @@ class Engine:
             return f"the batches come in more than {_MOST} shapes", None
         model, loss, optimizer, generator = self._subject
         generators = [generator, default_generator(), *generators_in(model, loss)]
-        before, streams = Snapshot(model, _optimizers(optimizer), generators), _GlobalStreams()
+        before, streams = Snapshot(model, optimizers_of(optimizer), generators), _GlobalStreams()
         error = None
         try:
             self._staged(*args)
@@ -165,7 +165,7 @@ class _GlobalStreams:
         return any(drawn)
 
 
-def _optimizers(optimizer: Any) -> list[Any]:
+def optimizers_of(optimizer: Any) -> list[Any]:
     """The optimisers, one by one, also those in an `Optimizers`."""
     return list(getattr(optimizer, "optimizers", [optimizer]))
 

@@ -8,8 +8,9 @@ import numpy
 
 from ..arrays import using
 from ..errors import UserError
+from .divergence import DivergedError
 from .snapshot import Snapshot
-from .trainer import DivergedError, Trainer
+from .trainer import Trainer
 
 __all__ = ["LearningRates", "find_learning_rate"]
 
