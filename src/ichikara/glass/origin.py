@@ -16,6 +16,9 @@ __all__ = ["KINDS", "NonFiniteError", "Operand", "Origin", "kinds_of"]
 KINDS: dict[str, Callable[[Any], Any]] = {"nan": numpy.isnan, "inf": numpy.isposinf, "-inf": numpy.isneginf}
 """The kinds of numbers that are not finite, and how each is recognised."""
 
+_LARGE = 1e15
+"""Numbers whose products may overflow in float32. NaN arises of such in a sum, where infinities cancel."""
+
 _WRITTEN = {"nan": "NaN", "inf": "inf", "-inf": "-inf"}
 
 
@@ -156,7 +159,9 @@ class Origin:
         named = f"hint.{'backward.' if self.kind == 'backward' else ''}{self.operation}"
         half = any(operand.dtype == "float16" for operand in (self.result, *self.operands) if operand)
         names = [name for name in (named,) if name in texts("nonfinite")]
-        if self.made != "nan" and (half or not names):
+        operands = [operand for operand in self.operands if operand.low is not None]
+        large = any(max(-operand.low, operand.high) > _LARGE for operand in operands)  # type: ignore[operator]
+        if (self.made != "nan" and half) or (not names and (self.made != "nan" or large)):
             names.append("hint.half" if half else "hint.overflow")
         return [say(f"nonfinite.{name}", language) for name in names]
 

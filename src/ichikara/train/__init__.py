@@ -11,6 +11,7 @@ from .evaluation import evaluate, predict
 from .history import History
 from .lr_finder import LearningRates, find_learning_rate
 from .objective import LOSSES, Objective, accuracy
+from .preflight import Check, Preflight, preflight
 from .progress import Progress
 from .trainer import Trainer
 
@@ -19,6 +20,7 @@ __all__ = [
     "Adversaries",
     "AdversarialTrainer",
     "Callback",
+    "Check",
     "CrossValidation",
     "DivergedError",
     "EarlyStopping",
@@ -27,6 +29,7 @@ __all__ = [
     "LearningRates",
     "Objective",
     "Optimizers",
+    "Preflight",
     "Progress",
     "Trainer",
     "accuracy",
@@ -37,5 +40,6 @@ __all__ = [
     "judge",
     "load_arrays",
     "predict",
+    "preflight",
     "save_arrays",
 ]

@@ -9,13 +9,14 @@ from ..errors import UserError
 from ..glass.nonfinite import NonFiniteError, NonFiniteSearch
 from ..glass.origin import Operand, Origin, kinds_of
 from ..words import language_of, say
-from .attributes import Attributes, generators_in
+from .attributes import generators_in
 from .averaging import are_finite
 from .engine import Engine, optimizers_of
 from .evaluation import Totals
+from .restoring import AsItWas
 from .snapshot import Snapshot
 
-__all__ = ["DivergedError", "RecentSteps", "message"]
+__all__ = ["DivergedError", "RecentSteps", "message", "no_metrics"]
 
 SHARE = 0.005
 """The share of the training's time that is spent on copies of its state."""
@@ -96,19 +97,16 @@ class RecentSteps:
         """Where it began."""
         if self._snapshot is None:
             return None
-        now, attributes, held = _snapshot(trainer), Attributes(trainer.model, trainer.loss), dict(vars(trainer))
-        options = _options(trainer)
-        try:
-            trainer.metrics, trainer.callbacks = _no_metrics, []
-            trainer.schedule = trainer.averaging = None
-            trainer._pending, trainer._totals = 0, Totals()
-            self._snapshot.restore()
-            return self._run_again(trainer)
-        finally:
-            vars(trainer).update(held)
-            now.restore()
-            _set_options(trainer, options)
-            attributes.restore()
+        held = dict(vars(trainer))
+        with AsItWas(trainer):
+            try:
+                trainer.metrics, trainer.callbacks = no_metrics, []
+                trainer.schedule = trainer.averaging = None
+                trainer._pending, trainer._totals = 0, Totals()
+                self._snapshot.restore()
+                return self._run_again(trainer)
+            finally:
+                vars(trainer).update(held)
 
     def _run_again(self, trainer: Any) -> Origin | None:
         for batches, options in zip(self._steps, self._options, strict=True):
@@ -175,5 +173,6 @@ def _set_options(trainer: Any, options: list[dict]) -> None:
         group.update(of_group)
 
 
-def _no_metrics(output: Any, targets: Any) -> dict:
+def no_metrics(output: Any, targets: Any) -> dict:
+    """The metrics of a trainer whose steps are not counted."""
     return {}

@@ -16,7 +16,7 @@ from ..stage import is_available, stage
 from .attributes import Attributes, generators_in
 from .snapshot import Snapshot
 
-__all__ = ["ENGINES", "Engine", "optimizers_of"]
+__all__ = ["ENGINES", "Engine", "GlobalStreams", "optimizers_of"]
 
 ENGINES = {
     "auto": "replays where the step can be captured, else eager",
@@ -118,7 +118,7 @@ class Engine:
             return f"the batches come in more than {_MOST} shapes", None
         model, loss, optimizer, generator = self._subject
         generators = [generator, default_generator(), *generators_in(model, loss)]
-        before, streams = Snapshot(model, optimizers_of(optimizer), generators), _GlobalStreams()
+        before, streams = Snapshot(model, optimizers_of(optimizer), generators), GlobalStreams()
         error = None
         try:
             self._staged(*args)
@@ -147,7 +147,7 @@ class Engine:
         return value
 
 
-class _GlobalStreams:
+class GlobalStreams:
     """The states of the global random number generators of Python and NumPy."""
 
     def __init__(self):
@@ -156,7 +156,7 @@ class _GlobalStreams:
 
     def restore(self) -> bool:
         """Restore the states. Returns whether they had changed."""
-        now = _GlobalStreams()
+        now = GlobalStreams()
         drawn = now._python != self._python, str(now._numpy[1:]) != str(self._numpy[1:])
         if drawn[0]:
             random.setstate(self._python)
