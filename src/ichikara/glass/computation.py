@@ -5,10 +5,10 @@ modules, lines of code.
 """
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..arrays import PYTHON_NUMBERS, is_array, seam, sum_to
+from ..arrays import PYTHON_NUMBERS, is_array, namespace, seam, sum_to
 from ..autodiff import Tensor, no_grad, wrap
 from ..autodiff.graph import check_usable
 from ..autodiff.modes import block
@@ -132,10 +132,10 @@ class Vertex:
     def _given(self, values) -> dict[str, Any]:
         """The values of the parameters, as far as they are known."""
         if self.operation.sequence:
-            items = [values[self.inputs[i]] for i in range(len(self.inputs))]
+            items = [values.get(self.inputs[i]) for i in range(len(self.inputs))]
             given: dict[str, Any] = {self.operation.inputs[0]: items}
         else:
-            given = {name: values[source] for name, source in self.inputs.items()}
+            given = {name: values[source] for name, source in self.inputs.items() if source in values}
         given.update(self.options)
         return {name: given[name] for name in self.operation.parameters if name in given}
 
@@ -203,11 +203,12 @@ def composition_of(operation: Any) -> Composition | None:
     return owner if isinstance(owner, Composition) else None
 
 
-def computation(root: Tensor, seen: Any = None, unfuse: bool = True) -> Computation:
+def computation(root: Tensor, seen: Any = None, unfuse: bool = True, constants: Iterable[Any] = ()) -> Computation:
     """The computation that a tensor came from.
 
     Arguments: ``seen``, the `Trace` that was attached meanwhile, which knows what the nodes have not kept; ``unfuse``,
-    whether what was computed as a whole is taken apart into the operations that it is composed of.
+    whether what was computed as a whole is taken apart into the operations that it is composed of; ``constants``,
+    arrays that may have taken part: one that a node has not kept is found among them by what was computed from it.
 
     Raises UserError where a sweep has freed the graph, or a leaf was changed since.
 
@@ -221,7 +222,7 @@ def computation(root: Tensor, seen: Any = None, unfuse: bool = True) -> Computat
             "nothing that requires a gradient went into this tensor; make a leaf with asarray(..., requires_grad=True), "
             "and compute outside of no_grad()"
         )
-    return _Builder(seen, unfuse).build(root)
+    return _Builder(seen, unfuse).build(root, [*constants])
 
 
 class _Builder:
@@ -232,7 +233,7 @@ class _Builder:
         self.by_application: dict[Application, Vertex] = {}
         self.spliced: dict[Vertex, list[Vertex]] = {}
 
-    def build(self, root: Tensor) -> Computation:
+    def build(self, root: Tensor, constants: Sequence[Any] = ()) -> Computation:
         if self.seen is not None:
             for application in self.seen.applications:
                 self._applied(application)
@@ -243,12 +244,12 @@ class _Builder:
                 break
         whole = Computation(found, _in_order(found))
         for vertex in whole:
-            if vertex.value is UNKNOWN and vertex.operation is not None and vertex.complete:
-                values = {source: source.value for source in vertex.inputs.values()}
-                if not any(value is UNKNOWN for value in values.values()):
-                    vertex.value = vertex.compute(values)
-                    if vertex.value.shape != vertex.shape:
-                        vertex.value = UNKNOWN
+            if vertex.operation is not None and vertex.complete:
+                unknown = [source for source in vertex.inputs.values() if source.value is UNKNOWN]
+                if vertex.value is UNKNOWN and not unknown:
+                    vertex.value = _computed(vertex)
+                elif vertex.value is not UNKNOWN and len(unknown) == 1 and unknown[0].kind == "constant":
+                    _find(unknown[0], vertex, constants)
         return whole
 
     def _of(self, root):
@@ -393,6 +394,33 @@ class _Builder:
                 vertex = self.by_node.get(node)
                 if vertex is not None and vertex.value is UNKNOWN:
                     vertex.value = thing._data
+
+
+def _computed(vertex: Vertex, changed: Mapping[Vertex, Any] | None = None) -> Any:
+    """The value of a vertex by those of its inputs; UNKNOWN where its options were not the defaults."""
+    values = {source: source.value for source in vertex.inputs.values()} | dict(changed or {})
+    try:
+        found = vertex.compute(values)
+    except (ValueError, TypeError, IndexError):
+        return UNKNOWN
+    return found if getattr(found, "shape", None) == vertex.shape else UNKNOWN
+
+
+def _find(constant: Vertex, vertex: Vertex, among: Sequence[Any]) -> None:
+    """Find the value of a constant that was not kept, by the value of what was computed from it."""
+    for value in among:
+        found = _computed(vertex, {constant: value})
+        if found is not UNKNOWN and (found == vertex.value).all():
+            constant.value, constant.shape = value, value.shape
+            return
+    xp = namespace(vertex.value)
+    at = [_computed(vertex, {constant: xp.full_like(vertex.value, n)}) for n in (0, 1, 2)]
+    if any(value is UNKNOWN for value in at) or not bool(xp.all((at[2] - at[1] == at[1] - at[0]) & (at[1] != at[0]))):
+        return
+    value = (vertex.value - at[0]) / (at[1] - at[0])  # the operation is a line over the constant
+    first = value.reshape((-1,))[:1].reshape(())
+    constant.value = first if bool(xp.all(value == first)) else value
+    constant.shape = constant.value.shape
 
 
 def _is_target(value: Any, scope: Scope | None) -> bool:

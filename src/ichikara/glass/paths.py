@@ -53,6 +53,8 @@ class Paths:
                 if name in vertex.differentiable and source in leading:
                     reached.add(source)
                     self.edges.setdefault(source, []).append(Edge(vertex, name, source))
+        for edges in self.edges.values():
+            edges.sort(key=lambda edge: edge.output.number)
         self.dominator: dict[Vertex, Vertex] = {}
         self._depth = {whole.root: 0}
         for vertex in self.vertices:
