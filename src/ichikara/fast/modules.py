@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+from ..arrays import seam
 from ..autodiff import Composition
 from ..nn import BatchNorm1d, BatchNorm2d, LeakyReLU, ReLU, Sequential
 from ..ops import leaky_relu
@@ -37,11 +38,21 @@ def run_sequential(modules: Iterable, input: Any) -> Any:
         activation = next(modules, None)
         slope = _fusable(layer, activation)
         if slope is not None:
-            input = layer.normalised(input, partial(normalise_leaky, negative_slope=slope))
+            input = seam.interpreter.run_module(_Fused((layer, activation), slope), (input,), {})
         else:
             input = layer(input)
             input = input if activation is None else activation(input)
     return input
+
+
+class _Fused(NamedTuple):
+    """A normalisation and its activation, called as one module. Arguments: ``in_one``, the two of them."""
+
+    in_one: tuple[Any, Any]
+    slope: float
+
+    def forward(self, input: Any) -> Any:
+        return self.in_one[0].normalised(input, partial(normalise_leaky, negative_slope=self.slope))
 
 
 def _fusable(layer: Any, activation: Any) -> float | None:

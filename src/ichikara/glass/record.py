@@ -181,11 +181,13 @@ class Record:
 
     def parts(self, quantity: str, layer: str, step: int) -> list[float]:
         """The numbers of a quantity of several parts at a step, such as a histogram; none where it was not measured."""
-        found = {}
-        for (name, of), (steps, values) in self._by_quantity().items():
-            if of == layer and name.startswith(f"{quantity}[") and step in steps:
-                found[int(name[len(quantity) + 1 : -1])] = values[steps.index(step)]
-        return [found.get(k, 0.0) for k in range(max(found) + 1 if found else 0)]
+        known = QUANTITIES[quantity].parts
+        series = self._by_quantity()
+        found: list[float] = []
+        while len(found) < known if known else (f"{quantity}[{len(found)}]", layer) in series:
+            steps, values = series.get((f"{quantity}[{len(found)}]", layer), ([], []))
+            found.append(values[steps.index(step)] if step in steps else 0.0)
+        return found if any(found) else []
 
     def layers(self, quantity: str) -> list[str]:
         """The layers for which a quantity was measured, in the order in which they come."""
