@@ -38,8 +38,12 @@ EXAMPLES = 16
 RATES = 1e-3, 1e-2, 1e-1
 """The learning rates at which Adam tries to learn them."""
 
-HIGH, LOW = 3.0, 0.3
-"""The loss at the start, relative to that of a constant answer, beyond which it is worth a look."""
+HIGH = {True: 3.0, False: 10.0}
+"""The loss at the start, relative to that of a constant answer, above which it is worth a look: for classes, and for
+numbers, whose squares grow faster."""
+
+LOW = 0.3
+"""The same, below which it is."""
 
 TOO_HIGH, TOO_LOW = 3.0, 1e-3
 """The learning rate, relative to that at which the smoothed loss of the sweep is lowest, which is almost too large."""
@@ -160,9 +164,9 @@ class Checks:
             return Found("passed", "alone", {"loss": value})
         ratio = value / constant
         about = {"loss": value, "constant": constant}
-        if LOW <= ratio <= HIGH:
+        if LOW <= ratio <= HIGH[targets.dtype.kind in "iu"]:
             return Found("passed", "fine", about)
-        return Found("warning", "high" if ratio > HIGH else "low", about)
+        return Found("warning", "high" if ratio > 1 else "low", about)
 
     def _memory(self) -> Found:
         probe, was = self._probe("eager"), tracemalloc.is_tracing()
