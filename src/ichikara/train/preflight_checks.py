@@ -17,7 +17,8 @@ from ..memory import available
 from ..optim import Adam
 from ..words import say
 from .adversarial import AdversarialTrainer
-from .divergence import DivergedError, RecentSteps, no_metrics
+from .averaging import are_finite
+from .divergence import DivergedError, RecentSteps, message, no_metrics
 from .lr_finder import find_learning_rate, probe_of, without_end
 from .own_gradients import check_own_gradients
 from .restoring import AsItWas
@@ -37,6 +38,9 @@ EXAMPLES = 16
 
 RATES = 1e-3, 1e-2, 1e-1
 """The learning rates at which Adam tries to learn them."""
+
+ENOUGH = 20
+"""How many steps it takes to say that they cannot be learnt."""
 
 HIGH = {True: 3.0, False: 10.0}
 """The loss at the start, relative to that of a constant answer, above which it is worth a look: for classes, and for
@@ -209,15 +213,18 @@ class Checks:
 
     def _diverged(self, probe: Trainer, batches: Any, about: dict[str, Any]) -> Found | None:
         """What to say if a loss is not finite on the way through these batches; None if all are."""
-        recent = RecentSteps()
-        for number, (inputs, targets, last) in enumerate(batches, 1):
-            try:
+        recent, number = RecentSteps(), 0
+        try:
+            for inputs, targets, last in batches:
+                number += 1
                 recent.step(probe, inputs, targets, last)
-            except DivergedError as error:
-                recent.explain(probe, error)
-                about |= {"step": number, "origin": error.origin}
-                return Found("failed", "diverged" if error.origin else "diverged_unknown", about)
-        return None
+            if are_finite(probe.model):
+                return None
+            raise DivergedError(message(probe))
+        except DivergedError as error:
+            recent.explain(probe, error)
+            about |= {"step": number, "origin": error.origin}
+            return Found("failed", "diverged" if error.origin else "diverged_unknown", about)
 
     def _by_heart(self) -> Found:
         few = min(EXAMPLES, len(self.inputs))
@@ -233,6 +240,8 @@ class Checks:
         about = {"examples": few, "first": first, "lowest": lowest, "steps": steps}
         if lowest <= BY_HEART * first:
             return Found("passed", "fine", about)
+        if steps < ENOUGH:
+            return Found("skipped", "slow", {"each": Duration(self._each)})
         return Found("failed", "unmoved", about) if lowest > UNMOVED * first else Found("warning", "partly", about)
 
     def _learnt(self, inputs: Any, targets: Any, rate: float) -> tuple[float, float, int]:
@@ -243,7 +252,7 @@ class Checks:
         learner = Trainer(trainer.model, trainer.loss, optimizer, metrics=no_metrics, clip_grad_norm=1.0, **options)
         losses: list[float] = []
         began = time.perf_counter()
-        while len(losses) < 20 or (len(losses) < 1000 and time.perf_counter() - began < self.seconds):
+        while len(losses) < 1000 and time.perf_counter() - began < self.seconds * (5 if len(losses) < ENOUGH else 1):
             try:
                 losses.append(learner.step(inputs, targets))
             except DivergedError:
