@@ -127,13 +127,6 @@ class Origin:
 
     def _what(self, language: str) -> str:
         assert self.result is not None
-        layer, line = "", ""
-        if self.layer_kind:
-            place = "layer" if self.layer else "network"
-            layer = say(f"nonfinite.place.{place}", language, layer=self.layer, kind=self.layer_kind)
-        if self.line:
-            place = "code" if self.code else "line"
-            line = say(f"nonfinite.place.{place}", language, line=self.line, code=self.code)
         of = self.of
         if self.kind == "given":
             of = say(f"nonfinite.source.{self.source}", language, name=self.of)
@@ -143,12 +136,23 @@ class Origin:
             what=_WRITTEN[self.made],
             operation=self.operation,
             of=of,
-            layer=layer,
-            line=line,
+            place=self._place(language),
             bad=f"{self.result.nonfinite:,}",
             count=f"{self.result.size:,}",
             shape=self.result.shape,
         )
+
+    def _place(self, language: str) -> str:
+        """The layer and the line in words, as far as they are known."""
+        words = {}
+        if self.layer_kind:
+            key = "layer" if self.layer else "network"
+            words["module"] = say(f"nonfinite.place.{key}", language, layer=self.layer, kind=self.layer_kind)
+        if self.line:
+            key = "code" if self.code else "line"
+            words["line"] = say(f"nonfinite.place.{key}", language, line=self.line, code=self.code)
+        form = {"module": "in", "line": "at", "module line": "in_at"}.get(" ".join(words))
+        return say(f"nonfinite.place.{form}", language, **words) if form else ""
 
     def _advice(self, language: str) -> list[str]:
         """What to do, as far as the catalogue knows something for this operation."""
