@@ -39,6 +39,9 @@ EXAMPLES = 16
 RATES = 1e-3, 1e-2, 1e-1
 """The learning rates at which Adam tries to learn them."""
 
+STILL = 0.95
+"""A loss was still falling if its last quarter has gone below this share of what it was before."""
+
 ENOUGH = 20
 """How many steps it takes to say that they cannot be learnt."""
 
@@ -228,38 +231,40 @@ class Checks:
 
     def _by_heart(self) -> Found:
         few = min(EXAMPLES, len(self.inputs))
-        best = 1.0, 1.0, 0
+        best = [1.0]
         for rate in RATES:
             with self._as_it_was():
-                learnt = self._learnt(self.inputs[:few], self.targets[:few], rate)
-            if best[2] == 0 or learnt[1] / learnt[0] < best[1] / best[0]:
-                best = learnt
-            if best[1] <= BY_HEART * best[0]:
+                losses = self._learnt(self.inputs[:few], self.targets[:few], rate)
+            best = min(best, losses, key=lambda tried: min(tried) / tried[0])
+            if min(best) <= BY_HEART * best[0]:
                 break
-        first, lowest, steps = best
+        first, lowest, steps = best[0], min(best), len(best)
         about = {"examples": few, "first": first, "lowest": lowest, "steps": steps}
         if lowest <= BY_HEART * first:
             return Found("passed", "fine", about)
         if steps < ENOUGH:
             return Found("skipped", "slow", {"each": Duration(self._each)})
-        return Found("failed", "unmoved", about) if lowest > UNMOVED * first else Found("warning", "partly", about)
+        if lowest > UNMOVED * first:
+            return Found("failed", "unmoved", about)
+        before = min(best[: -steps // 4])
+        return Found("passed", "falling", about) if lowest < STILL * before else Found("warning", "partly", about)
 
-    def _learnt(self, inputs: Any, targets: Any, rate: float) -> tuple[float, float, int]:
-        """The first loss and the lowest of the same examples again and again, and how many steps that took."""
+    def _learnt(self, inputs: Any, targets: Any, rate: float) -> list[float]:
+        """The losses of the same examples again and again, as long as there is time and they are not learnt."""
         trainer = self.trainer
         optimizer = Adam([p for p in trainer.model.parameters() if p.requires_grad], lr=rate)
         options: dict[str, Any] = {"generator": trainer.generator, "engine": trainer.engine}
         learner = Trainer(trainer.model, trainer.loss, optimizer, metrics=no_metrics, clip_grad_norm=1.0, **options)
         losses: list[float] = []
-        began = time.perf_counter()
-        while len(losses) < 1000 and time.perf_counter() - began < self.seconds * (5 if len(losses) < ENOUGH else 1):
+        end = time.perf_counter() + self.seconds
+        while not losses or (len(losses) < 1000 and losses[-1] > BY_HEART * losses[0]):
+            if time.perf_counter() > end + (4 * self.seconds if len(losses) < ENOUGH else 0):
+                break
             try:
                 losses.append(learner.step(inputs, targets))
             except DivergedError:
                 break
-            if losses[-1] <= BY_HEART * losses[0]:
-                break
-        return (losses[0], min(losses), len(losses)) if losses else (1.0, 1.0, 0)
+        return losses or [1.0]
 
     def _rate(self) -> Found:
         steps = int(2 * self.seconds / self._each / self.trainer.accumulate)
