@@ -231,13 +231,13 @@ class Checks:
 
     def _by_heart(self) -> Found:
         few = min(EXAMPLES, len(self.inputs))
-        best = [1.0]
+        tried: list[list[float]] = []
         for rate in RATES:
             with self._as_it_was():
-                losses = self._learnt(self.inputs[:few], self.targets[:few], rate)
-            best = min(best, losses, key=lambda tried: min(tried) / tried[0])
-            if min(best) <= BY_HEART * best[0]:
+                tried.append(self._learnt(self.inputs[:few], self.targets[:few], rate))
+            if min(tried[-1]) <= BY_HEART * tried[-1][0]:
                 break
+        best = min(tried, key=lambda losses: min(losses) / losses[0])
         first, lowest, steps = best[0], min(best), len(best)
         about = {"examples": few, "first": first, "lowest": lowest, "steps": steps}
         if lowest <= BY_HEART * first:
