@@ -61,12 +61,12 @@ class NonFiniteSearch(Trace):
         operands = self._given(operation.parameters, arguments, wanted)
         output, used = super().forward(operation, arguments, wanted)
         applied, self._application = self._application, None
-        made = Computed("forward", operation.name, "", applied.scope, applied.line)
+        for k, array in enumerate(output if used.residuals else (output,)):
+            made = Computed("forward", operation.name, "", applied.scope, applied.line)
+            again = lambda given, k=k: _result(self.inner.forward(operation, given, wanted), k)
+            self._add(made, array, arguments, operands, again)
         for array in _arrays(arguments):
             self._keep(self._uses, (id(array), operation.name), array, made)
-        again = lambda given: _first(self.inner.forward(operation, given, wanted))
-        for array in output if used.residuals else (output,):
-            self._add(made, array, arguments, operands, again)
         return output, used
 
     def backward(self, operation: Any, rule: Any, wanted: Sequence, arguments: Sequence) -> Any:
@@ -314,10 +314,11 @@ def _arrays(arguments: Sequence) -> Iterator[Any]:
         yield from value if isinstance(value, list) else (value,)
 
 
-def _first(computed: tuple[Any, Any]) -> Any:
-    """The value of an operation, without what else it keeps."""
+def _result(computed: tuple[Any, Any], k: int) -> Any:
+    """The value of an operation for 0, and what else it keeps for its rules for further numbers, if it does."""
     value, used = computed
-    return value[0] if used.residuals else value
+    results = value if used.residuals else (value,)
+    return results[k] if k < len(results) else None
 
 
 def _copied(value: Any) -> Any:
@@ -343,8 +344,8 @@ def detect_nonfinite() -> Iterator[NonFiniteSearch]:
     or the weight became infinite or NaN is named: the operation, or its gradient, the layer, the line of your code, and
     the operands.
 
-    Each result is looked at, so training in such a block is slow. What `ichikara.stage` replays is not seen; a
-    `Trainer` searches by itself when its loss is no longer finite.
+    Each result is looked at, so training in such a block is slow. What `ichikara.stage` replays is not seen. A `Trainer`
+    needs no such block: when its loss is no longer finite, it runs its last steps again and says the same.
 
     Raises NonFiniteError, whose ``origin`` has the same for programs.
 

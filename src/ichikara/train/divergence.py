@@ -75,7 +75,10 @@ class RecentSteps:
     def explain(self, trainer: Any, error: DivergedError) -> None:
         """Add to an error where it began. The network and all else are as before."""
         language, head = language_of(), str(error)
-        error.origin = self._search(trainer)
+        try:
+            error.origin = self._search(trainer)
+        except Exception:  # of code of the user's that cannot be run twice: the first error counts
+            error.origin = None
         if error.origin is None:
             rate = f"{trainer.learning_rate:g}"
             lines = [f"{head}; {say('nonfinite.advice', language, rate=rate)}", say("nonfinite.not_found", language)]

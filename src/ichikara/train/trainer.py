@@ -161,6 +161,7 @@ class Trainer:
                 raise
             finally:
                 self._engine.release()
+                self._recent = RecentSteps()  # whose copies are not needed any more
                 for callback in self.callbacks:
                     getattr(callback, "close", lambda: None)()
         return self.history
