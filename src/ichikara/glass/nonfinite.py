@@ -344,8 +344,8 @@ def detect_nonfinite() -> Iterator[NonFiniteSearch]:
     or the weight became infinite or NaN is named: the operation, or its gradient, the layer, the line of your code, and
     the operands.
 
-    Each result is looked at, so training in such a block is slow. What `ichikara.stage` replays is not seen. A `Trainer`
-    needs no such block: when its loss is no longer finite, it runs its last steps again and says the same.
+    Each result is looked at, so training in such a block is slow. What `ichikara.stage` replays is not seen. A
+    `Trainer` needs no such block: when its loss is no longer finite, it runs its last steps again and says the same.
 
     Raises NonFiniteError, whose ``origin`` has the same for programs.
 
