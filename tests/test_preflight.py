@@ -269,6 +269,14 @@ def test_a_network_that_is_too_small_for_the_batch():
     assert finding(result, "by_heart")[0] != "passed"
 
 
+def test_a_loss_that_is_not_positive_is_no_error():
+    negative = lambda output, targets: nn.CrossEntropyLoss()(output, targets) - 10.0
+    result = preflight(trainer(nn.Linear(6, 3), loss=negative), loader(), seconds=QUICK)
+    assert finding(result, "start") == ("passed", "alone")
+    assert finding(result, "by_heart") == ("skipped", "share")
+    assert result.passed
+
+
 def test_inputs_that_are_not_scaled_show_in_the_first_loss():
     result = preflight(trainer(), loader(classes(scale=300.0)), seconds=QUICK)
     assert finding(result, "start") == ("warning", "high")

@@ -97,7 +97,8 @@ def preflight(trainer: Trainer, loader: Any, epochs: int = 1, *, seconds: float 
     Arguments: ``trainer``, with the network, the loss and the optimiser; ``loader``, of batches; ``epochs``, of the
     planned training; ``seconds``, about how long each of the longer checks may take.
 
-    Afterwards the network, the optimiser, the loader and all random number generators are as before, bit for bit.
+    Afterwards the network, the optimiser, the loader and all random number generators are as before, bit for bit. A
+    loader of your own is restored by its ``state``, if it has one as `DataLoader` has.
 
     Raises UserError for a loader that can be gone through only once, or has no batch.
 
@@ -106,7 +107,7 @@ def preflight(trainer: Trainer, loader: Any, epochs: int = 1, *, seconds: float 
     >>> model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 2))
     >>> trainer = Trainer(model, nn.CrossEntropyLoss(), optim.Adam(model.parameters(), lr=0.01))
     >>> result = preflight(trainer, DataLoader(load_moons(), batch_size=50), epochs=20, seconds=0.2)
-    >>> result.passed, result["shapes"].state, result.shapes[-1]
+    >>> result.passed, result["shapes"].state, result.shapes[2]
     (True, 'passed', ('2', 'Linear', ((50, 2),)))
     """
     began = time.perf_counter()

@@ -162,7 +162,7 @@ class Checks:
         with no_grad():
             output, targets = self.trainer.model(asarray(self.inputs)), asarray(self.targets)
             value = self.trainer.loss(output, targets).item()
-            constant = _constant_loss(self.trainer.loss, output, targets)
+            constant = _constant_loss(self.trainer.loss, output, targets) if value > 0 else None
         if not math.isfinite(value):
             batch = self.inputs, self.targets, True
             found = self._diverged(self._probe("eager"), [batch], {"loss": str(value)})
@@ -235,6 +235,8 @@ class Checks:
         for rate in RATES:
             with self._as_it_was():
                 tried.append(self._learnt(self.inputs[:few], self.targets[:few], rate))
+            if tried[-1][0] <= 0:
+                return Found("skipped", "share", {"first": tried[-1][0]})
             if min(tried[-1]) <= BY_HEART * tried[-1][0]:
                 break
         best = min(tried, key=lambda losses: min(losses) / losses[0])
@@ -292,16 +294,15 @@ class _Shapes(Observer):
         self.last: tuple = ()  # of what was given last
 
     def run_module(self, module: Any, arguments: Sequence, options: dict) -> Any:
-        path, kind = self._names.get(module, ""), type(module).__name__
-        known = module not in self._names
+        path, kind = self._names.get(module), type(module).__name__  # no path for a loss, which is a module too
         try:
             output = super().run_module(module, arguments, options)
         except Exception:
-            if self.failed is None and not known:
+            if self.failed is None and path is not None:
                 self.failed = path, kind, _shapes_in((arguments, options))
             raise
         self.last = _shapes_in(output)
-        if not known and all(path != other for other, *_ in self.rows):
+        if path is not None and all(path != other for other, *_ in self.rows):
             self.rows.append((path, kind, self.last))
         return output
 
@@ -333,7 +334,10 @@ def _constant_loss(loss: Callable, output: Any, targets: Any) -> float | None:
     if targets.dtype.kind == "f" and targets.size == output.size:
         mean = raw(targets).reshape(output.shape).mean(axis=0)
         answers.append(asarray(numpy.broadcast_to(mean, output.shape), dtype=output.dtype, copy=True))
-    losses = [loss(answer, targets).item() for answer in answers]
+    try:
+        losses = [loss(answer, targets).item() for answer in answers]
+    except Exception:  # a loss of the user's that asks for more than numbers of this shape
+        return None
     found = min([value for value in losses if math.isfinite(value)], default=0.0)
     return found if found > 0 else None
 
