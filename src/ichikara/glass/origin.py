@@ -163,8 +163,8 @@ class Origin:
         named = f"hint.{'backward.' if self.kind == 'backward' else ''}{self.operation}"
         half = any(operand.dtype == "float16" for operand in (self.result, *self.operands) if operand)
         names = [name for name in (named,) if name in texts("nonfinite")]
-        operands = [operand for operand in self.operands if operand.low is not None]
-        large = any(max(-operand.low, operand.high) > _LARGE for operand in operands)  # type: ignore[operator]
+        ends = [abs(end) for operand in self.operands for end in (operand.low, operand.high) if end is not None]
+        large = max(ends, default=0.0) > _LARGE
         if (self.made != "nan" and half) or (not names and (self.made != "nan" or large)):
             names.append("hint.half" if half else "hint.overflow")
         return [say(f"nonfinite.{name}", language) for name in names]
