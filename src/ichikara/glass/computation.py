@@ -51,8 +51,8 @@ class Vertex:
     """
 
     __slots__ = (
-        "differentiable", "dtype", "inputs", "kind", "line", "name", "node", "number", "operation", "options", "scope",
-        "shape", "value",
+        "differentiable", "dtype", "inputs", "kind", "line", "name", "node", "number", "operation", "options", "order",
+        "scope", "shape", "value",
     )  # fmt: skip
 
     def __init__(self, kind: str, value: Any = UNKNOWN, operation: Any = None, node: Any = None):
@@ -67,6 +67,7 @@ class Vertex:
         self.line: Line | None = None
         self.name = ""
         self.number = 0
+        self.order: tuple[int, ...] = ()  # operations by it are in the order in which they were computed
 
     @property
     def size(self) -> int:
@@ -231,12 +232,11 @@ class _Builder:
         self.by_node: dict[Any, Vertex] = {}
         self.by_array: dict[int, Vertex] = {}
         self.by_application: dict[Application, Vertex] = {}
-        self.spliced: dict[Vertex, list[Vertex]] = {}
 
     def build(self, root: Tensor, constants: Sequence[Any] = ()) -> Computation:
         if self.seen is not None:
-            for application in self.seen.applications:
-                self._applied(application)
+            for i, application in enumerate(self.seen.applications):
+                self._applied(application, (i,))
         found = self._of(root)
         for vertex in [*self.by_node.values()]:
             if vertex.value is UNKNOWN:
@@ -267,10 +267,10 @@ class _Builder:
 
     # --- of a trace -------------------------------------------------------------------------------------------------
 
-    def _applied(self, application: Application) -> None:
+    def _applied(self, application: Application, order: tuple[int, ...]) -> None:
         operation = application.operation
         vertex = Vertex("operation", application.output, operation)
-        vertex.scope, vertex.line = application.scope, application.line
+        vertex.scope, vertex.line, vertex.order = application.scope, application.line, order
         vertex.differentiable = frozenset(application.wanted)
         given: dict[Any, Any] = dict(zip(operation.parameters, application.arguments, strict=True))
         if operation.sequence:
@@ -326,7 +326,7 @@ class _Builder:
     def _made(self, node) -> Vertex:
         operation = node.operation
         vertex = Vertex("operation", node.saved.get("y", UNKNOWN), operation, node)
-        vertex.differentiable = frozenset(node.inputs)
+        vertex.differentiable, vertex.order = frozenset(node.inputs), (node.order,)
         saved = {name: node.saved[name] for name in operation.parameters if name in node.saved}
         if operation.sequence:
             items = saved.pop(operation.inputs[0], None)
@@ -381,8 +381,8 @@ class _Builder:
             if leaf._node is not None:
                 inner.by_node[leaf._node] = source
             inner.by_array[id(leaf._data)] = source
-        for application in seen.applications:
-            inner._applied(application)
+        for i, application in enumerate(seen.applications):
+            inner._applied(application, (*whole.order, i))
         made = inner._of(found[0] if isinstance(found, tuple) else found)
         made.node = whole.node
         return made

@@ -5,14 +5,16 @@ back-propagating errors" (1986).
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..autodiff import Tensor
 from ..errors import UserError, did_you_mean, listed
 from ..words import language_of
 from .computation import Computation, Vertex, computation
-from .explanation import Explanation, Part
+from .explanation import Explanation, Part, written
+from .folding import folded
 from .matrix_part import matrix_part
 from .naming import Names
 from .paths import Paths
@@ -78,22 +80,32 @@ def explained(
 ) -> Explanation:
     """The explanation of a computation that has run. Arguments: as of `explain`."""
     language = language_of(language)
+    if found.loss.size != 1:
+        raise UserError(
+            f"the derivative of a single number is explained, and this tensor has shape {found.loss.shape}; "
+            "reduce it first (sum(), mean()), or choose an element (t[0])"
+        )
     names = Names(found.variables, found.modules)
     whole = computation(found.loss, found.trace, constants=names.constants)
-    writing = Writing(whole, names)
-    numbers = Numbers(whole)
-    targets = _targets(whole, wrt)
-    parts = [_part(whole, target, writing, numbers) for target in targets]
-    return Explanation(parts, language)
+    names.give(whole)
+    unfold = [unfold] if isinstance(unfold, str) else unfold
+    return Explanation([_part(whole, target, names, unfold, depth) for target in _targets(whole, wrt)], language)
 
 
-def _part(whole: Computation, target: Vertex, writing: Writing, numbers: Numbers) -> Part:
+def _part(whole: Computation, target: Vertex, names: Names, unfold: Sequence[str], depth: int | None) -> Part:
     paths = Paths(whole, target)
     if not paths.exist:
+        writing = Writing(whole, names)
         of, by = writing.symbol(whole.root), writing.symbol(target)
-        return Part(of, by, (), paths=0)
+        return Part(of, by, (), paths=0, checks=[("paths.none", {"of": written(of), "by": written(by)})])
+    shown, target, hidden = folded(whole, target, names, unfold, depth)
+    paths, writing, numbers = Paths(shown, target), Writing(shown, names), Numbers(shown)
     single = all(vertex.size == 1 for vertex in paths.vertices)
-    return (scalar_part if single else matrix_part)(paths, writing, numbers)
+    part = (scalar_part if single else matrix_part)(paths, writing, numbers)
+    if hidden:
+        about = ("folded", {"modules": listed(hidden), "first": hidden[0].split("…")[0]})
+        part = replace(part, folded=hidden, checks=[*part.checks, about])
+    return part
 
 
 def _targets(whole: Computation, wrt: Any) -> list[Vertex]:
@@ -109,6 +121,7 @@ def _targets(whole: Computation, wrt: Any) -> list[Vertex]:
         return [target for one in wrt for target in _targets(whole, one)]
     if isinstance(wrt, str):
         named = {vertex.name: vertex for vertex in whole if vertex.name}
+        wrt = next((name for name in (wrt, f"model.{wrt}") if name in named), wrt)
         if wrt not in named:
             raise UserError(f"nothing in this computation is called '{wrt}'{did_you_mean(wrt, named)} It has: {listed(named)}")
         return [named[wrt]]
@@ -121,5 +134,3 @@ def _targets(whole: Computation, wrt: Any) -> list[Vertex]:
         raise UserError("the value was not made from the tensor in wrt, so there is no path to explain")
     return [found]
 
-
-_ = Mapping

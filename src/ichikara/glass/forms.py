@@ -8,6 +8,7 @@ believed only where it gives the rule's numbers.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -198,7 +199,7 @@ def _of_matrices(edge: Edge, writing: Writing, numbers: Numbers) -> Form | None:
     operation = edge.output.operation
     if edge.name not in operation.rules:
         return None
-    right = parse_formula(operation.rules[edge.name].formula)[0].sides[-1]  # type: ignore[attr-defined]
+    right = _right_side(operation.rules[edge.name].formula)
     if not is_of_matrices(right):
         return None
     called = letters(operation)
@@ -217,6 +218,11 @@ def _of_matrices(edge: Edge, writing: Writing, numbers: Numbers) -> Form | None:
         if found.shape == expected.shape and numpy.allclose(found, expected, rtol=1e-9, atol=1e-12):
             return form
     return None
+
+
+@lru_cache(None)
+def _right_side(formula: str) -> Expression:
+    return parse_formula(formula)[0].sides[-1]  # type: ignore[attr-defined]
 
 
 def _orientations(edge, right, incoming, arrays, writing, numbers) -> Iterator[Form]:

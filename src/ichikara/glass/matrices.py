@@ -8,6 +8,7 @@ import numpy
 
 from .computation import Vertex
 from .expression import Derivative, Elementwise, Expression, MatrixProduct, Number, Over, Product, Quotient, Sum, Symbol, Transpose, parts
+from .folding import Block
 from .forms import ONES, Form, form_of, from_layout, row_shape, transposed
 from .paths import Edge, Paths
 from .simplify import simplify
@@ -78,7 +79,8 @@ class MatrixDerivative:
             form = self.forms[edge] = form_of(edge, self.writing, self.numbers)
             self.shapes.update(form.shapes or {})
             self.formulas.update({name: (formula, edge) for name, formula in (form.formulas or {}).items()})
-            if self._chains[edge.output].closed and not self._keeps_open(form):
+            chain = self._chains[edge.output]
+            if (chain.closed and not _is_scale(form)) or (self._has_arrays(chain) and not _extends(form)):
                 self._name(edge.output)
             chains.append(self._applied(self._chains[edge.output], form))
             part = form.apply(self._values[edge.output])
@@ -92,9 +94,9 @@ class MatrixDerivative:
         if vertex is not self.paths.target and (shared or length > LONGEST or (named and self._is_formula(vertex))):
             self._name(vertex)
 
-    def _keeps_open(self, form: Form) -> bool:
-        """Whether a form only adds factors at the end of a product."""
-        return form.kind == "product" and not form.left and not form.turned and not form.right
+    def _has_arrays(self, chain: Chain) -> bool:
+        """Whether there are Jacobians of more than two axes in a chain, which is no product of matrices then."""
+        return len(chain.factors) > 1 and any(len(self.shapes.get(factor, ())) > 2 for factor in chain.factors)
 
     def _applied(self, chain: Chain, form: Form) -> Chain:
         scale = _times(chain.scale, form.scale)
@@ -161,9 +163,26 @@ class MatrixDerivative:
         return next((size for part in parts(expression) if (size := self._size(part))), None)
 
     @property
+    def norms(self) -> list[tuple[Derivative, float]]:
+        """The length of the derivative by each value that a folded module computed: how the gradient gets back."""
+        blocks = [vertex for vertex in self.paths.vertices if isinstance(vertex.operation, Block)]
+        derivative, root = self.writing.derivative, self.paths.root
+        return [(derivative(root, v), float(numpy.linalg.norm(self._values[v]))) for v in blocks]
+
+    @property
     def gradient(self) -> Any:
         """The derivative as a gradient, in the shape of the target."""
         return from_layout(self._values[self.paths.target], self.paths.target.shape)
+
+
+def _extends(form: Form) -> bool:
+    """Whether a form only adds factors at the end of a product, or a number before it."""
+    return form.kind == "product" and not form.left and not form.turned
+
+
+def _is_scale(form: Form) -> bool:
+    """Whether a form only multiplies by a number."""
+    return _extends(form) and not form.right
 
 
 def _added(chains: list[Chain]) -> Chain:

@@ -6,7 +6,7 @@ import numpy
 
 from .computation import Vertex
 from .explanation import Part, Row, number_text, written
-from .expression import Derivative, Expression, Symbol, parts
+from .expression import Call, Derivative, Expression, Symbol, parts
 from .forms import as_matrix, column_shape, row_shape
 from .matrices import MatrixDerivative
 from .paths import Paths
@@ -26,6 +26,7 @@ def matrix_part(paths: Paths, writing: Writing, numbers: Numbers) -> Part:
         for line in derivative.lines
     ]
     where, values = _rows(derivative, writing, numbers)
+    where += [Row(Call(Symbol("norm"), (name,)), None, None, norm) for name, norm in derivative.norms]
     gradient = numbers.gradients([paths.target]).get(paths.target)
     of, by = writing.symbol(paths.root), writing.symbol(paths.target)
     checks: list[tuple[str, dict[str, Any]]] = [("layout", {})]
@@ -47,7 +48,7 @@ def _along(target: Vertex, gradient: Any, numbers: Numbers) -> list[tuple[str, d
 
 def _rows(derivative: MatrixDerivative, writing: Writing, numbers: Numbers) -> tuple[list[Row], list[Row]]:
     """The lines of functions, Jacobians and letters, and those of the names that the user gave."""
-    vertices = {symbol: vertex for vertex, symbol in writing.symbols.items()}
+    vertices = writing.vertices
     where: list[Row] = []
     given: list[Row] = []
     waiting: list[Expression] = [line.expression for line in derivative.lines]
@@ -57,7 +58,6 @@ def _rows(derivative: MatrixDerivative, writing: Writing, numbers: Numbers) -> t
         if expression in seen:
             continue
         seen.add(expression)
-        vertices.update({symbol: vertex for vertex, symbol in writing.symbols.items()})
         if expression in derivative.formulas:
             formula, edge = derivative.formulas[expression]
             shape = derivative.shapes.get(expression, ())

@@ -216,8 +216,8 @@ def _indices(*words: str) -> tuple:
 
 
 def new_letters(taken: Callable[[str], bool]) -> Iterator[str]:
-    """Names for what has none: letters, and then letters with numbers."""
+    """Names for what has none: letters that the records do not use as indices, and then letters with numbers."""
     for number in count():
-        for letter in "abcdghkmnpqrstvz":
+        for letter in "abghstvz":
             if not taken(name := f"{letter}{number or ''}"):
                 yield name

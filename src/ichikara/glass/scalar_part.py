@@ -38,7 +38,6 @@ class _Report:
 
     def __init__(self, derivative: ScalarDerivative, writing: Writing, numbers: Numbers):
         self.derivative, self.writing, self.numbers = derivative, writing, numbers
-        self.vertices: dict[Expression, Vertex] = {}
         self.known: dict[Expression, float] = {}
         for atom, what in derivative.atoms.items():
             self.known[atom] = derivative.slopes[what] if isinstance(what, Edge) else derivative.total(*what)
@@ -47,11 +46,14 @@ class _Report:
 
     def in_numbers(self, formula: Expression) -> Expression:
         """The formula with numbers in the places of symbols and functions."""
-        self._look_up()
+        if isinstance(formula, Symbol) and formula not in self.known and formula in self.writing.vertices:
+            value = _single(self.numbers.values.get(self.writing.vertices[formula]))
+            if value is not None:
+                self.known[formula] = value
         if formula in self.known:
             return number(self.known[formula])
         if isinstance(formula, Call):
-            return number(float(evaluate(formula, {**self._values(), **self.known})))
+            return number(float(evaluate(mapped(formula, self.in_numbers))))
         return formula if isinstance(formula, Symbol) else mapped(formula, self.in_numbers)
 
     def value(self, formula: Expression) -> float:
@@ -66,14 +68,13 @@ class _Report:
             if expression in seen:
                 continue
             seen.add(expression)
-            self._look_up()
             what = self.derivative.atoms.get(expression)
             if isinstance(what, Edge):
                 self.functions[expression] = what
                 waiting += [formula for formula in [self.writing.local(what)] if formula is not None]
                 waiting += expression.arguments if isinstance(expression, Call) else ()
-            elif isinstance(expression, Symbol) and expression in self.vertices:
-                vertex = self.symbols[expression] = self.vertices[expression]
+            elif isinstance(expression, Symbol) and expression in self.writing.vertices:
+                vertex = self.symbols[expression] = self.writing.vertices[expression]
                 if vertex in self.writing.lettered:
                     waiting += [formula for formula in [self.writing.formula(vertex, DEFINED)] if formula is not None]
             elif what is None:
@@ -93,18 +94,6 @@ class _Report:
             else:
                 given.append(Row(symbol, None, None, value))
         return found, given
-
-    def _look_up(self) -> None:
-        """Note the symbols that were given since."""
-        if len(self.vertices) < len(self.writing.symbols):
-            for vertex, symbol in self.writing.symbols.items():
-                self.vertices[symbol] = vertex
-                value = _single(self.numbers.values.get(vertex))
-                if value is not None:
-                    self.known[symbol] = value
-
-    def _values(self):
-        return {symbol: value for symbol, value in self.known.items() if isinstance(symbol, Symbol)}
 
 
 def _single(value: Any) -> float | None:

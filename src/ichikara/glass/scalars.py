@@ -155,7 +155,8 @@ class ScalarDerivative:
         if expression is None:  # no formula of elements: the slope of the operation by its own name, as ∂matmul/∂a
             own = Symbol(edge.output.operation.name, (Symbol(str(edge.name)),))
             expression = Derivative(own, self.writing.symbol(edge.input))
-        if isinstance(expression, Derivative) or (isinstance(expression, Call) and expression.function.primes):
+        function = expression.function if isinstance(expression, Call) else expression
+        if isinstance(expression, Derivative) or (isinstance(function, Symbol) and function.primes):
             self.atoms[expression] = edge
         return Factor(expression, edge.output, edge.input, not _is_atom(expression))
 

@@ -39,12 +39,11 @@ class Writing:
 
     def __init__(self, whole: Computation, names: Names):
         self.whole, self.names, self._consumers = whole, names, whole.consumers()
-        names.give(whole)
         if not whole.root.name:
             whole.root.name = "L"
         self.symbols: dict[Vertex, Symbol] = {v: symbol_of(v.name) for v in whole if v.name}
-        self._taken = set(self.symbols.values())
-        self._letters = new_letters(lambda name: symbol_of(name) in self._taken)
+        self.vertices: dict[Expression, Vertex] = {symbol: vertex for vertex, symbol in self.symbols.items()}
+        self._letters = new_letters(lambda name: symbol_of(name) in self.vertices)
         self.lettered: list[Vertex] = []  # those that got a letter, in the order in which they did
         self._written: dict[Vertex, Expression] = {}
         self._bare: dict[Symbol, Vertex] = {}  # functions whose argument is not written, and what they made
@@ -52,7 +51,8 @@ class Writing:
     def symbol(self, vertex: Vertex) -> Symbol:
         """The symbol of a vertex; one without a name gets a letter."""
         if vertex not in self.symbols:
-            self.symbols[vertex] = symbol_of(next(self._letters))
+            symbol = self.symbols[vertex] = symbol_of(next(self._letters))
+            self.vertices[symbol] = vertex
             self.lettered.append(vertex)
         return self.symbols[vertex]
 
@@ -81,6 +81,8 @@ class Writing:
         function = self.function(vertex)
         if function is not None:
             return Call(function, tuple(self.written(source, longest) for source in vertex.inputs.values()))
+        if not hasattr(vertex.operation, "formula"):
+            return None
         found = forward_formula(vertex.operation)[0].sides[1]
         if not is_elementwise(vertex.operation) and not is_of_matrices(found):
             return None
@@ -99,6 +101,15 @@ class Writing:
             return found.function
         return None if _is_plain(found) else Symbol(operation.name)
 
+    def _primed(self, vertex: Vertex) -> Symbol | None:
+        """The symbol of the derivative of a function of one value; None for an operation on several."""
+        function = self.function(vertex)
+        if function is None and is_elementwise(vertex.operation) and len(vertex.operation.rules) == 1:
+            function = Symbol(vertex.operation.name)
+        if function is None:
+            return None
+        return Symbol(function.base, function.subscript, function.superscript, function.primes + 1)
+
     def local(self, edge: Edge) -> Expression | None:
         """The local derivative of an operation, as its record says it; None where it says none of elements."""
         operation = edge.output.operation
@@ -109,19 +120,18 @@ class Writing:
     def shown(self, edge: Edge) -> Expression | None:
         """The local derivative as it stands in a product: itself where it is short, else as a function with a prime.
 
-        An argument without a name or a short expression is left out where that leaves no doubt.
+        An array without a name is left out as its argument where that leaves no doubt.
         """
         operation = edge.output.operation
         if is_elementwise(operation) and not self.names.of_function(edge.output):
             found = local_derivative(operation, edge.name)
             if _is_plain(self._constants(found, edge.output)):
                 return self.local(edge)
-        function = self.function(edge.output)
-        if function is None:
+        primed = self._primed(edge.output)
+        if primed is None:
             return None
-        primed = Symbol(function.base, function.subscript, function.superscript, function.primes + 1)
         argument = self.short(edge.input) if edge.input in self.symbols or not edge.input.shape else None
-        if argument is None and self._bare.setdefault(primed, edge.output) is edge.output:
+        if argument is None and edge.input.shape and self._bare.setdefault(primed, edge.output) is edge.output:
             return primed
         return Call(primed, (argument or self.symbol(edge.input),))
 
@@ -146,10 +156,6 @@ class Writing:
     def derivative(self, of: Vertex, by: Vertex) -> Derivative:
         """The derivative of one vertex by another, as a name."""
         return Derivative(self.symbol(of), self.symbol(by))
-
-    def value(self, expression: Expression, values: dict[Vertex, Any]) -> dict[Expression, Any]:
-        """The values of the symbols in an expression."""
-        return {symbol: values[vertex] for vertex, symbol in self.symbols.items() if vertex in values}
 
     def _is_short(self, vertex: Vertex, longest: int) -> bool:
         """Whether the expression of a vertex without a name may be short enough: found without writing all of it."""

@@ -44,7 +44,17 @@ from .memory import explained
 from .models import GANS, MODELS, build_model, example_shape
 from .schema import Recipe, options_of
 
-__all__ = ["Parts", "assemble", "build", "build_objective", "build_scaler", "load_parts"]
+__all__ = [
+    "Parts",
+    "assemble",
+    "build",
+    "build_loader",
+    "build_objective",
+    "build_optimizer",
+    "build_scaler",
+    "build_schedule",
+    "load_parts",
+]
 
 OPTIMIZERS = {o.__name__: o for o in (optim.SGD, optim.RMSprop, optim.Adagrad, optim.Adam, optim.AdamW)}
 
@@ -152,14 +162,12 @@ def assemble(recipe: Recipe, train: Dataset, validation: Dataset | None, test: D
             "the models gan and dcgan and the loss 'adversarial' belong together: set both model.name and loss.name"
         )
     batch = min(recipe.training.batch_size, len(train))
-    loader = _loader(recipe, train, orders)  # before the network, since a text may be shorter than a window
+    loader = build_loader(recipe, train, orders)  # before the network, since a text may be shorter than a window
     model = build_model(recipe, example_shape(recipe, train), outputs, initial, whole, batch)
     if isinstance(model, Adversaries):
         return _adversarial_parts(recipe, train, test, scaler, objective, model, loader, masks)
-    optimizer = _made("optimizer", OPTIMIZERS, recipe.optimizer, model.parameters(), leave_out=("params",))
-    schedule = None
-    if recipe.schedule is not None:
-        schedule = _made("schedule", SCHEDULES, recipe.schedule, optimizer, leave_out=("optimizer",))
+    optimizer = build_optimizer(recipe, model.parameters())
+    schedule = build_schedule(recipe, optimizer)
     stopper = None
     if recipe.early_stopping is not None:
         stopper = EarlyStopping(**recipe.early_stopping.model_dump())
@@ -211,10 +219,7 @@ def _adversarial_parts(recipe, train, test, scaler, objective, model, loader, ma
     unused += [name for name in ("schedule", "early_stopping") if getattr(recipe, name) is not None]
     if unused:
         raise UserError(f"a GAN is trained without {', '.join(unused)}; leave it out of the recipe")
-    pair = [
-        _made("optimizer", OPTIMIZERS, recipe.optimizer, part.parameters(), leave_out=("params",))
-        for part in (model.generator, model.discriminator)
-    ]
+    pair = [build_optimizer(recipe, part.parameters()) for part in (model.generator, model.discriminator)]
     lowest, highest = float(train.inputs.min()), float(train.inputs.max())
     if lowest < 0 or highest > 1:
         raise UserError(
@@ -230,7 +235,7 @@ def _adversarial(smooth: float = 0.9):
     """The options of the adversarial loss."""
 
 
-def _loader(recipe: Recipe, train: Dataset, orders: Generator) -> Any:
+def build_loader(recipe: Recipe, train: Dataset, orders: Generator) -> Any:
     """The training data in batches: examples in a new order each epoch, or windows of a text."""
     training = recipe.training
     if training.mix_up is not None and train.task != "classification":
@@ -268,6 +273,18 @@ def _augmentation(recipe: Recipe, train: Dataset) -> Compose | None:
 def build_scaler(recipe: Recipe) -> Any:
     """The scaler of a recipe, not fitted yet; None if the recipe has none."""
     return None if recipe.scale.name == "none" else _SCALERS[recipe.scale.name](per=recipe.scale.per)
+
+
+def build_optimizer(recipe: Recipe, parameters: Any) -> Any:
+    """The optimiser of a recipe for these parameters."""
+    return _made("optimizer", OPTIMIZERS, recipe.optimizer, parameters, leave_out=("params",))
+
+
+def build_schedule(recipe: Recipe, optimizer: Any) -> Any:
+    """The learning-rate schedule of a recipe; None if the recipe has none."""
+    if recipe.schedule is None:
+        return None
+    return _made("schedule", SCHEDULES, recipe.schedule, optimizer, leave_out=("optimizer",))
 
 
 def build_objective(recipe: Recipe, data: Dataset) -> Objective:

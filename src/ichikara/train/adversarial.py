@@ -101,6 +101,8 @@ class AdversarialTrainer(Trainer):
         if not math.isfinite(numbers["loss"]):
             raise DivergedError(message(self, numbers["loss"]))
         self.steps += 1
+        if self.watching is not None:
+            self.watching.note_loss(self.steps, numbers["loss"])
         self._totals.add(len(real), numbers)
         return numbers["loss"]
 

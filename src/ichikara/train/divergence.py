@@ -104,7 +104,7 @@ class RecentSteps:
         with AsItWas(trainer):
             try:
                 trainer.metrics, trainer.callbacks = no_metrics, []
-                trainer.schedule = trainer.averaging = None
+                trainer.schedule = trainer.averaging = trainer.watching = None
                 trainer._pending, trainer._totals = 0, Totals()
                 self._snapshot.restore()
                 return self._run_again(trainer)

@@ -117,6 +117,7 @@ def probe_of(trainer: Trainer, engine: str | None = None) -> Trainer:
         accumulate=trainer.accumulate,
         generator=trainer.generator,
         engine=engine or trainer.engine,
+        watch=False,
     )
 
 

@@ -115,7 +115,7 @@ class Checks:
         """A trainer that takes the same steps without counting them."""
         if not isinstance(self.trainer, AdversarialTrainer):
             return probe_of(self.trainer, engine)
-        options: dict[str, Any] = {"generator": self.trainer.generator, "engine": engine}
+        options: dict[str, Any] = {"generator": self.trainer.generator, "engine": engine, "watch": False}
         return AdversarialTrainer(self.trainer.model, self.trainer.optimizer, smooth=self.trainer.smooth, **options)
 
     # --- one batch ----------------------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ class Checks:
         """The losses of the same examples again and again, as long as there is time and they are not learnt."""
         trainer = self.trainer
         optimizer = Adam([p for p in trainer.model.parameters() if p.requires_grad], lr=rate)
-        options: dict[str, Any] = {"generator": trainer.generator, "engine": trainer.engine}
+        options: dict[str, Any] = {"generator": trainer.generator, "engine": trainer.engine, "watch": False}
         learner = Trainer(trainer.model, trainer.loss, optimizer, metrics=no_metrics, clip_grad_norm=1.0, **options)
         losses: list[float] = []
         end = time.perf_counter() + self.seconds

@@ -1,0 +1,187 @@
+"""Rules about what goes through the layers: activations forwards, gradients backwards, and the weights at the start."""
+
+import math
+
+import numpy
+
+from .rule import SYMPTOMS, Unjudged, certain, likely, rule
+
+__all__ = []
+
+VANISHED = 1e-3
+"""The ratio of the first layer's gradient norm to the last one's below which gradients vanish: AUTOTRAINER's β₁ (Zhang et al.,
+ICSE 2021)."""
+
+EXPLODED = 1e3
+"""The norm of all gradients above which they explode. AUTOTRAINER's ratio of 70 is reached by healthy runs: a GPT's was 30 (trial)."""
+
+MOSTLY = 0.9
+"""The share of a layer's units that are dead, or of its output that is saturated, from which the layer passes nothing on. Half is
+often a symptom, in runs that learn (trial)."""
+
+WIDE = 4.0
+"""The deviation of weights, times √inputs, from which they are too large. He's is √2, Xavier's 1 in a square layer, PyTorch's 0.58."""
+
+NARROW = 0.03
+"""The same, below which weights are too small. GPT-2's 0.02 is 0.11 for a width of 32, and more for wider layers."""
+
+COLLAPSED = 0.05
+"""The entropy of attention, relative to an even one, from which each position looks at a single other one."""
+
+UNREACHED = 1e-6
+"""The part of the last time step's gradient that must reach the first one."""
+
+AT_FIRST = 5
+"""The first watched steps, of which the start is judged."""
+
+OF_START = ("dead_relu", "saturated", "vanishing_gradients", "exploding_gradients", "rate_too_high", "rate_too_low",
+            "first_loss", "attention_collapsed", "stopped_early", "zigzag", "overfitting")  # fmt: skip
+"""What weights of a wrong size lead to."""
+
+
+def _early(record, quantity: str, layer: str, count: int = AT_FIRST) -> float:
+    """The median of a quantity at the first watched steps; NaN without any."""
+    values = record.series(quantity, layer)[1][:count]
+    return float(numpy.median(values)) if values else math.nan
+
+
+def _late(record, quantity: str, layer: str, count: int = AT_FIRST) -> float:
+    values = record.series(quantity, layer)[1][-count:]
+    return float(numpy.median(values)) if values else math.nan
+
+
+def _matrices(case) -> dict[str, int]:
+    """The matrices of weights that the model multiplies by, by name, in the order of its parts, with their numbers of inputs."""
+    found = {}
+    for path, module in case.model.named_modules():
+        if type(module).__name__ == "Embedding":
+            continue
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.ndim > 1:
+                transposed = type(module).__name__.startswith("ConvTranspose")
+                size = parameter.size // parameter.shape[1 if transposed else 0]
+                found[f"{path}.{name}" if path else name] = size
+    return found
+
+
+@rule("bad_initialisation", lesson="vanishing", needs=("record", "model"), explains=SYMPTOMS)
+def bad_initialisation(case):
+    """The weights began far too large, or far too small, for their numbers of inputs."""
+    sizes = {}
+    for name, inputs in _matrices(case).items():
+        steps, values = case.record.series("weight_std", name)
+        if values and steps[0] <= 2:
+            sizes[name] = values[0] * math.sqrt(inputs)
+    if not sizes:
+        raise Unjudged("no_first_step")
+    size = float(numpy.median(list(sizes.values())))
+    layer = max(sizes, key=lambda name: abs(math.log(max(sizes[name], 1e-30))))
+    if size > WIDE and (case.bad or (case.uninformed and case.start and case.start > 2 * case.uninformed)):
+        return certain(layer=layer.rpartition(".")[0], size=size, usual=1.0)
+    if size < NARROW and (case.bad or case.slow or _plateau(case)):
+        return certain(layer=layer.rpartition(".")[0], size=size, usual=1.0)
+    return None
+
+
+def _plateau(case) -> bool:
+    """Whether the loss stayed where it began for a tenth of the run."""
+    count = len(case.curve) // 10
+    return count > 3 and abs(float(numpy.median(case.curve[:count])) / case.curve[0] - 1) < 0.01
+
+
+@rule("exploding_gradients", lesson="vanishing", needs=("record",), explains=("rate_too_high", "dead_relu", "saturated", "zigzag"))
+def exploding_gradients(case):
+    """The gradients are huge from the first steps, before an update could have caused it."""
+    if case.bad is not True and case.slow is not True:
+        return None
+    norms = case.record.series("gradient_norm")[1][:2]
+    if not norms:
+        raise Unjudged("no_first_step")
+    norm = max(value if math.isfinite(value) else math.inf for value in norms)
+    return certain(norm=norm, step=1) if norm > EXPLODED else None
+
+
+@rule("saturated", lesson="vanishing", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
+def saturated(case):
+    """A bounded activation is at its bounds, where its derivative is nearly 0."""
+    if case.stuck is not True:
+        return None
+    layers = {name: _late(case.record, "saturated_share", name) for name in case.record.layers("saturated_share")}
+    worst = max(layers, key=lambda name: layers[name], default=None)
+    if worst is None or not layers[worst] > MOSTLY:
+        return None
+    return certain(layer=worst, share=layers[worst])
+
+
+@rule("dead_relu", lesson="vanishing", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
+def dead_relu(case):
+    """Nearly all units of a layer are 0 for every example, and get no gradient."""
+    if case.bad is not True and case.slow is not True:
+        return None
+    layers = {name: _late(case.record, "dead_share_lately", name) for name in case.record.layers("dead_share_lately")}
+    worst = max(layers, key=lambda name: layers[name], default=None)
+    if worst is None or not layers[worst] > MOSTLY:
+        return None
+    return certain(layer=worst, share=layers[worst], first=_early(case.record, "dead_share", worst, 1))
+
+
+@rule("vanishing_gradients", lesson="vanishing", needs=("record", "model"), explains=("rate_too_low", "stopped_early"))
+def vanishing_gradients(case):
+    """The gradient of the first layer is a thousandth of the last one's, and less."""
+    if case.stuck is not True:
+        return None
+    names = [name for name in _matrices(case) if case.record.series("gradient_norm", name)[1]]
+    if len(names) < 3:
+        return None
+    first, last = (_early(case.record, "gradient_norm", name) for name in (names[0], names[-1]))
+    if not last > 0 or not first / last < VANISHED:
+        return None
+    return certain(layer=names[0].rpartition(".")[0], ratio=first / last, first=first, last=last)
+
+
+@rule("recurrent_reach", lesson="memory", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
+def recurrent_reach(case):
+    """The gradient of a recurrent layer does not reach back to the beginning of the sequence."""
+    if case.stuck is not True:
+        return None
+    for layer in sorted({name for name in case.record.layers("gradient_by_time[0]")}):
+        steps = case.record.series("gradient_by_time[0]", layer)[0]
+        parts = case.record.parts("gradient_by_time", layer, steps[-1])
+        if len(parts) > 2 and parts[-1] > 0 and parts[0] / parts[-1] < UNREACHED:
+            reach = sum(1 for part in parts if part > UNREACHED * parts[-1])
+            return certain(layer=layer, ratio=parts[0] / parts[-1], length=len(parts), reach=reach)
+    return None
+
+
+@rule("attention_collapsed", lesson="attention", needs=("record",), explains=("rate_too_low", "vanishing_gradients", "stopped_early", "overfitting"))
+def attention_collapsed(case):
+    """Every position looks at a single other one, and the softmax of the attention passes no gradient."""
+    layers = {name: _late(case.record, "attention_entropy", name) for name in case.record.layers("attention_entropy")}
+    worst = min(layers, key=lambda name: layers[name], default=None)
+    if worst is None or not numpy.median(list(layers.values())) < COLLAPSED:
+        return None
+    return certain(layer=worst, entropy=layers[worst])
+
+
+@rule("first_loss", lesson="loss", needs=("losses",))
+def first_loss(case):
+    """The first loss is far above that of equal probabilities, and the run did not recover."""
+    if case.uninformed is None or case.bad is not True or case.start is None:
+        return None
+    if not case.start > 3 * case.uninformed:
+        return None
+    return likely(first=case.start, expected=case.uninformed, classes=case.classes)
+
+
+@rule("zigzag", lesson="ravines", needs=("record",))
+def zigzag(case):
+    """Successive gradients point in opposite directions: the steps go to and fro across a ravine."""
+    values = case.record.series("gradient_cosine")[1]
+    if len(values) < 10 or case.end is None or not case.end > 0.1 * case.curve[0]:
+        return None
+    cosine = float(numpy.median(values[len(values) // 4 :]))
+    return likely(cosine=cosine) if cosine < OPPOSITE else None
+
+
+OPPOSITE = -0.8
+"""The cosine between successive gradients below which they cancel each other. Healthy runs by mini-batches have −0.2 and more."""

@@ -1,0 +1,227 @@
+"""Healthy trainings other than the subjects: other data, networks, optimisers and sizes, in which nothing is wrong."""
+
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TEXT", "variants"]
+
+TEXT = Path(__file__).with_name("coriolanus.txt")
+"""The first 60,000 characters of Tiny Shakespeare."""
+
+Table = dict[str, Any]
+
+HELD_OUT = {"validation": 0.2, "test": 0.2}
+MINMAX, STANDARD, BY_FEATURE = (
+    {"name": "minmax", "per": "all"},
+    {"name": "standard", "per": "all"},
+    {"name": "standard", "per": "feature"},
+)
+
+OPTIMIZERS: dict[str, Table] = {
+    "sgd": {"name": "SGD", "lr": 0.1},
+    "momentum": {"name": "SGD", "lr": 0.03, "momentum": 0.9},
+    "nesterov": {"name": "SGD", "lr": 0.03, "momentum": 0.9, "nesterov": True},
+    "adam": {"name": "Adam", "lr": 0.003},
+    "adamw": {"name": "AdamW", "lr": 0.003, "weight_decay": 0.05},
+    "rmsprop": {"name": "RMSprop", "lr": 0.002},
+    "adagrad": {"name": "Adagrad", "lr": 0.03},
+}
+
+
+def variants() -> dict[str, Table]:
+    """The recipes by their names."""
+    made = [*_digits(), *_planes(), *_curves(), *_tables(), *_images(), *_sequences(), *_texts()]
+    names = [name for name, _ in made]
+    assert len(set(names)) == len(names), "two variants have one name"
+    return dict(made)
+
+
+def _recipe(data: Table, model: Table, optimizer: Table, epochs: int, batch_size: int, **others: Any) -> Table:
+    training = {"epochs": epochs, "batch_size": batch_size, **others.pop("training", {})}
+    text = data["name"] == "text"
+    split = {} if text else {"split": HELD_OUT}
+    return {"data": data, **split, "model": model, "optimizer": optimizer, "training": training, **others}
+
+
+def _digits() -> Iterator[tuple[str, Table]]:
+    """Digits by fully connected networks: every shape with every optimiser, other things in turn."""
+    shapes: Sequence[Sequence[int]] = ([32], [128], [64, 64], [48, 48, 48])
+    others = zip(
+        cycle(["relu", "tanh", "gelu", "leaky_relu", "elu", "silu", "softplus"]),
+        cycle([MINMAX, STANDARD, MINMAX]),
+        cycle([32, 64, 16, 48]),
+        cycle([0.0, 0.1, 0.0, 0.0, 0.3]),
+        strict=False,
+    )
+    for name, optimizer in OPTIMIZERS.items():
+        for hidden in shapes:
+            activation, scale, batch, dropout = next(others)
+            model = {"name": "mlp", "hidden": hidden, "activation": activation, "dropout": dropout}
+            label = f"digits-{name}-{'-'.join(map(str, hidden))}-{activation}"
+            yield label, _recipe({"name": "digits"}, model, optimizer, 30 * batch // 32, batch, scale=scale)
+    plain = {"name": "mlp", "hidden": [64]}
+    schedules: dict[str, Table] = {
+        "cosine": {"name": "CosineAnnealingLR", "T_max": 15},
+        "step": {"name": "StepLR", "step_size": 6, "gamma": 0.3},
+        "one-cycle": {"name": "OneCycleLR", "every": "batch", "max_lr": 0.01, "total_steps": 510},
+        "exponential": {"name": "ExponentialLR", "gamma": 0.85},
+    }
+    for name, schedule in schedules.items():
+        yield (
+            f"digits-schedule-{name}",
+            _recipe({"name": "digits"}, plain, OPTIMIZERS["adam"], 15, 32, scale=MINMAX, schedule=schedule),
+        )
+    for name in ("xavier_uniform", "he", "orthogonal"):
+        yield (
+            f"digits-{name}",
+            _recipe(
+                {"name": "digits"},
+                plain,
+                OPTIMIZERS["sgd"],
+                20,
+                32,
+                scale=MINMAX,
+                initialisation={"name": name},
+            ),
+        )
+    for name in ("bce", "mse"):
+        yield (
+            f"digits-{name}",
+            _recipe({"name": "digits"}, plain, OPTIMIZERS["adam"], 15, 32, scale=MINMAX, loss={"name": name}),
+        )
+    smooth = {"name": "cross_entropy", "label_smoothing": 0.1}
+    yield "digits-smoothed", _recipe({"name": "digits"}, plain, OPTIMIZERS["adam"], 15, 32, scale=MINMAX, loss=smooth)
+    yield "digits-raw", _recipe({"name": "digits"}, plain, OPTIMIZERS["adam"], 10, 32)
+    yield (
+        "digits-linear",
+        _recipe({"name": "digits"}, {"name": "mlp", "hidden": []}, OPTIMIZERS["adam"], 20, 32, scale=MINMAX),
+    )
+    yield (
+        "digits-sigmoid",
+        _recipe({"name": "digits"}, {**plain, "activation": "sigmoid"}, OPTIMIZERS["adam"], 20, 32, scale=STANDARD),
+    )
+    layers: list[Table] = []
+    for width in (64, 64):
+        layers += [{"type": "Linear", "out_features": width}, {"type": "BatchNorm1d"}, {"type": "ReLU"}]
+    layers.append({"type": "Linear"})
+    yield (
+        "digits-batch-norm",
+        _recipe(
+            {"name": "digits"}, {"name": "sequential", "layers": layers}, OPTIMIZERS["momentum"], 12, 32, scale=STANDARD
+        ),
+    )
+    normed = [{"type": "LayerNorm", "normalized_shape": 64} if one["type"] == "BatchNorm1d" else one for one in layers]
+    yield (
+        "digits-layer-norm",
+        _recipe(
+            {"name": "digits"}, {"name": "sequential", "layers": normed}, OPTIMIZERS["adamw"], 12, 32, scale=STANDARD
+        ),
+    )
+
+
+def _planes() -> Iterator[tuple[str, Table]]:
+    """Points in the plane, which small networks separate."""
+    sets: dict[str, Table] = {
+        "moons": {"name": "moons", "n_samples": 1000, "noise": 0.15},
+        "circles": {"name": "circles", "n_samples": 800, "noise": 0.08},
+        "spirals": {"name": "spirals", "n_samples": 900},
+        "xor": {"name": "xor", "n_samples": 600, "noise": 0.15},
+        "blobs": {"name": "blobs", "n_samples": 600, "centers": 4},
+    }
+    nets: dict[str, tuple[Table, Table, int]] = {
+        "tanh": ({"name": "mlp", "hidden": [16, 16], "activation": "tanh"}, {"name": "Adam", "lr": 0.02}, 32),
+        "relu": ({"name": "mlp", "hidden": [32, 32]}, {"name": "SGD", "lr": 0.1, "momentum": 0.9}, 32),
+        "gelu": ({"name": "mlp", "hidden": [32], "activation": "gelu"}, {"name": "AdamW", "lr": 0.02}, 64),
+    }
+    for name, data in sets.items():
+        for kind, (model, optimizer, batch) in nets.items():
+            yield f"{name}-{kind}", _recipe(data, model, optimizer, 40, batch, scale=BY_FEATURE)
+    for name in ("moons", "circles", "xor"):
+        one = {"name": "mlp", "hidden": [16], "activation": "tanh"}
+        yield (
+            f"{name}-bce",
+            _recipe(sets[name], one, {"name": "Adam", "lr": 0.03}, 30, 32, loss={"name": "bce"}, scale=BY_FEATURE),
+        )
+
+
+def _curves() -> Iterator[tuple[str, Table]]:
+    """Functions of one and of two numbers."""
+    curve, surface = {"name": "curve", "n_samples": 600}, {"name": "surface", "n_samples": 1200}
+    noisy = {"name": "curve", "n_samples": 1000, "noise": 0.1}
+    cubic = {"name": "cubic", "n_samples": 400, "noise": 0.2}
+    tanh, relu = {"name": "mlp", "hidden": [32, 32], "activation": "tanh"}, {"name": "mlp", "hidden": [64, 64]}
+    adam = {"name": "Adam", "lr": 0.01}
+    momentum = {"name": "SGD", "lr": 0.02, "momentum": 0.9}
+    for name, data in {"curve": curve, "surface": surface, "noisy": noisy, "cubic": cubic}.items():
+        for loss in ("mse", "l1", "huber"):
+            model = relu if loss == "huber" else tanh
+            yield f"{name}-{loss}", _recipe(data, model, adam, 40, 32, loss={"name": loss}, scale=BY_FEATURE)
+        yield f"{name}-momentum", _recipe(data, tanh, momentum, 40, 32, loss={"name": "mse"}, scale=BY_FEATURE)
+    yield (
+        "cubic-polynomial",
+        _recipe(cubic, {"name": "polynomial", "degree": 3}, {"name": "Adam", "lr": 0.05}, 60, 32, loss={"name": "mse"}),
+    )
+
+
+def _tables() -> Iterator[tuple[str, Table]]:
+    """Tables of scikit-learn."""
+    optimizers = {name: OPTIMIZERS[name] for name in ("momentum", "adam", "adamw")}
+    for name, epochs in {"iris": 40, "wine": 15, "breast_cancer": 10, "diabetes": 30}.items():
+        for (label, optimizer), hidden, activation in zip(
+            optimizers.items(), ([16], [16, 16], [8]), ("relu", "tanh", "silu"), strict=True
+        ):
+            loss = {"loss": {"name": "mse"}} if name == "diabetes" else {}
+            model = {"name": "mlp", "hidden": hidden, "activation": activation}
+            yield f"{name}-{label}", _recipe({"name": name}, model, optimizer, epochs, 16, scale=BY_FEATURE, **loss)
+
+
+def _images() -> Iterator[tuple[str, Table]]:
+    """Digits as images."""
+    data = {"name": "digits", "as_images": True}
+    lenet = {"name": "lenet", "filters": [8, 16], "hidden": 32}
+    nets: dict[str, tuple[Table, Table]] = {
+        "lenet": (lenet, OPTIMIZERS["adam"]),
+        "lenet-momentum": ({**lenet, "dropout": 0.0}, OPTIMIZERS["momentum"]),
+        "lenet-batch-norm": ({**lenet, "batch_norm": True}, OPTIMIZERS["adamw"]),
+        "resnet-adam": ({"name": "resnet", "widths": [8, 16], "blocks": 1}, OPTIMIZERS["adam"]),
+        "resnet-sgd": ({"name": "resnet", "widths": [8, 16], "blocks": 1}, OPTIMIZERS["sgd"]),
+        "resnet-deep": ({"name": "resnet", "widths": [8], "blocks": 4, "pool": True}, OPTIMIZERS["adamw"]),
+        "resnet-dropout": ({"name": "resnet", "widths": [8, 16], "blocks": 1, "dropout": 0.2}, OPTIMIZERS["momentum"]),
+    }
+    for (name, (model, optimizer)), batch in zip(nets.items(), cycle([32, 16, 64]), strict=False):
+        yield f"images-{name}", _recipe(data, model, optimizer, 6, batch, scale=STANDARD)
+
+
+def _sequences() -> Iterator[tuple[str, Table]]:
+    """The adding problem, and sequences to be turned round."""
+    for cell, length in (("lstm", 10), ("gru", 10), ("gru", 25), ("rnn", 8)):
+        data = {"name": "adding", "n_samples": 3000, "length": length}
+        model = {"name": "sequence-reader", "cell": cell, "hidden": 32}
+        clip = {"clip_grad_norm": 1.0}
+        yield (
+            f"adding-{cell}-{length}",
+            _recipe(data, model, {"name": "Adam", "lr": 0.01}, 12, 64, loss={"name": "mse"}, training=clip),
+        )
+    data = {"name": "reverse", "n_samples": 2000, "length": 5, "symbols": 6}
+    model = {"name": "seq2seq", "width": 32, "layers": 1, "heads": 2}
+    yield "reverse-seq2seq", _recipe(data, model, {"name": "Adam", "lr": 0.003}, 10, 64)
+
+
+def _texts() -> Iterator[tuple[str, Table]]:
+    """Models of the text's characters."""
+    data = {"name": "text", "path": str(TEXT), "validation": 0.2}
+    gpt = {"name": "gpt", "width": 32, "layers": 2, "heads": 4}
+    rnn = {"name": "char-rnn", "embedding": 16, "hidden": 64}
+    nets: dict[str, tuple[Table, Table]] = {
+        "gpt-adam": (gpt, {"name": "Adam", "lr": 0.003}),
+        "gpt-wide": ({**gpt, "width": 64, "layers": 1}, {"name": "AdamW", "lr": 0.003}),
+        "gpt-dropout": ({**gpt, "dropout": 0.1}, {"name": "AdamW", "lr": 0.005}),
+        "lstm": ({**rnn, "cell": "lstm"}, {"name": "Adam", "lr": 0.005}),
+        "gru": ({**rnn, "cell": "gru"}, {"name": "Adam", "lr": 0.005}),
+        "rnn": ({**rnn, "cell": "rnn"}, {"name": "RMSprop", "lr": 0.002}),
+    }
+    for name, (model, optimizer) in nets.items():
+        training = {"context": 24, "batches": 50, "clip_grad_norm": 1.0}
+        yield f"text-{name}", _recipe(data, model, optimizer, 5, 16, training=training)
