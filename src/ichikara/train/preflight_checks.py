@@ -208,8 +208,8 @@ class Checks:
 
     def _timed(self, took: list[float], accumulate: int) -> Iterator[tuple]:
         """Batches for about the time that there is; how long each took, with the step, is appended to a list."""
-        batches, began, least = without_end(self.loader), time.perf_counter(), max(3, accumulate)
-        while len(took) < least or (len(took) < 50 and time.perf_counter() - began < self.seconds):
+        batches, began = without_end(self.loader), time.perf_counter()
+        while len(took) < max(2, accumulate) or (len(took) < 50 and time.perf_counter() - began < self.seconds):
             at = time.perf_counter()
             yield (*next(batches), (len(took) + 1) % accumulate == 0)
             took.append(time.perf_counter() - at)
@@ -231,6 +231,8 @@ class Checks:
 
     def _by_heart(self) -> Found:
         few = min(EXAMPLES, len(self.inputs))
+        if self._each * few / len(self.inputs) * ENOUGH > 5 * self.seconds:
+            return Found("skipped", "slow", {"each": Duration(self._each)})
         tried: list[list[float]] = []
         for rate in RATES:
             with self._as_it_was():
