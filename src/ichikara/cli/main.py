@@ -1,7 +1,8 @@
 """The `ichikara` command: recipes, train, evaluate, predict, summary.
 
 Each command prints what it will do, does it, and prints where its files are. Exit status: 0 success, 1 a fault of
-ichikara, 2 bad usage or input, or a lack of memory or disk space, 3 a test set that was opened before, 130 interrupted.
+ichikara, 2 bad usage or input, a training that would fail by its preflight, or a lack of memory or disk space, 3 a test
+set that was opened before, 130 interrupted.
 """
 
 import sys
@@ -12,7 +13,8 @@ import typer
 from rich.table import Table
 
 from ..errors import UserError, plural
-from .output import bold, err, out, print_json, visible
+from .output import Language, bold, err, out, print_json, visible
+from .preflight import show_preflight
 
 __all__ = ["app"]
 
@@ -107,6 +109,10 @@ def train(
         str | None,
         typer.Option(help="What computes a step: eager, replay, or auto, which chooses.", show_default=False),
     ] = None,
+    preflight: Annotated[
+        bool, typer.Option("--preflight", help="Check in seconds whether the training would fail, and do not train.")
+    ] = False,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Train a network by a recipe."""
@@ -114,6 +120,8 @@ def train(
     from ..recipes.schema import find_recipe
     from ..train import Progress
 
+    if preflight and resume is not None:
+        raise UserError("--preflight is for a training that has not begun; omit --resume")
     settings = [*(set_ or ()), *([] if engine is None else [f"training.engine={engine}"])]
     if resume is not None:
         folder = resume
@@ -129,6 +137,9 @@ def train(
             raise UserError("say which recipe to train, such as: ichikara train digits; ichikara recipes lists them")
         made = load_recipe(recipe, settings, seed)
     parts = build(made)
+    if preflight:
+        show_preflight(parts, as_json)
+        return
     if resume is None:
         folder = new_folder(find_recipe(str(recipe)).stem, out_dir)
     _announce(parts)

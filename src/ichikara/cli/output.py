@@ -5,14 +5,37 @@ import os
 import re
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from ..strict_json import dumps
+from ..words import LANGUAGES, in_language
 
-__all__ = ["bold", "err", "out", "prepare_streams", "print_json", "silence", "visible"]
+__all__ = ["Language", "bold", "err", "out", "prepare_streams", "print_json", "silence", "visible"]
+
+
+def _speak(context: typer.Context, language: str | None) -> str | None:
+    """Let everything until the end of the command be said in a language."""
+    if language is not None:
+        context.with_resource(in_language(language))
+    return language
+
+
+Language = Annotated[
+    str | None,
+    typer.Option(
+        "--lang",
+        metavar="|".join(LANGUAGES),
+        help="The language of what is printed; by default that of ICHIKARA_LANG, or of the system.",
+        callback=_speak,
+        show_default=False,
+    ),
+]
+"""The option of a command whose words exist in several languages. `words.language_of` then gives the chosen one, so a
+command that has the option need not look at its value."""
 
 # Characters that move the cursor, colour what follows or reverse it.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

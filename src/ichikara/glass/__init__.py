@@ -3,9 +3,14 @@
 from importlib import import_module
 
 # What is here for users, each with its file, which is imported when the name is first used.
-_PLACES = {"explain": "chain_rule", "named": "naming"}
+_PLACES = {
+    "NonFiniteError": "nonfinite",
+    "detect_nonfinite": "nonfinite",
+    "explain": "chain_rule",
+    "named": "naming",
+}
 
-__all__ = ["explain", "named"]
+__all__ = ["NonFiniteError", "detect_nonfinite", "explain", "named"]
 
 
 def __getattr__(name):

@@ -4,9 +4,14 @@ import sys
 import sysconfig
 from pathlib import Path
 
-__all__ = ["users_line"]
+__all__ = ["LIBRARIES", "users_line"]
 
-_OTHERS = (str(Path(__file__).parents[1]), *{sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+LIBRARIES = (
+    "<frozen",
+    str(Path(__file__).parents[1]),
+    *{sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")},
+)
+"""How the names of files begin that are not the user's."""
 
 
 def users_line() -> str:
@@ -16,7 +21,7 @@ def users_line() -> str:
     '<doctest ichikara.glass.lines.users_line[0]>:1'
     """
     frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(("<frozen", *_OTHERS)):
+    while frame.f_code.co_filename.startswith(LIBRARIES):
         if frame.f_back is None:
             return ""
         frame = frame.f_back

@@ -3,17 +3,15 @@
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple
 
 from ..arrays import Observer, interpreting
 from ..arrays.contexts import contextmanager
 from ..autodiff.modes import mode
+from .lines import LIBRARIES
 
 __all__ = ["Application", "Line", "Scope", "Trace", "trace"]
-
-_PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
 
 class Line(NamedTuple):
@@ -180,7 +178,7 @@ class Trace(Observer):
         if not self.lines:
             return None
         for frame in _frames():
-            if not frame.f_code.co_filename.startswith((_PACKAGE, "<frozen")):
+            if not frame.f_code.co_filename.startswith(LIBRARIES):
                 return Line(frame.f_code, frame.f_lasti)
         return None
 

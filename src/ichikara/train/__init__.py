@@ -6,18 +6,21 @@ from .baseline import linear_baseline
 from .callbacks import Callback, EarlyStopping
 from .checkpoint import load_arrays, save_arrays
 from .cross_validation import CrossValidation, cross_validate
+from .divergence import DivergedError
 from .evaluation import evaluate, predict
 from .history import History
 from .lr_finder import LearningRates, find_learning_rate
 from .objective import LOSSES, Objective, accuracy
+from .preflight import Check, Preflight, preflight
 from .progress import Progress
-from .trainer import DivergedError, Trainer
+from .trainer import Trainer
 
 __all__ = [
     "LOSSES",
     "Adversaries",
     "AdversarialTrainer",
     "Callback",
+    "Check",
     "CrossValidation",
     "DivergedError",
     "EarlyStopping",
@@ -26,6 +29,7 @@ __all__ = [
     "LearningRates",
     "Objective",
     "Optimizers",
+    "Preflight",
     "Progress",
     "Trainer",
     "accuracy",
@@ -36,5 +40,6 @@ __all__ = [
     "judge",
     "load_arrays",
     "predict",
+    "preflight",
     "save_arrays",
 ]

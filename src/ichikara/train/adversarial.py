@@ -10,8 +10,9 @@ from .. import nn, ops
 from ..arrays import Generator
 from ..autodiff import Tensor, asarray, no_grad
 from ..checks import fraction
+from .divergence import DivergedError, message
 from .evaluation import predict
-from .trainer import DivergedError, Trainer
+from .trainer import Trainer
 
 __all__ = ["Adversaries", "AdversarialTrainer", "Optimizers", "judge"]
 
@@ -98,7 +99,7 @@ class AdversarialTrainer(Trainer):
             "spread": spread / max(real_spread, 1e-12),
         }
         if not math.isfinite(numbers["loss"]):
-            raise DivergedError(f"the loss became {numbers['loss']} in epoch {self.epoch + 1}; {self._advice()}")
+            raise DivergedError(message(self, numbers["loss"]))
         self.steps += 1
         if self.watching is not None:
             self.watching.note_loss(self.steps, numbers["loss"])

@@ -18,7 +18,7 @@ from ..stage import is_available, stage
 from .attributes import Attributes, generators_in
 from .snapshot import Snapshot
 
-__all__ = ["ENGINES", "Engine"]
+__all__ = ["ENGINES", "Engine", "GlobalStreams", "optimizers_of"]
 
 ENGINES = {
     "auto": "replays where the step can be captured, else eager",
@@ -106,7 +106,7 @@ class Engine:
         """Why no capture is tried, or only with the engine "replay"; empty if one is tried."""
         if not is_available():
             return "ichikara.fast cannot be imported here"
-        optimizers = _optimizers(trainer.optimizer)
+        optimizers = optimizers_of(trainer.optimizer)
         for optimizer in optimizers:
             if not isinstance(optimizer, Optimizer):
                 return f"{type(optimizer).__name__} is not derived from ichikara.optim.Optimizer"
@@ -147,9 +147,9 @@ class Engine:
         Arguments: ``with_updates``, whether the block updates the parameters.
         """
         model, loss, optimizer, generator = self._subject
-        optimizers = [one for one in _optimizers(optimizer) if with_updates or type(one).step is not Optimizer.step]
+        optimizers = [one for one in optimizers_of(optimizer) if with_updates or type(one).step is not Optimizer.step]
         generators = [generator, default_generator(), *generators_in(model, loss)]
-        before, streams, found = Snapshot(model, optimizers, generators), _GlobalStreams(), _Found()
+        before, streams, found = Snapshot(model, optimizers, generators), GlobalStreams(), _Found()
         try:
             yield found
         finally:
@@ -178,7 +178,7 @@ class _Found:
     drawn: bool = False
 
 
-class _GlobalStreams:
+class GlobalStreams:
     """The states of the global random number generators of Python and NumPy."""
 
     def __init__(self):
@@ -187,7 +187,7 @@ class _GlobalStreams:
 
     def restore(self) -> bool:
         """Restore the states. Returns whether they had changed."""
-        now = _GlobalStreams()
+        now = GlobalStreams()
         (_, keys, *rest), (_, keys_now, *rest_now) = self._numpy, now._numpy
         drawn = now._python != self._python, rest_now != rest or not numpy.array_equal(keys_now, keys)
         if drawn[0]:
@@ -202,7 +202,7 @@ def _watched(trainer: Any, step: Callable, args: tuple) -> Any:
     return step(*args) if trainer.watching is None else trainer.watching.step(trainer, step, args)
 
 
-def _optimizers(optimizer: Any) -> list[Any]:
+def optimizers_of(optimizer: Any) -> list[Any]:
     """The optimisers, one by one, also those in an `Optimizers`."""
     return list(getattr(optimizer, "optimizers", [optimizer]))
 

@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy
 
 from ..arrays import using
 from ..errors import UserError
-from .snapshot import Snapshot
-from .trainer import DivergedError, Trainer
+from .divergence import DivergedError, no_metrics
+from .restoring import AsItWas
+from .trainer import Trainer
 
-__all__ = ["LearningRates", "find_learning_rate"]
+__all__ = ["LearningRates", "find_learning_rate", "probe_of", "without_end"]
 
 
 class LearningRates(NamedTuple):
@@ -75,11 +76,12 @@ def find_learning_rate(
     losses: list[float] = []
     smoothed: list[float] = []
     total = weight = 0.0
-    probe = _probe(trainer)
+    probe = probe_of(trainer)
     groups = trainer.optimizer.param_groups
     shares = [float(group["lr"]) / trainer.learning_rate if trainer.learning_rate else 1.0 for group in groups]
-    with _as_it_was(trainer, loader), using(trainer.generator), numpy.errstate(all="ignore"):
-        batches = _without_end(loader)
+    with AsItWas(trainer, loader), using(trainer.generator), numpy.errstate(all="ignore"):
+        trainer.model.train()
+        batches = without_end(loader)
         for rate in rates:
             for group, share in zip(groups, shares, strict=True):
                 group["lr"] = float(rate) * share
@@ -100,18 +102,21 @@ def find_learning_rate(
     )
 
 
-def _probe(trainer: Trainer) -> Trainer:
-    """A trainer that takes the same steps on the same network, without counting them and without callbacks."""
+def probe_of(trainer: Trainer, engine: str | None = None) -> Trainer:
+    """A trainer that takes the same steps on the same network, without counting them and without callbacks.
+
+    Arguments: ``engine``, that computes them; by default the same.
+    """
     return Trainer(
         trainer.model,
         trainer.loss,
         trainer.optimizer,
-        metrics=lambda output, targets: {},
+        metrics=no_metrics,
         clip_grad_norm=trainer.clip_grad_norm,
         clip_grad_value=trainer.clip_grad_value,
         accumulate=trainer.accumulate,
         generator=trainer.generator,
-        engine=trainer.engine,
+        engine=engine or trainer.engine,
         watch=False,
     )
 
@@ -125,35 +130,14 @@ def _step(probe: Trainer, batches: Iterator) -> float:
     return sum(losses) / len(losses)
 
 
-def _without_end(loader) -> Iterator:
+def without_end(loader) -> Iterator:
+    """The batches of a loader, again and again. Raises UserError for one without batches."""
     while True:
         batch = None
         for batch in loader:
             yield batch
         if batch is None:
             raise UserError("the loader gives no batches")
-
-
-class _as_it_was:
-    """A block after which network, optimiser and random number generators are restored."""
-
-    def __init__(self, trainer: Trainer, loader: Any):
-        self.trainer, self.loader = trainer, loader
-
-    def __enter__(self):
-        model = self.trainer.model
-        self.before = Snapshot(model, (), [self.trainer.generator])
-        self.optimizer = self.trainer.optimizer.state_dict()
-        self.order = getattr(self.loader, "state", None)
-        self.training = model.training
-        model.train()
-
-    def __exit__(self, *_):
-        self.before.restore()
-        self.trainer.optimizer.load_state_dict(self.optimizer)
-        if self.order is not None:
-            self.loader.state = self.order
-        self.trainer.model.train(self.training)
 
 
 def _steepest(rates: numpy.ndarray, smoothed: numpy.ndarray) -> float | None:

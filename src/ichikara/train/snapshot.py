@@ -13,14 +13,18 @@ class Snapshot:
     """A network's parameters, buffers and gradients, the state of its optimisers, and that of random number generators.
 
     Only the arrays of the optimisers are copied, because optimisers change them in place.
+
+    Arguments: ``copies``, whether the parameters and buffers are copied too and the gradients left out: then a training
+    can go on as if there were no snapshot. Without, each step before `restore` has to make new arrays.
     """
 
-    def __init__(self, model: Any, optimizers: Sequence[Any], generators: Sequence[Generator]):
+    def __init__(self, model: Any, optimizers: Sequence[Any], generators: Sequence[Generator], copies: bool = False):
         self.optimizers, self.generators = optimizers, generators
         optimized = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
         parameters = dict.fromkeys([*model.parameters(), *optimized])
-        self._tensors = [(tensor, raw(tensor)) for tensor in (*parameters, *model.buffers())]
-        self._gradients = [(parameter, parameter.grad) for parameter in parameters]
+        tensors = (*parameters, *model.buffers())
+        self._tensors = [(tensor, raw(tensor).copy() if copies else raw(tensor)) for tensor in tensors]
+        self._gradients = [] if copies else [(parameter, parameter.grad) for parameter in parameters]
         self._buffers = [(part, dict(part.named_buffers(recurse=False))) for part in model.modules()]
         self._states = [_copied(optimizer.state) for optimizer in optimizers]
         self._streams = [generator.state for generator in generators]

@@ -17,6 +17,7 @@ from ..glass.record import Record
 from ..optim import clip_grad_norm_, clip_grad_value_
 from .averaging import ExponentialMovingAverage, are_finite
 from .callbacks import Callback
+from .divergence import DivergedError, RecentSteps, message
 from .engine import Engine
 from .evaluation import Totals, as_loader, evaluate, metrics_of, predict
 from .examining import examine
@@ -30,10 +31,6 @@ __all__ = ["DivergedError", "Trainer"]
 
 SAVE_EVERY = 1.0
 """The least time between two checkpoints, in seconds. A resumed run repeats what it did after the last checkpoint."""
-
-
-class DivergedError(UserError):
-    """The loss became infinite or not a number, so the training cannot continue."""
 
 
 class Trainer:
@@ -57,7 +54,8 @@ class Trainer:
     A replay repeats what the step computes with arrays. Anything else that your loss or layer does, such as printing or
     writing a file, happens only while the step is captured or watched. With ``engine="eager"`` it happens in each step.
 
-    Raises DivergedError when the loss is no longer finite; UserError for arguments that do not fit together.
+    Raises DivergedError when the loss is no longer finite, which says where that began: the last steps are run again,
+    and each operation is looked at. Raises UserError for arguments that do not fit together.
 
     >>> from ichikara import nn, optim
     >>> from ichikara.arrays import Generator
@@ -116,6 +114,7 @@ class Trainer:
         self._totals = Totals()
         self._order: dict | None = None  # the loader's state when the running epoch began
         self._rate = 0.0  # the learning rate at that time
+        self._recent = RecentSteps()
 
     # --- training -----------------------------------------------------------------------------------------------------
 
@@ -146,6 +145,7 @@ class Trainer:
         self.loader = loader
         self.interrupted = False
         self.diverged = self.best = None
+        self._recent = RecentSteps()
         watched = as_loader(validation)
         # Infinities are reported as a diverged run, not one by one by NumPy.
         watching = nullcontext() if self.watching is None else self.watching.taking_over(self.model)
@@ -166,12 +166,14 @@ class Trainer:
                         self.averaging.apply(self.model)
                     self._tell("on_fit_end", self.history)
                     self._examine(validation, epochs)
-            except DivergedError:
+            except DivergedError as error:
                 self.diverged = self.epoch + 1
+                self._recent.explain(self, error)
                 self._examine(validation, epochs)
                 raise
             finally:
                 self._engine.release()
+                self._recent = RecentSteps()  # whose copies are not needed any more
                 for callback in self.callbacks:
                     getattr(callback, "close", lambda: None)()
         return self.history
@@ -187,7 +189,8 @@ class Trainer:
         for number, (inputs, targets) in enumerate(self.loader, 1):
             if number <= self._batch:
                 continue
-            loss = self.step(inputs, targets, number % self.accumulate == 0 or number == len(self.loader))
+            last = number % self.accumulate == 0 or number == len(self.loader)
+            loss = self._recent.step(self, inputs, targets, last)
             self._batch = number
             self._tell("on_batch_end", loss)
             if self.interrupted:
@@ -266,17 +269,12 @@ class Trainer:
         """Raise before anything is changed by a loss that is not finite."""
         value = asarray(loss).item()
         if not math.isfinite(value):
-            raise DivergedError(
-                f"the loss became {value} in epoch {self.epoch + 1}, batch {self._batch + 1}; {self._advice()}"
-            )
+            raise DivergedError(message(self, value))
 
     def _check_weights(self):
         """Raise before a weight that is not finite is saved."""
         if not are_finite(self.model):
-            raise DivergedError(f"a weight became infinite or not a number in epoch {self.epoch + 1}; {self._advice()}")
-
-    def _advice(self) -> str:
-        return f"a smaller learning rate (now {self.learning_rate:g}), clipped gradients or scaled inputs may help"
+            raise DivergedError(message(self))
 
     def _end_step(self):
         """Update averages, schedule and counts after an update of the weights."""

@@ -2,26 +2,48 @@
 
 import os
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, choose
 
-__all__ = ["LANGUAGES", "language_of", "say", "texts"]
+__all__ = ["LANGUAGES", "in_language", "language_of", "say", "texts"]
 
 LANGUAGES = {"en": "English", "ja": "日本語"}
 """The languages, by their codes."""
 
+_CHOSEN: ContextVar[str | None] = ContextVar("ichikara_language", default=None)
+
+
+@contextmanager
+def in_language(language: str) -> Iterator[None]:
+    """A block in which `language_of` answers with this language, unless it is asked for another one.
+
+    >>> with in_language("ja"):
+    ...     language_of()
+    'ja'
+    """
+    token = _CHOSEN.set(language_of(language))
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
+
 
 def language_of(asked: str | None = None) -> str:
-    """The code of the language to speak: the one asked for, else ``ICHIKARA_LANG``, else the locale's, else English.
+    """The code of the language to speak: the one asked for, else that of the block `in_language`, else
+    ``ICHIKARA_LANG``, else the locale's, else English.
 
     Raises UserError for a language that there is not.
 
     >>> language_of("ja")
     'ja'
     """
+    asked = asked or _CHOSEN.get()
     if asked:
         choose("language", asked, LANGUAGES)
         return asked
