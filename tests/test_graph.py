@@ -134,6 +134,12 @@ def test_a_product_of_a_number_with_itself_has_two_edges():
     assert edges[0].points != edges[1].points
 
 
+def test_a_box_of_several_operations_has_one_edge_from_each_input():
+    x = leaf(1.0)
+    drawn = graph((x + x) + x, local=True, steps=False)
+    assert [edge.label for edge in drawn.marks[0].edges] == ["3"] == [box(drawn, "x").gradient]
+
+
 class Block(nn.Module):
     def __init__(self):
         super().__init__()

@@ -140,7 +140,8 @@ class Folded:
                 if start is end:
                     continue
                 same = 0
-                while (start, end, same) in self.edges and isinstance(start, Vertex) and isinstance(end, Vertex):
+                single = isinstance(start, Vertex) and isinstance(end, Vertex) and len(self.groups[end].vertices) == 1
+                while single and (start, end, same) in self.edges:  # the inputs of one operation are told apart
                     same += 1
                 label = self._slope(end, vertex, name) if self.local else ""
                 passes = name in vertex.differentiable
