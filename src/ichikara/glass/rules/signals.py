@@ -15,6 +15,10 @@ ICSE 2021)."""
 EXPLODED = 1e3
 """The norm of all gradients above which they explode. AUTOTRAINER's ratio of 70 is reached by healthy runs: a GPT's was 30 (trial)."""
 
+GROWN = 10.0
+"""How many times the gradient may grow on its way back through time. In recurrent networks that learn it shrinks, or keeps its size
+(Pascanu et al., 2013)."""
+
 MOSTLY = 0.9
 """The share of a layer's units that are dead, or of its output that is saturated, from which the layer passes nothing on. Half is
 often a symptom, in runs that learn (trial)."""
@@ -97,14 +101,34 @@ def _plateau(case) -> bool:
 
 @rule("exploding_gradients", lesson="vanishing", needs=("record",), explains=("rate_too_high", "dead_relu", "saturated", "zigzag"))
 def exploding_gradients(case):
-    """The gradients are huge from the first steps, before an update could have caused it."""
-    if case.bad is not True and case.slow is not True:
+    """The gradients are huge from the first steps, before an update could have caused it, or grow from step to step in time."""
+    if not case.poor:
         return None
     norms = case.record.series("gradient_norm")[1][:2]
     if not norms:
         raise Unjudged("no_first_step")
     norm = max(value if math.isfinite(value) else math.inf for value in norms)
-    return certain(norm=norm, step=1) if norm > EXPLODED else None
+    growth = {layer: _growth(case.record, layer) for layer in _recurrent(case.record)}
+    layer = max(growth, key=lambda name: growth[name], default="")
+    if layer and growth[layer] > GROWN:
+        return certain(layer=layer, norm=norm, ratio=growth[layer], step=1)
+    return certain(norm=norm, ratio=_depth(case), step=1) if norm > EXPLODED else None
+
+
+def _recurrent(record) -> list[str]:
+    return record.layers("gradient_by_time[0]")
+
+
+def _growth(record, layer: str) -> float:
+    """The gradient by the input of the first time step as a multiple of that of the last one, at first."""
+    parts = record.parts("gradient_by_time", layer, record.series("gradient_by_time[0]", layer)[0][0])
+    return parts[0] / parts[-1] if len(parts) > 2 and parts[-1] > 0 else 0.0
+
+
+def _depth(case) -> float:
+    """The gradient norm of the first weights as a multiple of that of the last ones, at first; 1 without any."""
+    values = [_early(case.record, "gradient_norm", name, 1) for name in case.record.layers("gradient_norm") if "weight" in name]
+    return values[0] / values[-1] if values and values[-1] > 0 else 1.0
 
 
 @rule("saturated", lesson="vanishing", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
@@ -150,7 +174,7 @@ def recurrent_reach(case):
     """The gradient of a recurrent layer does not reach back to the beginning of the sequence."""
     if case.stuck is not True:
         return None
-    for layer in sorted({name for name in case.record.layers("gradient_by_time[0]")}):
+    for layer in _recurrent(case.record):
         steps = case.record.series("gradient_by_time[0]", layer)[0]
         parts = case.record.parts("gradient_by_time", layer, steps[-1])
         if len(parts) > 2 and parts[-1] > 0 and parts[0] / parts[-1] < UNREACHED:
