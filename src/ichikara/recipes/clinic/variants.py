@@ -72,14 +72,14 @@ def _digits() -> Iterator[tuple[str, Table]]:
             yield label, _recipe(data, model, optimizer, 30 * batch // 32, batch, scale=scale)
 
     plain = {"name": "mlp", "hidden": [64]}
-    adam, fast, sgd, momentum = (
+    fast: Table = {"name": "Adam", "lr": 0.01}
+    adam, sgd, momentum = (
         OPTIMIZERS["adam"],
-        {"name": "Adam", "lr": 0.01},
         OPTIMIZERS["sgd"],
         OPTIMIZERS["momentum"],
     )
     normed = {kind: {"name": "sequential", "layers": _normed(layer)} for kind, layer in NORMALISATIONS.items()}
-    for name, (model, optimizer, changes) in {
+    single: dict[str, tuple[Table, Table, Table]] = {
         "cosine": (plain, fast, {"schedule": {"name": "CosineAnnealingLR", "T_max": 20}}),
         "step": (plain, fast, {"schedule": {"name": "StepLR", "step_size": 8, "gamma": 0.3}}),
         "exponential": (plain, fast, {"schedule": {"name": "ExponentialLR", "gamma": 0.85}}),
@@ -95,7 +95,8 @@ def _digits() -> Iterator[tuple[str, Table]]:
         "sigmoid": ({**plain, "activation": "sigmoid"}, adam, {"scale": STANDARD}),
         "batch-norm": (normed["batch"], momentum, {"scale": STANDARD}),
         "layer-norm": (normed["layer"], OPTIMIZERS["adamw"], {"scale": STANDARD}),
-    }.items():
+    }
+    for name, (model, optimizer, changes) in single.items():
         yield f"digits-{name}", _recipe(data, model, optimizer, 20, 32, **{"scale": MINMAX, **changes})
 
 
