@@ -31,7 +31,8 @@ class Result:
     """What a training came to.
 
     Arguments: ``validation``, the loss on the validation data, as the training itself computes it at the end; ``test``,
-    the loss of the same network on data that no fault touches, in evaluation mode; both NaN if the training diverged.
+    the loss of the same network on data that no fault touches, in evaluation mode, and in a text at the last place of
+    each window, which nothing follows; both NaN if the training diverged.
     """
 
     validation: float = math.nan
@@ -193,9 +194,7 @@ class Training:
                 while len(self.history) < self.recipe.training.epochs and not self.diverged:
                     self.epoch()
             if not self.diverged:
-                untouched = Training(self.recipe)  # whose evaluation no fault has replaced
-                untouched.model, untouched.loss = self.model, self.objective
-                self.result = Result(self.history[-1]["val_loss"], untouched.evaluate(self.test))
+                self.result = Result(self.history[-1]["val_loss"], _Test(self).evaluate(self.test))
         return self.result
 
     def case(self) -> Case:
@@ -239,3 +238,15 @@ class Training:
     def _step_schedule(self, every: str) -> None:
         if self.recipe.schedule is not None and self.recipe.schedule.every == every:
             self.schedule.step()
+
+
+class _Test(Training):
+    """A trained network's evaluation, of which a fault has replaced nothing."""
+
+    def __init__(self, trained: Training):
+        super().__init__(trained.recipe)
+        self.model, self.loss = trained.model, trained.objective
+
+    def compare(self, output: Tensor, targets: Tensor) -> Tensor:
+        """The loss of a batch, in a text at the last place of each window."""
+        return self.loss(output[:, -1:], targets[:, -1:]) if self.loss.task == "text" else self.loss(output, targets)
