@@ -19,11 +19,17 @@ MOSTLY = 0.9
 """The share of a layer's units that are dead, or of its output that is saturated, from which the layer passes nothing on. Half is
 often a symptom, in runs that learn (trial)."""
 
-WIDE = 4.0
+WIDE = 2.0
 """The deviation of weights, times √inputs, from which they are too large. He's is √2, Xavier's 1 in a square layer, PyTorch's 0.58."""
 
+UNSURE = 1.5
+"""How many times ln K the first loss is when large weights make it. By itself this is noisy, on raw pixels (trial)."""
+
 NARROW = 0.03
-"""The same, below which weights are too small. GPT-2's 0.02 is 0.11 for a width of 32, and more for wider layers."""
+"""The same as `WIDE`, below which weights are too small if the run goes badly. GPT-2's 0.02 is 0.11 for a width of 32."""
+
+NONE = 0.01
+"""The same, below which no initialisation begins that is in use."""
 
 COLLAPSED = 0.05
 """The entropy of attention, relative to an even one, from which each position looks at a single other one."""
@@ -76,11 +82,11 @@ def bad_initialisation(case):
         raise Unjudged("no_first_step")
     size = float(numpy.median(list(sizes.values())))
     layer = max(sizes, key=lambda name: abs(math.log(max(sizes[name], 1e-30))))
-    if size > WIDE and (case.bad or (case.uninformed and case.start and case.start > 2 * case.uninformed)):
-        return certain(layer=layer.rpartition(".")[0], size=size, usual=1.0)
-    if size < NARROW and (case.bad or case.slow or _plateau(case)):
-        return certain(layer=layer.rpartition(".")[0], size=size, usual=1.0)
-    return None
+    found = certain(layer=layer.rpartition(".")[0], size=size, usual=1.0)
+    confident = case.uninformed is not None and case.start is not None and case.start > UNSURE * case.uninformed
+    if size > WIDE:
+        return found if case.bad or confident else None
+    return found if size < NONE or (size < NARROW and (case.poor or _plateau(case))) else None
 
 
 def _plateau(case) -> bool:
@@ -176,10 +182,12 @@ def first_loss(case):
 @rule("zigzag", lesson="ravines", needs=("record",))
 def zigzag(case):
     """Successive gradients point in opposite directions: the steps go to and fro across a ravine."""
-    if case.slow is not True and case.bad is not True:
-        return None
     values = case.record.series("gradient_cosine")[1]
-    if len(values) < 10:
+    if len(values) < 10 or case.end is None or not case.end > 0.1 * case.curve[0]:
         return None
     cosine = float(numpy.median(values[len(values) // 4 :]))
-    return likely(cosine=cosine) if cosine < -0.8 else None
+    return likely(cosine=cosine) if cosine < OPPOSITE else None
+
+
+OPPOSITE = -0.8
+"""The cosine between successive gradients below which they cancel each other. Healthy runs by mini-batches have −0.2 and more."""

@@ -4,6 +4,7 @@ import math
 
 import numpy
 
+from ..case import POOR
 from .rule import SYMPTOMS, Unjudged, certain, likely, rule
 
 __all__ = []
@@ -12,11 +13,13 @@ LARGE_UPDATE = 0.5
 """The update-to-weight ratio from which an update replaces what was learnt. 10⁻³ is the published advice (Karpathy, CS231n)
 and no bound: healthy runs with Adam begin at 0.015 to 0.31 (trial)."""
 
-SMALL_UPDATE = 1e-4
-"""The update-to-weight ratio below which a network hardly moves: a tenth of the published 10⁻³ (Karpathy, CS231n)."""
+SMALL_UPDATE = 1e-3
+"""The update-to-weight ratio that is published as right (Karpathy, CS231n). Where no layer reaches it, and the loss hardly falls,
+the network hardly moves. Runs that learn have 0.003 to 0.05 (trial)."""
 
-POOR = 0.9
-"""A run whose loss ends above this part of what the best constant answer has was not learning."""
+TIGHT = 0.01
+"""The norm below which clipping is too tight; 1 is usual, 0.25 the lowest of Pascanu et al., "On the difficulty of training
+recurrent neural networks" (2013), and later work."""
 
 RISEN = 2.0
 """How many times its lowest value the validation loss must have risen to, to be called overfitting."""
@@ -57,16 +60,24 @@ def _option(case, *names, default=0.0) -> float:
     return max(values, default=default)
 
 
-def _ratios(case, first=None, last=None) -> list[float]:
-    """The update-to-weight ratios of the matrices of weights, at the first or the last watched steps."""
+def _ratios(case, first=None) -> list[float]:
+    """For each matrix of weights the median of its update-to-weight ratios, over all watched steps or the first ones."""
     found = []
     for layer in case.record.layers("update_ratio") if case.record else ():
-        if layer.endswith("bias"):
-            continue
-        values = case.record.series("update_ratio", layer)[1]
-        values = values[:first] if first else values[-last:] if last else values
-        found += [value for value in values if math.isfinite(value)]
+        values = [value for value in case.record.series("update_ratio", layer)[1][:first] if math.isfinite(value)]
+        if values and not layer.endswith("bias"):
+            found.append(float(numpy.median(values)))
     return found
+
+
+def _largest_update(case) -> float | None:
+    """The largest update-to-weight ratio at the first watched steps, in the middle one of the layers; None without any."""
+    largest = []
+    for layer in case.record.layers("update_ratio") if case.record else ():
+        values = [value for value in case.record.series("update_ratio", layer)[1][:10] if not math.isnan(value)]
+        if values and not layer.endswith("bias"):
+            largest.append(max(values))
+    return float(numpy.median(largest)) if largest else None
 
 
 @rule("clipped_too_much", lesson="descent", needs=("record", "optimizer"), explains=SYMPTOMS)
@@ -79,18 +90,19 @@ def clipped_too_much(case):
     typical = float(numpy.median(norms))
     same = float((numpy.abs(norms - typical) <= 1e-3 * typical).mean())
     ratios = _ratios(case)
-    if same < 0.9 or not ratios or numpy.median(ratios) > SMALL_UPDATE:
+    if typical > TIGHT or same < 0.9 or not ratios or max(ratios) > SMALL_UPDATE:
         return None
-    return certain(norm=typical, steps=len(norms), ratio=float(numpy.median(ratios)))
+    return certain(norm=typical, steps=len(norms), ratio=max(ratios))
 
 
 @rule("momentum_too_large", lesson="minima", needs=("optimizer",), explains=SYMPTOMS)
 def momentum_too_large(case):
     """Old gradients never fade, and carry the weights away."""
     momentum = _option(case, "momentum", "betas")
-    if momentum <= MOMENTUM or case.bad is not True:
+    if momentum <= MOMENTUM:
         return None
-    return certain(momentum=momentum, steps=1 / (1 - momentum) if momentum < 1 else math.inf)
+    steps = 1 / (1 - momentum) if momentum < 1 else math.inf
+    return certain(momentum=momentum, steps=steps) if case.bad or steps > len(case.curve) > 0 else None
 
 
 @rule("weight_decay_too_large", lesson="restraint", needs=("optimizer",), explains=SYMPTOMS)
@@ -148,11 +160,9 @@ def rate_too_high(case):
         raise Unjudged("no_losses")
     if not case.bad:
         return None
-    ratios = _ratios(case, first=10)
-    if not ratios:
+    ratio = _largest_update(case)
+    if ratio is None:
         raise Unjudged("no_record")
-    # Of the layers' ratios a high one counts: a single layer that is destroyed is enough.
-    ratio = float(numpy.percentile(ratios, 75))
     jumped = case.jump
     if ratio < LARGE_UPDATE and not (jumped > 3 and ratio > LARGE_UPDATE / 5):
         return None
@@ -168,7 +178,7 @@ def rate_too_low(case):
     ratios = _ratios(case)
     if not ratios:
         raise Unjudged("no_record")
-    ratio = float(numpy.median(ratios))
+    ratio = max(ratios)  # where a single layer moves, the rate is not what holds the others
     if ratio > SMALL_UPDATE or ratio == 0:
         return None
     return certain(ratio=ratio, rate=_rate(case), first=float(case.curve[0]), last=case.end)
@@ -179,14 +189,18 @@ def stopped_early(case):
     """The training ended while the loss was still falling fast."""
     if not case.finite or len(case.curve) < 20:
         return None
-    fall = case.falling
-    if fall < STILL:
-        return None
-    return likely(part=fall, last=case.end)
+    fall, steps = case.falling, len(case.curve)
+    short = case.bad and steps < SHORT and case.end < POOR * case.curve[0]
+    return likely(part=fall, last=case.end, steps=steps) if fall > STILL or short else None
 
 
-STILL = 0.15
-"""The part of its value by which the loss still falls in the last quarter of the steps."""
+SHORT = 100
+"""The number of steps after which a loss that has fallen, and is still no better than a constant answer's, says nothing yet."""
+
+
+STILL = 0.12
+"""The part of its whole fall that the loss does in the last quarter of the steps. Runs that were long enough have less than
+0.08 (trial); a fall in a straight line is 0.29."""
 
 
 @rule("overfitting", lesson="overfitting", needs=("history", "validation"))
