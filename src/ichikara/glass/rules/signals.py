@@ -38,6 +38,9 @@ NONE = 0.01
 COLLAPSED = 0.05
 """The entropy of attention, relative to an even one, from which each position looks at a single other one."""
 
+BLURRED = 0.2
+"""The entropy that the middle layer must be below, if another one has collapsed."""
+
 UNREACHED = 1e-6
 """The part of the last time step's gradient that must reach the first one."""
 
@@ -99,7 +102,12 @@ def _plateau(case) -> bool:
     return count > 3 and abs(float(numpy.median(case.curve[:count])) / case.curve[0] - 1) < 0.01
 
 
-@rule("exploding_gradients", lesson="vanishing", needs=("record",), explains=("rate_too_high", "dead_relu", "saturated", "zigzag"))
+@rule(
+    "exploding_gradients",
+    lesson="vanishing",
+    needs=("record",),
+    explains=("rate_too_high", "dead_relu", "saturated", "zigzag"),
+)
 def exploding_gradients(case):
     """The gradients are huge from the first steps, before an update could have caused it, or grow from step to step in time."""
     if not case.poor:
@@ -127,11 +135,20 @@ def _growth(record, layer: str) -> float:
 
 def _depth(case) -> float:
     """The gradient norm of the first weights as a multiple of that of the last ones, at first; 1 without any."""
-    values = [_early(case.record, "gradient_norm", name, 1) for name in case.record.layers("gradient_norm") if "weight" in name]
+    values = [
+        _early(case.record, "gradient_norm", name, 1)
+        for name in case.record.layers("gradient_norm")
+        if "weight" in name
+    ]
     return values[0] / values[-1] if values and values[-1] > 0 else 1.0
 
 
-@rule("saturated", lesson="vanishing", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
+@rule(
+    "saturated",
+    lesson="vanishing",
+    needs=("record",),
+    explains=("vanishing_gradients", "rate_too_low", "stopped_early"),
+)
 def saturated(case):
     """A bounded activation is at its bounds, where its derivative is nearly 0."""
     if case.stuck is not True:
@@ -143,7 +160,12 @@ def saturated(case):
     return certain(layer=worst, share=layers[worst])
 
 
-@rule("dead_relu", lesson="vanishing", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
+@rule(
+    "dead_relu",
+    lesson="vanishing",
+    needs=("record",),
+    explains=("vanishing_gradients", "rate_too_low", "stopped_early"),
+)
 def dead_relu(case):
     """Nearly all units of a layer are 0 for every example, and get no gradient."""
     if case.bad is not True and case.slow is not True:
@@ -169,7 +191,12 @@ def vanishing_gradients(case):
     return certain(layer=names[0].rpartition(".")[0], ratio=first / last, first=first, last=last)
 
 
-@rule("recurrent_reach", lesson="memory", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
+@rule(
+    "recurrent_reach",
+    lesson="memory",
+    needs=("record",),
+    explains=("vanishing_gradients", "rate_too_low", "stopped_early"),
+)
 def recurrent_reach(case):
     """The gradient of a recurrent layer does not reach back to the beginning of the sequence."""
     if case.stuck is not True:
@@ -183,14 +210,23 @@ def recurrent_reach(case):
     return None
 
 
-@rule("attention_collapsed", lesson="attention", needs=("record",), explains=("rate_too_low", "vanishing_gradients", "stopped_early", "overfitting"))
+@rule(
+    "attention_collapsed",
+    lesson="attention",
+    needs=("record",),
+    explains=("rate_too_low", "vanishing_gradients", "stopped_early", "overfitting"),
+)
 def attention_collapsed(case):
-    """Every position looks at a single other one, and the softmax of the attention passes no gradient."""
-    layers = {name: _late(case.record, "attention_entropy", name) for name in case.record.layers("attention_entropy")}
-    worst = min(layers, key=lambda name: layers[name], default=None)
-    if worst is None or not numpy.median(list(layers.values())) < COLLAPSED:
+    """Every position looks at a single other one from the start, and the softmax of the attention passes no gradient.
+
+    Attention that has learnt to look at single places is as it should be, and began otherwise.
+    """
+    record, layers = case.record, case.record.layers("attention_entropy")
+    both = {n: max(_early(record, "attention_entropy", n), _late(record, "attention_entropy", n)) for n in layers}
+    worst = min(both, key=lambda name: both[name], default=None)
+    if worst is None or not both[worst] < COLLAPSED or not numpy.median(list(both.values())) < BLURRED:
         return None
-    return certain(layer=worst, entropy=layers[worst])
+    return certain(layer=worst, entropy=both[worst])
 
 
 @rule("first_loss", lesson="loss", needs=("losses",))

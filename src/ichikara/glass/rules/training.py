@@ -157,7 +157,20 @@ def batch_too_small_for_batch_norm(case):
     return certain(layer=norms[0], size=case.batch_size)
 
 
-@rule("rate_too_high", lesson="descent", explains=("dead_relu", "saturated", "exploding_gradients", "zigzag", "vanishing_gradients", "attention_collapsed", "overfitting", "first_loss"))
+@rule(
+    "rate_too_high",
+    lesson="descent",
+    explains=(
+        "dead_relu",
+        "saturated",
+        "exploding_gradients",
+        "zigzag",
+        "vanishing_gradients",
+        "attention_collapsed",
+        "overfitting",
+        "first_loss",
+    ),
+)
 def rate_too_high(case):
     """Each update replaces what the others learnt, and the loss does not fall."""
     if case.bad is None:
@@ -194,7 +207,7 @@ def stopped_early(case):
     if not case.finite or len(case.curve) < 20:
         return None
     fall, steps = case.falling, len(case.curve)
-    short = case.bad and steps < SHORT and case.end < POOR * case.curve[0]
+    short = (case.bad or case.lost) and steps < SHORT and case.end < POOR * case.curve[0]
     return likely(part=fall, last=case.end, steps=steps) if fall > STILL or short else None
 
 
