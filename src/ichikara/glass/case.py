@@ -218,8 +218,8 @@ class Case:
 
     @property
     def bad(self) -> bool | None:
-        """Whether the network has learnt nothing of the training data: numbers that are not finite, or no better than the
-        best constant answer; None where that is not known, as of two networks that train each other."""
+        """Whether the network has learnt nothing of the training data: numbers that are not finite, or no better than
+        the best constant answer; None where that is not known, as of two networks that train each other."""
         if not self.finite:
             return True
         if self.end is None or len(self.optimizers) > 1:
@@ -265,7 +265,8 @@ class Case:
 
     @property
     def falling(self) -> float:
-        """Which part of its whole fall the loss did in the last quarter of the run: 0.29 if evenly, near 0 at an end."""
+        """Which part of its whole fall the loss did in the last quarter of the run: 0.29 if evenly, near 0 at an
+        end."""
         if len(self.curve) < 4 * FEWEST:
             return 0.0
         third, last = (float(numpy.mean(part)) for part in numpy.array_split(self.curve, 4)[2:])

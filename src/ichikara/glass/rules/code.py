@@ -171,9 +171,9 @@ def broadcast(case):
     targets, rows = raw(case.step.targets), len(case.step.inputs)
     for application in case.step.applications:
         shapes = {tuple(a.shape) for a in application.arguments}
-        if rows > 1 and shapes == {(rows,), (rows, 1)} and tuple(application.output.shape) == (rows, rows):
-            if any(_same(a, targets) for a in application.arguments):
-                return certain(n=rows, operation=application.name)
+        crossed = shapes == {(rows,), (rows, 1)} and tuple(application.output.shape) == (rows, rows)
+        if rows > 1 and crossed and any(_same(a, targets) for a in application.arguments):
+            return certain(n=rows, operation=application.name)
     return None
 
 
@@ -188,7 +188,7 @@ def _same(a, b) -> bool:
 def no_nonlinearity(case):
     """Two layers follow one another with nothing between them that bends: together they are one layer."""
     step = case.step
-    takers = {}
+    takers: dict[int, list] = {}
     for application in step.applications:
         for array in application.arguments:
             takers.setdefault(id(array), []).append(application)

@@ -1,5 +1,7 @@
 """Rules about the data: what the network is given to learn from, and to be judged by."""
 
+from typing import Any
+
 import numpy
 
 from .rule import SYMPTOMS, certain, likely, rule
@@ -303,7 +305,7 @@ def imbalance(case):
         return None
     recall = _recall(case)
     rare = case.shares < case.shares.max() / RARE
-    evidence = {"highest": float(present.max()), "lowest": float(present.min())}
+    evidence: dict[str, Any] = {"highest": float(present.max()), "lowest": float(present.min())}
     if recall is None:
         return likely(**evidence, recall=float("nan")) if present.max() > 2 * RARE * present.min() else None
     counted = ~numpy.isnan(recall)
