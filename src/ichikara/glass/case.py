@@ -168,12 +168,13 @@ class Case:
             return self.train.inputs[:EXAMPLES], self.train.targets[:EXAMPLES]
         length = min(int(self.settings.get("context", CONTEXT)), len(self.train.inputs))
         rows = min(EXAMPLES, len(self.train.inputs) // length)
-        return tuple(numpy.reshape(a[: rows * length], (rows, length)) for a in (self.train.inputs, self.train.targets))
+        inputs, targets = (a[: rows * length].reshape(rows, length) for a in (self.train.inputs, self.train.targets))
+        return inputs, targets
 
     @cached_property
     def step(self) -> Structure | None:
         """The structure of a training step; None where none can be tried."""
-        if self.structure is not None or None in (self.model, self.loss, self.batch):
+        if self.structure is not None or self.model is None or self.loss is None or self.batch is None:
             return self.structure
         try:
             return structure_of(self.model, self.loss, *self.batch)

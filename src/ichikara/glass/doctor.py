@@ -14,7 +14,7 @@ import numpy
 
 from .case import Case
 from .finding import CERTAINTIES, Diagnosis, Finding
-from .rules import adversarial, calls, code, data, signals, training  # noqa: F401 - each declares its rules
+from .rules import adversarial, calls, code, data, labels, signals, training  # noqa: F401 - each declares its rules
 from .rules.rule import RULES, Unjudged
 
 __all__ = ["CAUSE_UNKNOWN", "diagnose", "resolve"]
