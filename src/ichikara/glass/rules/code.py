@@ -252,6 +252,10 @@ def symmetric(case):
         first = _first(case, "weight_std", name), _first(case, "weight_norm", name)
         if None not in first and first[0] < 1e-4 * first[1] / math.sqrt(math.prod(shape)):
             return certain(layer=name.rpartition(".")[0], units=shape[0])
+    norms = [_first(case, "weight_norm", name) for name in matrices]
+    if len(norms) > 1 and not any(norm is None or norm > 0 for norm in norms):
+        name, shape = next(iter(matrices.items()))
+        return certain(layer=name.rpartition(".")[0], units=shape[0])
     layers = [] if case.step is None else [a for a in case.step.applications if a.name in WEIGHTED]
     for application in layers[:-1]:
         rows = numpy.asarray(application.arguments[1]).reshape(len(application.arguments[1]), -1)

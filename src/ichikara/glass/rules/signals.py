@@ -87,10 +87,12 @@ def bad_initialisation(case):
     sizes = {}
     for name, inputs in _matrices(case).items():
         steps, values = case.record.series("weight_std", name)
-        if values and steps[0] <= 2:
+        if values and steps[0] <= 2 and values[0] > 0:
             sizes[name] = values[0] * math.sqrt(inputs)
     if not sizes:
         raise Unjudged("no_first_step")
+    if len(sizes) < 2:
+        return None  # a single layer learns from any start
     size = float(numpy.median(list(sizes.values())))
     layer = max(sizes, key=lambda name: abs(math.log(max(sizes[name], 1e-30))))
     found = certain(layer=layer.rpartition(".")[0], size=size, usual=1.0)
