@@ -260,9 +260,8 @@ class Case:
     @property
     def jump(self) -> float:
         """How many times its first value the loss rose to, at most."""
-        if not len(self.curve):
-            return math.nan
-        return float(numpy.where(numpy.isfinite(self.curve), self.curve, numpy.inf).max() / max(self.curve[0], 1e-30))
+        known = self.curve[numpy.isfinite(self.curve)]
+        return float(known.max() / max(known[0], 1e-30)) if len(known) else math.nan
 
     @property
     def falling(self) -> float:

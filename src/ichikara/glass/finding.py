@@ -56,7 +56,8 @@ class Finding:
         return {**asdict(self), **words, "evidence": dict(self.evidence), "explains": list(self.explains)}
 
     def _said(self, what: str, language: str) -> str:
-        return say(f"doctor.{self.name}.{what}", language, **self.evidence)
+        layer = f"`{self.layer}`" if self.layer else say("doctor.frame.whole", language)
+        return say(f"doctor.{self.name}.{what}", language, **{**self.evidence, "layer": layer})
 
 
 @dataclass(frozen=True)

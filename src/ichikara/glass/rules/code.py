@@ -42,7 +42,7 @@ def _origin(step, array):
 def _layers(names) -> str:
     """The modules of parameters, in words; a long list is cut."""
     layers = list(dict.fromkeys(name.rpartition(".")[0] or name for name in names))
-    return ", ".join(layers[:3]) + (", …" if len(layers) > 3 else "")
+    return ", ".join(f"`{layer}`" for layer in layers[:3]) + (", …" if len(layers) > 3 else "")
 
 
 def _optimised(case) -> set[str]:
@@ -196,7 +196,7 @@ def no_nonlinearity(case):
         if first.name in WEIGHTED and first.arguments and id(first.arguments[1]) in step.parameters:
             second = _collapses(step, takers, first)
             if second is not None and _width(first) >= min(_inputs(first), _width(second)):
-                return certain(layer=second.layer, first=first.layer, second=second.layer)
+                return certain(layer=second.layer, first=f"`{first.layer}`", second=f"`{second.layer}`")
     return None
 
 

@@ -114,7 +114,7 @@ def _unlearnt(case) -> bool:
     return case.end is not None and case.constant is not None and case.end > 0.9 * case.constant
 
 
-@rule("validation_scale", lesson="scaling", needs=("train", "validation"), explains=("overfitting",))
+@rule("validation_scale", lesson="scaling", needs=("train", "validation"), explains=("labels_differ", "overfitting"))
 def validation_scale(case):
     """The validation data is scaled otherwise than the training data."""
     if not is_measured(case.train) or min(len(case.train.inputs), len(case.validation.inputs)) < LEAST // 2:

@@ -69,9 +69,8 @@ class Rule:
         seen = self.look(case)
         if seen is None:
             return None
-        evidence = seen.evidence | {"layer": seen.layer}
         place = seen.layer, seen.step, seen.line
-        return Finding(self.name, seen.certainty, evidence, *place, self.lesson, self.explains)
+        return Finding(self.name, seen.certainty, seen.evidence, *place, self.lesson, self.explains)
 
 
 RULES: dict[str, Rule] = {}
