@@ -37,6 +37,9 @@ def diagnose(case: Case) -> Diagnosis:
             except Unjudged as reason:
                 unjudged[rule.name] = str(reason)
                 continue
+            except Exception:  # a rule that fails must not end the training that it looks at
+                unjudged[rule.name] = "failed"
+                continue
             if finding is not None:
                 findings.append(finding)
     shown = resolve(findings)
