@@ -189,9 +189,9 @@ class Case:
         if self.losses is not None and len(self.losses):
             return numpy.asarray(self.losses, "float64")
         if self.record is not None:
-            values = self.record.series("loss")[1]
-            if values:
-                return numpy.asarray(values, "float64")
+            steps, values = self.record.series("loss")
+            if steps:  # later ones are kept sparsely
+                return numpy.interp(numpy.arange(steps[0], steps[-1] + 1), steps, values)
         return self.column("train_loss")
 
     def column(self, name: str) -> numpy.ndarray:

@@ -236,10 +236,12 @@ def attention_collapsed(case):
     return certain(layer=worst, entropy=both[worst])
 
 
-@rule("first_loss", lesson="loss", needs=("losses",))
+@rule("first_loss", lesson="loss")
 def first_loss(case):
     """The first loss is far above that of equal probabilities, and the run did not recover."""
-    if case.uninformed is None or case.bad is not True or case.start is None:
+    if case.start is None:
+        raise Unjudged("no_losses")
+    if case.uninformed is None or case.bad is not True:
         return None
     if not case.start > 3 * case.uninformed:
         return None
