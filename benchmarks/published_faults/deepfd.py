@@ -1,0 +1,482 @@
+"""Questions of Stack Overflow about programs in Keras, and their repairs: the benchmark of DeepFD.
+
+Source: J. Cao et al., "DeepFD: Automated Fault Diagnosis and Localization for Deep Learning Programs", ICSE 2022
+(ArabelaTso/DeepFD on GitHub, Benchmark-with-patches.xlsx: number, patch, true faults); the programs that it took from
+M. Wardat et al., "DeepLocalize", ICSE 2021 (Wardat-ISU/DeepLocalize: networks, data, settings).
+
+A softmax or sigmoid that Keras wants before a loss is part of the loss here, and left out; a wrong one stays.
+"""
+
+import numpy
+
+from ichikara import nn
+from ichikara.optim import SGD, Adam, RMSprop
+
+from .parts import (
+    BCE,
+    BCE_OF_LOGITS,
+    CE,
+    L1,
+    MSE,
+    above,
+    accuracy,
+    dense,
+    digits,
+    of_column,
+    of_one_hot,
+    r_squared,
+    split,
+    standard,
+    start,
+)
+from .program import Program, Run, into
+
+__all__ = ["PROGRAMS"]
+
+PROGRAMS: list[Program] = []
+program = into(PROGRAMS)
+
+TOO_LOW = ("rate_too_low", "stopped_early")
+WRONG_OUTPUT = ("softmax_wrong_axis", "softmax_before_loss", "without_gradient")
+"""What names a softmax over a single number: it is always 1, and passes no gradient."""
+
+
+def nesterov(model, lr, momentum=0.9):
+    return SGD(model.parameters(), lr=lr, momentum=momentum, nesterov=True)
+
+
+def adam(model, lr=1e-3):
+    return Adam(model.parameters(), lr=lr)
+
+
+@program(
+    "48385830",
+    wrong="no activations, squared error on one-hot targets, rate 3",
+    repair="sigmoid in between, cross entropy, a lower rate",
+    causes=("no_nonlinearity", "rate_too_high"),
+    note="digits in place of MNIST; the rate of the repair is 0.3",
+)
+def nielsen(repaired, seed):
+    train, test = digits()
+    model = dense([64, 30, 10], nn.Sigmoid if repaired else None)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    loss, rate = (CE, 0.3) if repaired else (of_one_hot(MSE), 3.0)
+    return Run(model, loss, SGD(model.parameters(), lr=rate), train, test, 15, 10, accuracy)
+
+
+@program(
+    "44164749",
+    wrong="rate 0.01 and 5 epochs for batches of a thirtieth of the data",
+    repair="rate 0.05, 10 epochs",
+    causes=TOO_LOW,
+    note="digits in place of MNIST, a tenth of the width",
+)
+def large_batches(repaired, seed):
+    train, test = digits()
+    model = dense([64, 500, 60, 10], nn.ReLU, dropout=0.1)
+    return Run(model, CE, nesterov(model, 0.05 if repaired else 0.01), train, test, 10 if repaired else 5, 48, accuracy)
+
+
+@program(
+    "31556268",
+    wrong="exclusive or by absolute error, rate 0.05, 1,000 epochs",
+    repair="squared error, Adam, 50,000 epochs",
+    causes=TOO_LOW,
+    note="Adam's rate is 0.01 in the repair, and 5,000 epochs are enough",
+)
+def exclusive_or(repaired, seed):
+    inputs, targets = numpy.array([[1, 1], [1, 0], [0, 0], [0, 1]]), numpy.array([[0.0], [1], [0], [1]])
+    train, test = split(inputs, targets, None, 0)
+    model = dense([2, 4, 1], nn.Sigmoid, nn.Sigmoid)
+    optimizer = adam(model, 0.01) if repaired else nesterov(model, 0.05, 0.11)
+    return Run(model, MSE if repaired else L1, optimizer, train, test, 5000 if repaired else 1000, 4, above(0.5))
+
+
+@program(
+    "50306988",
+    wrong="two separable classes, two hidden sigmoids, Adam at 0.001 for 5 epochs of 7 steps",
+    repair="rate 0.01, 10 epochs",
+    causes=TOO_LOW,
+    note="as published the repair still learns nothing; here it has 100 epochs",
+)
+def two_squares(repaired, seed):
+    draws = numpy.random.default_rng(seed)
+    inputs = numpy.concatenate([draws.uniform(0.2, 0.4, (125, 2)), draws.uniform(0.5, 0.7, (125, 2))])
+    order = draws.permutation(250)
+    train, test = split(inputs[order], numpy.repeat([0, 1], 125)[order], 2)
+    model = dense([2, 2, 2], nn.Sigmoid)
+    return Run(model, CE, adam(model, 0.01 if repaired else 0.001), train, test, 100 if repaired else 5, 32, accuracy)
+
+
+@program(
+    "48251943",
+    wrong="a ReLU at the end of a regression whose targets are negative, too",
+    repair="tanh at the end",
+    causes=("dead_relu",),
+    note="generated data; ten times the rows",
+)
+def relu_at_the_end(repaired, seed):
+    draws = numpy.random.default_rng(seed)
+    inputs = draws.normal(size=(500, 2))
+    targets = numpy.tanh(inputs @ [[0.8], [-0.6]] - 0.2) + 0.05 * draws.normal(size=(500, 1))
+    train, test = split(inputs, targets, None)
+    model = dense([2, 4, 1], nn.ReLU, nn.Tanh if repaired else nn.ReLU)
+    return Run(model, MSE, SGD(model.parameters(), lr=0.01), train, test, 50, 10, r_squared)
+
+
+@program(
+    "38648195",
+    wrong="several labels at once, by a softmax and squared error",
+    repair="sigmoid, binary cross entropy",
+    causes=("softmax_before_loss",),
+    also=("unscaled",),
+    note="generated likewise, 3,000 examples of 60,000",
+)
+def several_labels(repaired, seed):
+    draws = numpy.random.default_rng(seed)
+    labels = draws.integers(0, 2, (3000, 3))
+    rates = draws.gamma(1.0, 2.0, (3, 20))
+    inputs = draws.poisson(labels @ rates + 0.5)
+    train, test = split(inputs.astype("float32"), labels.astype("float32"), None)
+    model = dense([20, 20, 20, 3], nn.ReLU, None if repaired else nn.Softmax, dropout=0.5)
+    from ichikara.ops import binary_cross_entropy_with_logits as bce
+
+    optimizer = SGD(model.parameters(), lr=0.01)
+    return Run(model, bce if repaired else MSE, optimizer, train, test, 20, 20, above(0.0 if repaired else 0.5))
+
+
+@program(
+    "33969059",
+    wrong="a softmax over the single output of a regression",
+    repair="no activation at the end; no repair helps, says the source",
+    causes=WRONG_OUTPUT,
+    also=("unscaled", "unscaled_targets"),
+    note="5,000 examples of 100,000; the repair scales, too, and has no dropout",
+)
+def softmax_of_one(repaired, seed):
+    draws = numpy.random.default_rng(seed)
+    inputs = 10_000 * draws.random((5000, 3))
+    targets = inputs @ [[2.0], [1.0], [0.5]] + 2.2
+    if repaired:
+        inputs, targets = standard(inputs), standard(targets)
+    train, test = split(inputs, targets, None)
+    model = start(
+        dense([3, 3, 2, 1], nn.Tanh, None if repaired else nn.Softmax, dropout=0.0 if repaired else 0.5), "uniform"
+    )
+    return Run(model, MSE, nesterov(model, 0.1), train, test, 10, 32, r_squared)
+
+
+@program(
+    "55328966",
+    wrong="pixels from 0 to 255, a sigmoid before the cross entropy, no activation after the first layer, SGD at 0.0001",
+    repair="pixels from 0 to 1, softmax, Adam",
+    causes=("unscaled", "softmax_before_loss", "no_nonlinearity", "rate_too_low"),
+    note="digits in place of MNIST",
+)
+def raw_pixels(repaired, seed):
+    train, test = digits(scale=1 / 16 if repaired else 255 / 16)
+    model = nn.Sequential(
+        nn.Linear(64, 64), nn.Linear(64, 50), nn.ReLU(), nn.Linear(50, 10), *([] if repaired else [nn.Sigmoid()])
+    )
+    optimizer = adam(model) if repaired else SGD(model.parameters(), lr=0.0001)
+    return Run(model, CE, optimizer, train, test, 10, 32, accuracy)
+
+
+@program(
+    "34311586",
+    wrong="exclusive or with a softmax over one output, rate 0.001, 20 epochs",
+    repair="sigmoid, Adam, more epochs",
+    causes=(*TOO_LOW, *WRONG_OUTPUT),
+    note="the repair has the rate 0.05, 1,000 epochs, and weights that do not start at 0.05 or less",
+)
+def softmax_of_one_and_slow(repaired, seed):
+    inputs = numpy.array([[1, 1], [0, 0], [1, 0], [0, 1], [1, 1], [0, 0]])
+    train, test = split(inputs, numpy.array([[0.0], [0], [1], [1], [0], [0]]), None, 0)
+    model = dense([2, 2, 3, 1], nn.Sigmoid, nn.Sigmoid if repaired else nn.Softmax)
+    if not repaired:
+        start(model, "uniform")
+    optimizer = adam(model, 0.05) if repaired else nesterov(model, 0.001)
+    return Run(model, MSE, optimizer, train, test, 1000 if repaired else 20, 32, above(0.5))
+
+
+@program(
+    "31880720",
+    wrong="a softmax over one output before the binary cross entropy",
+    repair="sigmoid",
+    causes=WRONG_OUTPUT,
+    also=("duplicate_columns", "split_overlap"),
+    note="2,000 rows of 20,000, all of them ones or zeros as published; batches of 20",
+)
+def ones_and_zeros(repaired, seed):
+    inputs = numpy.concatenate([numpy.ones((1000, 128)), numpy.zeros((1000, 128))])
+    labels = numpy.repeat([1, 0], 1000)
+    order = numpy.random.default_rng(seed).permutation(2000)
+    train, validation = split(inputs[order], labels[order], 2, 0.1)
+    model = dense([128, 50, 50, 1], nn.ReLU, nn.Sigmoid if repaired else nn.Softmax, dropout=0.2)
+    optimizer = RMSprop(model.parameters(), lr=0.001)
+    return Run(model, BCE, optimizer, train, validation, 3, 20, above(0.5), validation)
+
+
+@program(
+    "39525358",
+    wrong="inputs from 65 to 70, Adam at 0.001",
+    repair="standardised inputs, rate 0.1",
+    causes=("unscaled", "rate_too_low"),
+    note="generated likewise: three codes, and whether they are sorted; rate 0.01 in the repair",
+)
+def letters(repaired, seed):
+    inputs = numpy.random.default_rng(seed).integers(65, 71, (400, 3)).astype("float64")
+    labels = ((numpy.diff(inputs, axis=1) >= 0).all(axis=1)).astype(int)
+    train, test = split(standard(inputs) if repaired else inputs, labels, 2, 0.33)
+    model = start(dense([3, 12, 3, 1], nn.ReLU, nn.Sigmoid), "uniform")
+    return Run(model, BCE, adam(model, 0.01 if repaired else 0.001), train, test, 60, 10, above(0.5))
+
+
+@program(
+    "39217567",
+    wrong="three layers of sigmoids, small weights, SGD at 0.01",
+    repair="ReLU in between",
+    causes=("vanishing_gradients", "bad_initialisation", "rate_too_low"),
+    note="a learnable permutation (the bits reversed) in place of a random one; the repair has Adam at 0.01, too",
+)
+def bits(repaired, seed):
+    inputs = (numpy.arange(256)[:, None] >> numpy.arange(8) & 1).astype("float64")
+    train, test = split(inputs, inputs[:, ::-1].copy(), None, 0)
+    model = start(dense([8, 8, 8, 8], nn.ReLU if repaired else nn.Sigmoid, nn.Sigmoid), "normal")
+    if repaired:
+        model = dense([8, 8, 8, 8], nn.ReLU, nn.Sigmoid)
+    optimizer = adam(model, 0.01) if repaired else SGD(model.parameters(), lr=0.01)
+    return Run(model, MSE, optimizer, train, test, 500, 50, above(0.5))
+
+
+@program(
+    "48934338",
+    wrong="a parabola, unscaled, with SGD at 0.1",
+    repair="rate 0.0001",
+    causes=("rate_too_high",),
+    also=("unscaled_targets",),
+)
+def parabola(repaired, seed):
+    draws = numpy.random.default_rng(seed)
+    x = numpy.arange(0, 5, 0.1)[:, None]
+    order = draws.permutation(50)
+    train, test = split(x[order], (5 * x**2 + draws.normal(size=(50, 1)) ** 3)[order], None)
+    model = dense([1, 50, 30, 1], nn.ReLU)
+    return Run(model, MSE, SGD(model.parameters(), lr=0.0001 if repaired else 0.1), train, test, 1000, 32, r_squared)
+
+
+@program(
+    "47724077",
+    wrong="a census with columns from 1 to 1,000,000, unscaled",
+    repair="standardised inputs, Adam at 0.01",
+    causes=("mixed_units", "unscaled"),
+    note="generated likewise: 14 columns with the scales of the published ones; 10 epochs",
+)
+def census(repaired, seed):
+    draws = numpy.random.default_rng(seed)
+    scales = numpy.array([14, 2, 100_000, 4, 3, 2, 4, 2, 1, 1, 7000, 400, 12, 8])
+    inputs = draws.normal(size=(4000, 14))
+    labels = (inputs[:, [0, 4, 10, 12]].sum(axis=1) + 0.5 * draws.normal(size=4000) > 1).astype(int)
+    if not repaired:
+        inputs = numpy.abs(inputs * scales + 2 * scales)
+    train, test = split(inputs, labels, 2)
+    model = dense([14, 21, 2], nn.ReLU)
+    return Run(model, CE, adam(model, 0.01 if repaired else 0.001), train, test, 10, 100, accuracy)
+
+
+@program(
+    "59325381",
+    wrong="the labels are divided by 255, so that all become class 0",
+    repair="the labels stay what they are",
+    causes=("imbalance", "shuffled_labels"),
+    note="digits in place of MNIST",
+)
+def divided_labels(repaired, seed):
+    train, test = digits(images=True)
+    if not repaired:
+        train = type(train)(train.inputs, train.targets // 255, classes=train.classes)
+    model = nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 8, 3, padding=1),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32, 64),
+        nn.ReLU(),
+        nn.Linear(64, 10),
+    )
+    return Run(model, CE, adam(model), train, test, 8, 32, accuracy)
+
+
+def iris(seed: int, scaled: bool):
+    """Three clusters with the means and deviations of the four measurements of Fisher's irises."""
+    draws = numpy.random.default_rng(seed)
+    means = numpy.array([[5.0, 3.4, 1.5, 0.2], [5.9, 2.8, 4.3, 1.3], [6.6, 3.0, 5.6, 2.0]])
+    deviations = numpy.array([[0.35, 0.38, 0.17, 0.11], [0.52, 0.31, 0.47, 0.20], [0.64, 0.32, 0.55, 0.27]])
+    labels = draws.permutation(numpy.repeat(range(3), 50))
+    inputs = means[labels] + deviations[labels] * draws.normal(size=(150, 4))
+    return split(standard(inputs) if scaled else inputs, labels, 3)
+
+
+@program(
+    "59278771",
+    wrong="irises, unscaled, small weights, a sigmoid before the cross entropy",
+    repair="standardised inputs, SELU, softmax, SGD",
+    causes=("softmax_before_loss", "unscaled"),
+    note="generated with the irises' means and deviations; ELU for SELU, SGD with momentum in the repair",
+)
+def irises(repaired, seed):
+    train, test = iris(seed, repaired)
+    model = start(dense([4, 4, 3], nn.ELU if repaired else nn.ReLU, None if repaired else nn.Sigmoid), "normal")
+    return Run(model, CE, nesterov(model, 0.01) if repaired else adam(model), train, test, 200, 5, accuracy)
+
+
+@program(
+    "52800582",
+    wrong="x⁴ for x from -100 to 100, nothing scaled",
+    repair="inputs and targets standardised",
+    causes=("unscaled", "unscaled_targets"),
+)
+def fourth_power(repaired, seed):
+    x = numpy.random.default_rng(seed).permutation(numpy.arange(-100, 100, 0.5))[:, None]
+    inputs, targets = (standard(x), standard(x**4)) if repaired else (x, x**4)
+    train, test = split(inputs, targets, None)
+    model = nn.Sequential(nn.Linear(1, 50), nn.Sigmoid(), nn.Linear(50, 50), nn.ELU(), nn.Linear(50, 1))
+    return Run(model, MSE, adam(model), train, test, 2000 if repaired else 1000, 400, r_squared)
+
+
+@program(
+    "34673164",
+    wrong="tweets' numbers from 1 to 600,000, unscaled, softmax with squared error, SGD at 0.1",
+    repair="batch normalisation, sigmoid with binary cross entropy",
+    causes=("unscaled", "mixed_units", "saturated", "rate_too_high"),
+    note="generated with the scales of the published 16 columns, 200 rows of 13; a rate of 0.01 in the repair",
+)
+def tweets(repaired, seed):
+    draws = numpy.random.default_rng(seed)
+    scales = numpy.array([2e5, 37, 37, 15, 15, 15, 1e4, 5e3, 2.5, 53, 18, 22, 7e4, 0.3, 0.3, 0.5])
+    rows = draws.normal(size=(200, 16))
+    labels = (rows[:, 2] + rows[:, 9] - rows[:, 14] > 0).astype(int)
+    train, test = split(scales * (1 + 0.4 * rows), labels, 2)
+    model = start(dense([16, 64, 64, 2], nn.Tanh, None if repaired else nn.Softmax, dropout=0.5), "uniform")
+    if repaired:
+        model = nn.Sequential(nn.BatchNorm1d(16), *model)
+    optimizer = nesterov(model, 0.01 if repaired else 0.1)
+    return Run(model, CE if repaired else of_one_hot(MSE), optimizer, train, test, 20, 16, accuracy)
+
+
+@program(
+    "48221692",
+    wrong="a sigmoid at the end of a regression whose targets go to 100",
+    repair="no activation at the end",
+    causes=("saturated", "unscaled_targets", "vanishing_gradients"),
+    note="generated: a parabola from 3 to 103; Adam at 0.05 in the repair",
+)
+def sigmoid_at_the_end(repaired, seed):
+    draws = numpy.random.default_rng(seed)
+    x = draws.permutation(numpy.arange(-10, 10, 0.1))[:, None]
+    train, test = split(x, x**2 + 3, None, 0.25)
+    model = dense([1, 5, 1], nn.Sigmoid, None if repaired else nn.Sigmoid)
+    optimizer = adam(model, 0.05) if repaired else SGD(model.parameters(), lr=0.01)
+    return Run(model, MSE, optimizer, train, test, 5000 if repaired else 1000, 150, r_squared)
+
+
+@program(
+    "45337371",
+    wrong="a softmax over one output before the binary cross entropy",
+    repair="sigmoid",
+    causes=WRONG_OUTPUT,
+    note="labels that depend on the inputs, in place of random numbers",
+)
+def softmax_of_one_again(repaired, seed):
+    inputs = numpy.random.default_rng(seed).uniform(size=(1000, 5))
+    train, test = split(inputs, (inputs @ [1, 1, -1, 1, -1] > 0.5).astype(int), 2)
+    model = dense([5, 60, 50, 1], nn.ReLU, nn.Sigmoid if repaired else nn.Softmax)
+    return Run(model, BCE, adam(model), train, test, 10, 10, above(0.5))
+
+
+@program(
+    "44066044",
+    wrong="network addresses of 3,232,235,778 and other numbers, unscaled",
+    repair="standardised inputs",
+    causes=("unscaled", "mixed_units"),
+    also=("constant_columns", "dead_relu"),
+    note="generated likewise; addresses less their common part; the ReLU before the binary cross entropy is a sigmoid",
+)
+def packets(repaired, seed):
+    draws = numpy.random.default_rng(seed)
+    scales = numpy.array([2e7, 2e7, 10, 100, 5e5, 6e4, 10, 60, 6, 10, 200])
+    rows = draws.random((400, 11))
+    inputs = numpy.floor(scales * rows)
+    train, test = split(standard(inputs) if repaired else inputs, (rows[:, 5] + rows[:, 10] > 1).astype(int), 2)
+    model = start(dense([11, 12, 12, 1], nn.ReLU, nn.Sigmoid), "normal")
+    return Run(model, BCE, adam(model), train, test, 60, 5, above(0.5))
+
+
+@program(
+    "45442843",
+    wrong="one column near 20,000, a softmax over one output, absolute error",
+    repair="squared error, Adam",
+    causes=WRONG_OUTPUT,
+    also=("unscaled",),
+    note="generated; the repair as published changes nothing, so it has a sigmoid and scaled inputs, too",
+)
+def one_column(repaired, seed):
+    draws = numpy.random.default_rng(seed)
+    values = draws.normal(20_000, 4000, (600, 1))
+    labels = (values[:, 0] > 20_000).astype("float32")[:, None]
+    train, validation = split(standard(values) if repaired else values, labels, None)
+    model = dense([1, 1, 1], nn.Sigmoid, nn.Sigmoid if repaired else nn.Softmax)
+    optimizer = adam(model, 0.01) if repaired else RMSprop(model.parameters(), lr=0.001)
+    return Run(model, MSE if repaired else L1, optimizer, train, validation, 100, 20, above(0.5), validation)
+
+
+@program(
+    "31627380",
+    wrong="the passengers of the Titanic with tickets to 900 and fares to 500, Adam",
+    repair="sigmoid, SGD",
+    causes=(),
+    also=("unscaled", "mixed_units"),
+    note="generated with the scales of the published ten columns; the repair is scaled, too",
+)
+def titanic(repaired, seed):
+    draws = numpy.random.default_rng(seed)
+    rows = draws.normal(size=(890, 10))
+    scales = numpy.array([1, 400, 1, 14, 1, 1, 300, 50, 80, 1])
+    labels = (rows[:, [0, 2, 7]].sum(axis=1) + draws.normal(size=890) > 0.5).astype(int)
+    train, validation = split(rows if repaired else numpy.abs(scales * (1.5 + rows)), labels, 2)
+    model = dense([10, 512, 2], nn.ReLU, dropout=0.5)
+    optimizer = SGD(model.parameters(), lr=0.01) if repaired else adam(model)
+    return Run(model, CE, optimizer, train, validation, 10, 4, accuracy, validation)
+
+
+@program(
+    "58609115",
+    wrong="one of 69 classes by sigmoids and the categorical cross entropy",
+    repair="binary cross entropy",
+    causes=("softmax_before_loss", "unscaled"),
+    note="generated: a number to 100, of which the class is a band; 10 of 69 classes, 40 epochs of 1; inputs scaled in "
+    "the repair, ReLU and Adam at 0.01, without which it learns nothing",
+)
+def bands(repaired, seed):
+    values = numpy.random.default_rng(seed).integers(0, 100, (1700, 1)).astype("float64")
+    train, test = split(standard(values) if repaired else values, values[:, 0].astype(int) // 10, 10)
+    model = dense([1, 69, 69, 10], nn.ReLU if repaired else nn.Sigmoid, None if repaired else nn.Sigmoid)
+    loss = of_one_hot(BCE_OF_LOGITS) if repaired else CE
+    return Run(model, loss, adam(model, 0.01 if repaired else 0.001), train, test, 40, 50, accuracy)
+
+
+@program(
+    "44998910",
+    wrong="a polynomial of degree four, SGD at 0.01 for 20 epochs",
+    repair="rate 0.03 and more epochs",
+    causes=TOO_LOW,
+    note="3,000 points of 9,900 between 0 and 1; 60 epochs in the repair",
+)
+def polynomial(repaired, seed):
+    x = numpy.random.default_rng(seed).random((3000, 1))
+    train, test = split(x, x**4 + x**3 - x, None)
+    model = dense([1, 200, 45, 1], nn.ReLU)
+    rate, epochs = (0.03, 60) if repaired else (0.01, 20)
+    return Run(model, MSE, SGD(model.parameters(), lr=rate), train, test, epochs, 50, r_squared)

@@ -1,0 +1,87 @@
+"""The tables of docs/doctor-published.md about published programs."""
+
+from collections import Counter
+
+from .program import Program
+from .runs import MARKS, SOURCES, UNMAPPED, Row, mark
+
+__all__ = ["BEGIN", "END", "text"]
+
+BEGIN, END = "<!-- programs -->", "<!-- /programs -->"
+
+
+def text(found: list[tuple[str, Program, Row, Row]]) -> str:
+    """What stands between the markers."""
+    parts = [summary(found)]
+    for source in SOURCES:
+        chosen = [(program, sick, sound) for one, program, sick, sound in found if one == source]
+        parts += [f"### {source}", programs(chosen), "Not here:", unmapped(source)]
+    return "\n\n".join(parts)
+
+
+def summary(found) -> str:
+    """How many of each mark."""
+    head = ["source", "programs", *MARKS, "findings on repaired twins"]
+    lines = []
+    for source in [*SOURCES, "all"]:
+        chosen = [row for row in found if source in (row[0], "all")]
+        marks = Counter(mark(program, sick) for _, program, sick, _ in chosen)
+        sound = {row["name"]: row for *_, row in chosen}.values()
+        alarms = sum(bool(row["findings"]) for row in sound)
+        counts = [str(marks[name]) for name in MARKS]
+        lines.append([source, str(len(chosen)), *counts, f"{alarms} of {len(sound)}"])
+    meaning = "\n".join(f"- *{name}*: {about}" for name, about in MARKS.items())
+    return f"{table(head, lines)}\n\n{meaning}"
+
+
+def programs(chosen) -> str:
+    """A table of programs."""
+    head = [
+        "program",
+        "what is wrong",
+        "repair",
+        "right answers",
+        "found",
+        "mark",
+        "score",
+        "found on the repaired one",
+    ]
+    lines = []
+    for program, sick, sound in chosen:
+        note = f" ({program.note})" if program.note else ""
+        lines.append(
+            [
+                program.number,
+                program.wrong + note,
+                program.repair,
+                ", ".join(program.causes) or "none has a name",
+                said(sick),
+                mark(program, sick),
+                f"{score(sick)} → {score(sound)}",
+                said(sound),
+            ]
+        )
+    return table(head, lines)
+
+
+def said(row: Row) -> str:
+    """What was found, the first finding first."""
+    if "refused" in row:
+        return f"refused: {row['refused'].splitlines()[0]}"
+    return ", ".join(name if name in row["certain"] else f"{name}?" for name in row["findings"]) or "nothing"
+
+
+def score(row: Row) -> str:
+    """Accuracy or explained variance; a dash where the network gives no numbers."""
+    return "–" if row["score"] is None else f"{row['score']:.2f}"
+
+
+def unmapped(source: str) -> str:
+    """What was left out, and why."""
+    return "\n".join(f"- {number}: {reason}" for number, reason in UNMAPPED[source].items())
+
+
+def table(head: list[str], lines: list[list[str]]) -> str:
+    """A table of Markdown."""
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows)
