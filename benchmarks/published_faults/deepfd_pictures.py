@@ -115,7 +115,7 @@ def padded_sequences(repaired, seed):
     wrong="Adam at 0.1, no activations",
     repair="SGD, 400 epochs",
     causes=("rate_too_high", "no_nonlinearity"),
-    note="generated: the place of a spot, bright or dim, in pictures of 16 × 16 pixels; 60 epochs in the repair, with ReLU",
+    note="generated: the place of a spot, bright or dim, in 16 × 16 pixels; 60 epochs in the repair, with ReLU",
 )
 def keypoints(repaired, seed):
     draws = numpy.random.default_rng(seed)
@@ -193,7 +193,7 @@ UNMAPPED = {
     "39810655": "the loss is another spelling of the same; the repair changes little",
     "48594888, 37213388": "5 epochs of CIFAR-10, or 2 of a text: nothing is wrong with them at a size of ten seconds",
     "58237726": "needs convolutions in three dimensions",
-    "54, 55 (keras_catsdogs, keras-super-resolution)": "a batch size, and too few data, of photographs that are not here",
+    "54, 55 (keras_catsdogs, keras-super-resolution)": "a batch size, and too few photographs, which are not here",
     "53, 56, 57, 58 (GitHub)": "a layer more or less, whose harm is within the noise of other data",
     "37624102, 37213388, 41600519, 41947039, 41977498, 42514960, 42800203, 46642627, 46995209, 47932589, 51181393, "
     "56380303, Traffic-Sign-Classifier": "patches without the program, or without its data, in what is published",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from itertools import pairwise
 
 import numpy
 
@@ -32,7 +33,7 @@ START = {
 def dense(sizes: Sequence[int], hidden: type | None, last: type | None = None, dropout: float = 0.0) -> nn.Sequential:
     """Linear layers with an activation between them, dropout behind it, and one at the end."""
     layers: list[nn.Module] = []
-    for index, (before, after) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for index, (before, after) in enumerate(pairwise(sizes)):
         if index:
             layers += [hidden()] if hidden else []
             layers += [nn.Dropout(dropout)] if dropout else []

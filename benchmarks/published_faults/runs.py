@@ -17,13 +17,13 @@ from ichikara.glass.case import Case
 from ichikara.glass.doctor import diagnose
 from ichikara.glass.watch import watch
 
-from . import deepcrime, deepfd, deepfd_pictures, traincheck
+from . import deepcrime, deepfd, deepfd_pictures, deepfd_tables, traincheck
 from .program import Program, Run, fit
 
 __all__ = ["MARKS", "SOURCES", "Row", "examine", "finish", "mark"]
 
 SOURCES: dict[str, list[Program]] = {
-    "DeepFD": deepfd.PROGRAMS + deepfd_pictures.PROGRAMS,
+    "DeepFD": deepfd.PROGRAMS + deepfd_tables.PROGRAMS + deepfd_pictures.PROGRAMS,
     "TrainCheck": traincheck.PROGRAMS,
     "DeepCrime": deepcrime.PROGRAMS,
 }

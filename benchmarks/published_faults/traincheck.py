@@ -8,8 +8,6 @@ programs, repairs). Most of them lie in distributed training, compilers or other
 import copy
 from functools import partial
 
-import numpy
-
 from ichikara import asarray, default_generator, nn
 from ichikara.optim import SGD, Adam
 
