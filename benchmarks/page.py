@@ -237,10 +237,3 @@ def failures(rows: dict[str, Any]) -> str:
             if found.get("error"):
                 reasons.setdefault((library, found["error"]), []).append(name)
     return "\n".join(f"- {library} ({', '.join(names)}): {why}" for (library, why), names in reasons.items())
-
-
-def replace_between(path: Path, begin: str, end: str, text: str) -> None:
-    """Replace what stands between two markers of a page."""
-    page = path.read_text(encoding="utf-8")
-    before, after = page.split(begin, 1)[0], page.split(end, 1)[1]
-    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..page import replace_between
+from ..markdown import replace_between
 from .page import BEGIN, END, said, text
 from .runs import SOURCES, finish
 

@@ -10,11 +10,11 @@ A softmax or sigmoid that Keras wants before a loss is part of the loss here, an
 import numpy
 
 from ichikara import nn
+from ichikara.ops import binary_cross_entropy_with_logits
 from ichikara.optim import SGD, Adam, RMSprop
 
 from .parts import (
     BCE,
-    BCE_OF_LOGITS,
     CE,
     L1,
     MSE,
@@ -139,10 +139,9 @@ def several_labels(repaired, seed):
     inputs = draws.poisson(labels @ rates + 0.5)
     train, test = split(inputs.astype("float32"), labels.astype("float32"), None)
     model = dense([20, 20, 20, 3], nn.ReLU, None if repaired else nn.Softmax, dropout=0.5)
-    from ichikara.ops import binary_cross_entropy_with_logits as bce
-
     optimizer = SGD(model.parameters(), lr=0.01)
-    return Run(model, bce if repaired else MSE, optimizer, train, test, 20, 20, above(0.0 if repaired else 0.5))
+    loss = binary_cross_entropy_with_logits if repaired else MSE
+    return Run(model, loss, optimizer, train, test, 20, 20, above(0.0 if repaired else 0.5))
 
 
 @program(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from ..markdown import table
 from .program import Program
 from .runs import MARKS, SOURCES, UNMAPPED, Row, mark
 
@@ -79,9 +80,3 @@ def score(row: Row) -> str:
 def unmapped(source: str) -> str:
     """What was left out, and why."""
     return "\n".join(f"- {number}: {reason}" for number, reason in UNMAPPED[source].items())
-
-
-def table(head: list[str], lines: list[list[str]]) -> str:
-    """A table of Markdown."""
-    rows = [head, ["---"] * len(head), *lines]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows)

@@ -14,7 +14,7 @@ import numpy
 from ichikara import glass
 from ichikara.arrays import Generator, using
 from ichikara.glass.case import Case
-from ichikara.glass.doctor import diagnose
+from ichikara.glass.doctor import CAUSE_UNKNOWN, diagnose
 from ichikara.glass.watch import watch
 
 from . import deepcrime, deepfd, deepfd_pictures, deepfd_tables, traincheck
@@ -121,7 +121,7 @@ def mark(program: Program, row: Row) -> str:
     first = row["findings"][0]
     if first in program.causes:
         return "named"
-    return "also" if first in program.also else "unknown" if first == "unknown" else "wrong"
+    return "also" if first in program.also else "unknown" if first in CAUSE_UNKNOWN else "wrong"
 
 
 @cache
