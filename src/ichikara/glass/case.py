@@ -32,8 +32,14 @@ SQUARES = ("mse", "mse_loss", "MSELoss")
 POOR = 0.9
 """A run that ends above this part of the loss of the best constant answer has not learnt from its inputs."""
 
+LITTLE = 0.8
+"""A run that ends above this part of the loss of the best constant answer has learnt little."""
+
 SLOW = 0.7
 """A run that ends above this part of its first loss has hardly begun."""
+
+STUCK = 1.2
+"""A run that ends above this part of its first loss has not stayed there, but climbed."""
 
 RECENT = 0.1
 """The last part of a run, by which its end is judged: a tenth of its steps."""
@@ -231,6 +237,20 @@ class Case:
         return bool(self.end > SLOW * self.curve[0])
 
     @property
+    def poor(self) -> bool | None:
+        """Whether the run went badly, hardly began, or is little better than the best constant answer."""
+        if self.bad or self.slow or self.end is None:
+            return self.bad or self.slow
+        return bool(self.constant and self.end > LITTLE * self.constant)
+
+    @property
+    def stuck(self) -> bool | None:
+        """Whether the run went badly and the loss stayed about where it began, or at that of a constant answer."""
+        if self.bad is None:
+            return None
+        return self.bad and self.finite and bool(self.end <= STUCK * max(self.curve[0], self.constant or 0.0))
+
+    @property
     def jump(self) -> float:
         """How many times its first value the loss rose to, at most."""
         if not len(self.curve):
@@ -239,7 +259,9 @@ class Case:
 
     @property
     def falling(self) -> float:
-        """By which part of its value the loss fell over the last quarter of the run; 0 where it did not."""
-        quarter = max(len(self.curve) // 4, 1)
-        parts = [float(numpy.mean(self.curve[-k * quarter :][:quarter])) for k in (2, 1)]
-        return max(1 - parts[1] / parts[0], 0.0) if parts[0] > 0 else 0.0
+        """Which part of its whole fall the loss did in the last quarter of the run: 0.29 if evenly, near 0 at an end."""
+        if len(self.curve) < 4 * FEWEST:
+            return 0.0
+        third, last = (float(numpy.mean(part)) for part in numpy.array_split(self.curve, 4)[2:])
+        first = float(numpy.mean(self.curve[: max(len(self.curve) // 50, 1)]))
+        return max((third - last) / (first - last), 0.0) if first > last else 0.0

@@ -19,7 +19,7 @@ from .rules.rule import RULES, Unjudged
 
 __all__ = ["CAUSE_UNKNOWN", "diagnose", "resolve"]
 
-CAUSE_UNKNOWN = ("not_falling", "diverged")
+CAUSE_UNKNOWN = ("unknown", "diverged")
 """The findings which say that a run went badly, and not why."""
 
 
@@ -39,7 +39,10 @@ def diagnose(case: Case) -> Diagnosis:
                 continue
             if finding is not None:
                 findings.append(finding)
-    return Diagnosis(resolve(findings) or _unknown(case), unjudged)
+    shown = resolve(findings)
+    names = {finding.name for finding in shown}
+    explained = [finding for finding in findings if finding.name not in names]
+    return Diagnosis(shown or _unknown(case), explained, unjudged)
 
 
 def _unknown(case: Case) -> list[Finding]:
@@ -49,7 +52,7 @@ def _unknown(case: Case) -> list[Finding]:
         return [Finding("diverged", "certain", {"steps": len(last)}, step=len(last) + 1, lesson="descent")]
     if case.bad:
         first, end = float(case.curve[0]), case.end
-        return [Finding("not_falling", "certain", {"first": first, "last": end}, lesson="clinic")]
+        return [Finding("unknown", "certain", {"first": first, "last": end, "steps": len(case.curve)}, lesson="clinic")]
     return []
 
 

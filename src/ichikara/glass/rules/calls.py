@@ -2,7 +2,7 @@
 
 import numpy
 
-from .rule import Unjudged, certain, likely, rule
+from .rule import SYMPTOMS, Unjudged, certain, likely, rule
 
 __all__ = []
 
@@ -15,11 +15,8 @@ FEW = 3
 OF_MODE = ("Dropout", "BatchNorm", "Zoneout")
 """How the names begin of the modules that compute otherwise in training than in evaluation."""
 
-CERTAIN_EFFECT = ("rate_too_high", "exploding_gradients", "dead_relu", "saturated",
-                  "zigzag", "momentum_too_large", "overfitting")  # fmt: skip
 
-
-@rule("forgotten_zero_grad", lesson="descent", needs=("record",), explains=CERTAIN_EFFECT)
+@rule("forgotten_zero_grad", lesson="descent", needs=("record",), explains=SYMPTOMS)
 def forgotten_zero_grad(case):
     """The gradients of all steps add up, because none are cleared between updates."""
     if len(case.optimizers) > 1:
@@ -39,7 +36,7 @@ def forgotten_zero_grad(case):
     return certain(count=len(held), line=line)
 
 
-@rule("no_update", lesson="descent", needs=("record", "optimizer"), explains=("rate_too_low"))
+@rule("no_update", lesson="descent", needs=("record", "optimizer"), explains=SYMPTOMS)
 def no_update(case):
     """Gradients are computed, and the optimiser never uses them."""
     swept = sum(1 for _ in case.record.of("backward"))
@@ -83,7 +80,7 @@ def forgotten_eval(case):
     return certain(modules=kinds, count=sum(times for _, times, _ in calls), line=next(filter(None, wrong), ""))
 
 
-@rule("forgotten_train", lesson="more-data", needs=("record", "model"), explains=("overfitting",))
+@rule("forgotten_train", lesson="more-data", needs=("record", "model"), explains=SYMPTOMS)
 def forgotten_train(case):
     """The network is trained in the mode for evaluation, as after an evaluation that did not end it."""
     kinds = _sensitive(case)
@@ -94,19 +91,31 @@ def forgotten_train(case):
     return certain(modules=kinds, count=len(wrong), line=next(filter(None, wrong), ""))
 
 
-@rule("ascent", lesson="descent", needs=("record",), explains=(*CERTAIN_EFFECT, "bad_initialisation", "vanishing_gradients"))
+@rule("ascent", lesson="descent", needs=("losses", "record"), explains=(*SYMPTOMS, "bad_initialisation"))
 def ascent(case):
-    """The training climbs: the loss rises in nearly every one of the first steps, though the steps are small."""
-    losses = numpy.asarray(case.losses if case.losses is not None else case.record.series("loss")[1], "float64")
-    losses = losses[numpy.isfinite(losses)][:RISING]
-    ratios = [value for layer in case.record.layers("update_ratio") for value in case.record.series("update_ratio", layer)[1][:5]]
-    if len(losses) < FEW or not ratios:
+    """The training climbs: the loss rises from the first step on, by small steps in one direction."""
+    losses = numpy.asarray(case.losses, "float64")
+    swept = case.record.series("loss")[1]
+    if len(swept) >= FEW and max(swept[:FEW]) < 0 < min(losses[:FEW]):
+        return certain(part=1.0, first=float(losses[0]), last=float(losses[numpy.isfinite(losses)][-1]))
+    risen = numpy.flatnonzero(~(losses < RISEN * losses[0]))
+    ratios = [case.record.series("update_ratio", name)[1][:FEW] for name in case.record.layers("update_ratio")]
+    if not len(risen) or risen[0] < CLIMB or not ratios:
         return None
-    rising = float((numpy.diff(losses) > 0).mean())
-    if rising < MOST or losses[-1] < 1.2 * losses[0] or numpy.median(ratios) > 0.3:
+    way = losses[: risen[0]]
+    smooth = numpy.convolve(way, numpy.ones(FEW) / FEW, "valid")
+    part = float((numpy.diff(smooth) > 0).mean())
+    late = losses[risen[0] :]
+    if smooth.min() < 0.97 * smooth[0] or numpy.nanmin(late) < losses[0] or numpy.median(ratios) > STRIDE:
         return None
-    return likely(part=rising, first=float(losses[0]), last=float(losses[-1]))
+    return likely(part=part, first=float(losses[0]), last=float(losses[numpy.isfinite(losses)][-1]))
 
 
-RISING = 20
-"""The first steps of which nearly all must rise; noise lets half of them rise."""
+RISEN = 1.5
+"""How many times its first value the loss has at the end of the climb that is looked at."""
+
+CLIMB = 8
+"""The least number of steps for that. A rate that is too high gets there in fewer (trial)."""
+
+STRIDE = 0.3
+"""The largest update-to-weight ratio of what can be called small steps; healthy runs reach it (trial)."""

@@ -7,7 +7,7 @@ import numpy
 
 from ...arrays import Generator, using
 from ...autodiff import asarray, no_grad, raw
-from .rule import Unjudged, certain, rule
+from .rule import SYMPTOMS, Unjudged, certain, likely, rule
 
 __all__ = []
 
@@ -60,8 +60,8 @@ def _wanted(case) -> set[str]:
 # --- parameters that do not learn -------------------------------------------------------------------------------------
 
 
-@rule("layer_never_called", lesson="matrices", needs=("model", "step"), explains=("without_gradient",))
-def layer_never_called(case):
+@rule("never_called", lesson="matrices", needs=("model", "step"), explains=("no_gradient",))
+def never_called(case):
     """A layer with parameters takes no part in a step."""
     step = case.step
     used = step.taken([a for application in step.applications for a in application.arguments])
@@ -73,8 +73,8 @@ def layer_never_called(case):
     return certain(layer=idle[0], layers=_layers(f"{name}.w" for name in idle), count=len(idle)) if idle else None
 
 
-@rule("outside_optimizer", lesson="descent", needs=("model", "optimizer"))
-def outside_optimizer(case):
+@rule("outside_optimiser", lesson="descent", needs=("model", "optimizer"), explains=SYMPTOMS)
+def outside_optimiser(case):
     """Parameters that are to be learnt are not the optimiser's."""
     inside = _optimised(case)
     if not inside:
@@ -85,13 +85,23 @@ def outside_optimizer(case):
     return certain(layers=_layers(names), count=len(names), total=total) if names else None
 
 
-@rule("detached", lesson="chain-rule", needs=("model", "step"), explains=("without_gradient",))
+@rule("frozen", lesson="descent", needs=("model",), explains=SYMPTOMS)
+def frozen(case):
+    """Most parameters are kept from learning, in a network that does not do what it should."""
+    every = list(case.model.named_parameters())
+    fixed = [name for name, parameter in every if not parameter.requires_grad]
+    if 2 * len(fixed) < len(every) or not case.poor:
+        return None
+    return likely(layers=_layers(fixed), count=len(fixed), total=len(every))
+
+
+@rule("detached", lesson="chain-rule", needs=("model", "step"), explains=("no_gradient", *SYMPTOMS))
 def detached(case):
     """What a layer gave was cut from the graph, so that no gradient comes back to it."""
     return _without(case, "cut")
 
 
-@rule("no_derivative", lesson="activations", needs=("model", "step"), explains=("without_gradient", "detached"))
+@rule("no_derivative", lesson="activations", needs=("model", "step"), explains=("no_gradient", "detached", *SYMPTOMS))
 def no_derivative(case):
     """An operation without a derivative stands between layers and the loss."""
     return _without(case, "blocked")
@@ -111,8 +121,8 @@ def _without(case, how):
     return None
 
 
-@rule("without_gradient", lesson="chain-rule", needs=("model", "step"))
-def without_gradient(case):
+@rule("no_gradient", lesson="chain-rule", needs=("model", "step"), explains=SYMPTOMS)
+def no_gradient(case):
     """Parameters that the optimiser is to change get no gradient."""
     wanted = _wanted(case)
     names = [name for name, g in case.step.gradients.items() if g is None and name in wanted]
@@ -122,8 +132,8 @@ def without_gradient(case):
 # --- between the network and the loss ---------------------------------------------------------------------------------
 
 
-@rule("softmax_before_loss", lesson="sigmoid-ce", needs=("step",), explains=("first_loss",))
-def softmax_before_loss(case):
+@rule("softmax_twice", lesson="sigmoid-ce", needs=("step",), explains=SYMPTOMS)
+def softmax_twice(case):
     """The loss applies a softmax, or a sigmoid, to what is a probability already."""
     for name, given, _ in case.step.losses:
         source = _origin(case.step, raw(given))
@@ -133,7 +143,7 @@ def softmax_before_loss(case):
     return None
 
 
-@rule("no_softmax", lesson="sigmoid-ce", needs=("step",), explains=("first_loss",))
+@rule("no_softmax", lesson="sigmoid-ce", needs=("step",), explains=SYMPTOMS)
 def no_softmax(case):
     """A loss of log probabilities gets what no log softmax was applied to."""
     for name, given, _ in case.step.losses:
@@ -142,8 +152,8 @@ def no_softmax(case):
     return None
 
 
-@rule("softmax_wrong_axis", lesson="sigmoid-ce", needs=("step",))
-def softmax_wrong_axis(case):
+@rule("softmax_axis", lesson="sigmoid-ce", needs=("step",), explains=SYMPTOMS)
+def softmax_axis(case):
     """A softmax over the examples of a batch instead of the classes."""
     rows = len(case.step.inputs)
     for application in case.step.applications:
@@ -155,8 +165,8 @@ def softmax_wrong_axis(case):
     return None
 
 
-@rule("shapes_broadcast", lesson="matrices", needs=("step",))
-def shapes_broadcast(case):
+@rule("broadcast", lesson="matrices", needs=("step",), explains=SYMPTOMS)
+def broadcast(case):
     """Outputs (n, 1) and targets (n,) are broadcast to (n, n): every output is compared with every target."""
     targets, rows = raw(case.step.targets), len(case.step.inputs)
     for application in case.step.applications:
@@ -174,7 +184,7 @@ def _same(a, b) -> bool:
 # --- between the layers -----------------------------------------------------------------------------------------------
 
 
-@rule("no_nonlinearity", lesson="activations", needs=("model", "step"))
+@rule("no_nonlinearity", lesson="activations", needs=("model", "step"), explains=SYMPTOMS)
 def no_nonlinearity(case):
     """Two layers follow one another with nothing between them that bends: together they are one layer."""
     step = case.step
@@ -234,8 +244,8 @@ def _inputs(application) -> int:
     return weight.shape[0] if application.name == "convolution_image" else weight.shape[1]
 
 
-@rule("symmetric_initialisation", lesson="vanishing", needs=("model", "step"))
-def symmetric_initialisation(case):
+@rule("symmetric", lesson="vanishing", needs=("model", "step"), explains=(*SYMPTOMS, "bad_initialisation"))
+def symmetric(case):
     """The units of a hidden layer have the same weights, and so the same gradients for ever."""
     layers = [a for a in case.step.applications if a.name in WEIGHTED and id(a.arguments[1]) in case.step.parameters]
     last = layers[-1:]
@@ -251,8 +261,8 @@ def symmetric_initialisation(case):
 # --- training and evaluation ------------------------------------------------------------------------------------------
 
 
-@rule("dropout_in_evaluation", lesson="more-data", needs=("model", "batch"))
-def dropout_in_evaluation(case):
+@rule("random_evaluation", lesson="more-data", needs=("model", "batch"), explains=("overfitting",))
+def random_evaluation(case):
     """In evaluation mode the same inputs give different outputs: dropout, or other noise, stays on."""
     outputs = _evaluated(case, [case.batch[0]] * 2)
     if outputs is None:
@@ -262,8 +272,8 @@ def dropout_in_evaluation(case):
     return certain(difference=difference, size=size) if difference > 1e-3 * size else None
 
 
-@rule("future_seen", lesson="attention", needs=("model", "batch"))
-def future_seen(case):
+@rule("future", lesson="attention", needs=("model", "batch"), explains=("overfitting",))
+def future(case):
     """A model that predicts the next symbol of a text has a look at the symbols after it."""
     if case.task != "text":
         return None

@@ -2,7 +2,7 @@
 
 import numpy
 
-from .rule import certain, likely, rule
+from .rule import SYMPTOMS, certain, likely, rule
 
 __all__ = []
 
@@ -69,16 +69,9 @@ def _name(data, column: int) -> str:
 
 # --- scale ------------------------------------------------------------------------------------------------------------
 
-CONSEQUENCES = (
-    "rate_too_high", "momentum_too_large", "dead_relu", "saturated", "vanishing_gradients",
-    "exploding_gradients", "first_loss", "bad_initialisation", "rate_too_low", "zigzag",
-    "stopped_early", "overfitting",
-)  # fmt: skip
-"""What inputs of a wrong size lead to."""
 
-
-@rule("constant_columns", lesson="scaling", needs=("train",), explains=("unscaled", "mixed_units", *CONSEQUENCES))
-def constant_columns(case):
+@rule("useless_column", lesson="scaling", needs=("train",), explains=("unscaled", "mixed_units", "bad_initialisation", *SYMPTOMS))
+def useless_column(case):
     """A column that is the same in every row, and large."""
     if not _measured(case.train) or len(case.train.inputs) < 2:
         return None
@@ -110,7 +103,7 @@ def duplicate_columns(case):
     return None
 
 
-@rule("mixed_units", lesson="scaling", needs=("train",), explains=("unscaled", *CONSEQUENCES))
+@rule("mixed_units", lesson="scaling", needs=("train",), explains=("unscaled", "bad_initialisation", *SYMPTOMS))
 def mixed_units(case):
     """Columns of very different sizes: the largest ones decide alone."""
     if not _measured(case.train) or numpy.ndim(case.train.inputs) != 2:
@@ -128,7 +121,7 @@ def mixed_units(case):
     return certain(column=_name(case.train, column), largest=largest, typical=typical, ratio=largest / typical)
 
 
-@rule("unscaled", lesson="scaling", needs=("train",), explains=CONSEQUENCES)
+@rule("unscaled", lesson="scaling", needs=("train",), explains=("bad_initialisation", *SYMPTOMS))
 def unscaled(case):
     """The inputs are far larger, or far smaller, than 1."""
     if not _measured(case.train):
@@ -138,7 +131,7 @@ def unscaled(case):
     return certain(size=size) if size > LARGE or 0 < size < SMALL else None
 
 
-@rule("unscaled_targets", lesson="scaling", needs=("train",), explains=CONSEQUENCES)
+@rule("unscaled_targets", lesson="scaling", needs=("train",), explains=SYMPTOMS)
 def unscaled_targets(case):
     """The targets of a regression are far larger than what a network gives at first."""
     if case.task != "regression":
@@ -155,8 +148,8 @@ def _unlearnt(case) -> bool:
     return case.end is not None and case.constant is not None and case.end > 0.9 * case.constant
 
 
-@rule("validation_scaled_otherwise", lesson="scaling", needs=("train", "validation"), explains=("overfitting",))
-def validation_scaled_otherwise(case):
+@rule("validation_scale", lesson="scaling", needs=("train", "validation"), explains=("overfitting",))
+def validation_scale(case):
     """The validation data is scaled otherwise than the training data."""
     if not _measured(case.train) or min(len(case.train.inputs), len(case.validation.inputs)) < LEAST // 2:
         return None
@@ -179,8 +172,8 @@ def validation_scaled_otherwise(case):
 # --- what the targets say ---------------------------------------------------------------------------------------------
 
 
-@rule("leaking_labels", lesson="overfitting", needs=("train",), explains=("overfitting",))
-def leaking_labels(case):
+@rule("leaking", lesson="overfitting", needs=("train",), explains=("overfitting",))
+def leaking(case):
     """A column of the inputs is the target, in another form."""
     if case.task in ("text", "sequence"):
         inputs, targets = numpy.asarray(case.train.inputs), numpy.asarray(case.train.targets)
@@ -211,7 +204,7 @@ def leaking_labels(case):
     return None
 
 
-@rule("labels_differ", lesson="overfitting", needs=("train", "validation"), explains=("overfitting", "shuffled_labels"))
+@rule("labels_differ", lesson="overfitting", needs=("train", "validation"), explains=("wrong_labels", *SYMPTOMS))
 def labels_differ(case):
     """The same things have other labels in the validation data than in the training data."""
     n = _comparable(case)
@@ -227,8 +220,8 @@ def labels_differ(case):
     return certain(across=across, within=min(both))
 
 
-@rule("shuffled_labels", lesson="overfitting", needs=("train", "validation"), explains=("overfitting"))
-def shuffled_labels(case):
+@rule("wrong_labels", lesson="overfitting", needs=("train", "validation"), explains=SYMPTOMS)
+def wrong_labels(case):
     """Labels of the training data are not those of its rows: examples alike have other labels."""
     here, there = _agreement(case.train, case), _agreement(case.validation, case)
     if here is None or there is None:
@@ -291,7 +284,7 @@ def _moments(sequences):
     return numpy.concatenate([sequences.mean(axis=1), products.reshape(len(sequences), -1)], axis=1)
 
 
-@rule("imbalance", lesson="loss", needs=("train",), explains=("overfitting",))
+@rule("imbalance", lesson="loss", needs=("train",), explains=SYMPTOMS)
 def imbalance(case):
     """Some classes are so rare that the network does not answer with them."""
     if case.task != "classification" or case.shares is None or len(case.train.inputs) < LEAST:
@@ -332,8 +325,8 @@ def _recall(case):
 # --- how it is divided ------------------------------------------------------------------------------------------------
 
 
-@rule("split_overlap", lesson="overfitting", needs=("train", "validation"))
-def split_overlap(case):
+@rule("both_sides", lesson="overfitting", needs=("train", "validation"))
+def both_sides(case):
     """Rows of the validation data are in the training data."""
     if case.task == "text":
         return _shared_text(case)
@@ -367,7 +360,7 @@ def _shared_text(case):
     return certain(count=shared, part=part) if part > SHARED else None
 
 
-@rule("sorted_batches", lesson="mini-batches", needs=("train",), explains=("overfitting", "zigzag"))
+@rule("sorted_batches", lesson="mini-batches", needs=("train",), explains=SYMPTOMS)
 def sorted_batches(case):
     """The batches are in the order of the targets: each shows a part of what is to be learnt."""
     if case.task not in ("classification", "regression"):

@@ -15,7 +15,13 @@ from typing import Any, NamedTuple
 from ..case import Case
 from ..finding import Finding
 
-__all__ = ["RULES", "Rule", "Seen", "Unjudged", "certain", "likely", "rule"]
+__all__ = ["RULES", "SYMPTOMS", "Rule", "Seen", "Unjudged", "certain", "likely", "rule"]
+
+SYMPTOMS = (
+    "rate_too_high", "rate_too_low", "stopped_early", "overfitting", "zigzag", "first_loss", "dead_relu", "saturated",
+    "vanishing_gradients", "exploding_gradients", "recurrent_reach", "attention_collapsed",
+)  # fmt: skip
+"""Findings about how a training went. Faults of the program, of the data and of the settings look like these."""
 
 
 class Unjudged(Exception):

@@ -4,7 +4,7 @@ import math
 
 import numpy
 
-from .rule import Unjudged, certain, likely, rule
+from .rule import SYMPTOMS, Unjudged, certain, likely, rule
 
 __all__ = []
 
@@ -64,7 +64,7 @@ def _matrices(case) -> dict[str, int]:
     return found
 
 
-@rule("bad_initialisation", lesson="vanishing", needs=("record", "model"), explains=OF_START)
+@rule("bad_initialisation", lesson="vanishing", needs=("record", "model"), explains=SYMPTOMS)
 def bad_initialisation(case):
     """The weights began far too large, or far too small, for their numbers of inputs."""
     sizes = {}
@@ -104,7 +104,7 @@ def exploding_gradients(case):
 @rule("saturated", lesson="vanishing", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
 def saturated(case):
     """A bounded activation is at its bounds, where its derivative is nearly 0."""
-    if case.bad is not True:
+    if case.stuck is not True:
         return None
     layers = {name: _late(case.record, "saturated_share", name) for name in case.record.layers("saturated_share")}
     worst = max(layers, key=lambda name: layers[name], default=None)
@@ -128,7 +128,7 @@ def dead_relu(case):
 @rule("vanishing_gradients", lesson="vanishing", needs=("record", "model"), explains=("rate_too_low", "stopped_early"))
 def vanishing_gradients(case):
     """The gradient of the first layer is a thousandth of the last one's, and less."""
-    if case.bad is not True:
+    if case.stuck is not True:
         return None
     names = [name for name in _matrices(case) if case.record.series("gradient_norm", name)[1]]
     if len(names) < 3:
@@ -142,7 +142,7 @@ def vanishing_gradients(case):
 @rule("recurrent_reach", lesson="memory", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
 def recurrent_reach(case):
     """The gradient of a recurrent layer does not reach back to the beginning of the sequence."""
-    if case.bad is not True:
+    if case.stuck is not True:
         return None
     for layer in sorted({name for name in case.record.layers("gradient_by_time[0]")}):
         steps = case.record.series("gradient_by_time[0]", layer)[0]

@@ -4,7 +4,7 @@ import math
 
 import numpy
 
-from .rule import Unjudged, certain, likely, rule
+from .rule import SYMPTOMS, Unjudged, certain, likely, rule
 
 __all__ = []
 
@@ -37,7 +37,12 @@ every rate, those of 3 lose)."""
 
 
 def _rate(case) -> float:
-    return float(case.optimizers[0].param_groups[0]["lr"])
+    """The highest learning rate of the run, of the first group of parameters; NaN where it is not known."""
+    known = case.record.series("lr")[1] if case.record else []
+    if case.optimizers:
+        group = case.optimizers[0].param_groups[0]
+        known = [*known, float(group.get("initial_lr", group["lr"]))]
+    return max(known, default=math.nan)
 
 
 def _option(case, *names, default=0.0) -> float:
@@ -64,7 +69,7 @@ def _ratios(case, first=None, last=None) -> list[float]:
     return found
 
 
-@rule("clipped_too_much", lesson="descent", needs=("record", "optimizer"), explains=("rate_too_low", "stopped_early"))
+@rule("clipped_too_much", lesson="descent", needs=("record", "optimizer"), explains=SYMPTOMS)
 def clipped_too_much(case):
     """Every gradient is clipped to a small norm, so that the network hardly moves."""
     steps, norms = case.record.series("gradient_norm")
@@ -79,7 +84,7 @@ def clipped_too_much(case):
     return certain(norm=typical, steps=len(norms), ratio=float(numpy.median(ratios)))
 
 
-@rule("momentum_too_large", lesson="minima", needs=("optimizer",), explains=("rate_too_high", "zigzag", "dead_relu", "exploding_gradients", "saturated"))
+@rule("momentum_too_large", lesson="minima", needs=("optimizer",), explains=SYMPTOMS)
 def momentum_too_large(case):
     """Old gradients never fade, and carry the weights away."""
     momentum = _option(case, "momentum", "betas")
@@ -88,7 +93,7 @@ def momentum_too_large(case):
     return certain(momentum=momentum, steps=1 / (1 - momentum) if momentum < 1 else math.inf)
 
 
-@rule("weight_decay_too_large", lesson="restraint", needs=("optimizer",), explains=("vanishing_gradients", "rate_too_low", "dead_relu", "rate_too_high", "stopped_early"))
+@rule("weight_decay_too_large", lesson="restraint", needs=("optimizer",), explains=SYMPTOMS)
 def weight_decay_too_large(case):
     """The decay of the weights is stronger than what they learn."""
     decay = _option(case, "weight_decay")
@@ -98,7 +103,7 @@ def weight_decay_too_large(case):
     momentum = _option(case, "momentum")
     adaptive = not decoupled and not any("momentum" in g for o in case.optimizers for g in o.param_groups)
     factor = _rate(case) * decay / max(1 - momentum, 1e-3)
-    steps = math.log(2) / factor if factor < 1 else 1.0
+    steps = math.log(2) / factor if 0 < factor < 1 else 1.0
     shrunk = _shrunk(case)
     if (adaptive and decay < 0.1) or (not adaptive and steps > FORGOTTEN) or case.bad is False:
         return None
@@ -117,7 +122,7 @@ def _shrunk(case):
     return float(numpy.median(parts)) if parts else None
 
 
-@rule("dropout_too_large", lesson="more-data", needs=("model",), explains=("rate_too_low", "stopped_early"))
+@rule("dropout_too_large", lesson="more-data", needs=("model",), explains=SYMPTOMS)
 def dropout_too_large(case):
     """Dropout leaves too few units to learn with."""
     rates = {name: m.p for name, m in case.model.named_modules() if "Dropout" in type(m).__name__ and hasattr(m, "p")}
@@ -127,7 +132,7 @@ def dropout_too_large(case):
     return certain(layer=layer, p=p, left=1 - p) if p >= DROPPED else None
 
 
-@rule("batch_too_small_for_batch_norm", lesson="scaling", needs=("model", "batch_size"), explains=("overfitting", "zigzag", "rate_too_high"))
+@rule("batch_too_small_for_batch_norm", lesson="scaling", needs=("model", "batch_size"), explains=SYMPTOMS)
 def batch_too_small_for_batch_norm(case):
     """Batch normalisation with so few examples that their mean and variance say nothing."""
     norms = [name for name, module in case.model.named_modules() if type(module).__name__ == "BatchNorm1d"]
@@ -136,7 +141,7 @@ def batch_too_small_for_batch_norm(case):
     return certain(layer=norms[0], size=case.batch_size)
 
 
-@rule("rate_too_high", lesson="descent", explains=("dead_relu", "saturated", "exploding_gradients", "zigzag", "vanishing_gradients", "attention_collapsed"))
+@rule("rate_too_high", lesson="descent", explains=("dead_relu", "saturated", "exploding_gradients", "zigzag", "vanishing_gradients", "attention_collapsed", "overfitting", "first_loss"))
 def rate_too_high(case):
     """Each update replaces what the others learnt, and the loss does not fall."""
     if case.bad is None:
@@ -151,11 +156,11 @@ def rate_too_high(case):
     jumped = case.jump
     if ratio < LARGE_UPDATE and not (jumped > 3 and ratio > LARGE_UPDATE / 5):
         return None
-    rate = _rate(case) if case.optimizers else float("nan")
+    rate = _rate(case)
     return certain(ratio=ratio, rate=rate, jump=jumped) if jumped > 1.5 else likely(ratio=ratio, rate=rate, jump=jumped)
 
 
-@rule("rate_too_low", lesson="descent", needs=("record",), explains=("stopped_early"))
+@rule("rate_too_low", lesson="descent", needs=("record",), explains=("stopped_early",))
 def rate_too_low(case):
     """The weights hardly move, and the loss falls evenly, without an end in sight."""
     if not case.finite or case.slow is not True:
@@ -166,7 +171,7 @@ def rate_too_low(case):
     ratio = float(numpy.median(ratios))
     if ratio > SMALL_UPDATE or ratio == 0:
         return None
-    return certain(ratio=ratio, rate=_rate(case) if case.optimizers else float("nan"), first=float(case.curve[0]), last=case.end)
+    return certain(ratio=ratio, rate=_rate(case), first=float(case.curve[0]), last=case.end)
 
 
 @rule("stopped_early", lesson="restraint", needs=("curve",))

@@ -95,7 +95,7 @@ def shuffled_labels(training: Training) -> None:
     _change_training(training, lambda data: replace(data, targets=data.targets[order(data)]))
 
 
-@fault("data", accepts="wrong_labels", subjects="mlp resnet")
+@fault("data", accepts="wrong_labels labels_differ", subjects="mlp resnet")
 def labels_off_by_one(training: Training) -> None:
     """The classes of the training data are counted from 1, those of the validation data from 0."""
     _change_training(training, lambda data: replace(data, targets=(data.targets + 1) % len(data.classes)))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from statistics import mean, stdev
 
+from ...glass.doctor import CAUSE_UNKNOWN
 from .training import Result
 
 __all__ = ["DEVIATIONS", "HEALTHY_SEEDS", "MARKS", "SEEDS", "harmed", "mark"]
@@ -53,9 +54,6 @@ def mark(harm: bool, findings: Sequence[str], accepts: Sequence[str]) -> str:
     if harm:
         if not findings:
             return "missed"
-        return "named" if findings[0] in accepts else "unknown" if findings[0] == UNKNOWN else "wrong"
+        return "named" if findings[0] in accepts else "unknown" if findings[0] in CAUSE_UNKNOWN else "wrong"
     return "alarm" if findings and findings[0] not in accepts else "harmless"
 
-
-UNKNOWN = "unknown"
-"""The name of the finding that says: something is wrong, and the cause is not known."""
