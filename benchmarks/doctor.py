@@ -14,8 +14,8 @@ import argparse
 from pathlib import Path
 
 from ichikara.recipes.clinic import FAULTS, SUBJECTS
-from ichikara.recipes.clinic.matrix import all_cells, finish, judge, read
-from ichikara.recipes.clinic.page import page
+from ichikara.recipes.clinic.matrix import all_cells, finish, read
+from ichikara.recipes.clinic.page import judged, page
 
 PAGE = Path(__file__).parent.parent / "docs" / "doctor.md"
 
@@ -45,25 +45,21 @@ def main() -> None:
     def report(row: dict) -> None:
         nonlocal done
         done += 1
-        said = row.get("error") or ", ".join(row["findings"]) or "nothing found"
-        losses = " ".join("NaN" if row.get(k) is None else f"{row[k]:.4g}" for k in ("validation", "test"))
-        name = row["fault"] or "healthy"
-        print(
-            f"{done:4}  {name:28} {row['subject']:24} {row['seed']}  {losses:16} {row['seconds']:5.1f} s  {said}",
-            flush=True,
-        )
+        name, where = row["fault"] or "healthy", f"{row['subject']} {row['seed']}"
+        if "error" in row:
+            print(f"{done:4}  {name:28} {where:40} {row['error']}", flush=True)
+            return
+        losses = " ".join("NaN" if row[of] is None else f"{row[of]:.4g}" for of in ("validation", "test"))
+        said = ", ".join(row["findings"]) or "nothing found"
+        print(f"{done:4}  {name:28} {where:40} {losses:16} {row['seconds']:5.1f} s  {said}", flush=True)
 
-    rows = finish(cells, options.file, options.processes, report)
-    sick = [row for row in rows if row["fault"]]
+    finish(cells, options.file, options.processes, report)
+    rows = read(options.file)
     if options.faults or options.subjects or options.seeds:
-        known = read(options.file)
-        for row in sick:
-            without = [one for cell, one in known.items() if not cell.fault and cell.subject == row["subject"]]
-            print(
-                f"{judge(row, without):9} {row['fault']} {row['subject']} {row['seed']}: {', '.join(row.get('findings', ()))}"
-            )
+        for cell, mark in judged({cell: row for cell, row in rows.items() if not cell.fault or cell in cells}).items():
+            print(f"{mark:9} {' '.join(map(str, cell))}: {', '.join(rows[cell]['findings'])}")
         return
-    text = page(read(options.file))
+    text = page(rows)
     PAGE.write_text(text, encoding="utf-8")
     print(text)
 

@@ -7,7 +7,7 @@ from .fault import after, fault, options
 from .training import Training
 
 
-@fault("training", accepts="rate_too_high diverged")
+@fault("training", accepts="rate_too_high")
 def rate_times_100(training: Training) -> None:
     """The learning rate is a hundred times too high."""
     options(training, "optimizer")["lr"] *= 100
@@ -38,7 +38,7 @@ def weight_decay_too_large(training: Training) -> None:
     given["weight_decay"] = 20.0 if kind == "AdamW" else 1.0
 
 
-@fault("training", accepts="dropout_too_large underfitting", subjects="mlp resnet gpt")
+@fault("training", accepts="dropout_too_large", subjects="mlp resnet gpt")
 def dropout_95(training: Training) -> None:
     """Dropout leaves one of twenty neurons."""
     options(training, "model")["dropout"] = 0.95
@@ -115,7 +115,7 @@ def initial_weights_too_small(training: Training) -> None:
     _multiply_weights(training, 0.01)
 
 
-@fault("training", accepts="symmetric")
+@fault("training", accepts="symmetric_initialisation")
 def initial_weights_equal(training: Training) -> None:
     """All weights begin with the same number."""
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from statistics import mean, stdev
+from typing import NamedTuple
 
-from ...glass.doctor import CAUSE_UNKNOWN
 from .training import Result
 
-__all__ = ["DEVIATIONS", "HEALTHY_SEEDS", "MARKS", "SEEDS", "harmed", "mark"]
+__all__ = ["DEVIATIONS", "HEALTHY_SEEDS", "MARKS", "SEEDS", "UNCAUSED", "Bounds", "bounds", "harmed", "mark"]
 
 HEALTHY_SEEDS = range(5)
 """The seeds of the healthy trainings that a sick one is compared with."""
@@ -16,6 +16,9 @@ SEEDS = range(3)
 
 DEVIATIONS = 3.0
 """How many of the healthy seeds' standard deviations a loss must be worse than their mean."""
+
+UNCAUSED = ("unknown", "diverged", "not_falling")
+"""The names of findings that say: something is wrong, and the cause is not known."""
 
 MARKS = {
     "named": "harm, and the first finding shown is the cause",
@@ -28,25 +31,32 @@ MARKS = {
 """What a diagnosis is worth, by its name."""
 
 
-def harmed(result: Result, healthy: Sequence[Result]) -> bool:
+class Bounds(NamedTuple):
+    """The losses above which a training is harmed: the healthy mean and three deviations. Arguments: of the loss on
+    the ``validation`` data; on ``test`` data; of their ``difference``, test minus validation."""
+
+    validation: float
+    test: float
+    difference: float
+
+
+def bounds(healthy: Sequence[Result]) -> Bounds:
+    """The bounds that follow from the healthy trainings of a subject."""
+    losses = zip(*[(one.validation, one.test, one.test - one.validation) for one in healthy], strict=True)
+    return Bounds(*(mean(loss) + DEVIATIONS * stdev(loss) for loss in losses))
+
+
+def harmed(result: Result, bounds: Bounds) -> bool:
     """Whether a training came out worse than healthy ones.
 
     It did if a loss is not finite; if the loss on the validation data, or that of the same network on untouched data,
-    is worse than the healthy mean by three standard deviations; or if the validation loss is too good by as much
-    compared with that on untouched data, as when validation rows were trained on.
+    is above its bound; or if the validation loss is too good in comparison with the test loss, as when validation rows
+    were trained on.
     """
     if not result.finite:
         return True
-    losses = [
-        (lambda r: r.validation),
-        (lambda r: r.test),
-        (lambda r: r.test - r.validation),
-    ]
-    return any(loss(result) > _bound([loss(one) for one in healthy]) for loss in losses)
-
-
-def _bound(losses: Sequence[float]) -> float:
-    return mean(losses) + DEVIATIONS * stdev(losses)
+    losses = result.validation, result.test, result.test - result.validation
+    return any(loss > bound for loss, bound in zip(losses, bounds, strict=True))
 
 
 def mark(harm: bool, findings: Sequence[str], accepts: Sequence[str]) -> str:
@@ -54,6 +64,5 @@ def mark(harm: bool, findings: Sequence[str], accepts: Sequence[str]) -> str:
     if harm:
         if not findings:
             return "missed"
-        return "named" if findings[0] in accepts else "unknown" if findings[0] in CAUSE_UNKNOWN else "wrong"
+        return "named" if findings[0] in accepts else "unknown" if findings[0] in UNCAUSED else "wrong"
     return "alarm" if findings and findings[0] not in accepts else "harmless"
-

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ...errors import choose
 from ..schema import Recipe
 from .variants import TEXT, variants
 
@@ -37,7 +38,7 @@ SUBJECTS: dict[str, dict[str, Any]] = {
         "data": {"name": "text", "path": str(TEXT), "validation": 0.2},
         "model": {"name": "gpt", "width": 32, "layers": 2, "heads": 4},
         "optimizer": {"name": "AdamW", "lr": 0.005},
-        "training": {"epochs": 6, "batch_size": 16, "context": 32, "batches": 60, "clip_grad_norm": 1.0},
+        "training": {"epochs": 6, "batch_size": 16, "context": 24, "batches": 50, "clip_grad_norm": 1.0},
     },
 }
 """The recipes of the subjects: each trains in seconds on one core, without a download."""
@@ -48,5 +49,6 @@ VARIANTS: dict[str, dict[str, Any]] = variants()
 
 
 def healthy(name: str, seed: int = 0) -> Recipe:
-    """The recipe of a subject or of a variant."""
-    return Recipe.model_validate({**SUBJECTS.get(name, VARIANTS.get(name, {})), "seed": seed})
+    """The recipe of a subject or of a variant. Raises UserError for an unknown name, with the nearest."""
+    table = choose("training", name, SUBJECTS | VARIANTS)
+    return Recipe.model_validate({**table, "seed": seed})

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from multiprocessing import get_context
@@ -14,11 +14,11 @@ from ... import glass
 from ...glass.doctor import diagnose
 from .examination import sick
 from .fault import FAULTS
-from .harm import HEALTHY_SEEDS, SEEDS, harmed, mark
+from .harm import HEALTHY_SEEDS, SEEDS, Bounds, bounds, harmed, mark
 from .healthy import SUBJECTS, VARIANTS, healthy
 from .training import Result
 
-__all__ = ["Cell", "all_cells", "compute", "finish", "judge", "read"]
+__all__ = ["Cell", "all_cells", "bounds_of", "compute", "finish", "judge", "read"]
 
 
 class Cell(NamedTuple):
@@ -40,16 +40,16 @@ def all_cells() -> list[Cell]:
 
 
 def compute(cell: Cell) -> dict[str, Any]:
-    """Train and examine a cell: the losses, the findings that are shown, and the seconds that it took."""
-    began = time.perf_counter()
+    """Train and examine a cell: the losses, the findings that are shown, and the seconds of one core that both took.
+
+    Errors: TimeoutError for a training that takes too long.
+    """
+    began = time.process_time()
     fault = FAULTS[cell.fault] if cell.fault else None
     training = sick(fault, healthy(cell.subject, cell.seed))
     row: dict[str, Any] = {**cell._asdict(), "digest": digest(cell)}
-    try:
-        result = training.fit()
-    except TimeoutError as error:
-        return {**row, "error": str(error), "seconds": round(time.perf_counter() - began, 2)}
-    trained = time.perf_counter()
+    result = training.fit()
+    trained = time.process_time()
     diagnosis = diagnose(training.case())
     return {
         **row,
@@ -58,7 +58,7 @@ def compute(cell: Cell) -> dict[str, Any]:
         "findings": [finding.name for finding in diagnosis.findings],
         "certain": [finding.name for finding in diagnosis.findings if finding.certainty == "certain"],
         "seconds": round(trained - began, 2),
-        "examined": round(time.perf_counter() - trained, 2),
+        "examined": round(time.process_time() - trained, 2),
     }
 
 
@@ -75,13 +75,18 @@ def finish(
         open(file, "a", encoding="utf-8") as lines,
         ProcessPoolExecutor(processes, mp_context=context, initializer=_alone) as pool,
     ):
-        for done in as_completed([pool.submit(compute, cell) for cell in left]):
-            row = done.result()
+        futures = {pool.submit(compute, cell): number for number, cell in enumerate(left)}
+        for done in as_completed(futures):
+            try:
+                row = done.result()
+            except Exception as error:  # of one cell; the others go on, and this one is tried again the next time
+                report({**left[futures[done]]._asdict(), "error": f"{type(error).__name__}: {error}", "seconds": 0})
+                continue
             lines.write(json.dumps(row) + "\n")
             lines.flush()
             rows[_cell(row)] = row
             report(row)
-    return [rows[cell] for cell in cells]
+    return [rows[cell] for cell in cells if cell in rows]
 
 
 def read(file: Path) -> dict[Cell, dict[str, Any]]:
@@ -90,12 +95,19 @@ def read(file: Path) -> dict[Cell, dict[str, Any]]:
     return {_cell(row): row for row in rows if _known(_cell(row)) and row["digest"] == digest(_cell(row))}
 
 
-def judge(row: dict[str, Any], healthy: Sequence[dict[str, Any]]) -> str:
-    """The mark of a fault's row, from the rows of the same subject without a fault."""
-    if "error" in row:
-        return "missed"
-    harm = harmed(_result(row), [_result(one) for one in healthy])
-    return mark(harm, row["findings"], FAULTS[row["fault"]].accepts)
+def judge(row: Mapping[str, Any], of_subject: Bounds) -> str:
+    """The mark of a fault's row, by the bounds of its subject."""
+    return mark(harmed(_result(row), of_subject), row["findings"], FAULTS[row["fault"]].accepts)
+
+
+def bounds_of(rows: Mapping[Cell, Mapping[str, Any]]) -> dict[str, Bounds]:
+    """The bounds of each subject whose healthy trainings are all there."""
+    found = {}
+    for subject in SUBJECTS:
+        healthy = [rows[cell] for seed in HEALTHY_SEEDS if (cell := Cell("", subject, seed)) in rows]
+        if len(healthy) == len(HEALTHY_SEEDS):
+            found[subject] = bounds([_result(row) for row in healthy])
+    return found
 
 
 def digest(cell: Cell) -> str:
@@ -120,12 +132,12 @@ def _known(cell: Cell) -> bool:
     return (not cell.fault or cell.fault in FAULTS) and (cell.subject in SUBJECTS or cell.subject in VARIANTS)
 
 
-def _result(row: dict[str, Any]) -> Result:
+def _result(row: Mapping[str, Any]) -> Result:
     return Result(row["validation"], row["test"]) if row["validation"] is not None else Result()
 
 
 def _alone() -> None:
     """One thread for each process."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     threadpool_limits(1)

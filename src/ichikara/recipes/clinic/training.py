@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +13,7 @@ from ...arrays import Generator, using
 from ...autodiff import Tensor, asarray, no_grad
 from ...data import DataLoader, Dataset, TextLoader, split
 from ...glass.case import Case
+from ...glass.watch import watch
 from ...optim import clip_grad_norm_
 from ..build import build_loader, build_objective, build_optimizer, build_scaler, build_schedule, load_parts
 from ..models import build_model, example_shape
@@ -43,12 +44,12 @@ class Result:
 class Training:
     """A training in its parts, in the order in which `fit` calls them.
 
-    Arguments: ``recipe``, whose options a fault may change before the training begins; ``watching``, a function of the
-    training that gives a context manager, in which the steps are computed.
+    Arguments: ``recipe``, whose options a fault may change before the training begins; ``watched``, whether it leaves a
+    record; ``seconds``, of the processor, after which the training is given up.
     """
 
     recipe: Recipe
-    watching: Callable[["Training"], Any] | None = None
+    watched: bool = True
     train: Any = None
     validation: Any = None
     test: Any = None
@@ -189,7 +190,7 @@ class Training:
         with numpy.errstate(all="ignore"), using(self.draws("dropout")):
             self.prepare()
             healthy = Training(self.recipe, model=self.model, loss=self.objective)  # whose evaluation no fault touches
-            with self.watching(self) if self.watching else nullcontext() as self.record:
+            with watch(self.model, self.optimizer) if self.watched else nullcontext() as self.record:
                 while len(self.history) < self.recipe.training.epochs and not self.diverged:
                     self.epoch()
             if not self.diverged:
@@ -213,6 +214,7 @@ class Training:
             settings={
                 "epochs": training.epochs,
                 "shuffle": training.shuffle,
+                "context": training.context,
                 "clip": training.clip_grad_norm is not None,
             },
             diverged=self.diverged,
@@ -234,6 +236,5 @@ class Training:
         return iter(DataLoader(data, self.at_a_time))
 
     def _step_schedule(self, every: str) -> None:
-        if self.schedule is None or self.recipe.schedule.every != every:
-            return
-        self.schedule.step()
+        if self.recipe.schedule is not None and self.recipe.schedule.every == every:
+            self.schedule.step()

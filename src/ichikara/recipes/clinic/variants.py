@@ -23,9 +23,9 @@ OPTIMIZERS: dict[str, Table] = {
     "sgd": {"name": "SGD", "lr": 0.1},
     "momentum": {"name": "SGD", "lr": 0.03, "momentum": 0.9},
     "nesterov": {"name": "SGD", "lr": 0.03, "momentum": 0.9, "nesterov": True},
-    "adam": {"name": "Adam", "lr": 0.002},
+    "adam": {"name": "Adam", "lr": 0.003},
     "adamw": {"name": "AdamW", "lr": 0.003, "weight_decay": 0.05},
-    "rmsprop": {"name": "RMSprop", "lr": 0.001},
+    "rmsprop": {"name": "RMSprop", "lr": 0.002},
     "adagrad": {"name": "Adagrad", "lr": 0.03},
 }
 
@@ -60,7 +60,7 @@ def _digits() -> Iterator[tuple[str, Table]]:
             activation, scale, batch, dropout = next(others)
             model = {"name": "mlp", "hidden": hidden, "activation": activation, "dropout": dropout}
             label = f"digits-{name}-{'-'.join(map(str, hidden))}-{activation}"
-            yield label, _recipe({"name": "digits"}, model, optimizer, 15, batch, scale=scale)
+            yield label, _recipe({"name": "digits"}, model, optimizer, 30 * batch // 32, batch, scale=scale)
     plain = {"name": "mlp", "hidden": [64]}
     schedules: dict[str, Table] = {
         "cosine": {"name": "CosineAnnealingLR", "T_max": 15},
@@ -73,7 +73,7 @@ def _digits() -> Iterator[tuple[str, Table]]:
             f"digits-schedule-{name}",
             _recipe({"name": "digits"}, plain, OPTIMIZERS["adam"], 15, 32, scale=MINMAX, schedule=schedule),
         )
-    for name, options in {"xavier_uniform": {}, "kaiming_normal": {"nonlinearity": "relu"}, "orthogonal": {}}.items():
+    for name in ("xavier_uniform", "he", "orthogonal"):
         yield (
             f"digits-{name}",
             _recipe(
@@ -83,7 +83,7 @@ def _digits() -> Iterator[tuple[str, Table]]:
                 20,
                 32,
                 scale=MINMAX,
-                initialisation={"name": name, **options},
+                initialisation={"name": name},
             ),
         )
     for name in ("bce", "mse"):
