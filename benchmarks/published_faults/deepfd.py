@@ -36,7 +36,7 @@ PROGRAMS: list[Program] = []
 program = into(PROGRAMS)
 
 TOO_LOW = ("rate_too_low", "stopped_early")
-WRONG_OUTPUT = ("softmax_wrong_axis", "softmax_before_loss", "without_gradient")
+WRONG_OUTPUT = ("softmax_axis", "softmax_twice", "no_gradient")
 """What names a softmax over a single number: it is always 1, and passes no gradient."""
 
 
@@ -128,7 +128,7 @@ def relu_at_the_end(repaired, seed):
     "38648195",
     wrong="several labels at once, by a softmax and squared error",
     repair="sigmoid, binary cross entropy",
-    causes=("softmax_before_loss",),
+    causes=("softmax_twice",),
     also=("unscaled",),
     note="generated likewise, 3,000 examples of 60,000",
 )
@@ -169,7 +169,7 @@ def softmax_of_one(repaired, seed):
     "55328966",
     wrong="pixels from 0 to 255, sigmoid before the cross entropy, none after the first layer, SGD at 0.0001",
     repair="pixels from 0 to 1, softmax, Adam",
-    causes=("unscaled", "softmax_before_loss", "no_nonlinearity", "rate_too_low"),
+    causes=("unscaled", "softmax_twice", "no_nonlinearity", "rate_too_low"),
     note="digits in place of MNIST",
 )
 def raw_pixels(repaired, seed):
@@ -203,7 +203,7 @@ def softmax_of_one_and_slow(repaired, seed):
     wrong="a softmax over one output before the binary cross entropy",
     repair="sigmoid",
     causes=WRONG_OUTPUT,
-    also=("duplicate_columns", "split_overlap"),
+    also=("duplicate_columns", "both_sides"),
     note="2,000 rows of 20,000, all of them ones or zeros as published; batches of 20",
 )
 def ones_and_zeros(repaired, seed):
@@ -287,7 +287,7 @@ def census(repaired, seed):
     "59325381",
     wrong="the labels are divided by 255, so that all become class 0",
     repair="the labels stay what they are",
-    causes=("imbalance", "shuffled_labels"),
+    causes=("imbalance", "wrong_labels"),
     note="digits in place of MNIST",
 )
 def divided_labels(repaired, seed):

@@ -19,7 +19,7 @@ program = into(PROGRAMS)
     "47352366",
     wrong="a ReLU before the cross entropy",
     repair="softmax",
-    causes=("softmax_before_loss", "dead_relu"),
+    causes=("softmax_twice", "dead_relu"),
     note="digits in place of MNIST, a quarter of the width",
 )
 def relu_before_the_loss(repaired, seed):
@@ -89,7 +89,7 @@ class Tagger(nn.Module):
     "59282996",
     wrong="ten padded sequences, 10 epochs at 0.01, a class for the padding, sigmoid before the cross entropy",
     repair="two classes, 30 epochs",
-    causes=("rate_too_low", "stopped_early", "softmax_before_loss"),
+    causes=("rate_too_low", "stopped_early", "softmax_twice"),
     note="200 sequences in the repair, generated as in the question, with Adam at 0.01; the padding is not masked",
 )
 def padded_sequences(repaired, seed):

@@ -43,7 +43,7 @@ def iris(seed: int, scaled: bool):
     "59278771",
     wrong="irises, unscaled, small weights, a sigmoid before the cross entropy",
     repair="standardised inputs, SELU, softmax, SGD",
-    causes=("softmax_before_loss", "unscaled"),
+    causes=("softmax_twice", "unscaled"),
     note="generated with the irises' means and deviations; ELU for SELU, SGD with momentum in the repair",
 )
 def irises(repaired, seed):
@@ -121,7 +121,7 @@ def softmax_of_one_again(repaired, seed):
     wrong="network addresses of 3,232,235,778 and other numbers, unscaled",
     repair="standardised inputs",
     causes=("unscaled", "mixed_units"),
-    also=("constant_columns", "dead_relu"),
+    also=("useless_column", "dead_relu"),
     note="generated likewise; addresses less their common part; the ReLU before the binary cross entropy is a sigmoid",
 )
 def packets(repaired, seed):
@@ -175,7 +175,7 @@ def titanic(repaired, seed):
     "58609115",
     wrong="one of 69 classes by sigmoids and the categorical cross entropy",
     repair="binary cross entropy",
-    causes=("softmax_before_loss", "unscaled"),
+    causes=("softmax_twice", "unscaled"),
     note="generated: a number to 100, of which the class is a band; 10 of 69 classes, 40 epochs of 1; inputs scaled in "
     "the repair, ReLU and Adam at 0.01, without which it learns nothing",
 )

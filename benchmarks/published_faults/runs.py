@@ -15,6 +15,7 @@ from ichikara import glass
 from ichikara.arrays import Generator, using
 from ichikara.glass.case import Case
 from ichikara.glass.doctor import CAUSE_UNKNOWN, diagnose
+from ichikara.glass.rules.rule import RULES
 from ichikara.glass.watch import watch
 
 from . import deepcrime, deepfd, deepfd_pictures, deepfd_tables, traincheck
@@ -87,6 +88,9 @@ def finish(
     file: Path, only: list[str], seed: int, report: Callable[[Row], None]
 ) -> list[tuple[str, Program, Row, Row]]:
     """Every program with its rows, faulty and repaired: those that the file has, and the others, appended to it."""
+    names = {name for programs in SOURCES.values() for one in programs for name in (*one.causes, *one.also)}
+    if not names <= set(RULES):
+        raise ValueError(f"right answers that are no rule of the doctor: {', '.join(sorted(names - set(RULES)))}")
     rows = {}
     for line in file.read_text("utf-8").splitlines() if file.exists() else []:
         row = json.loads(line)

@@ -56,7 +56,7 @@ def no_zero_grad(repaired, seed):
     "pytorch-forum-84911",
     wrong="all but batch normalisation is frozen, and the optimiser holds the last layer only, frozen, too",
     repair="nothing is frozen, and the optimiser holds all parameters",
-    causes=("outside_optimizer", "without_gradient", "no_update"),
+    causes=("frozen", "outside_optimiser", "no_gradient", "no_update"),
     note="digits, and a network that was not trained before",
 )
 def frozen(repaired, seed):
@@ -97,7 +97,7 @@ class Dropping(nn.Module):
     "transformers-33844",
     wrong="dropout stays on in evaluation",
     repair="its rate is 0 unless training",
-    causes=("dropout_in_evaluation", "forgotten_eval"),
+    causes=("random_evaluation", "forgotten_eval"),
     note="in a perceptron of three layers in place of attention",
 )
 def dropout_stays_on(repaired, seed):
@@ -111,7 +111,7 @@ def dropout_stays_on(repaired, seed):
     "accelerate-2665",
     wrong="the optimiser was made before the model was wrapped, and holds the parameters of the former one",
     repair="the optimiser is made of the wrapped model",
-    causes=("outside_optimizer", "no_update"),
+    causes=("outside_optimiser", "no_update"),
     note="a copy of the model in place of a sharded one",
 )
 def other_parameters(repaired, seed):
@@ -146,7 +146,7 @@ def step_with_a_pause(run, inputs, targets):
     "pytorch-115607",
     wrong="after a step without gradients the compiled loop updates nothing",
     repair="steps after it are as before",
-    causes=("no_update", "outside_optimizer"),
+    causes=("no_update", "outside_optimiser"),
     note="an optimiser that behaves so in place of the compiler; digits",
 )
 def updates_stop(repaired, seed):
@@ -170,7 +170,7 @@ class WritingToACopy(Adam):
     "pytorch-mps (success story 4)",
     wrong="the encoder's weights are never changed, though they have gradients",
     repair="they are",
-    causes=("no_update", "outside_optimizer"),
+    causes=("no_update", "outside_optimiser"),
     note="an optimiser that behaves so in place of the device; an autoencoder of the digits",
 )
 def encoder_stays(repaired, seed):
