@@ -18,7 +18,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ichikara.errors import UserError
 from ichikara.glass.doctor import diagnose
 from ichikara.recipes.clinic import FAULTS
 from ichikara.recipes.clinic.examination import sick
@@ -210,8 +209,8 @@ def collect(file: Path, part: str) -> dict[str, dict[str, Any]]:
                     continue
                 try:
                     row = ours(fault, recipe) if tool == "ichikara" else apply(tool, fault, recipe)
-                except (UserError, KeyError, TypeError, AttributeError) as error:  # no twin of it
-                    row = {"failed": f"no twin: {type(error).__name__}: {error}"}
+                except Exception as error:  # no twin of it, or our own fault
+                    row = {"failed": f"{type(error).__name__}: {error}"}
                 rows[key] = {"key": key, "code": code, **row}
                 lines.write(json.dumps(rows[key]) + "\n")
                 lines.flush()

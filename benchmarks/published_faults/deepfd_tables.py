@@ -63,7 +63,7 @@ def fourth_power(repaired, seed):
     inputs, targets = (standard(x), standard(x**4)) if repaired else (x, x**4)
     train, test = split(inputs, targets, None)
     model = nn.Sequential(nn.Linear(1, 50), nn.Sigmoid(), nn.Linear(50, 50), nn.ELU(), nn.Linear(50, 1))
-    return Run(model, MSE, adam(model), train, test, 2000 if repaired else 1000, 400, r_squared)
+    return Run(model, MSE, adam(model), train, test, 1000, 400, r_squared)
 
 
 @program(
@@ -91,15 +91,15 @@ def tweets(repaired, seed):
     wrong="a sigmoid at the end of a regression whose targets go to 100",
     repair="no activation at the end",
     causes=("saturated", "unscaled_targets", "vanishing_gradients"),
-    note="generated: a parabola from 3 to 103; Adam at 0.05 in the repair",
+    note="generated: a parabola from 3 to 103; Adam at 0.1 in the repair",
 )
 def sigmoid_at_the_end(repaired, seed):
     draws = numpy.random.default_rng(seed)
     x = draws.permutation(numpy.arange(-10, 10, 0.1))[:, None]
     train, test = split(x, x**2 + 3, None, 0.25)
     model = dense([1, 5, 1], nn.Sigmoid, None if repaired else nn.Sigmoid)
-    optimizer = adam(model, 0.05) if repaired else SGD(model.parameters(), lr=0.01)
-    return Run(model, MSE, optimizer, train, test, 5000 if repaired else 1000, 150, r_squared)
+    optimizer = adam(model, 0.1) if repaired else SGD(model.parameters(), lr=0.01)
+    return Run(model, MSE, optimizer, train, test, 2500 if repaired else 1000, 150, r_squared)
 
 
 @program(
