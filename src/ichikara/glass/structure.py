@@ -21,7 +21,7 @@ LOSSES = {"cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_ent
 """The composed losses whose arguments are kept."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Application:
     """One application of an operation.
 

@@ -85,9 +85,9 @@ def forgotten_train(case):
     """The network is trained in the mode for evaluation, as after an evaluation that did not end it."""
     kinds = _sensitive(case)
     calls = _modes(case, grad=True) if kinds else []
-    wrong = [line for training, _, line in calls if not training]
-    if len(calls) < FEW or len(wrong) < len(calls) / 2:
+    if len(calls) < FEW or any(training for training, _, _ in calls[-FEW:]):
         return None
+    wrong = [line for training, _, line in calls if not training]
     return certain(modules=kinds, count=len(wrong), line=next(filter(None, wrong), ""))
 
 

@@ -1,6 +1,6 @@
 """Rules about the program: what a training step is made of, and what it leaves out."""
 
-from collections import Counter
+import math
 from copy import deepcopy
 
 import numpy
@@ -244,18 +244,27 @@ def _inputs(application) -> int:
     return weight.shape[0] if application.name == "convolution_image" else weight.shape[1]
 
 
-@rule("symmetric", lesson="vanishing", needs=("model", "step"), explains=(*SYMPTOMS, "bad_initialisation"))
+@rule("symmetric", lesson="vanishing", needs=("model",), explains=(*SYMPTOMS, "bad_initialisation"))
 def symmetric(case):
-    """The units of a hidden layer have the same weights, and so the same gradients for ever."""
-    layers = [a for a in case.step.applications if a.name in WEIGHTED and id(a.arguments[1]) in case.step.parameters]
-    last = layers[-1:]
-    for application in layers:
-        weight = numpy.asarray(application.arguments[1])
-        rows = weight.reshape(len(weight), -1)
-        alike = numpy.abs(rows - rows[:1]).max() <= TOLERANCE * max(float(numpy.abs(rows).max()), TOLERANCE)
-        if len(rows) > 1 and alike and application not in last and len(case.curve) > 1:
-            return certain(layer=application.layer, units=len(rows), value=float(rows[0, 0]))
+    """The units of a hidden layer begin with the same weights, and so get the same gradients."""
+    matrices = {name: tuple(p.shape) for name, p in case.model.named_parameters() if p.ndim > 1 and len(p) > 1}
+    for name, shape in matrices.items():
+        first = _first(case, "weight_std", name), _first(case, "weight_norm", name)
+        if None not in first and first[0] < 1e-4 * first[1] / math.sqrt(math.prod(shape)):
+            return certain(layer=name.rpartition(".")[0], units=shape[0])
+    layers = [] if case.step is None else [a for a in case.step.applications if a.name in WEIGHTED]
+    for application in layers[:-1]:
+        rows = numpy.asarray(application.arguments[1]).reshape(len(application.arguments[1]), -1)
+        size = float(numpy.abs(rows).max())
+        if len(rows) > 1 and size > 0 and numpy.abs(rows - rows[:1]).max() <= TOLERANCE * size:
+            return certain(layer=application.layer, units=len(rows))
     return None
+
+
+def _first(case, quantity, layer):
+    """A quantity at the first step; None where that was not watched."""
+    steps, values = case.record.series(quantity, layer) if case.record else ([], [])
+    return values[0] if steps and steps[0] == 1 else None
 
 
 # --- training and evaluation ------------------------------------------------------------------------------------------
@@ -305,9 +314,3 @@ def _evaluated(case, batches):
             return outputs
     except Exception:  # a model that is called otherwise
         return None
-
-
-def _most(lines) -> str:
-    """The line of code that comes most often; empty without one."""
-    counted = Counter(line for line in lines if line)
-    return counted.most_common(1)[0][0] if counted else ""

@@ -28,6 +28,9 @@ RARE = 5.0
 definition of a serious imbalance (He and Garcia, "Learning from Imbalanced Data", 2009); half of it is shown only if
 the network misses the rare classes."""
 
+CHANCE = 3.0
+"""Added to the number of examples of each class before they are compared, since small numbers differ by chance."""
+
 SEPARATION = 0.999
 """The part of a column's variance that the target explains from which the column is the target. Well-separated clusters
 have 0.97 (trial on blobs); the petals of irises 0.94."""
@@ -290,7 +293,8 @@ def imbalance(case):
     if case.task != "classification" or case.shares is None or len(case.train.inputs) < LEAST:
         return None
     present = case.shares[case.shares > 0]
-    if len(present) < 2 or present.max() < RARE * present.min():
+    counts = present * case.train.targets.size + CHANCE
+    if len(present) < 2 or counts.max() < RARE * counts.min():
         return None
     recall = _recall(case)
     rare = case.shares < case.shares.max() / RARE

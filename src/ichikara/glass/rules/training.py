@@ -57,16 +57,24 @@ def _option(case, *names, default=0.0) -> float:
     return max(values, default=default)
 
 
-def _ratios(case, first=None, last=None) -> list[float]:
-    """The update-to-weight ratios of the matrices of weights, at the first or the last watched steps."""
+def _ratios(case, first=None) -> list[float]:
+    """For each matrix of weights the median of its update-to-weight ratios, over all watched steps or the first ones."""
     found = []
     for layer in case.record.layers("update_ratio") if case.record else ():
-        if layer.endswith("bias"):
-            continue
-        values = case.record.series("update_ratio", layer)[1]
-        values = values[:first] if first else values[-last:] if last else values
-        found += [value for value in values if math.isfinite(value)]
+        values = [value for value in case.record.series("update_ratio", layer)[1][:first] if math.isfinite(value)]
+        if values and not layer.endswith("bias"):
+            found.append(float(numpy.median(values)))
     return found
+
+
+def _largest_update(case) -> float | None:
+    """The largest update-to-weight ratio at the first watched steps, in the middle one of the layers; None without any."""
+    largest = []
+    for layer in case.record.layers("update_ratio") if case.record else ():
+        values = [value for value in case.record.series("update_ratio", layer)[1][:10] if not math.isnan(value)]
+        if values and not layer.endswith("bias"):
+            largest.append(max(values))
+    return float(numpy.median(largest)) if largest else None
 
 
 @rule("clipped_too_much", lesson="descent", needs=("record", "optimizer"), explains=SYMPTOMS)
@@ -79,9 +87,9 @@ def clipped_too_much(case):
     typical = float(numpy.median(norms))
     same = float((numpy.abs(norms - typical) <= 1e-3 * typical).mean())
     ratios = _ratios(case)
-    if same < 0.9 or not ratios or numpy.median(ratios) > SMALL_UPDATE:
+    if same < 0.9 or not ratios or max(ratios) > SMALL_UPDATE:
         return None
-    return certain(norm=typical, steps=len(norms), ratio=float(numpy.median(ratios)))
+    return certain(norm=typical, steps=len(norms), ratio=max(ratios))
 
 
 @rule("momentum_too_large", lesson="minima", needs=("optimizer",), explains=SYMPTOMS)
@@ -148,11 +156,9 @@ def rate_too_high(case):
         raise Unjudged("no_losses")
     if not case.bad:
         return None
-    ratios = _ratios(case, first=10)
-    if not ratios:
+    ratio = _largest_update(case)
+    if ratio is None:
         raise Unjudged("no_record")
-    # Of the layers' ratios a high one counts: a single layer that is destroyed is enough.
-    ratio = float(numpy.percentile(ratios, 75))
     jumped = case.jump
     if ratio < LARGE_UPDATE and not (jumped > 3 and ratio > LARGE_UPDATE / 5):
         return None
@@ -168,7 +174,7 @@ def rate_too_low(case):
     ratios = _ratios(case)
     if not ratios:
         raise Unjudged("no_record")
-    ratio = float(numpy.median(ratios))
+    ratio = max(ratios)  # where a single layer moves, the rate is not what holds the others
     if ratio > SMALL_UPDATE or ratio == 0:
         return None
     return certain(ratio=ratio, rate=_rate(case), first=float(case.curve[0]), last=case.end)

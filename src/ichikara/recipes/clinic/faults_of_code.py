@@ -35,7 +35,7 @@ def ascent(training: Training) -> None:
     training.backward = lambda loss: (-loss).backward()  # type: ignore[method-assign]
 
 
-@fault("code", accepts="forgotten_eval dropout_in_evaluation", subjects="mlp gpt")
+@fault("code", accepts="forgotten_eval random_evaluation", subjects="mlp gpt")
 def no_eval_with_dropout(training: Training) -> None:
     """The network with dropout is not put into evaluation mode."""
     options(training, "model")["dropout"] = 0.5
@@ -55,13 +55,13 @@ def no_eval_with_batch_norm(training: Training) -> None:
     after(training, "load", sort)
 
 
-@fault("code", accepts="softmax_before_loss", subjects="mlp resnet gpt")
+@fault("code", accepts="softmax_twice", subjects="mlp resnet gpt")
 def softmax_before_loss(training: Training) -> None:
     """The network ends in a softmax, and the loss applies another one."""
     _wrap(training, lambda model: nn.Sequential(model, nn.Softmax(-1)))
 
 
-@fault("code", accepts="softmax_wrong_axis softmax_before_loss", subjects="mlp resnet gpt")
+@fault("code", accepts="softmax_axis softmax_twice", subjects="mlp resnet gpt")
 def softmax_over_the_batch(training: Training) -> None:
     """The softmax runs over the examples of the batch and not over the classes."""
     _wrap(training, lambda model: nn.Sequential(model, nn.Softmax(0)))
@@ -71,7 +71,7 @@ def _against_a_row(output: Tensor, targets: Tensor) -> Tensor:
     return ((output - targets[:, 0]) ** 2).mean()
 
 
-@fault("code", accepts="shapes_broadcast", subjects="lstm")
+@fault("code", accepts="broadcast", subjects="lstm")
 def column_against_row(training: Training) -> None:
     """Outputs of shape (n, 1) are compared with targets of shape (n,), which makes n x n differences."""
 
@@ -88,7 +88,7 @@ def summed_loss(training: Training) -> None:
     training.backward = lambda loss: (loss * size).backward()  # type: ignore[method-assign]
 
 
-@fault("code", accepts="outside_optimizer")
+@fault("code", accepts="outside_optimiser")
 def outside_the_optimizer(training: Training) -> None:
     """The optimiser was given the parameters of the last layer only."""
 
@@ -99,7 +99,7 @@ def outside_the_optimizer(training: Training) -> None:
     after(training, "optimise", apply)
 
 
-@fault("code", accepts="without_gradient outside_optimizer")
+@fault("code", accepts="frozen no_gradient")
 def frozen(training: Training) -> None:
     """All parameters but those of the last layer are frozen."""
 
@@ -118,7 +118,7 @@ class Detach(nn.Module):
         return x.detach()
 
 
-@fault("code", accepts="detached without_gradient")
+@fault("code", accepts="detached no_gradient")
 def detached_half(training: Training) -> None:
     """The graph is cut before the last layer, so that nothing before it learns."""
 
@@ -149,7 +149,7 @@ class _Skipping(nn.Module):
         return x
 
 
-@fault("code", accepts="layer_never_called without_gradient", subjects="mlp gpt")
+@fault("code", accepts="never_called no_gradient", subjects="mlp gpt")
 def layer_never_called(training: Training) -> None:
     """A hidden layer is made and never called."""
 
@@ -177,7 +177,7 @@ def no_nonlinearity(training: Training) -> None:
     after(training, "build", lambda: flatten(training.model))
 
 
-@fault("code", accepts="future_seen leaking_labels", subjects="gpt")
+@fault("code", accepts="future leaking", subjects="gpt")
 def no_mask(training: Training) -> None:
     """The attention has no mask, so that every position sees the one that it is to predict."""
 

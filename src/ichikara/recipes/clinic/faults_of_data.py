@@ -50,7 +50,7 @@ def inputs_by_1000(training: Training) -> None:
     _change_inputs(training, lambda inputs, targets: inputs / 1000)
 
 
-@fault("data", accepts="validation_scaled_otherwise", subjects="mlp resnet lstm")
+@fault("data", accepts="validation_scale", subjects="mlp resnet lstm")
 def validation_times_16(training: Training) -> None:
     """The validation inputs are 16 times as large as the training inputs."""
     _change_inputs(training, lambda inputs, targets: inputs * 16, ["validation"])
@@ -64,7 +64,7 @@ def mixed_units(training: Training) -> None:
     _change_inputs(training, lambda inputs, targets: inputs * factor)
 
 
-@fault("data", accepts="constant_columns unscaled mixed_units", subjects="mlp")
+@fault("data", accepts="useless_column unscaled mixed_units", subjects="mlp")
 def useless_column(training: Training) -> None:
     """A column is 1,000 in every row."""
 
@@ -88,14 +88,14 @@ def duplicate_columns(training: Training) -> None:
     _change_inputs(training, change)
 
 
-@fault("data", accepts="shuffled_labels")
+@fault("data", accepts="wrong_labels")
 def shuffled_labels(training: Training) -> None:
     """The training labels stand in another order than the inputs."""
     order = lambda data: Generator(training.recipe.seed).fold_in("labels").permutation(len(data))
     _change_training(training, lambda data: replace(data, targets=data.targets[order(data)]))
 
 
-@fault("data", accepts="labels_differ shuffled_labels", subjects="mlp resnet")
+@fault("data", accepts="labels_differ wrong_labels", subjects="mlp resnet")
 def labels_off_by_one(training: Training) -> None:
     """The classes of the training data are counted from 1, those of the validation data from 0."""
     _change_training(training, lambda data: replace(data, targets=(data.targets + 1) % len(data.classes)))
@@ -120,13 +120,13 @@ def imbalance(training: Training) -> None:
     _change_training(training, thin)
 
 
-@fault("data", accepts="split_overlap")
+@fault("data", accepts="both_sides")
 def rows_on_both_sides(training: Training) -> None:
     """The validation rows are in the training data, too."""
     _change_training(training, lambda data: _joined(data, training.validation))
 
 
-@fault("data", accepts="leaking_labels", subjects="mlp lstm")
+@fault("data", accepts="leaking", subjects="mlp lstm")
 def label_among_the_inputs(training: Training) -> None:
     """Inputs of the training and validation data tell the answer, which later inputs will not have."""
 
@@ -141,7 +141,7 @@ def label_among_the_inputs(training: Training) -> None:
     _change_inputs(training, change, ["train", "validation"])
 
 
-@fault("data", accepts="leaking_labels", subjects="gpt")
+@fault("data", accepts="leaking", subjects="gpt")
 def target_is_input(training: Training) -> None:
     """The network is to predict the character that it is given, not the next one."""
 

@@ -115,7 +115,7 @@ def initial_weights_too_small(training: Training) -> None:
     _multiply_weights(training, 0.01)
 
 
-@fault("training", accepts="symmetric_initialisation")
+@fault("training", accepts="symmetric")
 def initial_weights_equal(training: Training) -> None:
     """All weights begin with the same number."""
 

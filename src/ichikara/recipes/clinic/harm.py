@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import NamedTuple
 
+from ...glass.doctor import CAUSE_UNKNOWN
 from .training import Result
 
-__all__ = ["DEVIATIONS", "HEALTHY_SEEDS", "MARKS", "SEEDS", "UNCAUSED", "Bounds", "bounds", "harmed", "mark"]
+__all__ = ["DEVIATIONS", "HEALTHY_SEEDS", "MARKS", "SEEDS", "Bounds", "bounds", "harmed", "mark"]
 
 HEALTHY_SEEDS = range(5)
 """The seeds of the healthy trainings that a sick one is compared with."""
@@ -16,9 +17,6 @@ SEEDS = range(3)
 
 DEVIATIONS = 3.0
 """How many of the healthy seeds' standard deviations a loss must be worse than their mean."""
-
-UNCAUSED = ("unknown", "diverged", "not_falling")
-"""The names of findings that say: something is wrong, and the cause is not known."""
 
 MARKS = {
     "named": "harm, and the first finding shown is the cause",
@@ -64,5 +62,5 @@ def mark(harm: bool, findings: Sequence[str], accepts: Sequence[str]) -> str:
     if harm:
         if not findings:
             return "missed"
-        return "named" if findings[0] in accepts else "unknown" if findings[0] in UNCAUSED else "wrong"
+        return "named" if findings[0] in accepts else "unknown" if findings[0] in CAUSE_UNKNOWN else "wrong"
     return "alarm" if findings and findings[0] not in accepts else "harmless"

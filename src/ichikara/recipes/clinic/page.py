@@ -1,9 +1,12 @@
 """docs/doctor.md: what the doctor said about every fault, as a page."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from . import unseen
 from .examination import SECONDS
 from .fault import FAULTS, Fault
 from .harm import DEVIATIONS, HEALTHY_SEEDS, MARKS, SEEDS, Bounds
@@ -80,7 +83,7 @@ def page(rows: Rows) -> str:
     for kind, title in KINDS.items():
         faults = [fault for fault in FAULTS.values() if fault.kind == kind]
         if faults:
-            matrices += ["", f"## {title}", "", *_matrix(faults, marks)]
+            matrices += ["", f"## {title}", "", *(_frozen() if kind == "unseen" else []), *_matrix(faults, marks)]
     lines = {
         "scores": _scores(marks),
         "healthy": _healthy(rows),
@@ -175,6 +178,11 @@ def _matrix(faults: Iterable[Fault], marks: Mapping[Cell, str]) -> list[str]:
         right = ", ".join(f"`{name}`" for name in fault.accepts)
         lines.append(f"| `{fault.name}` | {' | '.join(cells)} | {fault.about} | {right} |")
     return lines
+
+
+def _frozen() -> list[str]:
+    checksum = hashlib.sha256(Path(unseen.__file__).read_bytes()).hexdigest()
+    return [f"`recipes/clinic/unseen.py` has the SHA-256 `{checksum}`.", ""]
 
 
 def _confusions(rows: Rows, marks: Mapping[Cell, str]) -> list[str]:

@@ -71,7 +71,7 @@ def _digits() -> Iterator[tuple[str, Table]]:
     for name, schedule in schedules.items():
         yield (
             f"digits-schedule-{name}",
-            _recipe({"name": "digits"}, plain, OPTIMIZERS["adam"], 15, 32, scale=MINMAX, schedule=schedule),
+            _recipe({"name": "digits"}, plain, {"name": "Adam", "lr": 0.01}, 15, 32, scale=MINMAX, schedule=schedule),
         )
     for name in ("xavier_uniform", "he", "orthogonal"):
         yield (
@@ -137,7 +137,7 @@ def _planes() -> Iterator[tuple[str, Table]]:
     }
     for name, data in sets.items():
         for kind, (model, optimizer, batch) in nets.items():
-            yield f"{name}-{kind}", _recipe(data, model, optimizer, 40, batch, scale=BY_FEATURE)
+            yield f"{name}-{kind}", _recipe(data, model, optimizer, 30, batch, scale=BY_FEATURE)
     for name in ("moons", "circles", "xor"):
         one = {"name": "mlp", "hidden": [16], "activation": "tanh"}
         yield (
@@ -167,8 +167,12 @@ def _curves() -> Iterator[tuple[str, Table]]:
 
 def _tables() -> Iterator[tuple[str, Table]]:
     """Tables of scikit-learn."""
-    optimizers = {name: OPTIMIZERS[name] for name in ("momentum", "adam", "adamw")}
-    for name, epochs in {"iris": 40, "wine": 15, "breast_cancer": 10, "diabetes": 30}.items():
+    optimizers: dict[str, Table] = {
+        "momentum": {"name": "SGD", "lr": 0.01, "momentum": 0.9},
+        "adam": {"name": "Adam", "lr": 0.005},
+        "adamw": {"name": "AdamW", "lr": 0.01},
+    }
+    for name, epochs in {"iris": 60, "wine": 20, "breast_cancer": 8, "diabetes": 12}.items():
         for (label, optimizer), hidden, activation in zip(
             optimizers.items(), ([16], [16, 16], [8]), ("relu", "tanh", "silu"), strict=True
         ):
@@ -191,7 +195,7 @@ def _images() -> Iterator[tuple[str, Table]]:
         "resnet-dropout": ({"name": "resnet", "widths": [8, 16], "blocks": 1, "dropout": 0.2}, OPTIMIZERS["momentum"]),
     }
     for (name, (model, optimizer)), batch in zip(nets.items(), cycle([32, 16, 64]), strict=False):
-        yield f"images-{name}", _recipe(data, model, optimizer, 6, batch, scale=STANDARD)
+        yield f"images-{name}", _recipe(data, model, optimizer, 10 * batch // 32, batch, scale=STANDARD)
 
 
 def _sequences() -> Iterator[tuple[str, Table]]:

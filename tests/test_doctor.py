@@ -1,0 +1,319 @@
+"""The doctor's rules: each on a small training with the fault in it, and on the same training without it."""
+
+from functools import cache
+
+import numpy
+import pytest
+
+from ichikara import nn, ops, optim
+from ichikara.arrays import Generator, default_generator, using
+from ichikara.autodiff import asarray, no_grad
+from ichikara.data import Dataset, load_digits, split
+from ichikara.glass.case import Case
+from ichikara.glass.doctor import CAUSE_UNKNOWN, diagnose, resolve
+from ichikara.glass.finding import Finding
+from ichikara.glass.rules.rule import RULES
+from ichikara.glass.watch import watch
+
+# --- a training, by hand ----------------------------------------------------------------------------------------------
+
+
+@cache
+def digits():
+    """Training and validation data of handwritten digits, from 0 to 1."""
+    whole = load_digits()
+    parts = split(whole[:900], validation=0.3, test=0.0, seed=0)
+    of = lambda data: Dataset(data.inputs / 16, data.targets, "digits", data.classes)
+    return of(parts.train), of(parts.validation)
+
+
+def mlp(*between, hidden=32):
+    between = between or (nn.ReLU(),)
+    return nn.Sequential(nn.Linear(64, hidden), *between, nn.Linear(hidden, 10))
+
+
+def changed(data, inputs=None, targets=None):
+    return Dataset(
+        data.inputs if inputs is None else inputs, data.targets if targets is None else targets, "digits", data.classes
+    )
+
+
+def trained(
+    model=None, loss=None, make=None, train=None, validation=None, steps=120, size=32, start=None, clear=True, step=True,
+    evaluation=True, training=True, sign=1.0, clip=None, shuffle=True, **settings,
+):  # fmt: skip
+    """A training with a loop written out, watched; as a case."""
+    train, validation = train or digits()[0], validation or digits()[1]
+    draws, losses, batches, history = Generator(0), [], [], []
+    with using(Generator(1)):
+        model = model() if model else mlp()
+        if start:
+            with no_grad():
+                start(model)
+        loss = loss or nn.CrossEntropyLoss()
+        optimizer = make(model) if make else optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        with watch(model) as record, numpy.errstate(all="ignore"):
+            for number in range(steps):
+                rows = draws.permutation(len(train))[:size] if shuffle else numpy.arange(number * size, (number + 1) * size)
+                inputs, targets = train.inputs[rows % len(train)], train.targets[rows % len(train)]
+                batches.append((inputs, targets))
+                if clear:
+                    optimizer.zero_grad()
+                value = loss(model(asarray(inputs)), asarray(targets))
+                (value * sign if sign != 1 else value).backward()
+                if clip:
+                    optim.clip_grad_norm_(model.parameters(), clip)
+                if step:
+                    optimizer.step()
+                losses.append(value.item())
+                if not numpy.isfinite(losses[-1]):
+                    break
+                if number % 20 == 19:
+                    if evaluation:
+                        model.eval()
+                    with no_grad():
+                        judged = loss(model(asarray(validation.inputs)), asarray(validation.targets)).item()
+                    if training:
+                        model.train()
+                    history.append({"epoch": number // 20 + 1, "train_loss": numpy.mean(losses[-20:]), "val_loss": judged})
+    return Case(
+        record=record, history=history, losses=losses, model=model, loss=loss, optimizer=optimizer, train=train,
+        validation=validation, batches=batches[:20], batch_size=size, settings={"shuffle": shuffle, **settings},
+        diverged=not numpy.isfinite(losses[-1]),
+    )  # fmt: skip
+
+
+@cache
+def healthy(name="mlp"):
+    """A training in which nothing is wrong."""
+    return trained(**{"mlp": {}, **HEALTHY}[name])
+
+
+def dropped():
+    return mlp(nn.ReLU(), nn.Dropout(0.3))
+
+
+def normed():
+    return nn.Sequential(nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 10))
+
+
+def he(model):
+    for part in model:
+        if isinstance(part, nn.Linear):
+            nn.init.kaiming_normal_(part.weight)
+
+
+HEALTHY = {
+    "dropout": {"model": dropped},
+    "batch norm": {"model": normed},
+    "deep": {"model": lambda: deep(nn.ReLU, 3), "start": he},
+    "adam": {"make": lambda model: optim.Adam(model.parameters(), lr=0.01)},
+}
+
+
+def deep(kind, layers=8):
+    inner = [part for _ in range(layers) for part in (nn.Linear(32, 32), kind())]
+    return nn.Sequential(nn.Linear(64, 32), kind(), *inner, nn.Linear(32, 10))
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+class Never(nn.Module):
+    """Has a layer that it does not call."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.middle, self.last = nn.Linear(64, 32), nn.Linear(32, 32), nn.Linear(32, 10)
+
+    def forward(self, x):
+        return self.last(ops.relu(self.first(x)))
+
+
+class Between(nn.Module):
+    """A function as a layer."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def always_dropping(x):
+    return x * (default_generator().bernoulli(0.5, x.shape) * 2).astype("float32")
+
+
+def filled(value):
+    def start(model):
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                nn.init.constant_(parameter, value)
+
+    return start
+
+
+def multiplied(factor):
+    def start(model):
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.data = parameter.numpy() * factor
+
+    return start
+
+
+def lowered(model):
+    nn.init.constant_(model[0].bias, -20.0)
+
+
+def frozen(model):
+    for parameter in model[0].parameters():
+        parameter.requires_grad_(False)
+
+
+def sgd(**options):
+    return lambda model: optim.SGD(model.parameters(), **options)
+
+
+def by_class():
+    data = digits()[0]
+    return data[numpy.argsort(data.targets, kind="stable")]
+
+
+def column(value):
+    inputs = digits()[0].inputs.copy()
+    inputs[:, 20] = value
+    return inputs
+
+
+def thinned():
+    data = digits()[0]
+    rows = [numpy.flatnonzero(data.targets == k)[: None if k == 0 else 2] for k in range(10)]
+    return data[numpy.concatenate(rows)]
+
+
+def with_answer(data):
+    inputs = data.inputs.copy()
+    inputs[:, 0] = data.targets
+    return changed(data, inputs)
+
+
+def doubled():
+    data = digits()[0]
+    images = data.inputs.reshape(-1, 8, 8).copy()
+    images[:, :, 4:] = images[:, :, :4]
+    return changed(data, images.reshape(-1, 64))
+
+
+def mixed():
+    factor = numpy.ones(64, "float32")
+    factor[::2] = 1000
+    return changed(digits()[0], digits()[0].inputs * factor)
+
+
+def joined():
+    return changed(*[digits()[0]], *(numpy.concatenate(parts) for parts in zip(
+        *((data.inputs, data.targets) for data in digits()), strict=True)))  # fmt: skip
+
+
+def few():
+    return digits()[0][:40]
+
+
+TRAIN, VALIDATION = (lambda: digits()[0]), (lambda: digits()[1])
+
+FAULTS = {
+    "never_called": lambda: {"model": Never},
+    "outside_optimiser": lambda: {"make": lambda model: optim.SGD(model[2].parameters(), lr=0.1)},
+    "frozen": lambda: {"start": frozen, "make": sgd(lr=0.02)},
+    "detached": lambda: {"model": lambda: mlp(nn.ReLU(), Between(lambda x: x.detach()))},
+    "no_derivative": lambda: {"model": lambda: mlp(Between(ops.sign))},
+    "softmax_twice": lambda: {"model": lambda: nn.Sequential(mlp(), nn.Softmax(-1))},
+    "no_softmax": lambda: {"loss": nn.NLLLoss()},
+    "softmax_axis": lambda: {"model": lambda: nn.Sequential(mlp(), nn.LogSoftmax(0))},
+    "no_nonlinearity": lambda: {"model": lambda: mlp(nn.Identity())},
+    "symmetric": lambda: {"start": filled(0.05)},
+    "random_evaluation": lambda: {"model": lambda: mlp(nn.ReLU(), Between(always_dropping))},
+    "forgotten_zero_grad": lambda: {"clear": False},
+    "no_update": lambda: {"step": False},
+    "ascent": lambda: {"sign": -1.0, "make": sgd(lr=0.03)},
+    "forgotten_eval": lambda: {"model": dropped, "evaluation": False},
+    "forgotten_train": lambda: {"model": dropped, "training": False},
+    "useless_column": lambda: {"train": changed(TRAIN(), column(1000.0))},
+    "duplicate_columns": lambda: {"train": doubled()},
+    "mixed_units": lambda: {"train": mixed()},
+    "unscaled": lambda: {"train": changed(TRAIN(), TRAIN().inputs * 255)},
+    "validation_scale": lambda: {"validation": changed(VALIDATION(), VALIDATION().inputs * 16)},
+    "leaking": lambda: {"train": with_answer(TRAIN()), "validation": with_answer(VALIDATION())},
+    "labels_differ": lambda: {"train": changed(TRAIN(), None, (TRAIN().targets + 1) % 10)},
+    "wrong_labels": lambda: {"train": changed(TRAIN(), None, TRAIN().targets[Generator(0).permutation(len(TRAIN()))])},
+    "imbalance": lambda: {"train": thinned()},
+    "both_sides": lambda: {"train": joined()},
+    "sorted_batches": lambda: {"train": by_class(), "shuffle": False},
+    "vault_opened": lambda: {"openings": 2},
+    "clipped_too_much": lambda: {"clip": 1e-4},
+    "momentum_too_large": lambda: {"make": sgd(lr=0.3, momentum=0.999)},
+    "weight_decay_too_large": lambda: {"make": sgd(lr=0.1, momentum=0.9, weight_decay=1.0)},
+    "dropout_too_large": lambda: {"model": lambda: mlp(nn.ReLU(), nn.Dropout(0.95))},
+    "batch_too_small_for_batch_norm": lambda: {"model": normed, "size": 2},
+    "rate_too_high": lambda: {"make": sgd(lr=30.0)},
+    "rate_too_low": lambda: {"make": sgd(lr=1e-4)},
+    "stopped_early": lambda: {"steps": 25, "make": sgd(lr=0.1)},
+    "overfitting": lambda: {"train": few(), "steps": 400, "make": lambda m: optim.Adam(m.parameters(), lr=0.03)},
+    "bad_initialisation": lambda: {"start": multiplied(50)},
+    "dead_relu": lambda: {"start": lowered},
+    "saturated": lambda: {"model": lambda: deep(nn.Sigmoid), "start": lambda m: multiplied(30)(m[:-1])},
+    "vanishing_gradients": lambda: {"model": lambda: deep(nn.Sigmoid, 12), "steps": 200},
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_fault_is_named_and_its_twin_has_none(name):
+    found = diagnose(trained(**FAULTS[name]()))
+    assert found.findings and found.findings[0].name == name, found.text()
+    for language in ("en", "ja"):
+        assert found.findings[0].title(language) in found.text(language)
+    assert name not in diagnose(healthy()).unjudged
+
+
+@pytest.mark.parametrize("name", ["mlp", *HEALTHY])
+def test_nothing_is_found_in_a_healthy_training(name):
+    found = diagnose(healthy(name))
+    assert not found.findings, found.text()
+
+
+def test_what_is_missing_is_said_and_not_judged():
+    found = diagnose(Case())
+    assert not found.findings
+    assert found.unjudged["overfitting"] == "no_history" and found.unjudged["both_sides"] == "no_train"
+    whole = diagnose(healthy()).unjudged
+    assert set(whole) < set(found.unjudged) | {"no_derivative"}
+
+
+def test_a_run_that_goes_badly_for_an_unknown_reason_has_one_finding_that_says_so():
+    for losses in ([2.3] * 50, [2.3] * 20 + [float("nan")]):
+        found = diagnose(Case(losses=losses))
+        assert [finding.name in CAUSE_UNKNOWN for finding in found.findings] == [True]
+        assert "not known" in found.text()
+
+
+def finding(name, certainty="certain", explains=()):
+    return Finding(name, certainty, explains=explains)
+
+
+def test_what_another_finding_explains_is_not_shown():
+    chain = [finding("a"), finding("b", explains=("a",)), finding("c", "likely", ("b",)), finding("d", "likely")]
+    assert [(f.name, f.explains) for f in resolve(chain)] == [("c", ("b", "a")), ("d", ())]
+
+
+def test_of_two_findings_that_explain_each_other_the_first_is_shown():
+    pair = [finding("a", explains=("b",)), finding("b", explains=("a",))]
+    assert [f.name for f in resolve(pair)] == ["a"]
+    assert [f.name for f in resolve(pair[::-1])] == ["b"]
+
+
+def test_every_rule_has_a_fault_here():
+    elsewhere = {"no_gradient", "broadcast", "future", "unscaled_targets", "exploding_gradients", "recurrent_reach",
+                 "attention_collapsed", "first_loss", "zigzag", "discriminator_wins", "generator_collapsed"}  # fmt: skip
+    assert set(FAULTS) | elsewhere == set(RULES)
