@@ -161,7 +161,7 @@ TOOLS = {"torch-audit": torch_audit, "torchtest2": torchtest2, "torchtest": torc
 
 def apply(tool: str, fault: str | None, recipe: Any) -> dict[str, Any]:
     """What a tool finds in a twin; "failed" with the reason if it does not run."""
-    training = Twin(recipe)
+    training = Twin(recipe.model_copy(deep=True))  # which a fault changes
     if fault:
         FAULTS[fault].patch(training)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
@@ -175,7 +175,7 @@ def apply(tool: str, fault: str | None, recipe: Any) -> dict[str, Any]:
 
 def ours(fault: str | None, recipe: Any) -> dict[str, Any]:
     """What the doctor finds in the training itself."""
-    training = sick(FAULTS[fault] if fault else None, recipe)
+    training = sick(FAULTS[fault] if fault else None, recipe.model_copy(deep=True))
     training.seconds = 120.0
     training.fit()
     return {"found": [finding.name for finding in diagnose(training.case()).findings]}
