@@ -41,7 +41,7 @@ def _twin(module: Any) -> Any:
     name = type(module).__name__
     if name in made:
         return made[name]()
-    if name in ("Flatten", "Identity", "ReLU", "Sigmoid", "Tanh", "GELU", "ELU", "SiLU", "LeakyReLU"):
+    if name in ("Flatten", "Identity", "ReLU", "Sigmoid", "Tanh", "GELU", "ELU", "SiLU", "LeakyReLU", "Softplus"):
         return getattr(nn, name)()
 
     class Ported(nn.Module):  # one of the clinic's, whose forward is the same text for both
