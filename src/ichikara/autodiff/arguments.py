@@ -49,6 +49,7 @@ class Signature:
         self._take_as_inputs(len(self._positional))
         defaults = function.__defaults__ or ()
         self._defaults = dict(zip(self.parameters[self._count - len(defaults) :], defaults, strict=True))
+        self.jacobians: dict[str, str] = {}  # by input, where `jacobian` stated them
 
     def _take_as_inputs(self, count: int) -> None:
         """Say that the first parameters are inputs, and the others constants."""
@@ -75,6 +76,20 @@ class Signature:
                 raise TypeError(f"{self.name}: the gradient of {name} names {', '.join(sorted(unknown))}")
         self.stated = True
         plan_of.cache_clear()  # plans remember the rules that were stated before
+
+    def jacobian(self, **formulas: str):
+        r"""State the derivative by each input that has one, in numerator layout: ``x=formula``, LaTeX; for a reader.
+
+        Only where the rules do not say it already, since an element of the output depends on several of the input. The
+        left side says what is given: the Jacobian, ``\frac{\partial y}{\partial x}``; an element of it,
+        ``\frac{\partial y_i}{\partial x_j}``, the axes left out that do not change; or, where the input is a matrix,
+        what becomes of the loss's derivative, ``\frac{\partial L}{\partial W} = x\;\frac{\partial L}{\partial y}``.
+        """
+        wanted = self.inputs if None in self.rules else tuple(self.rules)
+        if set(formulas) != set(wanted):
+            raise TypeError(f"{self.name} has derivatives by {', '.join(wanted)}, not by {', '.join(formulas)}")
+        self.jacobians.update(formulas)
+        return self
 
     @staticmethod
     def shape_of(value: Any) -> Any:

@@ -4,10 +4,14 @@
 """
 
 from .chart import Axis, Chart
-from .marks import INKS, Area, Arrows, Bars, Dots, Edge, Graph, Group, Images, Label, Line, Mark, Raster, Vertex
+from .graph import KINDS, Edge, Graph, Group, Vertex
+from .marks import INKS, Area, Arrows, Bars, Dots, Images, Label, Line, Mark, Raster, Rule
+from .numbers import power_text, short_text, text_width
+from .ticks import Tick, ticks_between
 
 __all__ = [
     "INKS",
+    "KINDS",
     "Area",
     "Arrows",
     "Axis",
@@ -22,5 +26,11 @@ __all__ = [
     "Line",
     "Mark",
     "Raster",
+    "Rule",
+    "Tick",
     "Vertex",
+    "power_text",
+    "short_text",
+    "text_width",
+    "ticks_between",
 ]

@@ -1,13 +1,16 @@
 """A chart: axes, marks, and what they say in words and numbers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from .marks import Mark
+from .ticks import Tick, ticks_between
 
 __all__ = ["Axis", "Chart"]
+
+MARGIN = 0.04  # of the marks' extent, on both sides
 
 
 @dataclass(frozen=True)
@@ -15,18 +18,42 @@ class Axis:
     """An axis of a chart.
 
     Arguments: ``label``, what it measures; ``unit``; ``scale``, "linear" or "log"; ``limits``, (from, to), by default
-    those of the marks; ``ticks``, the names of the whole numbers from 0, where these stand for kinds, not for amounts.
+    those of the marks, and None for one of them that of the marks; ``names``, of the whole numbers from 0, where these
+    stand for kinds and not for amounts; ``whole``, whether only whole numbers have a meaning, such as steps; ``down``,
+    whether numbers of an upright axis grow downwards, as rows of a table do.
     """
 
     label: str = ""
     unit: str = ""
     scale: str = "linear"
-    limits: tuple[float, float] | None = None
-    ticks: Sequence[str] = ()
+    limits: tuple[float | None, float | None] | None = None
+    names: Sequence[str] = ()
+    whole: bool = False
+    down: bool = False
 
     def __post_init__(self):
         if self.scale not in ("linear", "log"):
             raise ValueError(f"an axis has the scale 'linear' or 'log', not {self.scale!r}")
+        known = [value for value in self.limits or () if value is not None]
+        if known != sorted(known) or len(known) != len(set(known)) or not all(map(math.isfinite, known)):
+            raise ValueError(f"limits of an axis are two numbers, the lower one first, not {self.limits}")
+        if self.scale == "log" and any(value <= 0 for value in known):
+            raise ValueError(f"limits of a log scale are positive, not {self.limits}")
+
+    @property
+    def title(self) -> str:
+        """The label with its unit.
+
+        >>> Axis("time", "s").title
+        'time (s)'
+        """
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    def ticks(self, low: float, high: float) -> list[Tick]:
+        """The ticks between two numbers: the names, or at most five numbers."""
+        if len(self.names):
+            return [Tick(float(i), name) for i, name in enumerate(self.names) if low <= i <= high]
+        return ticks_between(low, high, self.scale, self.whole)
 
 
 @dataclass(frozen=True)
@@ -52,9 +79,56 @@ class Chart:
     numbers: Mapping[str, float] = field(default_factory=dict)
     equal: bool = False
 
+    def limits(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Where the axes begin and end, x before y: as asked for, else around the marks.
+
+        >>> from ichikara.charts import Bars
+        >>> Chart([Bars([0, 1], [3.0, 5.0])], Axis(), Axis(limits=(None, 6.0))).limits()[1]
+        (0.0, 6.0)
+        """
+        sides = []
+        for i, axis in enumerate((self.x or Axis(), self.y or Axis())):
+            ends = {value for mark in self.marks for value in _numbers(mark.ends()[i])}
+            values = {value for mark in self.marks for value in _numbers(mark.extent()[i])} | ends
+            if axis.scale == "log":
+                values = {value for value in values if value > 0}
+            sides.append(_limits(values, ends, axis))
+        return sides[0], sides[1]
+
     def to_dict(self) -> dict[str, Any]:
-        """The chart in values that JSON can hold; what is not a finite number becomes None."""
-        return _plain(self)
+        """The chart in values that JSON can hold, with limits and ticks; what is not a finite number becomes None."""
+        plain = _plain(self)
+        for name, axis, (low, high) in zip("xy", (self.x, self.y), self.limits(), strict=True):
+            if axis is not None:
+                ticks = [{"at": at, "text": text} for at, text in axis.ticks(low, high)]
+                plain[name] |= {"title": axis.title, "limits": [low, high], "ticks": ticks}
+        return plain
+
+
+def _limits(values: set[float], ends: set[float], axis: Axis) -> tuple[float, float]:
+    """The limits of an axis. Arguments: ``values``, that it reaches; ``ends``, those beyond which it has no margin."""
+    log = axis.scale == "log"
+    asked = axis.limits or (None, None)
+    if not values:
+        values = {value for value in asked if value is not None} or ({1.0, 10.0} if log else {0.0, 1.0})
+    low, high = min(values), max(values)
+    if log:
+        room = MARGIN * (math.log10(high) - math.log10(low)) or 0.5
+        around = max(low / 10**room, 5e-324), high * 10**room
+    else:
+        room = MARGIN * (high - low) or 0.5 * max(abs(low), 1.0)
+        around = low - room, high + room
+    below = low if low in ends else around[0]
+    above = high if high in ends and high != low else around[1]
+    below, above = (mine if given is None else given for given, mine in zip(asked, (below, above), strict=True))
+    if not below < above:  # what was asked for lies beyond the marks
+        below, above = (below, below + room) if asked[0] is not None else (above - room, above)
+    return float(below), float(above)
+
+
+def _numbers(values: Iterable[float]) -> list[float]:
+    values = values.tolist() if hasattr(values, "tolist") else values
+    return [float(value) for value in values if value is not None and math.isfinite(value)]
 
 
 def _plain(value: Any) -> Any:
@@ -65,7 +139,7 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(item) for name, item in value.items()}
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
-    if isinstance(value, list | tuple):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return [_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None

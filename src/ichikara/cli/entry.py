@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from ..errors import UserError
+from . import explain as _registers_it  # noqa: F401 - a command in a file of its own
 from .main import app
 from .output import bold, err, prepare_streams, silence
 

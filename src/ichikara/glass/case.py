@@ -218,16 +218,22 @@ class Case:
 
     @property
     def bad(self) -> bool | None:
-        """Whether the run has learnt nothing: numbers that are not finite, or no better than the best constant answer;
-        None where the loss is not known."""
+        """Whether the network has learnt nothing of the training data: numbers that are not finite, or no better than the
+        best constant answer; None where that is not known, as of two networks that train each other."""
         if not self.finite:
             return True
-        if self.end is None:
+        if self.end is None or len(self.optimizers) > 1:
             return None
-        worst = [row["val_loss"] for row in (self.history or ())[-1:] if "val_loss" in row]
-        if self.constant is None:
-            return bool(self.end > POOR * self.curve[0])
-        return bool(max([self.end, *worst]) > POOR * self.constant)
+        return bool(self.end > POOR * (self.constant or self.curve[0]))
+
+    @property
+    def lost(self) -> bool | None:
+        """Whether the network is no better on the validation data than the best constant answer; None where that is not
+        known."""
+        validation = self.column("val_loss")
+        if not len(validation) or not self.constant:
+            return None
+        return not numpy.isfinite(validation[-1]) or bool(validation[-1] > POOR * self.constant)
 
     @property
     def slow(self) -> bool | None:

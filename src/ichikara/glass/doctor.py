@@ -19,7 +19,7 @@ from .rules.rule import RULES, Unjudged
 
 __all__ = ["CAUSE_UNKNOWN", "diagnose", "resolve"]
 
-CAUSE_UNKNOWN = ("unknown", "diverged")
+CAUSE_UNKNOWN = ("unknown", "diverged", "not_general")
 """The findings which say that a run went badly, and not why."""
 
 
@@ -53,6 +53,9 @@ def _unknown(case: Case) -> list[Finding]:
     if case.bad:
         first, end = float(case.curve[0]), case.end
         return [Finding("unknown", "certain", {"first": first, "last": end, "steps": len(case.curve)}, lesson="clinic")]
+    if case.lost:
+        last = float(case.column("val_loss")[-1])
+        return [Finding("not_general", "certain", {"last": last, "constant": case.constant}, lesson="clinic")]
     return []
 
 

@@ -119,7 +119,8 @@ def _unjudged(unjudged: Mapping[str, str], language: str) -> list[str]:
     return [
         _say("frame.unjudged", language),
         *[
-            "- " + _say("frame.because", language, rules=separator.join(rules), reason=_say(f"unjudged.{reason}", language))
+            "- "
+            + _say("frame.because", language, rules=separator.join(rules), reason=_say(f"unjudged.{reason}", language))
             for reason, rules in reasons.items()
         ],
     ]

@@ -54,35 +54,27 @@ class Measures:
             always = numpy.logical_and.reduce(lately)
             self.add(layer, {"dead_share": dead.mean(), "dead_share_lately": always.mean()})
 
-    def add_update(
-        self, step: int, names: Sequence[str], before: Sequence, after: Sequence, gradients: Sequence
-    ) -> None:
-        """Note how an optimiser has changed its parameters.
+    def add_gradients(self, step: int, names: Sequence[str], weights: Sequence, gradients: Sequence) -> None:
+        """Note the parameters of an optimiser and their gradients.
 
-        Arguments: ``names``, of the parameters, "" for one that is not the network's; ``before`` and ``after``, their
-        arrays; ``gradients``, None for a parameter without one.
+        Arguments: ``names``, "" for a parameter that is not the network's; ``weights``, arrays; ``gradients``, None for
+        a parameter without one.
         """
-        gradients = [None if g is None else as_numpy(g) for g in gradients]
-        total = 0.0
-        for name, old, new, g in zip(names, before, after, gradients, strict=True):
-            if g is None or not name:
-                continue
-            old, gradient = as_numpy(old), statistics.norm(g)
-            weight, update = statistics.norm(old), statistics.norm(as_numpy(new) - old)
-            total += gradient * gradient
-            self.add(
-                name,
-                {
-                    "weight_norm": weight,
-                    "weight_std": float(statistics.sampled(old).std()),
-                    "gradient_norm": gradient,
-                    "gradient_nonfinite_share": 1 - numpy.count_nonzero(numpy.isfinite(g)) / max(g.size, 1),
-                    "update_norm": update,
-                    **({"update_ratio": update / weight} if weight else {}),
-                },
-            )
+        gradients, total = [None if g is None else as_numpy(g) for g in gradients], 0.0
+        for name, weight, g in zip(names, weights, gradients, strict=True):
+            if g is not None and name:
+                w, size = as_numpy(weight), statistics.norm(g)
+                total += size * size
+                finite = numpy.count_nonzero(numpy.isfinite(g)) / max(g.size, 1)
+                self.add(name, {"weight_norm": statistics.norm(w), "weight_std": statistics.sampled(w).std()})
+                self.add(name, {"gradient_norm": size, "gradient_nonfinite_share": 1 - finite})
         self.add("", {"gradient_norm": total**0.5})
         self._compare(step, gradients)
+
+    def add_update(self, name: str, before: Any, after: Any) -> None:
+        """Note how a parameter has changed. Arguments: ``before`` and ``after``, its arrays."""
+        weight, update = self._rows[name, "weight_norm"], statistics.norm(as_numpy(after) - as_numpy(before))
+        self.add(name, {"update_norm": update, **({"update_ratio": update / weight} if weight else {})})
 
     def _compare(self, step, gradients):
         """Note how alike the gradients of this step and of the one before are."""

@@ -94,6 +94,7 @@ class Watcher(Observer):
         self._training: bool | None = None  # the mode in which the network was called last
         self._paths: dict[Module, str] = {}
         self._parameters: dict[Tensor, str] = {}
+        self.updates, self.updated = True, False  # whether to let optimisers update, and whether one was about to
         self.begin(0, looking=False)
 
     # --- a step -------------------------------------------------------------------------------------------------------
@@ -109,6 +110,7 @@ class Watcher(Observer):
         self._passes: dict[int, tuple[Any, str]] = {}  # by identity, a backward pass through time, and its layer
         self._in_loss = False
         self._loss: tuple[Any, bool] = None, False  # the loss, and whether it is one, or just the last single number
+        self._before: list[tuple[Tensor, str, Any]] = []  # parameters that are about to be updated, and their arrays
         self._swept = False  # whether there was a sweep since the network was called
         if looking or not self._paths:
             self._paths = {module: path for path, module in self.model.named_modules()}
@@ -281,21 +283,33 @@ class Watcher(Observer):
 
     def update(self, optimizer: Any, gradients: Sequence) -> None:
         about: dict[str, Any] = {"optimizer": type(optimizer).__name__}
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        before = [parameter._data for parameter in parameters] if self._looks else []
-        self.inner.update(optimizer, gradients)
         if self._looks:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             names = [self._parameters.get(parameter, "") for parameter in parameters]
             about["lr"] = float(optimizer.param_groups[0]["lr"])
             about["without_gradient"] = [name for name, g in zip(names, gradients, strict=True) if name and g is None]
             about["outside"] = [n for p, n in self._parameters.items() if p.requires_grad and n not in names]
             self.measures.add("", {"lr": about["lr"]})
-            self.measures.add_update(self.step, names, before, [p._data for p in parameters], gradients)
+            self.measures.add_gradients(self.step, names, [p._data for p in parameters], gradients)
+            # A reference keeps an optimiser from changing an array in place; a replay would, so there it is a copy.
+            kept = lambda array: array if self.updates else as_numpy(array).copy()
+            changed = zip(parameters, names, gradients, strict=True)
+            self._before += [(p, name, kept(p._data)) for p, name, g in changed if name and g is not None]
+        if self.updates or not self.looking:
+            self.inner.update(optimizer, gradients)
+            self.measure_updates()
         self._note("update", "", about)
+        self.updated = True
         if self.alone and optimizer is (self.optimizer or optimizer):
             self.optimizer = optimizer
             self.end()
             self.begin(self.step + 1, is_watched(self.step + 1))
+
+    def measure_updates(self) -> None:
+        """The parameters were updated: measure by how much."""
+        for parameter, name, before in self._before:
+            self.measures.add_update(name, before, parameter._data)
+        self._before = []
 
 
 def _is_loss(function: Any) -> bool:

@@ -201,6 +201,7 @@ softmax.gradient(
         lambda g, y, axis: y * (g - namespace(g).sum(g * y, axis=axis, keepdims=True)),
     )
 )
+softmax.jacobian(x=r"\frac{\partial y}{\partial x} = \operatorname{diag}(y) - y y^\top")
 
 
 @op(r"y_i = x_i - \ln \sum_j e^{x_j}", binds="log_softmax", floating=True, accumulates=True)
@@ -223,3 +224,4 @@ log_softmax.gradient(
         lambda g, y, axis: g - namespace(g).exp(y) * g.sum(axis=axis, keepdims=True),
     )
 )
+log_softmax.jacobian(x=r"\frac{\partial y}{\partial x} = I - \mathbf{1}\;(e^y)^\top")

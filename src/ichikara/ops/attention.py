@@ -12,7 +12,7 @@ from .shape import expand_dims, matrix_transpose, tril
 __all__ = ["attention", "scaled_dot_product_attention", "self_attention"]
 
 
-@composed(r"Y = (P \circ D)\,V, \quad P = \operatorname{softmax}(s\,Q K^\top + M)", accumulates=True)
+@composed(r"Y = (P \circ D)\;V, \quad P = \operatorname{softmax}(s\,Q K^\top + M)", accumulates=True)
 def attention(q, k, v=None, mask=None, dropout_mask=None, /, is_causal=False, scale=1.0):
     r"""The values, weighed by how alike a query and the values' keys are; without values, the weights.
 
@@ -49,7 +49,7 @@ def _softmax_or_zero(scores):
     return e / where(total == 0, 1.0, total)
 
 
-@composed(r"Y = (P \circ D)\,V, \quad P = \operatorname{softmax}(s\,Q K^\top + M)", accumulates=True)
+@composed(r"Y = (P \circ D)\;V, \quad P = \operatorname{softmax}(s\,Q K^\top + M)", accumulates=True)
 def self_attention(qkv, mask=None, dropout_mask=None, /, is_causal=False, scale=1.0):
     r"""`attention` whose queries, keys and values lie one behind the other in an array, as one product makes them.
 
@@ -69,7 +69,7 @@ def _only(x, part):
     return where(expand_dims(part, axis=-1), x, 0.0)
 
 
-@composed(r"Y = \operatorname{softmax}\Bigl(\frac{Q K^\top}{\sqrt e} + M\Bigr) V")
+@composed(r"Y = \operatorname{softmax}\Bigl(\frac{Q K^\top}{\sqrt e} + M\Bigr)\;V")
 def scaled_dot_product_attention(
     query,
     key,

@@ -114,6 +114,11 @@ convolution.gradient(
     ),
     bias=(r"\bar b_o = \sum_{n, i} \bar y_{n o i}", lambda g: sum_along(g, (0, 2, 3))),
 )
+convolution.jacobian(
+    x=r"\frac{\partial y_{n o i}}{\partial x_{m c j}} = [n = m] \sum_k w_{o c k}\,[j = s i + d k - p]",
+    weight=r"\frac{\partial y_{n o i}}{\partial w_{q c k}} = [o = q] \sum_j x_{n c j}\,[j = s i + d k - p]",
+    bias=r"\frac{\partial y_{n o i}}{\partial b_q} = [o = q]",
+)
 
 convolution_image.gradient(
     out=(
@@ -126,6 +131,11 @@ convolution_image.gradient(
     ),
     bias=(r"\bar b_c = \sum_{n, j} \bar x_{n c j}", lambda g: sum_along(g, (0, 2, 3))),
 )
+convolution_image.jacobian(
+    out=r"\frac{\partial x_{n c j}}{\partial y_{m o i}} = [n = m] \sum_k w_{o c k}\,[j = s i + d k - p]",
+    weight=r"\frac{\partial x_{n c j}}{\partial w_{o q k}} = [c = q] \sum_i y_{n o i}\,[j = s i + d k - p]",
+    bias=r"\frac{\partial x_{n c j}}{\partial b_q} = [c = q]",
+)
 
 convolution_weight.gradient(
     out=(
@@ -136,6 +146,10 @@ convolution_weight.gradient(
         r"\bar x_{n c j} = \sum_{o, i, k:\,s i + d k - p = j} \bar w_{o c k}\,y_{n o i}",
         lambda g, out, x_shape, window, groups: convolution_image(out, g, None, x_shape[2:], window, groups),
     ),
+)
+convolution_weight.jacobian(
+    out=r"\frac{\partial w_{o c k}}{\partial y_{n q i}} = [o = q] \sum_j x_{n c j}\,[j = s i + d k - p]",
+    x=r"\frac{\partial w_{o c k}}{\partial x_{n q j}} = [c = q] \sum_i y_{n o i}\,[j = s i + d k - p]",
 )
 
 

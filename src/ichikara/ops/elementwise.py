@@ -180,7 +180,7 @@ def _same_sign(g, a, b):
 copysign.gradient(a=(r"\bar a = \bar y \operatorname{sign} a \operatorname{sign} b", _same_sign), b=None)
 
 
-@op(r"y = a^{+}", broadcasts=True, floating=True)
+@op(r"y = \operatorname{nextafter}(a, b)", broadcasts=True, floating=True)
 def nextafter(a, b, /):
     """The next number that the type has after a towards b. Shapes: (*), (*) -> (*), broadcast together."""
     return namespace(a, b).nextafter(a, b)
@@ -225,9 +225,14 @@ def round(x, /):
 round.gradient(x=None)
 
 
-@op(r"y = \frac{2}{\sqrt\pi} \int_0^x e^{-t^2} dt", binds="erf", floating=True)
+@op(r"y = \operatorname{erf} x", binds="erf", floating=True)
 def erf(x, /):
-    """Error function, elementwise. Shapes: (*) -> (*)."""
+    r"""Error function, elementwise.
+
+    .. math:: y = \frac{2}{\sqrt\pi} \int_0^x e^{-t^2} dt
+
+    Shapes: (\*) -> (\*).
+    """
     return _erf(x)
 
 
@@ -253,8 +258,8 @@ def maximum(a, b, /):
 
 
 maximum.gradient(
-    a=(r"\bar a = \bar y\,[a > b]", _share),
-    b=(r"\bar b = \bar y\,[b > a]", lambda g, a, b: _share(g, b, a)),
+    a=(r"\bar a = \bar y\,([a > b] + \tfrac12 [a = b])", _share),
+    b=(r"\bar b = \bar y\,([b > a] + \tfrac12 [a = b])", lambda g, a, b: _share(g, b, a)),
 )
 
 
@@ -265,8 +270,8 @@ def minimum(a, b, /):
 
 
 minimum.gradient(
-    a=(r"\bar a = \bar y\,[a < b]", lambda g, a, b: _share(g, b, a)),
-    b=(r"\bar b = \bar y\,[b < a]", _share),
+    a=(r"\bar a = \bar y\,([a < b] + \tfrac12 [a = b])", lambda g, a, b: _share(g, b, a)),
+    b=(r"\bar b = \bar y\,([b < a] + \tfrac12 [a = b])", _share),
 )
 
 

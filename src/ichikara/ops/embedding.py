@@ -37,3 +37,4 @@ embedding.gradient(
     indices=None,
     weight=(r"\bar W_k = \textstyle\sum_{i : k_i = k} \bar Y_i", _to_the_rows),
 )
+embedding.jacobian(weight=r"\frac{\partial Y_{i c}}{\partial W_{j d}} = [j = k_i]\,[c = d]")

@@ -25,6 +25,7 @@ def getitem(x, /, index):
 getitem.gradient(
     x=(r"\bar x_{[i]} = \textstyle\sum \bar y", lambda g, x_shape, index: scatter(g, index, x_shape)),
 )
+getitem.jacobian(x=r"\frac{\partial y_k}{\partial x_j} = [j = i_k]")
 
 
 @bind("__getitem__")
@@ -46,6 +47,7 @@ def _plain(index):
 
 
 scatter.gradient(x=(r"\bar x = \bar y_{[i]}", lambda g, x_shape, index: sum_to(g[index], x_shape)))
+scatter.jacobian(x=r"\frac{\partial y_j}{\partial x_k} = [j = i_k]")
 
 
 def _at(indices, axis):
@@ -64,6 +66,7 @@ def _untake(g, x_shape, indices, axis):
 
 
 take.gradient(x=(r"\bar x_{\dots i \dots} = \sum_{k : i_k = i} \bar y_{\dots k \dots}", _untake), indices=None)
+take.jacobian(x=r"\frac{\partial y_k}{\partial x_j} = [j = i_k]")
 
 
 @op(r"y_{\dots k \dots} = x_{\dots i_{\dots k \dots} \dots}")
@@ -89,6 +92,7 @@ take_along_axis.gradient(
     x=(r"\bar x_{\dots i \dots} = \sum_{k : i_k = i} \bar y_{\dots k \dots}", _untake_along_axis),
     indices=None,
 )
+take_along_axis.jacobian(x=r"\frac{\partial y_k}{\partial x_j} = [j = i_k]")
 
 
 @composed(r"y_{ic} = [l_i = c]")

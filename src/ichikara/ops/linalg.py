@@ -39,6 +39,10 @@ def _right(g, a, b):
 
 
 matmul.gradient(a=(r"\bar A = \bar Y B^\top", _left), b=(r"\bar B = A^\top \bar Y", _right))
+matmul.jacobian(
+    a=r"\frac{\partial L}{\partial A} = B \frac{\partial L}{\partial Y}",
+    b=r"\frac{\partial L}{\partial B} = \frac{\partial L}{\partial Y} A",
+)
 
 
 @op(r"Y = X W^\top + b", promotes=True)
@@ -60,6 +64,11 @@ linear.gradient(
     x=(r"\bar X = \bar Y W", lambda g, weight: g @ weight),
     weight=(r"\bar W = \bar Y^\top X", lambda g, x: flatten_rows(g).mT @ flatten_rows(x)),
     bias=(r"\bar b = \sum_i \bar Y_i", lambda g: sum_along(flatten_rows(g), 0)),
+)
+linear.jacobian(  # of one example
+    x=r"\frac{\partial L}{\partial x} = \frac{\partial L}{\partial y} W, \quad y = W x + b",
+    weight=r"\frac{\partial L}{\partial W} = x\;\frac{\partial L}{\partial y}, \quad y = W x + b",
+    bias=r"\frac{\partial L}{\partial b} = \frac{\partial L}{\partial y}, \quad y = W x + b",
 )
 
 
@@ -142,7 +151,7 @@ def _spell_out(subscripts, ranks):
     return ",".join(terms) + "->" + right.replace("...", dots)
 
 
-@op(r"y_r = \sum \prod_k x^{(k)}_{l_k}", sequence=True, accumulates=True, name="einsum")
+@op(r"y_r = \sum \prod_k {x^{(k)}_{l_k}}", sequence=True, accumulates=True, name="einsum")
 def contract(operands, /, subscripts):
     """`einsum` of a list of operands, every axis named. Shapes: as the letters say."""
     _check_lengths(operands, subscripts)
@@ -198,4 +207,5 @@ def _contract_any(factors, names, target):
     return contract(factors, ",".join(names) + "->" + target)
 
 
-contract.gradient(operands=(r"\bar x^{(k)}_{l_k} = \sum \bar y_r \prod_{j \ne k} x^{(j)}_{l_j}", _contract_back))
+contract.gradient(operands=(r"{\bar x^{(k)}_{l_k}} = \sum \bar y_r \prod_{j \ne k} {x^{(j)}_{l_j}}", _contract_back))
+contract.jacobian(operands=r"\frac{\partial y_r}{\partial {x^{(k)}_{l_k}}} = \sum \prod_{j \ne k} {x^{(j)}_{l_j}}")

@@ -66,7 +66,7 @@ isfinite = _predicate(
     "Whether it is a finite number, elementwise.",
 )
 signbit = _predicate(
-    r"y = [x < 0 \vee x = -0]",
+    r"y = [\operatorname{copysign}(1, x) < 0]",
     "signbit",
     (),
     lambda x, /: namespace(x).signbit(x),
@@ -101,7 +101,9 @@ def _function(name, *values):
 bitwise_and = _bits(r"y = a \mathbin{\&} b", "bitwise_and", "&", 2, "The bits that both have, elementwise.")
 bitwise_or = _bits(r"y = a \mathbin{|} b", "bitwise_or", "|", 2, "The bits that one of them has, elementwise.")
 bitwise_xor = _bits(r"y = a \oplus b", "bitwise_xor", "^", 2, "The bits that exactly one has, elementwise.")
-bitwise_invert = _bits(r"y = {\sim} x", "bitwise_invert", "~", 1, "The bits that it does not have, elementwise.")
+bitwise_invert = _bits(
+    r"y = \mathord{\sim} x", "bitwise_invert", "~", 1, "The bits that it does not have, elementwise."
+)
 bitwise_left_shift = _bits(
     r"y = a \ll b", "bitwise_left_shift", "<<", 2, "The bits of a moved up by b places, elementwise."
 )

@@ -269,6 +269,9 @@ _categorical_nll.gradient(
     u=(r"\bar u_{ik} = \bar l_i\,(p_{ik} - [k = y_i]), \quad p = \operatorname{softmax} u", _towards_labels),
     labels=None,
 )
+_categorical_nll.jacobian(
+    u=r"\frac{\partial l_i}{\partial u_{j k}} = [i = j]\,(p_{j k} - [k = y_j]), \quad p = \operatorname{softmax} u",
+)
 
 
 def _of_labels(rows, labels):

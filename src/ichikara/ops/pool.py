@@ -94,7 +94,9 @@ max_pooling.gradient(
         lambda g, winners, x_shape, kernel, window: max_unpooling(g, winners, x_shape[2:], kernel, window),
     )
 )
+max_pooling.jacobian(x=r"\frac{\partial y_{n c i}}{\partial x_{m q j}} = [n = m]\,[c = q]\,[j = s i + d k_i - p]")
 max_unpooling.gradient(out=(r"\bar y_{n c i} = \bar x_{n c (s i + d k_i - p)}", _at_winners), winners=None)
+max_unpooling.jacobian(out=r"\frac{\partial x_{n c j}}{\partial y_{m q i}} = [n = m]\,[c = q]\,[j = s i + d k_i - p]")
 
 
 @composed(r"y_{n c i} = \max_k x_{n c (s i + d k - p)}")
@@ -240,6 +242,7 @@ resample.gradient(
         lambda g, rows, columns: resample(g, None if rows is None else rows.T, columns.T),
     )
 )
+resample.jacobian(x=r"\frac{\partial L}{\partial X} = B^\top \frac{\partial L}{\partial Y} A")
 
 
 def _weighted_sums(x, matrix, axis):
@@ -318,11 +321,8 @@ def adaptive_max_pool2d(x, /, output_size):
 
 def _need_axes(name, axes, x):
     if x.ndim not in (axes + 1, axes + 2):
-        letters = "h, w" if axes == 2 else "l"
-        raise UserError(f"{name} takes inputs of shape (n, c, {letters}), and this one has shape {x.shape}")
+        raise UserError(f"{name} takes inputs of shape (n, c, {'h, w' if axes == 2 else 'l'}), not of {x.shape}")
 
-
-# --- larger or smaller ------------------------------------------------------------------------------------------------
 
 _INTERPOLATED_AXES = {"nearest": None, "linear": 1, "bilinear": 2}
 

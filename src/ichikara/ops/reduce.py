@@ -30,9 +30,10 @@ def sum(x, /, axis=None, keepdims=False):
 
 
 sum.gradient(x=(r"\bar x_i = \bar y", _to_each))
+sum.jacobian(x=r"\frac{\partial y}{\partial x} = \mathbf{1}^\top")
 
 
-@op(r"y = \frac{1}{n} \sum_{i=1}^n x_i", binds="mean", floating=True)
+@op(r"y = \frac{1}{n} \sum_i x_i", binds="mean", floating=True)
 def mean(x, /, axis=None, keepdims=False):
     """Mean along axes, or of everything. Shapes: (*) -> (*) without the axes, or with length 1 there."""
     return namespace(x).mean(x, axis=axis, keepdims=keepdims)
@@ -46,6 +47,7 @@ mean.gradient(
         ),
     )
 )
+mean.jacobian(x=r"\frac{\partial y}{\partial x} = \frac{1}{n} \mathbf{1}^\top")
 
 
 def _to_the_extreme(g, y, x, axis, keepdims):
@@ -62,7 +64,8 @@ def max(x, /, axis=None, keepdims=False):
     return namespace(x).max(x, axis=axis, keepdims=keepdims)
 
 
-max.gradient(x=(r"\bar x_i = \bar y\,[x_i = y] / |\{j : x_j = y\}|", _to_the_extreme))
+max.gradient(x=(r"\bar x_i = \bar y\,\frac{[x_i = y]}{\sum_j [x_j = y]}", _to_the_extreme))
+max.jacobian(x=r"\frac{\partial y}{\partial x_i} = \frac{[x_i = y]}{\sum_j [x_j = y]}")
 
 
 @op(r"y = \min_i x_i", binds="min")
@@ -71,7 +74,8 @@ def min(x, /, axis=None, keepdims=False):
     return namespace(x).min(x, axis=axis, keepdims=keepdims)
 
 
-min.gradient(x=(r"\bar x_i = \bar y\,[x_i = y] / |\{j : x_j = y\}|", _to_the_extreme))
+min.gradient(x=(r"\bar x_i = \bar y\,\frac{[x_i = y]}{\sum_j [x_j = y]}", _to_the_extreme))
+min.jacobian(x=r"\frac{\partial y}{\partial x_i} = \frac{[x_i = y]}{\sum_j [x_j = y]}")
 
 
 @op(r"y = \ln \sum_i e^{x_i}", binds="logsumexp", floating=True, accumulates=True)
@@ -93,6 +97,7 @@ def _to_the_addends(g, y, x, axis, keepdims):
 
 
 logsumexp.gradient(x=(r"\bar x_i = \bar y\,e^{x_i - y}", _to_the_addends))
+logsumexp.jacobian(x=r"\frac{\partial y}{\partial x_i} = e^{x_i - y}")
 
 
 @composed(r"y = \frac{1}{n - c} \sum_i (x_i - \mu)^2", binds="var", accumulates=True)
@@ -174,6 +179,7 @@ def _sum_of_later(g, axis, include_initial):
 
 
 cumulative_sum.gradient(x=(r"\bar x_j = \sum_{i \ge j} \bar y_i", _sum_of_later))
+cumulative_sum.jacobian(x=r"\frac{\partial y_i}{\partial x_j} = [j \le i]")
 
 
 @composed(r"y_i = \prod_{j \le i} x_j", binds="cumulative_prod", accumulates=True)
@@ -215,7 +221,7 @@ def diff(x, /, axis=-1, n=1, prepend=None, append=None):
     return x
 
 
-@composed(r"y = |\{i : x_i \ne 0\}|", binds="count_nonzero")
+@composed(r"y = \sum_i [x_i \ne 0]", binds="count_nonzero")
 def count_nonzero(x, /, axis=None, keepdims=False):
     """How many are not 0, along axes or in all. Shapes: (*) -> (*) without the axes, or with length 1 there."""
     return sum(x != 0, axis=axis, keepdims=keepdims)

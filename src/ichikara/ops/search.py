@@ -42,7 +42,7 @@ def sort(x, /, axis=-1, descending=False, stable=True):
     return take_along_axis(x, argsort(x, axis=axis, descending=descending, stable=stable), axis=axis)
 
 
-@op(r"y_j = |\{i : a_i < b_j\}|")
+@op(r"y_j = \sum_i [a_i < b_j]")
 def searchsorted(a, b, /, side="left", sorter=None):
     """Where each of b would have to go into the sorted a. Shapes: (n), (*) -> (*).
 

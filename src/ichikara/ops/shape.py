@@ -43,6 +43,7 @@ def reshape(x, /, shape):
 reshape.gradient(
     x=(r"\bar x = \operatorname{reshape}(\bar y)", lambda g, x_shape: namespace(g).reshape(g, x_shape)),
 )
+reshape.jacobian(x=r"\frac{\partial \operatorname{vec}(y)}{\partial \operatorname{vec}(x)} = I")
 
 
 @bind("reshape")
@@ -82,7 +83,13 @@ def _inverse(axes):
 
 
 permute_dims.gradient(
-    x=(r"\bar x = \operatorname{permute}^{-1}(\bar y)", lambda g, axes: namespace(g).permute_dims(g, _inverse(axes))),
+    x=(
+        r"\bar x_{i_1 \dots i_n} = \bar y_{i_{p(1)} \dots i_{p(n)}}",
+        lambda g, axes: namespace(g).permute_dims(g, _inverse(axes)),
+    ),
+)
+permute_dims.jacobian(
+    x=r"\frac{\partial L}{\partial x_{i_1 \dots i_n}} = \frac{\partial L}{\partial y_{i_{p(1)} \dots i_{p(n)}}}",
 )
 
 
@@ -113,6 +120,7 @@ def _matrices(x):
 
 
 matrix_transpose.gradient(x=(r"\bar X = \bar Y^\top", lambda g: g.mT))
+matrix_transpose.jacobian(x=r"\frac{\partial L}{\partial X} = \bigl(\frac{\partial L}{\partial Y}\bigr)^\top")
 bind("mT")(property(matrix_transpose))
 
 
@@ -132,6 +140,7 @@ def broadcast_to(x, /, shape):
 
 
 broadcast_to.gradient(x=(r"\bar x = \sum_{\text{repeated}} \bar y", lambda g, x_shape: sum_to(g, x_shape)))
+broadcast_to.jacobian(x=r"\frac{\partial y_{r i}}{\partial x_j} = [i = j]")
 
 
 def broadcast_arrays(*arrays) -> tuple:
@@ -169,6 +178,7 @@ def expand_dims(x, /, axis=0):
 
 
 expand_dims.gradient(x=(r"\bar x = \bar y_{\dots 0 \dots}", lambda g, x_shape: namespace(g).reshape(g, x_shape)))
+expand_dims.jacobian(x=r"\frac{\partial \operatorname{vec}(y)}{\partial \operatorname{vec}(x)} = I")
 
 
 @op(r"y_{\dots} = x_{\dots 0 \dots}", binds="squeeze")
@@ -179,6 +189,7 @@ def squeeze(x, /, axis=None):
 
 
 squeeze.gradient(x=(r"\bar x_{\dots 0 \dots} = \bar y", lambda g, x_shape: namespace(g).reshape(g, x_shape)))
+squeeze.jacobian(x=r"\frac{\partial \operatorname{vec}(y)}{\partial \operatorname{vec}(x)} = I")
 
 
 @op(r"y = (x_1, \dots, x_n)", sequence=True)
@@ -205,6 +216,7 @@ def _split(g, arrays_shape, axis):
 
 
 concat.gradient(arrays=(r"(\bar x_1, \dots, \bar x_n) = \bar y", _split))
+concat.jacobian(arrays=r"\frac{\partial y_{b_k + i}}{\partial {x^{(k)}_j}} = [i = j]")
 
 
 @op(r"y_i = x_i", sequence=True)
@@ -221,6 +233,7 @@ def _layers(g, axis):
 
 
 stack.gradient(arrays=(r"\bar x_i = \bar y_i", _layers))
+stack.jacobian(arrays=r"\frac{\partial y_{l i}}{\partial {x^{(k)}_j}} = [l = k]\,[i = j]")
 
 
 @composed(r"x_i = y_i")
@@ -256,6 +269,7 @@ def _unpad(g, pad_width):
 
 
 pad.gradient(x=(r"\bar x = \bar y_{\text{inside}}", _unpad))
+pad.jacobian(x=r"\frac{\partial y_i}{\partial x_j} = [i = j + p]")
 
 
 @op(r"y_i = x_{n - 1 - i}")
@@ -265,6 +279,7 @@ def flip(x, /, axis=None):
 
 
 flip.gradient(x=(r"\bar x_i = \bar y_{n - 1 - i}", lambda g, axis: namespace(g).flip(g, axis=axis)))
+flip.jacobian(x=r"\frac{\partial y_i}{\partial x_j} = [i = n - 1 - j]")
 
 
 @op(r"y_{(i + s) \bmod n} = x_i")
@@ -279,6 +294,7 @@ def _roll_back(g, shift, axis):
 
 
 roll.gradient(x=(r"\bar x_i = \bar y_{(i + s) \bmod n}", _roll_back))
+roll.jacobian(x=r"\frac{\partial y_i}{\partial x_j} = [i = (j + s) \bmod n]")
 
 
 @op(r"y_{r i + k} = x_i")
@@ -312,6 +328,7 @@ def _sum_repeats(g, x_shape, repeats, axis):
 
 
 repeat.gradient(x=(r"\bar x_i = \sum_k \bar y_{r i + k}", _sum_repeats))
+repeat.jacobian(x=r"\frac{\partial y_i}{\partial x_j} = [j = \lfloor i / r \rfloor]")
 
 
 @composed(r"y_{i + n k} = x_i")
@@ -338,6 +355,7 @@ def tril(x, /, k=0):
 
 
 tril.gradient(x=(r"\bar x_{ij} = \bar y_{ij}\,[j \le i + k]", lambda g, k: namespace(g).tril(g, k=k)))
+tril.jacobian(x=r"\frac{\partial y_{ij}}{\partial x_{lm}} = [i = l]\,[j = m]\,[j \le i + k]")
 
 
 @op(r"y_{ij} = x_{ij}\,[j \ge i + k]")
@@ -347,3 +365,4 @@ def triu(x, /, k=0):
 
 
 triu.gradient(x=(r"\bar x_{ij} = \bar y_{ij}\,[j \ge i + k]", lambda g, k: namespace(g).triu(g, k=k)))
+triu.jacobian(x=r"\frac{\partial y_{ij}}{\partial x_{lm}} = [i = l]\,[j = m]\,[j \ge i + k]")

@@ -58,7 +58,7 @@ def atan(x, /):
 atan.gradient(x=(r"\bar x = \bar y / (1 + x^2)", lambda g, x: g / (1 + x * x)))
 
 
-@op(r"y = \arg(b + i a)", broadcasts=True, floating=True)
+@op(r"y = \operatorname{atan2}(a, b)", broadcasts=True, floating=True)
 def atan2(a, b, /):
     """Angle from the first axis to the point (b, a), from -π to π. Shapes: (*), (*) -> (*), broadcast together."""
     return namespace(a, b).atan2(a, b)

@@ -3,6 +3,7 @@
 from .columns import history_columns
 from .confusion import confusion_matrix
 from .curves import learning_curves, new_figure
+from .draw import draw, save
 from .folds import fold_scores
 from .images import filter_images, filters, tile
 from .lr_finder import learning_rate_curve
@@ -14,6 +15,7 @@ from .sheet import sheet
 __all__ = [
     "confusion_matrix",
     "decision_regions",
+    "draw",
     "filter_images",
     "filters",
     "fitted_curve",
@@ -26,6 +28,7 @@ __all__ = [
     "learning_rate_curve",
     "new_figure",
     "predicted_against_true",
+    "save",
     "sheet",
     "tile",
 ]

@@ -4,11 +4,11 @@ from typing import Any
 
 from ..train import History
 from .backend import load_matplotlib
+from .theme import families
 
 __all__ = ["finish", "learning_curves", "new_figure"]
 
 _COLOURS = {"train": "#4269d0", "val": "#ff725c"}
-_CJK = ("Noto Sans CJK JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "Meiryo", "MS Gothic")
 _NAMES = {"train": "training", "val": "validation"}
 
 
@@ -31,21 +31,6 @@ def finish(figure: Any, title: str, **legend: Any) -> None:
         ax.legend(frameon=False, **legend)
     if title:
         figure.suptitle(title)
-
-
-def families(text: str) -> list[str]:
-    """The fonts for a user's text: Matplotlib's own, and for other scripts those that are installed.
-
-    >>> families("moons")
-    ['DejaVu Sans']
-    """
-    known = ["DejaVu Sans"]
-    if text.isascii():
-        return known
-    from matplotlib import font_manager
-
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return known + [name for name in _CJK if name in installed]
 
 
 def learning_curves(history: History, title: str = "", best_epoch: int | None = None) -> Any:

@@ -100,6 +100,8 @@ class AdversarialTrainer(Trainer):
         if not math.isfinite(numbers["loss"]):
             raise DivergedError(f"the loss became {numbers['loss']} in epoch {self.epoch + 1}; {self._advice()}")
         self.steps += 1
+        if self.watching is not None:
+            self.watching.note_loss(self.steps, numbers["loss"])
         self._totals.add(len(real), numbers)
         return numbers["loss"]
 

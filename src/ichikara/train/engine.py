@@ -2,7 +2,9 @@
 
 import random
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ class Engine:
     def call(self, trainer: Any, step: Callable, *args: Any) -> Any:
         """The value of a step. Arguments: ``args``, tensors, numbers and words."""
         if self.name == "eager" or self.eager_because or (self.name == "auto" and not is_available()):
-            return step(*args)
+            return _watched(trainer, step, args)
         subject = trainer.model, trainer.loss, trainer.optimizer, trainer.generator
         if self._staged is None or self._subject != subject or self._changed(trainer):
             refused = self._refused(trainer)
@@ -72,6 +74,13 @@ class Engine:
                 return self._eagerly(trainer, step, args, refused)
             self._staged, self._subject = stage(step), subject
             self._attributes = Attributes(trainer.model, trainer.loss)
+        if trainer.watching is None or not trainer.watching.is_due(trainer):
+            return self._replayed(trainer, step, args)
+        with trainer.watching.beside(trainer, step, args, self._undone()):
+            return self._replayed(trainer, step, args)
+
+    def _replayed(self, trainer: Any, step: Callable, args: tuple) -> Any:
+        """The value of a step that is replayed, and captured first where it has to be."""
         replay = self._staged.replay_of(*args)
         if replay is None:
             refused, error = self._capture(trainer, args)
@@ -116,23 +125,37 @@ class Engine:
         self._layouts.add(_layout(args))
         if len(self._layouts) > _MOST and self.name == "auto":
             return f"the batches come in more than {_MOST} shapes", None
-        model, loss, optimizer, generator = self._subject
-        generators = [generator, default_generator(), *generators_in(model, loss)]
-        before, streams = Snapshot(model, _optimizers(optimizer), generators), _GlobalStreams()
         error = None
-        try:
-            self._staged(*args)
-        except Exception as problem:
-            error = problem
-        finally:
-            before.restore()
-            changed, drawn = self._attributes.changed(), streams.restore()
-            self._attributes.restore()
+        with self._undone(with_updates=True) as found:
+            try:
+                self._staged(*args)
+            except Exception as problem:
+                error = problem
         if error is not None:
             return _said(error), error
-        if changed:
-            return f"the step itself changes {changed}, which a replay would not", None
-        return "the step draws random numbers from another source than an ichikara.Generator" if drawn else "", None
+        if found.changed:
+            return f"the step itself changes {found.changed}, which a replay would not", None
+        return (
+            "the step draws random numbers from another source than an ichikara.Generator" if found.drawn else "",
+            None,
+        )
+
+    @contextmanager
+    def _undone(self, with_updates: bool = False) -> Iterator["_Found"]:
+        """A block after which all that a step changes is restored. Gives what the block changed beside it.
+
+        Arguments: ``with_updates``, whether the block updates the parameters.
+        """
+        model, loss, optimizer, generator = self._subject
+        optimizers = [one for one in _optimizers(optimizer) if with_updates or type(one).step is not Optimizer.step]
+        generators = [generator, default_generator(), *generators_in(model, loss)]
+        before, streams, found = Snapshot(model, optimizers, generators), _GlobalStreams(), _Found()
+        try:
+            yield found
+        finally:
+            before.restore()
+            found.changed, found.drawn = self._attributes.changed(), streams.restore()
+            self._attributes.restore()
 
     def _eagerly(self, trainer: Any, step: Callable, args: tuple, why: str, error: Exception | None = None) -> Any:
         """The value of a step that cannot be captured. Later steps are not captured either."""
@@ -141,10 +164,18 @@ class Engine:
             if error is not None and not isinstance(error, TypeError | RuntimeError):
                 raise error  # an error with any engine
             raise UserError(f"the step cannot be captured: {why}; engine='auto' computes it eagerly") from error
-        value = step(*args)  # which raises the error again if it is not about the capture
+        value = _watched(trainer, step, args)  # which raises the error again if it is not about the capture
         self.eager_because = why
         trainer.note(f"steps are computed eagerly, not replayed: {why}")
         return value
+
+
+@dataclass
+class _Found:
+    """What a step changed: an attribute, by its name, and whether the global random number generators."""
+
+    changed: str = ""
+    drawn: bool = False
 
 
 class _GlobalStreams:
@@ -163,6 +194,11 @@ class _GlobalStreams:
         if drawn[1]:
             numpy.random.set_state(self._numpy)  # noqa: NPY002
         return any(drawn)
+
+
+def _watched(trainer: Any, step: Callable, args: tuple) -> Any:
+    """The value of a step that is computed eagerly, and watched where that is its turn."""
+    return step(*args) if trainer.watching is None else trainer.watching.step(trainer, step, args)
 
 
 def _optimizers(optimizer: Any) -> list[Any]:

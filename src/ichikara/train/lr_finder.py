@@ -112,6 +112,7 @@ def _probe(trainer: Trainer) -> Trainer:
         accumulate=trainer.accumulate,
         generator=trainer.generator,
         engine=trainer.engine,
+        watch=False,
     )
 
 

@@ -12,6 +12,7 @@ import numpy
 from ..arrays import Generator, seam, using
 from ..autodiff import Tensor, asarray, raw
 from ..errors import UserError
+from ..glass.record import Record
 from ..optim import clip_grad_norm_, clip_grad_value_
 from .averaging import ExponentialMovingAverage, are_finite
 from .callbacks import Callback
@@ -20,6 +21,7 @@ from .evaluation import Totals, as_loader, evaluate, metrics_of, predict
 from .history import History
 from .interruption import interruptible
 from .saving import resume, save
+from .watching import Watching
 
 __all__ = ["DivergedError", "Trainer"]
 
@@ -46,10 +48,11 @@ class Trainer:
     steps, with which the run is validated and ends; ``generator``, the source of the layers' random numbers (dropout);
     ``engine``, what computes a step: ``"eager"``, each operation when it is called; ``"replay"``, the step is captured
     once and replayed (`ichikara.stage`); ``"auto"``, replays where the step can be captured, else eager, and callbacks
-    are told why (`Callback.on_note`).
+    are told why (`Callback.on_note`); ``watch``, whether some of the steps are watched, which changes no number of the
+    training (`ichikara.glass.watch`).
 
     A replay repeats what the step computes with arrays. Anything else that your loss or layer does, such as printing or
-    writing a file, happens only while the step is captured. With ``engine="eager"`` it happens in each step.
+    writing a file, happens only while the step is captured or watched. With ``engine="eager"`` it happens in each step.
 
     Raises DivergedError when the loss is no longer finite; UserError for arguments that do not fit together.
 
@@ -79,6 +82,7 @@ class Trainer:
         averaging: ExponentialMovingAverage | None = None,
         generator: Generator | None = None,
         engine: str = "auto",
+        watch: bool = True,
     ):
         if schedule_every not in ("epoch", "batch"):
             raise UserError(f"a schedule is stepped every 'epoch' or 'batch', not {schedule_every!r}")
@@ -92,6 +96,7 @@ class Trainer:
         self.accumulate, self.averaging = accumulate, averaging
         self.generator = generator or Generator()
         self._engine = Engine(engine)
+        self.watching = Watching() if watch else None
         self.history = History()
         self.epoch = 0  # the last complete one
         self.steps = 0  # of the optimiser, in all
@@ -139,7 +144,8 @@ class Trainer:
         self.diverged = self.best = None
         watched = as_loader(validation)
         # Infinities are reported as a diverged run, not one by one by NumPy.
-        with interruptible(self), using(self.generator), numpy.errstate(all="ignore"):
+        watching = nullcontext() if self.watching is None else self.watching.taking_over(self.model)
+        with interruptible(self), using(self.generator), numpy.errstate(all="ignore"), watching:
             try:
                 self._tell("on_fit_start", epochs)
                 saved = -math.inf
@@ -220,6 +226,8 @@ class Trainer:
         if last:
             self._end_step()
         value = loss.item()
+        if last and self.watching is not None:
+            self.watching.note_loss(self.steps, value)
         self._totals.add(len(inputs), {"loss": value, **self.metrics(output, targets)})
         return value
 
@@ -274,6 +282,11 @@ class Trainer:
 
     def _optimized(self):
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    @property
+    def record(self) -> Record | None:
+        """What was measured and what happened in the steps that were watched; None where none are."""
+        return None if self.watching is None else self.watching.record
 
     @property
     def engine(self) -> str:

@@ -73,7 +73,12 @@ def _name(data, column: int) -> str:
 # --- scale ------------------------------------------------------------------------------------------------------------
 
 
-@rule("useless_column", lesson="scaling", needs=("train",), explains=("unscaled", "mixed_units", "bad_initialisation", *SYMPTOMS))
+@rule(
+    "useless_column",
+    lesson="scaling",
+    needs=("train",),
+    explains=("unscaled", "mixed_units", "bad_initialisation", *SYMPTOMS),
+)
 def useless_column(case):
     """A column that is the same in every row, and large."""
     if not _measured(case.train) or len(case.train.inputs) < 2:

@@ -15,18 +15,31 @@ ICSE 2021)."""
 EXPLODED = 1e3
 """The norm of all gradients above which they explode. AUTOTRAINER's ratio of 70 is reached by healthy runs: a GPT's was 30 (trial)."""
 
+GROWN = 10.0
+"""How many times the gradient may grow on its way back through time. In recurrent networks that learn it shrinks, or keeps its size
+(Pascanu et al., 2013)."""
+
 MOSTLY = 0.9
 """The share of a layer's units that are dead, or of its output that is saturated, from which the layer passes nothing on. Half is
 often a symptom, in runs that learn (trial)."""
 
-WIDE = 4.0
+WIDE = 2.0
 """The deviation of weights, times √inputs, from which they are too large. He's is √2, Xavier's 1 in a square layer, PyTorch's 0.58."""
 
+UNSURE = 1.5
+"""How many times ln K the first loss is when large weights make it. By itself this is noisy, on raw pixels (trial)."""
+
 NARROW = 0.03
-"""The same, below which weights are too small. GPT-2's 0.02 is 0.11 for a width of 32, and more for wider layers."""
+"""The same as `WIDE`, below which weights are too small if the run goes badly. GPT-2's 0.02 is 0.11 for a width of 32."""
+
+NONE = 0.01
+"""The same, below which no initialisation begins that is in use."""
 
 COLLAPSED = 0.05
 """The entropy of attention, relative to an even one, from which each position looks at a single other one."""
+
+BLURRED = 0.2
+"""The entropy that the middle layer must be below, if another one has collapsed."""
 
 UNREACHED = 1e-6
 """The part of the last time step's gradient that must reach the first one."""
@@ -76,11 +89,11 @@ def bad_initialisation(case):
         raise Unjudged("no_first_step")
     size = float(numpy.median(list(sizes.values())))
     layer = max(sizes, key=lambda name: abs(math.log(max(sizes[name], 1e-30))))
-    if size > WIDE and (case.bad or (case.uninformed and case.start and case.start > 2 * case.uninformed)):
-        return certain(layer=layer.rpartition(".")[0], size=size, usual=1.0)
-    if size < NARROW and (case.bad or case.slow or _plateau(case)):
-        return certain(layer=layer.rpartition(".")[0], size=size, usual=1.0)
-    return None
+    found = certain(layer=layer.rpartition(".")[0], size=size, usual=1.0)
+    confident = case.uninformed is not None and case.start is not None and case.start > UNSURE * case.uninformed
+    if size > WIDE:
+        return found if case.bad or confident else None
+    return found if size < NONE or (size < NARROW and (case.poor or _plateau(case))) else None
 
 
 def _plateau(case) -> bool:
@@ -89,19 +102,53 @@ def _plateau(case) -> bool:
     return count > 3 and abs(float(numpy.median(case.curve[:count])) / case.curve[0] - 1) < 0.01
 
 
-@rule("exploding_gradients", lesson="vanishing", needs=("record",), explains=("rate_too_high", "dead_relu", "saturated", "zigzag"))
+@rule(
+    "exploding_gradients",
+    lesson="vanishing",
+    needs=("record",),
+    explains=("rate_too_high", "dead_relu", "saturated", "zigzag"),
+)
 def exploding_gradients(case):
-    """The gradients are huge from the first steps, before an update could have caused it."""
-    if case.bad is not True and case.slow is not True:
+    """The gradients are huge from the first steps, before an update could have caused it, or grow from step to step in time."""
+    if not case.poor:
         return None
     norms = case.record.series("gradient_norm")[1][:2]
     if not norms:
         raise Unjudged("no_first_step")
     norm = max(value if math.isfinite(value) else math.inf for value in norms)
-    return certain(norm=norm, step=1) if norm > EXPLODED else None
+    growth = {layer: _growth(case.record, layer) for layer in _recurrent(case.record)}
+    layer = max(growth, key=lambda name: growth[name], default="")
+    if layer and growth[layer] > GROWN:
+        return certain(layer=layer, norm=norm, ratio=growth[layer], step=1)
+    return certain(norm=norm, ratio=_depth(case), step=1) if norm > EXPLODED else None
 
 
-@rule("saturated", lesson="vanishing", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
+def _recurrent(record) -> list[str]:
+    return record.layers("gradient_by_time[0]")
+
+
+def _growth(record, layer: str) -> float:
+    """The gradient by the input of the first time step as a multiple of that of the last one, at first."""
+    parts = record.parts("gradient_by_time", layer, record.series("gradient_by_time[0]", layer)[0][0])
+    return parts[0] / parts[-1] if len(parts) > 2 and parts[-1] > 0 else 0.0
+
+
+def _depth(case) -> float:
+    """The gradient norm of the first weights as a multiple of that of the last ones, at first; 1 without any."""
+    values = [
+        _early(case.record, "gradient_norm", name, 1)
+        for name in case.record.layers("gradient_norm")
+        if "weight" in name
+    ]
+    return values[0] / values[-1] if values and values[-1] > 0 else 1.0
+
+
+@rule(
+    "saturated",
+    lesson="vanishing",
+    needs=("record",),
+    explains=("vanishing_gradients", "rate_too_low", "stopped_early"),
+)
 def saturated(case):
     """A bounded activation is at its bounds, where its derivative is nearly 0."""
     if case.stuck is not True:
@@ -113,7 +160,12 @@ def saturated(case):
     return certain(layer=worst, share=layers[worst])
 
 
-@rule("dead_relu", lesson="vanishing", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
+@rule(
+    "dead_relu",
+    lesson="vanishing",
+    needs=("record",),
+    explains=("vanishing_gradients", "rate_too_low", "stopped_early"),
+)
 def dead_relu(case):
     """Nearly all units of a layer are 0 for every example, and get no gradient."""
     if case.bad is not True and case.slow is not True:
@@ -139,12 +191,17 @@ def vanishing_gradients(case):
     return certain(layer=names[0].rpartition(".")[0], ratio=first / last, first=first, last=last)
 
 
-@rule("recurrent_reach", lesson="memory", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
+@rule(
+    "recurrent_reach",
+    lesson="memory",
+    needs=("record",),
+    explains=("vanishing_gradients", "rate_too_low", "stopped_early"),
+)
 def recurrent_reach(case):
     """The gradient of a recurrent layer does not reach back to the beginning of the sequence."""
     if case.stuck is not True:
         return None
-    for layer in sorted({name for name in case.record.layers("gradient_by_time[0]")}):
+    for layer in _recurrent(case.record):
         steps = case.record.series("gradient_by_time[0]", layer)[0]
         parts = case.record.parts("gradient_by_time", layer, steps[-1])
         if len(parts) > 2 and parts[-1] > 0 and parts[0] / parts[-1] < UNREACHED:
@@ -153,14 +210,23 @@ def recurrent_reach(case):
     return None
 
 
-@rule("attention_collapsed", lesson="attention", needs=("record",), explains=("rate_too_low", "vanishing_gradients", "stopped_early", "overfitting"))
+@rule(
+    "attention_collapsed",
+    lesson="attention",
+    needs=("record",),
+    explains=("rate_too_low", "vanishing_gradients", "stopped_early", "overfitting"),
+)
 def attention_collapsed(case):
-    """Every position looks at a single other one, and the softmax of the attention passes no gradient."""
-    layers = {name: _late(case.record, "attention_entropy", name) for name in case.record.layers("attention_entropy")}
-    worst = min(layers, key=lambda name: layers[name], default=None)
-    if worst is None or not numpy.median(list(layers.values())) < COLLAPSED:
+    """Every position looks at a single other one from the start, and the softmax of the attention passes no gradient.
+
+    Attention that has learnt to look at single places is as it should be, and began otherwise.
+    """
+    record, layers = case.record, case.record.layers("attention_entropy")
+    both = {n: max(_early(record, "attention_entropy", n), _late(record, "attention_entropy", n)) for n in layers}
+    worst = min(both, key=lambda name: both[name], default=None)
+    if worst is None or not both[worst] < COLLAPSED or not numpy.median(list(both.values())) < BLURRED:
         return None
-    return certain(layer=worst, entropy=layers[worst])
+    return certain(layer=worst, entropy=both[worst])
 
 
 @rule("first_loss", lesson="loss", needs=("losses",))
@@ -176,10 +242,12 @@ def first_loss(case):
 @rule("zigzag", lesson="ravines", needs=("record",))
 def zigzag(case):
     """Successive gradients point in opposite directions: the steps go to and fro across a ravine."""
-    if case.slow is not True and case.bad is not True:
-        return None
     values = case.record.series("gradient_cosine")[1]
-    if len(values) < 10:
+    if len(values) < 10 or case.end is None or not case.end > 0.1 * case.curve[0]:
         return None
     cosine = float(numpy.median(values[len(values) // 4 :]))
-    return likely(cosine=cosine) if cosine < -0.8 else None
+    return likely(cosine=cosine) if cosine < OPPOSITE else None
+
+
+OPPOSITE = -0.8
+"""The cosine between successive gradients below which they cancel each other. Healthy runs by mini-batches have −0.2 and more."""

@@ -1,6 +1,7 @@
 """The cells of the confusion matrix: computed by several processes, and kept line by line, so that they are resumed."""
 
 import hashlib
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -31,12 +32,10 @@ class Cell(NamedTuple):
 
 
 def all_cells() -> list[Cell]:
-    """Every cell: the healthy ones of the subjects first, then all faults, then the healthy variants."""
-    return [
-        *(Cell("", subject, seed) for subject in SUBJECTS for seed in HEALTHY_SEEDS),
-        *(Cell(f.name, subject, seed) for f in FAULTS.values() for subject in f.subjects for seed in SEEDS),
-        *(Cell("", variant, 0) for variant in VARIANTS),
-    ]
+    """Every cell: the healthy ones of the subjects, then all faults with the first seed, the variants, and the rest."""
+    faults = [[Cell(f.name, s, seed) for f in FAULTS.values() for s in f.subjects] for seed in SEEDS]
+    healthy = [Cell("", subject, seed) for subject in SUBJECTS for seed in HEALTHY_SEEDS]
+    return [*healthy, *faults[0], *(Cell("", variant, 0) for variant in VARIANTS), *itertools.chain(*faults[1:])]
 
 
 def compute(cell: Cell) -> dict[str, Any]:

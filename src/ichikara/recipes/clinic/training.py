@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy
@@ -22,13 +22,17 @@ from .tables import TABLES, table
 
 __all__ = ["Result", "Training"]
 
+SEEN = 20
+"""How many of the first batches are kept for the doctor."""
 
-@dataclass
+
+@dataclass(frozen=True)
 class Result:
     """What a training came to.
 
     Arguments: ``validation``, the loss on the validation data, as the training itself computes it at the end; ``test``,
-    the loss of the same network on data that no fault touches, in evaluation mode; both NaN if the training diverged.
+    the loss of the same network on data that no fault touches, in evaluation mode, and in a text at the last place of
+    each window, which nothing follows; both NaN if the training diverged.
     """
 
     validation: float = math.nan
@@ -40,7 +44,6 @@ class Result:
         return math.isfinite(self.validation) and math.isfinite(self.test)
 
 
-@dataclass
 class Training:
     """A training in its parts, in the order in which `fit` calls them.
 
@@ -48,35 +51,33 @@ class Training:
     record; ``seconds``, of the processor, after which the training is given up.
     """
 
-    recipe: Recipe
-    watched: bool = True
-    train: Any = None
-    validation: Any = None
-    test: Any = None
-    model: Any = None
-    loss: Any = None
-    objective: Any = None  # the loss that a fault has not replaced
-    optimizer: Any = None
-    schedule: Any = None
-    loader: Any = None
-    record: Any = None
-    losses: list[float] = field(default_factory=list)
-    history: list[dict[str, float]] = field(default_factory=list)  # of the epochs
-    seen: list[tuple[Any, Any]] = field(default_factory=list)  # the first batches
-    result: Result = field(default_factory=Result)
-    at_a_time: int = 64  # how many examples are evaluated
-    seconds: float = math.inf  # of the processor, after which the training is given up
+    def __init__(self, recipe: Recipe, watched: bool = True, seconds: float = math.inf):
+        self.recipe, self.watched, self.seconds = recipe, watched, seconds
+        self.train: Any = None
+        self.validation: Any = None
+        self.test: Any = None
+        self.model: Any = None
+        self.loss: Any = None
+        self.objective: Any = None  # the loss that no fault has replaced
+        self.optimizer: Any = None
+        self.schedule: Any = None
+        self.loader: Any = None
+        self.record: Any = None
+        self.losses: list[float] = []  # of the steps
+        self.history: list[dict[str, float]] = []  # of the epochs
+        self.seen: list[tuple[Any, Any]] = []  # the first batches
+        self.at_a_time = 64  # how many examples are evaluated
+        self.result = Result()
 
     # --- before the first step ----------------------------------------------------------------------------------------
 
     def load(self) -> None:
         """The three parts of the data, unscaled."""
         if self.recipe.data.name in TABLES:
-            self.train, self.validation, self.test = split(
-                table(self.recipe.data.name), **self.recipe.split.model_dump()
-            )
+            parts: Any = split(table(self.recipe.data.name), **self.recipe.split.model_dump())
         else:
-            self.train, self.validation, self.test = load_parts(self.recipe)
+            parts = load_parts(self.recipe)
+        self.train, self.validation, self.test = parts
         if self.test is None:  # a text comes in two parts; the second is halved
             half = len(self.validation) // 2
             self.validation, self.test = self.validation[:half], replace(self.validation[half:], part="test")
@@ -171,7 +172,7 @@ class Training:
         self.model.train()
         losses = []
         for inputs, targets in self.loader:
-            if len(self.seen) < 20:
+            if len(self.seen) < SEEN:
                 self.seen.append((inputs, targets))
             losses.append(self.step(inputs, targets))
             self.losses.append(losses[-1])
@@ -189,12 +190,11 @@ class Training:
         self._began = time.process_time()
         with numpy.errstate(all="ignore"), using(self.draws("dropout")):
             self.prepare()
-            healthy = Training(self.recipe, model=self.model, loss=self.objective)  # whose evaluation no fault touches
             with watch(self.model, self.optimizer) if self.watched else nullcontext() as self.record:
                 while len(self.history) < self.recipe.training.epochs and not self.diverged:
                     self.epoch()
             if not self.diverged:
-                self.result = Result(self.history[-1]["val_loss"], healthy.evaluate(self.test))
+                self.result = Result(self.history[-1]["val_loss"], _Test(self).evaluate(self.test))
         return self.result
 
     def case(self) -> Case:
@@ -238,3 +238,15 @@ class Training:
     def _step_schedule(self, every: str) -> None:
         if self.recipe.schedule is not None and self.recipe.schedule.every == every:
             self.schedule.step()
+
+
+class _Test(Training):
+    """A trained network's evaluation, of which a fault has replaced nothing."""
+
+    def __init__(self, trained: Training):
+        super().__init__(trained.recipe)
+        self.model, self.loss = trained.model, trained.objective
+
+    def compare(self, output: Tensor, targets: Tensor) -> Tensor:
+        """The loss of a batch, in a text at the last place of each window."""
+        return self.loss(output[:, -1:], targets[:, -1:]) if self.loss.task == "text" else self.loss(output, targets)

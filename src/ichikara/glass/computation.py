@@ -1,0 +1,455 @@
+"""A computation as a structure: what it began with, each operation, and what came out, with names and numbers.
+
+It is made of the nodes that the engine left behind, and of a `Trace` where there is one, which knows more: constants,
+modules, lines of code.
+"""
+
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..arrays import PYTHON_NUMBERS, is_array, namespace, seam, sum_to
+from ..autodiff import Tensor, no_grad, wrap
+from ..autodiff.graph import check_usable
+from ..autodiff.modes import block
+from ..autodiff.operation import Composition
+from ..errors import UserError
+from .trace import Application, Line, Scope, trace
+
+__all__ = ["UNKNOWN", "Computation", "Vertex", "computation"]
+
+FREED = (
+    "backward went through this graph before and freed what it had saved; ask before backward(), compute the loss again, "
+    "or call backward(retain_graph=True)"
+)
+
+
+class _Unknown:
+    def __repr__(self):
+        return "UNKNOWN"
+
+    def __bool__(self):
+        return False
+
+
+UNKNOWN: Any = _Unknown()
+"""Stands for a value that nothing has kept."""
+
+TARGETS = ("target", "targets", "labels")
+"""What functions call the inputs that are wanted as outputs."""
+
+
+class Vertex:
+    """A value of a computation, and what made it.
+
+    Arguments: ``kind``, "leaf" (a gradient is collected there), "constant", "target" (a constant that a loss compares
+    with) or "operation"; ``operation``, its record; ``inputs``, the vertices that it was applied to, by the names of the
+    record, or by their numbers in a sequence; ``options``, the other parameters that are known; ``differentiable``, the
+    names of the inputs that a gradient flows to; ``value``, an array or a number, UNKNOWN where nothing has kept it;
+    ``node``, the engine's; ``scope``, the module or function that it ran in; ``line``, of the user's code; ``name``,
+    what it is called, empty where it has none.
+    """
+
+    __slots__ = (
+        "differentiable", "dtype", "inputs", "kind", "line", "name", "node", "number", "operation", "options", "order",
+        "scope", "shape", "value",
+    )  # fmt: skip
+
+    def __init__(self, kind: str, value: Any = UNKNOWN, operation: Any = None, node: Any = None):
+        self.kind, self.value, self.operation, self.node = kind, value, operation, node
+        about = node if node is not None else value
+        self.shape: tuple[int, ...] = getattr(about, "shape", ())
+        self.dtype: Any = getattr(about, "dtype", None)
+        self.inputs: dict[Any, Vertex] = {}
+        self.options: dict[str, Any] = {}
+        self.differentiable: frozenset = frozenset()
+        self.scope: Scope | None = None
+        self.line: Line | None = None
+        self.name = ""
+        self.number = 0
+        self.order: tuple[int, ...] = ()  # operations by it are in the order in which they were computed
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        size = 1
+        for length in self.shape:
+            size *= length
+        return size
+
+    @property
+    def module(self) -> str:
+        """The path of the module that it was computed in, empty outside of all."""
+        scope = self.scope
+        while scope is not None and scope.kind != "module":
+            scope = scope.parent
+        return scope.name if scope else ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be computed from its inputs."""
+        named = len(self.options) + (1 if self.operation.sequence else len(self.inputs))
+        return named == len(self.operation.parameters)
+
+    def compute(self, values: Mapping["Vertex", Any]) -> Any:
+        """The value of its operation for other values of its inputs, as an array."""
+        arguments = [*self._given(values).values()]
+        composition = composition_of(self.operation)
+        if composition is not None:
+            with no_grad():
+                found = composition.function(*[wrap(x, None) if is_array(x) else x for x in arguments])
+            found = found[0] if isinstance(found, tuple) else found
+            return seam.interpreter.read(found)
+        found = self.operation.function(*arguments)
+        return found[0] if self.operation.residuals else found
+
+    def pull(self, g: Any, values: Mapping["Vertex", Any], names: Iterable[Any] | None = None) -> dict[Any, Any]:
+        """The gradients of inputs, by their names, from the gradient of the output: what the record's rules give.
+
+        Arguments: ``names``, of the inputs that are wanted, by default of all that a gradient flows to.
+        """
+        operation, wanted = self.operation, [*(self.differentiable if names is None else names)]
+        given = self._given(values)
+        known = {**given, "g": g, "wanted": wanted}
+        known.update((f"{name}_shape", operation.shape_of(x)) for name, x in given.items() if _has_shape(x))
+        rules = {name: operation.rules.get(name) or operation.rules[None] for name in wanted}
+        needs = {need for rule in rules.values() for need in rule.needs}
+        if needs.isdisjoint(operation.residuals):
+            known["y"] = values.get(self)
+        else:
+            found = operation.function(*given.values())
+            known.update(zip(("y", *operation.residuals), found, strict=True))
+        result = {}
+        for rule in dict.fromkeys(rules.values()):
+            own = known["wanted"] = [name for name in wanted if rules[name] is rule]
+            with block(in_rule=True, grad_enabled=False):
+                part = rule.function(*[known[need] for need in rule.needs])
+            result.update({name: part[name] for name in own} if rule.joint else {own[0]: part})
+        for name, part in result.items():
+            shape = getattr(values[self.inputs[name]], "shape", ())
+            result[name] = part if part.shape == shape else sum_to(part, shape)
+        return result
+
+    def _given(self, values) -> dict[str, Any]:
+        """The values of the parameters, as far as they are known."""
+        if self.operation.sequence:
+            items = [values.get(self.inputs[i]) for i in range(len(self.inputs))]
+            given: dict[str, Any] = {self.operation.inputs[0]: items}
+        else:
+            given = {name: values[source] for name, source in self.inputs.items() if source in values}
+        given.update(self.options)
+        return {name: given[name] for name in self.operation.parameters if name in given}
+
+    def __repr__(self):
+        what = self.operation.name if self.operation else self.kind
+        return f"<vertex {self.name or self.number}: {what} {self.shape}>"
+
+
+class Computation:
+    """The vertices that a value was made from, each after its inputs, and that value as the last one, the ``root``."""
+
+    def __init__(self, root: Vertex, vertices: Iterable[Vertex]):
+        self.root = root
+        self.vertices = [*vertices]
+        for number, vertex in enumerate(self.vertices):
+            vertex.number = number
+
+    def __iter__(self) -> Iterator[Vertex]:
+        return iter(self.vertices)
+
+    def of(self, tensor: Tensor) -> Vertex | None:
+        """The vertex of a tensor, None where it has none."""
+        node, array = tensor.leaf_node(), tensor._data
+        return next((v for v in self.vertices if v.node is node is not None or v.value is array), None)
+
+    def consumers(self) -> dict[Vertex, list[tuple[Vertex, Any]]]:
+        """For each vertex those that were computed from it, with the names of the inputs."""
+        found: dict[Vertex, list[tuple[Vertex, Any]]] = {vertex: [] for vertex in self.vertices}
+        for vertex in self.vertices:
+            for name, source in vertex.inputs.items():
+                found[source].append((vertex, name))
+        return found
+
+    def evaluate(self, changed: Mapping[Vertex, Any], convert: Callable = lambda value: value) -> dict[Vertex, Any]:
+        """All values again, with others at some vertices.
+
+        Arguments: ``convert``, applied to the values that are not computed, to compute in another type. Raises UserError
+        where a value is needed that nothing has kept.
+        """
+        values: dict[Vertex, Any] = {}
+        for vertex in self.vertices:
+            if vertex in changed:
+                values[vertex] = changed[vertex]
+            elif vertex.operation is None:
+                if vertex.value is UNKNOWN:
+                    raise UserError("a constant of this computation was not kept; explain a function of yours")
+                values[vertex] = convert(vertex.value)
+            else:
+                values[vertex] = vertex.compute(values) if vertex.complete else None
+                if getattr(values[vertex], "shape", None) != vertex.shape:
+                    raise UserError(
+                        f"the options of {vertex.operation.name} were not kept; explain a function of yours"
+                    )
+        return values
+
+
+def _has_shape(value: Any) -> bool:
+    return hasattr(value, "shape") or (isinstance(value, list) and all(hasattr(item, "shape") for item in value))
+
+
+def composition_of(operation: Any) -> Composition | None:
+    """The composed function that an operation computes as a whole; None for one that is no such function."""
+    function = operation.rules[None].function if None in operation.rules else None
+    owner = getattr(function, "__self__", None)
+    return owner if isinstance(owner, Composition) else None
+
+
+def computation(root: Tensor, seen: Any = None, unfuse: bool = True, constants: Iterable[Any] = ()) -> Computation:
+    """The computation that a tensor came from.
+
+    Arguments: ``seen``, the `Trace` that was attached meanwhile, which knows what the nodes have not kept; ``unfuse``,
+    whether what was computed as a whole is taken apart into the operations that it is composed of; ``constants``,
+    arrays that may have taken part: one that a node has not kept is found among them by what was computed from it.
+
+    Raises UserError where a sweep has freed the graph, or a leaf was changed since.
+
+    >>> import ichikara
+    >>> x = ichikara.asarray(2.0, requires_grad=True)
+    >>> [v.operation.name for v in computation(x * x + x) if v.operation]
+    ['multiply', 'add']
+    """
+    if root._node is None and seen is None:
+        raise UserError(
+            "nothing that requires a gradient went into this tensor; make a leaf with asarray(..., requires_grad=True), "
+            "and compute outside of no_grad()"
+        )
+    return _Builder(seen, unfuse).build(root, [*constants])
+
+
+class _Builder:
+    def __init__(self, seen, unfuse):
+        self.seen, self.unfuse = seen, unfuse
+        self.by_node: dict[Any, Vertex] = {}
+        self.by_array: dict[int, Vertex] = {}
+        self.by_application: dict[Application, Vertex] = {}
+
+    def build(self, root: Tensor, constants: Sequence[Any] = ()) -> Computation:
+        if self.seen is not None:
+            for i, application in enumerate(self.seen.applications):
+                self._applied(application, (i,))
+        found = self._of(root)
+        for vertex in [*self.by_node.values()]:
+            if vertex.value is UNKNOWN:
+                self._recall()
+                break
+        whole = Computation(found, _in_order(found))
+        for vertex in whole:
+            if vertex.operation is not None and vertex.complete:
+                unknown = [source for source in vertex.inputs.values() if source.value is UNKNOWN]
+                if vertex.value is UNKNOWN and not unknown:
+                    vertex.value = _computed(vertex)
+                elif vertex.value is not UNKNOWN and len(unknown) == 1 and unknown[0].kind == "constant":
+                    _find(unknown[0], vertex, constants)
+        return whole
+
+    def _of(self, root):
+        application = self.seen.made(root._node) if self.seen is not None and root._node is not None else None
+        if application is not None:
+            vertex = self.by_application[application]
+            vertex.node = root._node
+            return vertex
+        if root._node is not None:
+            self._visit(root._node)
+            vertex = self.by_node[root._node]
+            vertex.value = root._data
+            return vertex
+        return self.by_array.get(id(root._data)) or Vertex("constant", root._data)
+
+    # --- of a trace -------------------------------------------------------------------------------------------------
+
+    def _applied(self, application: Application, order: tuple[int, ...]) -> None:
+        operation = application.operation
+        vertex = Vertex("operation", application.output, operation)
+        vertex.scope, vertex.line, vertex.order = application.scope, application.line, order
+        vertex.differentiable = frozenset(application.wanted)
+        given: dict[Any, Any] = dict(zip(operation.parameters, application.arguments, strict=True))
+        if operation.sequence:
+            given.update(enumerate(given.pop(operation.inputs[0])))
+        for name, value in given.items():
+            made = application.sources.get(name)
+            if made is not None:
+                source = vertex.inputs[name] = self.by_application[made]
+                source.node = application.wanted[name]
+            elif name in application.wanted:
+                node = application.wanted[name]
+                if node not in self.by_node:
+                    self._visit(node)
+                source = vertex.inputs[name] = self.by_node[node]
+                if source.value is UNKNOWN:
+                    source.value = value
+            elif is_array(value) or (name in operation.inputs and type(value) in PYTHON_NUMBERS):
+                vertex.inputs[name] = self._constant(operation, name, value, application.scope)
+            else:
+                vertex.options[name] = value
+        self.by_application[application] = self.by_array[id(application.output)] = vertex
+
+    def _constant(self, operation, name, value, scope=None) -> Vertex:
+        known = self.by_array.get(id(value)) if is_array(value) else None
+        if known is None:
+            known = Vertex("target" if name in TARGETS or _is_target(value, scope) else "constant", value)
+            if is_array(value):
+                self.by_array[id(value)] = known
+        return known
+
+    # --- of nodes ---------------------------------------------------------------------------------------------------
+
+    def _visit(self, root) -> None:
+        """Make the vertices of a node and of all that it was made from."""
+        stack, nodes = [root], set()
+        while stack:
+            node = stack.pop()
+            if node in nodes or node in self.by_node:
+                continue
+            nodes.add(node)
+            if node.operation is None:
+                continue
+            if node.saved is None or node.inputs is None:
+                raise UserError(FREED)
+            try:
+                check_usable(node)
+            except RuntimeError as error:
+                raise UserError(str(error)) from None
+            stack.extend(node.inputs.values())
+        for node in sorted(nodes, key=lambda node: node.order):
+            self.by_node[node] = self._made(node) if node.operation else Vertex("leaf", node=node)
+
+    def _made(self, node) -> Vertex:
+        operation = node.operation
+        vertex = Vertex("operation", node.saved.get("y", UNKNOWN), operation, node)
+        vertex.differentiable, vertex.order = frozenset(node.inputs), (node.order,)
+        saved = {name: node.saved[name] for name in operation.parameters if name in node.saved}
+        if operation.sequence:
+            items = saved.pop(operation.inputs[0], None)
+            saved.update(enumerate(items or ()))
+            names: tuple = tuple(saved) if items else tuple(node.inputs)
+            names = (*names, *operation.parameters[1:])
+            if items is None:
+                count = len(node.saved.get(f"{operation.inputs[0]}_shape", node.inputs))
+                saved.update({i: UNKNOWN for i in range(count)})
+                names = (*range(count), *operation.parameters[1:])
+        else:
+            names = operation.parameters
+        for name in names:
+            value = saved.get(name, UNKNOWN)
+            if name in node.inputs:
+                source = vertex.inputs[name] = self.by_node[node.inputs[name]]
+                if source.value is UNKNOWN:
+                    source.value = value
+            elif name in saved and value is UNKNOWN:
+                vertex.inputs[name] = Vertex("constant")
+            elif is_array(value) or (name in operation.inputs and type(value) in PYTHON_NUMBERS):
+                vertex.inputs[name] = self._constant(operation, name, value)
+            elif name in saved:
+                vertex.options[name] = value
+            elif name in operation.inputs and name not in operation._defaults:
+                vertex.inputs[name] = Vertex("constant")
+            elif name in ("shape", "dtype"):  # of the result
+                vertex.options[name] = getattr(node, name)
+            elif name in operation._defaults:
+                vertex.options[name] = operation._defaults[name]
+        composition = composition_of(operation)
+        if self.unfuse and composition is not None and vertex.complete:
+            return self._unfused(composition, vertex)
+        return vertex
+
+    def _unfused(self, composition, whole: Vertex) -> Vertex:
+        """What a composed function that was computed as a whole is made of, computed again."""
+        given = {name: source.value for name, source in whole.inputs.items()}
+        leaves, arguments = {}, []
+        for name in composition.parameters:
+            value = given.get(name, whole.options.get(name))
+            if is_array(value):
+                leaf = Tensor(value, requires_grad=name in whole.differentiable)
+                leaves[name] = leaf
+                value = leaf
+            arguments.append(value)
+        with trace(lines=False) as seen:
+            found = composition(*arguments)
+        inner = _Builder(seen, False)
+        for name, leaf in leaves.items():
+            source = whole.inputs[name]
+            if leaf._node is not None:
+                inner.by_node[leaf._node] = source
+            inner.by_array[id(leaf._data)] = source
+        for i, application in enumerate(seen.applications):
+            inner._applied(application, (*whole.order, i))
+        made = inner._of(found[0] if isinstance(found, tuple) else found)
+        made.node = whole.node
+        return made
+
+    def _recall(self) -> None:
+        """Values that the nodes have not kept, from the tensors that still exist."""
+        for thing in gc.get_objects():
+            if isinstance(thing, Tensor) and (node := getattr(thing, "_node", None)) is not None:
+                vertex = self.by_node.get(node)
+                if vertex is not None and vertex.value is UNKNOWN:
+                    vertex.value = thing._data
+
+
+def _computed(vertex: Vertex, changed: Mapping[Vertex, Any] | None = None) -> Any:
+    """The value of a vertex by those of its inputs; UNKNOWN where its options were not the defaults."""
+    values = {source: source.value for source in vertex.inputs.values()} | dict(changed or {})
+    try:
+        found = vertex.compute(values)
+    except (ValueError, TypeError, IndexError):
+        return UNKNOWN
+    return found if getattr(found, "shape", None) == vertex.shape else UNKNOWN
+
+
+def _find(constant: Vertex, vertex: Vertex, among: Sequence[Any]) -> None:
+    """Find the value of a constant that was not kept, by the value of what was computed from it."""
+    for value in among:
+        found = _computed(vertex, {constant: value})
+        if found is not UNKNOWN and (found == vertex.value).all():
+            constant.value, constant.shape = value, value.shape
+            return
+    xp = namespace(vertex.value)
+    at = [_computed(vertex, {constant: xp.full_like(vertex.value, n)}) for n in (0, 1, 2)]
+    if any(value is UNKNOWN for value in at) or not bool(xp.all((at[2] - at[1] == at[1] - at[0]) & (at[1] != at[0]))):
+        return
+    value = (vertex.value - at[0]) / (at[1] - at[0])  # the operation is a line over the constant
+    first = value.reshape((-1,))[:1].reshape(())
+    constant.value = first if bool(xp.all(value == first)) else value
+    constant.shape = constant.value.shape
+
+
+def _is_target(value: Any, scope: Scope | None) -> bool:
+    """Whether an array is what a composed function around it calls its target."""
+    while scope is not None:
+        if scope.kind == "function":
+            for name, given in zip(scope.what.parameters, scope.arguments, strict=False):
+                if name in TARGETS and getattr(given, "_data", given) is value:
+                    return True
+        scope = scope.parent
+    return False
+
+
+def _in_order(root: Vertex) -> list[Vertex]:
+    """The vertices that lead to the root, each after its inputs."""
+    order: list[Vertex] = []
+    done: set[Vertex] = set()
+    stack: list[tuple[Vertex, Iterator[Vertex]]] = [(root, iter(root.inputs.values()))]
+    visited = {root}
+    while stack:
+        vertex, rest = stack[-1]
+        for source in rest:
+            if source not in visited:
+                visited.add(source)
+                stack.append((source, iter(source.inputs.values())))
+                break
+        else:
+            stack.pop()
+            if vertex not in done:
+                done.add(vertex)
+                order.append(vertex)
+    return order
