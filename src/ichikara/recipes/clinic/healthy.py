@@ -32,7 +32,8 @@ SUBJECTS: dict[str, dict[str, Any]] = {
         "model": {"name": "sequence-reader", "cell": "lstm", "hidden": 32},
         "loss": {"name": "mse"},
         "optimizer": {"name": "Adam", "lr": 0.01},
-        "training": {"epochs": 10, "batch_size": 64, "clip_grad_norm": 1.0},
+        "schedule": {"name": "StepLR", "step_size": 9, "gamma": 0.1},
+        "training": {"epochs": 12, "batch_size": 64, "clip_grad_norm": 1.0},
     },
     "gpt": {
         "data": {"name": "text", "path": str(TEXT), "validation": 0.2},
