@@ -1,6 +1,7 @@
 """Run other tools on PyTorch twins of the clinic's trainings, and write what they find into docs/doctor-published.md.
 
-    python -m benchmarks.doctor_rivals        # with torch, torch-audit, torchtest2, torchtest, cockpit-for-pytorch
+    python -m benchmarks.doctor_rivals                      # all, in an environment that has them
+    python -m benchmarks.doctor_rivals --tools ichikara     # one of them; what is known of the others is kept
 
 A twin has the data, the initial weights, the order of the batches and the fault of a training of the clinic: that
 training is prepared as always, and then its network, its loss and its optimiser become PyTorch's. The tools are applied
@@ -195,7 +196,7 @@ def sound_recipes() -> dict[str, Any]:
     return recipes
 
 
-def collect(file: Path, part: str) -> dict[str, dict[str, Any]]:
+def collect(file: Path, tools: list[str]) -> dict[str, dict[str, Any]]:
     """What every tool finds in every training; what the file has is not done again."""
     rows: dict[str, dict[str, Any]] = {}
     for line in file.read_text("utf-8").splitlines() if file.exists() else []:
@@ -206,15 +207,15 @@ def collect(file: Path, part: str) -> dict[str, dict[str, Any]]:
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "a", encoding="utf-8") as lines:
         for name, (fault, recipe) in trainings.items():
-            for tool in ["ichikara", *TOOLS]:
+            for tool in tools:
                 key, code = f"{tool} {name}", code_of(tool, fault, name)
-                if rows.get(key, {}).get("code") == code or not name.startswith(part):
+                if rows.get(key, {}).get("code") == code:
                     continue
                 try:
                     row = ours(fault, recipe) if tool == "ichikara" else apply(tool, fault, recipe)
                 except Exception as error:  # no twin of it, or our own fault
                     row = {"failed": f"{type(error).__name__}: {error}"}
-                rows[key] = {"key": key, "code": code, **row}
+                rows[key] = {"key": key, "code": code, "torch": version_of("torch"), **row}
                 lines.write(json.dumps(rows[key]) + "\n")
                 lines.flush()
                 print(f"{key:55} {row.get('failed') or ', '.join(row['found']) or 'nothing'}", flush=True)
@@ -260,7 +261,8 @@ def text(rows: dict[str, dict[str, Any]]) -> str:
         ran = [row for row in sound if "found" in row]
         alarms = sum(bool(row["found"]) for row in ran)
         numbers = [str(count(tool, mark)) for mark in ("named", "noticed", "nothing", "fails")]
-        lines.append([f"{tool} {version_of(tool)}".strip(), *numbers, f"{alarms} of {len(ran)}"])
+        name = tool if tool == "ichikara" else f"{tool} {sound[0]['code']}"
+        lines.append([name, *numbers, f"{alarms} of {len(ran)}"])
     head = ["tool", "fault named", "something noticed", "nothing", "does not run", "findings on healthy twins"]
     said = []
     for fault in faults:
@@ -270,9 +272,10 @@ def text(rows: dict[str, dict[str, Any]]) -> str:
             found = row.get("failed") or ", ".join(row["found"]) or "–"
             cells.append(f"**{found}**" if marks[tool, fault] == "named" else found)
         said.append([fault, *cells])
+    torch = rows[f"{tools[-1]} sound {SUBJECT} 0"]["torch"]
     parts = [
         table(head, lines),
-        f"What each found, the right answers in bold (PyTorch {version_of('torch')}):",
+        f"What each found, the right answers in bold (PyTorch {torch}):",
         table(["fault", *tools], said),
         about_cockpit(rows),
     ]
@@ -283,7 +286,7 @@ def about_cockpit(rows: dict[str, dict[str, Any]]) -> str:
     """Whether it ran."""
     of_cockpit = [row for key, row in rows.items() if key.startswith("cockpit")]
     failed = [row["failed"] for row in of_cockpit if "failed" in row]
-    name = f"cockpit-for-pytorch {version_of('cockpit-for-pytorch')}"
+    name = f"cockpit-for-pytorch {of_cockpit[0]['code']}"
     ran = f"{name} ran on {len(of_cockpit) - len(failed)} of {len(of_cockpit)} twins"
     reason = f"; else: {failed[0]}" if failed else ""
     return f"{ran}{reason}. It draws instruments of a run and judges nothing, so it has no column."
@@ -300,12 +303,11 @@ def version_of(package: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--file", type=Path, default=Path("runs/rivals.jsonl"), help="where what was found is kept")
-    parser.add_argument("--part", default="", choices=["", "fault", "sound"], help="only these, without the page")
+    parser.add_argument("--tools", nargs="+", default=["ichikara", *TOOLS], choices=["ichikara", *TOOLS])
     options = parser.parse_args()
-    rows = collect(options.file, options.part)
-    if not options.part:
-        replace_between(PAGE, BEGIN, END, text(rows))
-        print(f"wrote {PAGE}", file=sys.stderr)
+    rows = collect(options.file, options.tools)
+    replace_between(PAGE, BEGIN, END, text(rows))
+    print(f"wrote {PAGE}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -45,9 +45,10 @@ def test_a_mark_goes_by_the_first_finding():
         "zigzag": "wrong",
         "": "missed",
     }
-    assert {names: mark(program, {"findings": names.split()}) for names in found} == found
-    assert mark(program, {"findings": [], "refused": "no"}) == "refused"
-    assert {*found.values(), "refused"} == set(MARKS)
+    good, bad = {"findings": [], "score": 0.9}, {"findings": [], "score": 0.5}
+    assert {names: mark(program, bad | {"findings": names.split()}, good) for names in found} == found
+    assert mark(program, good, good) == "harmless"
+    assert {*found.values(), "harmless"} == set(MARKS)
 
 
 def test_the_page_shows_what_was_found(tmp_path):

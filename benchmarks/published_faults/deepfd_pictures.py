@@ -195,7 +195,7 @@ UNMAPPED = {
     "58237726": "needs convolutions in three dimensions",
     "54, 55 (keras_catsdogs, keras-super-resolution)": "a batch size, and too few photographs, which are not here",
     "53, 56, 57, 58 (GitHub)": "a layer more or less, whose harm is within the noise of other data",
-    "37624102, 37213388, 41600519, 41947039, 41977498, 42514960, 42800203, 46642627, 46995209, 47932589, 51181393, "
+    "37624102, 41600519, 41947039, 41977498, 42514960, 42800203, 46642627, 46995209, 47932589, 51181393, "
     "56380303, Traffic-Sign-Classifier": "patches without the program, or without its data, in what is published",
 }
 """The programs of DeepFD that are not here, and why."""

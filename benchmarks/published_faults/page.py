@@ -16,7 +16,10 @@ def text(found: list[tuple[str, Program, Row, Row]]) -> str:
     parts = [summary(found)]
     for source in SOURCES:
         chosen = [(program, sick, sound) for one, program, sick, sound in found if one == source]
-        parts += [f"### {source}", programs(chosen), "Not here:", unmapped(source)]
+        notes = bullets({program.number: program.note for program, *_ in chosen if program.note})
+        parts += [f"### {source}", programs(chosen)]
+        parts += ["How the ports differ from the programs:", notes] if notes else []
+        parts += ["Not here:", bullets(UNMAPPED[source])]
     return "\n\n".join(parts)
 
 
@@ -26,7 +29,7 @@ def summary(found) -> str:
     lines = []
     for source in [*SOURCES, "all"]:
         chosen = [row for row in found if source in (row[0], "all")]
-        marks = Counter(mark(program, sick) for _, program, sick, _ in chosen)
+        marks = Counter(mark(*row) for _, *row in chosen)
         sound = {row["name"]: row for *_, row in chosen}.values()
         alarms = sum(bool(row["findings"]) for row in sound)
         counts = [str(marks[name]) for name in MARKS]
@@ -49,15 +52,14 @@ def programs(chosen) -> str:
     ]
     lines = []
     for program, sick, sound in chosen:
-        note = f" ({program.note})" if program.note else ""
         lines.append(
             [
                 program.number,
-                program.wrong + note,
+                program.wrong,
                 program.repair,
                 ", ".join(program.causes) or "none has a name",
                 said(sick),
-                mark(program, sick),
+                mark(program, sick, sound),
                 f"{score(sick)} → {score(sound)}",
                 said(sound),
             ]
@@ -67,8 +69,6 @@ def programs(chosen) -> str:
 
 def said(row: Row) -> str:
     """What was found, the first finding first."""
-    if "refused" in row:
-        return f"refused: {row['refused'].splitlines()[0]}"
     return ", ".join(name if name in row["certain"] else f"{name}?" for name in row["findings"]) or "nothing"
 
 
@@ -77,6 +77,6 @@ def score(row: Row) -> str:
     return "–" if row["score"] is None else f"{row['score']:.2f}"
 
 
-def unmapped(source: str) -> str:
-    """What was left out, and why."""
-    return "\n".join(f"- {number}: {reason}" for number, reason in UNMAPPED[source].items())
+def bullets(about: dict[str, str]) -> str:
+    """A list of programs, with something about each."""
+    return "\n".join(f"- {number}: {text}" for number, text in about.items())

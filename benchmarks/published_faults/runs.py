@@ -33,13 +33,16 @@ UNMAPPED = {
     "TrainCheck": traincheck.UNMAPPED,
     "DeepCrime": deepcrime.UNMAPPED,
 }
+HARM = 0.02
+"""By how much the score of a faulty program must be lower to be worse."""
+
 MARKS = {
     "named": "the first finding is a right cause",
     "also": "the first finding is another fault that the program has and the source does not list",
-    "refused": "the library refuses the program, with an error that says why",
     "unknown": "the doctor says that training went badly, and that it does not know the cause",
     "wrong": "the first finding is something else",
     "missed": "no finding",
+    "harmless": "no finding, and the faulty program is as good as the repaired one",
 }
 """What a diagnosis of a faulty program is worth."""
 
@@ -49,14 +52,11 @@ Row = dict[str, Any]
 def examine(program: Program, repaired: bool, seed: int) -> Row:
     """Train a program in one state, and examine it: what was found, and how good the network is."""
     began = time.perf_counter()
-    try:
-        with numpy.errstate(all="ignore"), using(Generator(seed)):
-            run = program.build(repaired, seed)
-            with watch(run.model, run.optimizer) as record:
-                fit(run, seed)
-            score = run.score(run.outputs(run.test), run.test.targets)
-    except ValueError as error:  # of the library, a UserError among them
-        return {"refused": str(error), "findings": [], "certain": [], "score": None, "seconds": 0.0}
+    with numpy.errstate(all="ignore"), using(Generator(seed)):
+        run = program.build(repaired, seed)
+        with watch(run.model, run.optimizer) as record:
+            fit(run, seed)
+        score = run.score(run.outputs(run.test), run.test.targets)
     findings = diagnose(case_of(run, record)).findings
     return {
         "findings": [finding.name for finding in findings],
@@ -116,13 +116,12 @@ def finish(
     return found
 
 
-def mark(program: Program, row: Row) -> str:
+def mark(program: Program, faulty: Row, repaired: Row) -> str:
     """What a diagnosis of a faulty program is worth, one of `MARKS`."""
-    if "refused" in row:
-        return "refused"
-    if not row["findings"]:
-        return "missed"
-    first = row["findings"][0]
+    if not faulty["findings"]:
+        scores = faulty["score"], repaired["score"]
+        return "harmless" if None not in scores and scores[0] > scores[1] - HARM else "missed"
+    first = faulty["findings"][0]
     if first in program.causes:
         return "named"
     return "also" if first in program.also else "unknown" if first in CAUSE_UNKNOWN else "wrong"
