@@ -168,12 +168,13 @@ class Case:
             return self.train.inputs[:EXAMPLES], self.train.targets[:EXAMPLES]
         length = min(int(self.settings.get("context", CONTEXT)), len(self.train.inputs))
         rows = min(EXAMPLES, len(self.train.inputs) // length)
-        return tuple(numpy.reshape(a[: rows * length], (rows, length)) for a in (self.train.inputs, self.train.targets))
+        inputs, targets = (a[: rows * length].reshape(rows, length) for a in (self.train.inputs, self.train.targets))
+        return inputs, targets
 
     @cached_property
     def step(self) -> Structure | None:
         """The structure of a training step; None where none can be tried."""
-        if self.structure is not None or None in (self.model, self.loss, self.batch):
+        if self.structure is not None or self.model is None or self.loss is None or self.batch is None:
             return self.structure
         try:
             return structure_of(self.model, self.loss, *self.batch)
@@ -218,8 +219,8 @@ class Case:
 
     @property
     def bad(self) -> bool | None:
-        """Whether the network has learnt nothing of the training data: numbers that are not finite, or no better than the
-        best constant answer; None where that is not known, as of two networks that train each other."""
+        """Whether the network has learnt nothing of the training data: numbers that are not finite, or no better than
+        the best constant answer; None where that is not known, as of two networks that train each other."""
         if not self.finite:
             return True
         if self.end is None or len(self.optimizers) > 1:
@@ -265,7 +266,8 @@ class Case:
 
     @property
     def falling(self) -> float:
-        """Which part of its whole fall the loss did in the last quarter of the run: 0.29 if evenly, near 0 at an end."""
+        """Which part of its whole fall the loss did in the last quarter of the run: 0.29 if evenly, near 0 at an
+        end."""
         if len(self.curve) < 4 * FEWEST:
             return 0.0
         third, last = (float(numpy.mean(part)) for part in numpy.array_split(self.curve, 4)[2:])

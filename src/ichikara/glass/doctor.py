@@ -14,7 +14,7 @@ import numpy
 
 from .case import Case
 from .finding import CERTAINTIES, Diagnosis, Finding
-from .rules import adversarial, calls, code, data, signals, training  # noqa: F401 - each declares its rules
+from .rules import adversarial, calls, code, data, labels, signals, training  # noqa: F401 - each declares its rules
 from .rules.rule import RULES, Unjudged
 
 __all__ = ["CAUSE_UNKNOWN", "diagnose", "resolve"]
@@ -54,8 +54,8 @@ def _unknown(case: Case) -> list[Finding]:
         first, end = float(case.curve[0]), case.end
         return [Finding("unknown", "certain", {"first": first, "last": end, "steps": len(case.curve)}, lesson="clinic")]
     if case.lost:
-        last = float(case.column("val_loss")[-1])
-        return [Finding("not_general", "certain", {"last": last, "constant": case.constant}, lesson="clinic")]
+        there = float(case.column("val_loss")[-1])
+        return [Finding("not_general", "certain", {"last": there, "constant": case.constant}, lesson="clinic")]
     return []
 
 

@@ -115,9 +115,7 @@ def _targets(whole: Computation, wrt: Any) -> list[Vertex]:
         if not leaves:
             raise UserError("this value was made from nothing that requires a gradient")
         if len(leaves) > MOST:
-            raise UserError(
-                f"say by what to differentiate, wrt=…; there is {listed([v.name for v in leaves if v.name])}"
-            )
+            raise UserError(f"say by what to differentiate, wrt=…; there is {listed([v.name for v in leaves if v.name])}")
         return leaves
     if isinstance(wrt, list | tuple):
         return [target for one in wrt for target in _targets(whole, one)]
@@ -125,9 +123,7 @@ def _targets(whole: Computation, wrt: Any) -> list[Vertex]:
         named = {vertex.name: vertex for vertex in whole if vertex.name}
         wrt = next((name for name in (wrt, f"model.{wrt}") if name in named), wrt)
         if wrt not in named:
-            raise UserError(
-                f"nothing in this computation is called '{wrt}'{did_you_mean(wrt, named)} It has: {listed(named)}"
-            )
+            raise UserError(f"nothing in this computation is called '{wrt}'{did_you_mean(wrt, named)} It has: {listed(named)}")
         return [named[wrt]]
     if not isinstance(wrt, Tensor):
         raise TypeError(f"wrt is a tensor, its name, or several of them, not {type(wrt).__name__}")
@@ -137,3 +133,4 @@ def _targets(whole: Computation, wrt: Any) -> list[Vertex]:
             raise UserError("the tensor in wrt requires no gradient; make it with asarray(…, requires_grad=True)")
         raise UserError("the value was not made from the tensor in wrt, so there is no path to explain")
     return [found]
+

@@ -230,9 +230,7 @@ def _html(part: Part, language: str) -> str:
     found = [f"<h3>{say('explain.title', language, **words)}</h3>"]
     for row in part.lines:
         sides = [math(side) for side in _sides(row)[1:]] + [escape(number_text(row.value))]
-        cells = "".join(
-            f"<tr><td>{math(row.name) if not i else ''}</td><td>= {s}</td></tr>" for i, s in enumerate(sides)
-        )
+        cells = "".join(f"<tr><td>{math(row.name) if not i else ''}</td><td>= {s}</td></tr>" for i, s in enumerate(sides))
         found.append(f'<table class="derivative">{cells}</table>')
         if row.shapes:
             found.append(f"<p><small>{escape(' '.join(row.shapes))}</small></p>")

@@ -115,9 +115,7 @@ def _visible(root: Group, on_path: set[Vertex], unfold: Sequence[str], depth: in
     total = counted(root.items)
     while waiting:
         group = waiting.pop(0)
-        items = (
-            group.items if group is root or group in asked or depth is not None else _in_chunks(group, on_path, opened)
-        )
+        items = group.items if group is root or group in asked or depth is not None else _in_chunks(group, on_path, opened)
         total += counted(items) - (group is not root)
         for item in items:
             if not isinstance(item, Group):

@@ -143,9 +143,7 @@ def _elementwise(edge: Edge, writing: Writing, numbers: Numbers) -> Form | None:
     if inner != shape:
         if not inner and len(shape) == 1:  # a number beside a column: the factor is a column
             factor = MatrixProduct((shown, ONES)) if constant else shown
-            return Form(
-                "product", lambda d: d @ slopes[:, None], right=_factors(factor), shapes={factor: (shape[0], 1)}
-            )
+            return Form("product", lambda d: d @ slopes[:, None], right=_factors(factor), shapes={factor: (shape[0], 1)})
         inside = None if constant else shown
         return Form(
             "sum",
@@ -164,9 +162,7 @@ def _elementwise(edge: Edge, writing: Writing, numbers: Numbers) -> Form | None:
         factor = shown if prime else Call(Symbol("diag"), (shown,))
         formula = Call(Symbol("diag"), (local,)) if prime and local is not None and shape != (1,) else local
         sizes = {factor: (shape[0], shape[0])}
-        return Form(
-            "product", lambda d: d * slopes, right=(factor,), shapes=sizes, formulas={factor: formula} if prime else {}
-        )
+        return Form("product", lambda d: d * slopes, right=(factor,), shapes=sizes, formulas={factor: formula} if prime else {})
     factor = transposed(shown) if len(shape) == 2 else shown
     sizes = {factor: row_shape(shape)}
     own = {shown: local} if _is_prime(shown) else {}
@@ -272,9 +268,7 @@ def _around(whole: Expression, values: dict[Expression, Any], sizes: dict[Expres
         return evaluate(whole, {**values, _INCOMING: d if numpy.ndim(d) else numpy.asarray([[d]])})
 
     shapes = {f: sizes[f] if f in sizes else sizes[f.term][::-1] for f in (*factors[:i], *factors[i + 1 :])}
-    return Form(
-        "product", apply, factors[:i], factors[i + 1 :], turned, Negative(Number(1)) if negative else None, shapes
-    )
+    return Form("product", apply, factors[:i], factors[i + 1 :], turned, Negative(Number(1)) if negative else None, shapes)
 
 
 def _summed(edge: Edge, numbers: Numbers) -> Form | None:

@@ -7,20 +7,7 @@ from typing import Any
 import numpy
 
 from .computation import Vertex
-from .expression import (
-    Derivative,
-    Elementwise,
-    Expression,
-    MatrixProduct,
-    Number,
-    Over,
-    Product,
-    Quotient,
-    Sum,
-    Symbol,
-    Transpose,
-    parts,
-)
+from .expression import Derivative, Elementwise, Expression, MatrixProduct, Number, Over, Product, Quotient, Sum, Symbol, Transpose, parts
 from .folding import Block
 from .forms import ONES, Form, form_of, from_layout, row_shape, transposed
 from .paths import Edge, Paths
@@ -75,9 +62,7 @@ class MatrixDerivative:
         self.formulas: dict[Expression, tuple[Expression | None, Edge]] = {}
         self.lines: list[Line] = []
         self._uses = Counter(edge.output for edges in paths.edges.values() for edge in edges)
-        self._joins = Counter(
-            paths.dominator[v] for v, edges in paths.edges.items() if len({e.output for e in edges}) > 1
-        )
+        self._joins = Counter(paths.dominator[v] for v, edges in paths.edges.items() if len({e.output for e in edges}) > 1)
         self._chains: dict[Vertex, Chain] = {paths.root: Chain()}
         self._values: dict[Vertex, Any] = {paths.root: numpy.asarray(1.0)}
         self._begun: dict[Vertex, Vertex] = {paths.root: paths.root}  # the last vertex that was named on the way there
@@ -139,9 +124,7 @@ class MatrixDerivative:
         """Whether what led from the last named value to this one are formulas, which get a name such as ∂L/∂o."""
         way = self.paths.way(self.paths.root, vertex)
         before = [v for v in way[:-1] if v in self.writing.symbols]
-        if before or any(
-            len(self.paths.edges[v]) > 1 and len({e.output for e in self.paths.edges[v]}) > 1 for v in way
-        ):
+        if before or any(len(self.paths.edges[v]) > 1 and len({e.output for e in self.paths.edges[v]}) > 1 for v in way):
             return False
         chain = self._chains[vertex]
         return any(not isinstance(factor, Symbol | Derivative) for factor in chain.factors) or chain.scale is not None

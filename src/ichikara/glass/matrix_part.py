@@ -22,13 +22,7 @@ def matrix_part(paths: Paths, writing: Writing, numbers: Numbers) -> Part:
     """The derivative of the root by the target, where there are arrays on the paths."""
     derivative = MatrixDerivative(paths, writing, numbers)
     lines = [
-        Row(
-            line.name,
-            line.expression,
-            None,
-            line.value,
-            [_shape(row_shape(line.vertex.shape)), *map(_shape, line.shapes)],
-        )
+        Row(line.name, line.expression, None, line.value, [_shape(row_shape(line.vertex.shape)), *map(_shape, line.shapes)])
         for line in derivative.lines
     ]
     where, values = _rows(derivative, writing, numbers)

@@ -41,9 +41,7 @@ def run(
     with trace() as seen:
         found, local = _called(loss, call or loss)
     if not isinstance(found, Tensor):
-        raise UserError(
-            f"the function gave {type(found).__name__}, and the Tensor that is to be explained was expected"
-        )
+        raise UserError(f"the function gave {type(found).__name__}, and the Tensor that is to be explained was expected")
     return Run(found, seen, [*local, *variables, getattr(loss, "__globals__", {})])
 
 

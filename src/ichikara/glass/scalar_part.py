@@ -24,9 +24,7 @@ def scalar_part(paths: Paths, writing: Writing, numbers: Numbers) -> Part:
     slopes = {edge: numbers.slope(edge) for edge in edges}
     derivative = ScalarDerivative(paths, writing, slopes)
     report = _Report(derivative, writing, numbers)
-    lines = [
-        Row(name, formula, report.in_numbers(formula), report.value(formula)) for name, formula, _ in derivative.lines
-    ]
+    lines = [Row(name, formula, report.in_numbers(formula), report.value(formula)) for name, formula, _ in derivative.lines]
     report.follow(formula for _, formula, _ in derivative.lines)
     where, values = report.rows()
     gradient = numbers.gradients([paths.target]).get(paths.target)
@@ -108,9 +106,7 @@ def _checks(paths, numbers, slopes, value, gradient, of, by) -> list[tuple[str, 
         ("paths.one" if one else "paths.many", {"of": of, "by": by, **({} if one else {"count": paths.count})})
     ]
     if gradient is not None:
-        found.append(
-            ("gradient", {"gradient": number_text(numpy.asarray(gradient).reshape(())), "value": number_text(value)})
-        )
+        found.append(("gradient", {"gradient": number_text(numpy.asarray(gradient).reshape(())), "value": number_text(value)}))
     quotient = numbers.whole_quotient(paths.target)
     if quotient is None:
         found.append(("unchecked", {"reason": numbers.reason}))

@@ -169,11 +169,7 @@ class ScalarDerivative:
             if factor.end in self.writing.symbols or i == len(factors) - 1:
                 formula = any(f.formula for f in group) and all(f.formula or _is_number(f.expression) for f in group)
                 ends = (group[0].start, group[-1].end)
-                if (
-                    formula
-                    and all(v in self.writing.symbols for v in ends)
-                    and not (whole and len(group) == len(factors))
-                ):
+                if formula and all(v in self.writing.symbols for v in ends) and not (whole and len(group) == len(factors)):
                     found.append(self._name(*ends))
                     self.named.add(ends)
                 else:

@@ -79,9 +79,7 @@ def _by_parameters(items: list, prefix: tuple[str, ...], calls: dict[str, int]) 
         calls[name] = calls.get(name, 0) + 1
         group = Group(name, calls[name])
         inner = items[i : last + 1]
-        group.items = (
-            _by_parameters(inner, label, calls) if any(len(m) > depth for x in inner for m in _modules(x)) else inner
-        )
+        group.items = _by_parameters(inner, label, calls) if any(len(m) > depth for x in inner for m in _modules(x)) else inner
         found.append(group)
         i = last + 1
     return found

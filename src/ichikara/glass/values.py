@@ -14,9 +14,7 @@ from .paths import Edge
 
 __all__ = ["Numbers"]
 
-STEP = (
-    1e-6  # of a difference quotient, relative to numbers above 1: its error is about as small as it can be in float64
-)
+STEP = 1e-6  # of a difference quotient, relative to numbers above 1: its error is about as small as it can be in float64
 
 
 class Numbers:

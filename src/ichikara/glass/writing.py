@@ -140,9 +140,7 @@ class Writing:
         operation, vertex = edge.output.operation, edge.output
         if edge.name not in operation.jacobians:
             return []
-        called = {
-            symbol.base: vertex.inputs[name] for name, symbol in letters(operation).items() if name in vertex.inputs
-        }
+        called = {symbol.base: vertex.inputs[name] for name, symbol in letters(operation).items() if name in vertex.inputs}
         equations = stated_derivative(operation, edge.name)
         if vertex.shape:  # of a loss that is one number, the record states the derivative before it is reduced
             called[letters(operation).output.base] = vertex
@@ -185,9 +183,7 @@ class Writing:
 
     def _constants(self, expression: Expression, vertex: Vertex) -> Expression:
         """The expression with the numbers of constants in it."""
-        known = {
-            letters(vertex.operation)[n]: self._literal(v) for n, v in vertex.inputs.items() if v not in self.symbols
-        }
+        known = {letters(vertex.operation)[n]: self._literal(v) for n, v in vertex.inputs.items() if v not in self.symbols}
         return simplify(substitute(expression, {symbol: x for symbol, x in known.items() if x is not None}))
 
     def _filled(self, expression: Expression, vertex: Vertex, longest: int = LONGEST) -> Expression:

@@ -69,8 +69,9 @@ class Rule:
         seen = self.look(case)
         if seen is None:
             return None
-        certainty, evidence, *place = seen
-        return Finding(self.name, certainty, evidence | {"layer": seen.layer}, *place, self.lesson, self.explains)
+        evidence = seen.evidence | {"layer": seen.layer}
+        place = seen.layer, seen.step, seen.line
+        return Finding(self.name, seen.certainty, evidence, *place, self.lesson, self.explains)
 
 
 RULES: dict[str, Rule] = {}

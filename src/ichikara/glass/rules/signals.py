@@ -9,28 +9,31 @@ from .rule import SYMPTOMS, Unjudged, certain, likely, rule
 __all__ = []
 
 VANISHED = 1e-3
-"""The ratio of the first layer's gradient norm to the last one's below which gradients vanish: AUTOTRAINER's β₁ (Zhang et al.,
-ICSE 2021)."""
+"""The ratio of the first layer's gradient norm to the last one's below which gradients vanish: AUTOTRAINER's β₁ (Zhang
+et al., ICSE 2021)."""
 
 EXPLODED = 1e3
-"""The norm of all gradients above which they explode. AUTOTRAINER's ratio of 70 is reached by healthy runs: a GPT's was 30 (trial)."""
+"""The norm of all gradients above which they explode. AUTOTRAINER's ratio of 70 is reached by healthy runs: a GPT's was
+30 (trial)."""
 
 GROWN = 10.0
-"""How many times the gradient may grow on its way back through time. In recurrent networks that learn it shrinks, or keeps its size
-(Pascanu et al., 2013)."""
+"""How many times the gradient may grow on its way back through time. In recurrent networks that learn it shrinks, or
+keeps its size (Pascanu et al., 2013)."""
 
 MOSTLY = 0.9
-"""The share of a layer's units that are dead, or of its output that is saturated, from which the layer passes nothing on. Half is
-often a symptom, in runs that learn (trial)."""
+"""The share of a layer's units that are dead, or of its output that is saturated, from which the layer passes nothing
+on. Half is often a symptom, in runs that learn (trial)."""
 
 WIDE = 2.0
-"""The deviation of weights, times √inputs, from which they are too large. He's is √2, Xavier's 1 in a square layer, PyTorch's 0.58."""
+"""The deviation of weights, times √inputs, from which they are too large. He's is √2, Xavier's 1 in a square layer,
+PyTorch's 0.58."""
 
 UNSURE = 1.5
 """How many times ln K the first loss is when large weights make it. By itself this is noisy, on raw pixels (trial)."""
 
 NARROW = 0.03
-"""The same as `WIDE`, below which weights are too small if the run goes badly. GPT-2's 0.02 is 0.11 for a width of 32."""
+"""The same as `WIDE`, below which weights are too small if the run goes badly. GPT-2's 0.02 is 0.11 for a width of
+32."""
 
 NONE = 0.01
 """The same, below which no initialisation begins that is in use."""
@@ -64,7 +67,8 @@ def _late(record, quantity: str, layer: str, count: int = AT_FIRST) -> float:
 
 
 def _matrices(case) -> dict[str, int]:
-    """The matrices of weights that the model multiplies by, by name, in the order of its parts, with their numbers of inputs."""
+    """The matrices of weights that the model multiplies by, by name, in the order of its parts, with their numbers of
+    inputs."""
     found = {}
     for path, module in case.model.named_modules():
         if type(module).__name__ == "Embedding":
@@ -109,7 +113,8 @@ def _plateau(case) -> bool:
     explains=("rate_too_high", "dead_relu", "saturated", "zigzag"),
 )
 def exploding_gradients(case):
-    """The gradients are huge from the first steps, before an update could have caused it, or grow from step to step in time."""
+    """The gradients are huge from the first steps, before an update could have caused it, or grow from step to step in
+    time."""
     if not case.poor:
         return None
     norms = case.record.series("gradient_norm")[1][:2]
@@ -250,4 +255,5 @@ def zigzag(case):
 
 
 OPPOSITE = -0.8
-"""The cosine between successive gradients below which they cancel each other. Healthy runs by mini-batches have −0.2 and more."""
+"""The cosine between successive gradients below which they cancel each other. Healthy runs by mini-batches have −0.2
+and more."""
