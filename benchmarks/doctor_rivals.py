@@ -26,7 +26,7 @@ from ichikara.recipes.clinic.healthy import VARIANTS, healthy
 from ichikara.recipes.clinic.matrix import Cell, digest
 
 from .markdown import replace_between, table
-from .torch_twins import Twin
+from .torch_twins import LOSSES, Twin, name_of_loss
 
 PAGE = Path(__file__).parents[1] / "docs" / "doctor-published.md"
 BEGIN, END = "<!-- rivals -->", "<!-- /rivals -->"
@@ -141,15 +141,16 @@ def cockpit(training: Twin) -> list[str]:
     from cockpit import Cockpit
     from cockpit.utils.configuration import configuration
 
-    model, inputs_targets = extend(training.model), first_batch(training)
-    loss_function = extend(torch.nn.CrossEntropyLoss())
-    separate = extend(torch.nn.CrossEntropyLoss(reduction="none"))
+    model, (inputs, targets) = extend(training.model), first_batch(training)
+    kind = torch.nn.CrossEntropyLoss if name_of_loss(training.recipe) == "cross_entropy" else torch.nn.MSELoss
+    if kind is torch.nn.MSELoss and not targets.is_floating_point():
+        targets = torch.nn.functional.one_hot(targets).float()
+    loss_function, separate = extend(kind()), extend(kind(reduction="none"))
     instruments = Cockpit(model.parameters(), quantities=configuration("economy"))
-    inputs, targets = inputs_targets
     for step in range(3):
         training.optimizer.zero_grad()
         outputs = model(inputs)
-        loss, losses = loss_function(outputs, targets), separate(outputs, targets)
+        loss, losses = loss_function(outputs, targets), separate(outputs, targets).flatten()
         about = {"batch_size": len(inputs), "individual_losses": losses, "loss": loss, "optimizer": training.optimizer}
         with instruments(step, info=about):
             loss.backward(create_graph=instruments.create_graph(step))
@@ -191,7 +192,7 @@ def sound_recipes() -> dict[str, Any]:
     for name in VARIANTS:
         recipe = healthy(name, 0)
         plain = recipe.schedule is None and recipe.model.name == "mlp" and recipe.optimizer.name != "RMSprop"
-        if plain and (recipe.loss is None or recipe.loss.name in ("cross_entropy", "mse")):
+        if plain and name_of_loss(recipe) in LOSSES:
             recipes[name] = recipe
     return recipes
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy
@@ -10,7 +11,7 @@ from ichikara.arrays import using
 from ichikara.autodiff import raw
 from ichikara.recipes.clinic.training import Training
 
-__all__ = ["Twin", "twin"]
+__all__ = ["LOSSES", "Twin", "name_of_loss", "twin"]
 
 
 def twin(module: Any) -> Any:
@@ -56,19 +57,44 @@ def _twin(module: Any) -> Any:
     return ported
 
 
+def cross_entropy(output: Any, targets: Any, **options: Any) -> Any:
+    """Of logits and class indices."""
+    from torch.nn import functional
+
+    return functional.cross_entropy(output, targets, **options)
+
+
+def mse(output: Any, targets: Any) -> Any:
+    """Of numbers, or of class indices, which become one-hot."""
+    from torch.nn import functional
+
+    if not targets.is_floating_point():
+        targets = functional.one_hot(targets, output.shape[-1]).to(output.dtype)
+    return functional.mse_loss(output, targets)
+
+
+LOSSES = {"cross_entropy": cross_entropy, "mse": mse}
+"""The losses of twins by their names in a recipe."""
+
+
+def name_of_loss(recipe: Any) -> str:
+    """The loss of a recipe."""
+    return recipe.loss.name if recipe.loss else "cross_entropy"
+
+
 class Twin(Training):
     """A training whose network, loss and optimiser are PyTorch's."""
 
     def prepare(self) -> None:
         """All that comes before the first step."""
         import torch
-        from torch.nn import functional
 
         super().prepare()
         torch.manual_seed(self.recipe.seed)
-        losses = {"cross_entropy": functional.cross_entropy, "mse": functional.mse_loss}
         ours, self.model = self.model, twin(self.model)
-        self.loss = losses[self.recipe.loss.name if self.recipe.loss else "cross_entropy"]
+        self.loss = partial(
+            LOSSES[name_of_loss(self.recipe)], **(self.recipe.loss.model_extra if self.recipe.loss else {})
+        )
         names = {id(parameter): name for name, parameter in ours.named_parameters()}
         theirs = dict(self.model.named_parameters())
         groups = []
