@@ -248,14 +248,14 @@ def judge(tool: str, fault: str, row: dict[str, Any], sound: dict[str, Any]) -> 
 def text(rows: dict[str, dict[str, Any]]) -> str:
     """The tables."""
     tools = ["ichikara", *[tool for tool in TOOLS if tool != "cockpit-for-pytorch"]]
-    faults = [key.split()[-1] for key in rows if key.startswith("ichikara fault")]
+    faults = [name for name, fault in FAULTS.items() if SUBJECT in fault.subjects]
     marks = {
         (tool, fault): judge(tool, fault, rows[f"{tool} fault {fault}"], rows[f"{tool} sound {SUBJECT} 0"])
         for tool in tools
         for fault in faults
     }
     count = lambda tool, mark: sum(marks[tool, fault] == mark for fault in faults)
-    names = [key.removeprefix("ichikara sound ") for key in rows if key.startswith("ichikara sound")]
+    names = list(sound_recipes())
     lines = []
     for tool in tools:
         sound = [rows[f"{tool} sound {name}"] for name in names]
@@ -270,7 +270,7 @@ def text(rows: dict[str, dict[str, Any]]) -> str:
         cells = []
         for tool in tools:
             row = rows[f"{tool} fault {fault}"]
-            found = row.get("failed") or ", ".join(row["found"]) or "–"
+            found = f"does not run: {row['failed'][:60]} …" if "failed" in row else ", ".join(row["found"]) or "–"
             cells.append(f"**{found}**" if marks[tool, fault] == "named" else found)
         said.append([fault, *cells])
     torch = rows[f"{tools[-1]} sound {SUBJECT} 0"]["torch"]
@@ -286,10 +286,11 @@ def text(rows: dict[str, dict[str, Any]]) -> str:
 def about_cockpit(rows: dict[str, dict[str, Any]]) -> str:
     """Whether it ran."""
     of_cockpit = [row for key, row in rows.items() if key.startswith("cockpit")]
-    failed = [row["failed"] for row in of_cockpit if "failed" in row]
+    failed = list(dict.fromkeys(row["failed"].rstrip(": ") for row in of_cockpit if "failed" in row))
+    count = sum("found" in row for row in of_cockpit)
     name = f"cockpit-for-pytorch {of_cockpit[0]['code']}"
-    ran = f"{name} ran on {len(of_cockpit) - len(failed)} of {len(of_cockpit)} twins"
-    reason = f"; else: {failed[0]}" if failed else ""
+    ran = f"{name} ran on {count} of {len(of_cockpit)} twins"
+    reason = f"; on the others: {'; '.join(failed)}" if failed else ""
     return f"{ran}{reason}. It draws instruments of a run and judges nothing, so it has no column."
 
 
