@@ -35,7 +35,9 @@ def summary(found) -> str:
         counts = [str(marks[name]) for name in MARKS]
         lines.append([source, str(len(chosen)), *counts, f"{alarms} of {len(sound)}"])
     meaning = "\n".join(f"- *{name}*: {about}" for name, about in MARKS.items())
-    return f"{table(head, lines)}\n\n{meaning}"
+    among = Counter(source for source, program, sick, _ in found if {*program.causes} & {*sick["findings"]})
+    each = ", ".join(f"{among[source]} of {source}" for source in SOURCES)
+    return f"{table(head, lines)}\n\n{meaning}\n\nA right cause is among all findings of a program for {each}."
 
 
 def programs(chosen) -> str:
