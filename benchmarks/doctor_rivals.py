@@ -278,18 +278,19 @@ def text(rows: dict[str, dict[str, Any]]) -> str:
         table(head, lines),
         f"What each found, the right answers in bold (PyTorch {torch}):",
         table(["fault", *tools], said),
-        about_cockpit(rows),
+        about_cockpit(
+            [rows[f"cockpit-for-pytorch fault {name}"] for name in faults]
+            + [rows[f"cockpit-for-pytorch sound {name}"] for name in names]
+        ),
     ]
     return "\n\n".join(parts)
 
 
-def about_cockpit(rows: dict[str, dict[str, Any]]) -> str:
+def about_cockpit(rows: list[dict[str, Any]]) -> str:
     """Whether it ran."""
-    of_cockpit = [row for key, row in rows.items() if key.startswith("cockpit")]
-    failed = list(dict.fromkeys(row["failed"].rstrip(": ") for row in of_cockpit if "failed" in row))
-    count = sum("found" in row for row in of_cockpit)
-    name = f"cockpit-for-pytorch {of_cockpit[0]['code']}"
-    ran = f"{name} ran on {count} of {len(of_cockpit)} twins"
+    failed = list(dict.fromkeys(row["failed"].rstrip(": ") for row in rows if "failed" in row))
+    count = sum("found" in row for row in rows)
+    ran = f"cockpit-for-pytorch {rows[0]['code']} ran on {count} of {len(rows)} twins"
     reason = f"; on the others: {'; '.join(failed)}" if failed else ""
     return f"{ran}{reason}. It draws instruments of a run and judges nothing, so it has no column."
 
