@@ -12,7 +12,8 @@ from typing import Any
 import typer
 
 from ..errors import UserError
-from . import explain as _registers_it  # noqa: F401 - a command in a file of its own
+from . import doctor as _registers_doctor  # noqa: F401 - commands in files of their own
+from . import explain as _registers_explain  # noqa: F401
 from .main import app
 from .output import bold, err, prepare_streams, silence
 

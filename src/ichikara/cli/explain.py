@@ -9,7 +9,7 @@ import typer
 from ..errors import UserError
 from .loading import call_function, is_function, load_function
 from .main import Json, Settings, app
-from .output import err, out, print_json
+from .output import Language, err, out, print_json
 
 __all__ = ["explain"]
 
@@ -47,14 +47,14 @@ def explain(
     html: Annotated[
         Path | None, typer.Option(parser=_page, metavar="FILE", help="Write a page here.", show_default=False)
     ] = None,
-    lang: Annotated[str | None, typer.Option(help="The language: en or ja.", show_default=False)] = None,
+    lang: Language = None,
     as_json: Json = False,
 ) -> None:
     """Write out the chain rule of a network, term by term, with its numbers."""
     from ..glass.explanation import Explanation
     from ..words import language_of
 
-    language = language_of(lang)
+    language = language_of()
     found = [
         part
         for run, default in _runs(what, set_)

@@ -1,7 +1,7 @@
 """What the doctor says: findings, and what could not be judged."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ..words import say
@@ -74,13 +74,46 @@ class Diagnosis:
 
     def text(self, language: str = "en") -> str:
         """All of it as plain text."""
-        parts = [_say("frame.findings", language), ""] if self.findings else [_say("frame.none", language)]
+        parts = [_say("frame.findings", language), ""] if self.findings else [_say("frame.none", language), ""]
+        colon, brackets = ("：", "（{}）") if language == "ja" else (": ", " ({})")
         for number, finding in enumerate(self.findings, 1):
-            below = [other for other in self.explained if other.name in finding.explains]
-            parts += [*_lines(number, finding, below, language), ""]
-        if self.unjudged:
-            parts += [*([] if self.findings else [""]), *_unjudged(self.unjudged, language)]
+            certainty = brackets.format(_say(f"frame.{finding.certainty}", language))
+            parts.append(f"{number}. {finding.title(language)}{certainty}")
+            parts += [f"   {name}{colon}{text}" for name, text in self.rows(finding, language)]
+            parts.append("")
+        reasons = self.reasons(language)
+        if reasons:
+            parts.append(_say("frame.unjudged", language))
+            parts += [f"- {_say('frame.because', language, rules=rules, reason=why)}" for rules, why in reasons]
         return "\n".join(parts).rstrip()
+
+    def rows(self, finding: Finding, language: str = "en") -> list[tuple[str, str]]:
+        """What is said of a finding, each with its heading: evidence, cause, cure, and what else is known."""
+        rows = [(name, getattr(finding, name)(language)) for name in ("seen", "cause", "cure")]
+        if finding.line:
+            rows.append(("line", finding.line))
+        if finding.lesson:
+            rows.append(("lesson", f"{say(f'lessons.{finding.lesson}.title', language)} ({finding.lesson})"))
+        below = [other for other in self.explained if other.name in finding.explains]
+        if below:
+            titles = [_say("frame.quoted", language, title=other.title(language)) for other in below]
+            rows.append(("explains", _say("frame.separator", language).join(titles)))
+        return [(_say(f"frame.{name}", language), text) for name, text in rows]
+
+    def reasons(self, language: str = "en") -> list[tuple[str, str]]:
+        """The rules that could not be applied, those with one reason together, and the reason."""
+        found: dict[str, list[str]] = {}
+        for rule, reason in self.unjudged.items():
+            found.setdefault(reason, []).append(_say(f"topic.{rule}", language))
+        separator = _say("frame.separator", language)
+        return [(separator.join(rules), _say(f"unjudged.{why}", language)) for why, rules in found.items()]
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> "Diagnosis":
+        """The diagnosis that `to_dict` wrote, in whatever language."""
+        names = [item.name for item in fields(Finding)]
+        made = lambda found: [Finding(**{name: finding[name] for name in names}) for finding in found]
+        return cls(made(said["findings"]), made(said.get("explained", ())), dict(said.get("unjudged", {})))
 
     def to_dict(self, language: str = "en") -> dict[str, Any]:
         """All of it in values that JSON can hold."""
@@ -93,35 +126,3 @@ class Diagnosis:
 
 def _say(name: str, language: str, **values: Any) -> str:
     return say(f"doctor.{name}", language, **values)
-
-
-def _lines(number: int, finding: Finding, below: Sequence[Finding], language: str) -> list[str]:
-    """A finding, one thing on each line."""
-    colon = "：" if language == "ja" else ": "
-    rows = [(name, getattr(finding, name)(language)) for name in ("seen", "cause", "cure")]
-    if finding.line:
-        rows.append(("line", finding.line))
-    if finding.lesson:
-        rows.append(("lesson", f"{say(f'lessons.{finding.lesson}.title', language)} ({finding.lesson})"))
-    if below:
-        titles = [_say("frame.quoted", language, title=other.title(language)) for other in below]
-        rows.append(("explains", _say("frame.separator", language).join(titles)))
-    certainty = _say(f"frame.{finding.certainty}", language)
-    head = f"{number}. {finding.title(language)}" + (f"（{certainty}）" if language == "ja" else f" ({certainty})")
-    return [head, *[f"   {_say(f'frame.{name}', language)}{colon}{text}" for name, text in rows]]
-
-
-def _unjudged(unjudged: Mapping[str, str], language: str) -> list[str]:
-    """The rules that could not be applied, those with one reason together."""
-    reasons: dict[str, list[str]] = {}
-    for rule, reason in unjudged.items():
-        reasons.setdefault(reason, []).append(_say(f"topic.{rule}", language))
-    separator = _say("frame.separator", language)
-    return [
-        _say("frame.unjudged", language),
-        *[
-            "- "
-            + _say("frame.because", language, rules=separator.join(rules), reason=_say(f"unjudged.{reason}", language))
-            for reason, rules in reasons.items()
-        ],
-    ]

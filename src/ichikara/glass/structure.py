@@ -134,8 +134,14 @@ class Structure(Observer):
 
 
 def structure_of(model: Any, loss: Any, inputs: Any, targets: Any) -> Structure:
-    """The structure of a training step, tried on a copy of the model: nothing of the model itself is changed."""
+    """The structure of a training step, tried on a copy of the model: nothing of the model itself is changed.
+
+    The copy has no hooks, since what they do beside the network would be done once more.
+    """
     copy = deepcopy(model)
+    for part in copy.modules():
+        part._forward_pre_hooks.clear()
+        part._forward_hooks.clear()
     copy.train()
     copy.zero_grad()
     structure = Structure(copy)

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
+from ..glass.finding import Diagnosis
 from ..glass.record_charts import record_charts
 from ..glass.record_files import event_lines, events_path, load_record, row_lines
 from ..plot import inline_svg
@@ -13,8 +15,9 @@ from ..strict_json import dumps
 from ..train.checkpoint import write
 from ..words import say
 from .findings import Section
+from .summary import SUMMARY, read_summary
 
-__all__ = ["RECORD", "charts_section", "diagnosed", "doctor_section", "write_record"]
+__all__ = ["RECORD", "charts_section", "diagnosed", "doctor_section", "read_diagnosis", "write_record"]
 
 RECORD = "watch.csv"
 
@@ -25,37 +28,42 @@ def write_record(folder: Path, record: Any) -> None:
     write(events_path(folder / RECORD), event_lines(record))
 
 
-def diagnosed(diagnosis: Any) -> dict[str, Any]:
+def diagnosed(diagnosis: Diagnosis | None) -> dict[str, Any]:
     """What run.json says of a diagnosis: nothing of a run that was not examined."""
-    if diagnosis is None:
-        return {}
-    said = diagnosis.to_dict("en")
-    return json.loads(dumps({"findings": said["findings"], "unjudged": said["unjudged"]}, default=str))
+    return {} if diagnosis is None else json.loads(dumps(diagnosis.to_dict("en"), default=str))
 
 
-def doctor_section(summary: dict[str, Any]) -> Section | None:
+def read_diagnosis(folder: Path) -> Diagnosis:
+    """What the doctor found in a run. Raises UserError for a folder without one, or with a damaged one."""
+    return _diagnosis(read_summary(folder), folder)
+
+
+def _diagnosis(summary: dict[str, Any], folder: Path) -> Diagnosis:
+    if "findings" not in summary:
+        raise UserError(f"the training of {folder} was not examined; train it again, or give the doctor its recipe")
+    found = Diagnosis.from_dict(summary)
+    try:
+        found.text("en")
+    except (LookupError, ValueError, TypeError) as error:
+        said = f"its findings cannot be put into words ({type(error).__name__}: {error})"
+        raise UserError(f"{folder / SUMMARY} is damaged or of another version of ichikara: {said}") from None
+    return found
+
+
+def doctor_section(summary: dict[str, Any], folder: Path) -> Section | None:
     """The doctor's findings, the most telling first, and what could not be judged."""
     if "findings" not in summary:
         return None
+    diagnosis = _diagnosis(summary, folder)
     found = [
-        {
-            "title": finding["title"],
-            "certainty": finding["certainty"],
-            "rows": [
-                ("seen", finding["seen"]),
-                ("cause", finding["cause"]),
-                ("cure", finding["cure"]),
-                *([("line", finding["line"])] if finding["line"] else []),
-                *([("lesson", say(f"lessons.{finding['lesson']}.title", "en"))] if finding["lesson"] else []),
-            ],
-        }
-        for finding in summary["findings"]
+        {"title": finding.title(), "certainty": finding.certainty, "rows": diagnosis.rows(finding)}
+        for finding in diagnosis.findings
     ]
-    reasons: dict[str, list[str]] = {}
-    for rule, reason in summary.get("unjudged", {}).items():
-        reasons.setdefault(reason, []).append(say(f"doctor.topic.{rule}", "en"))
-    unjudged = [(", ".join(rules), say(f"doctor.unjudged.{reason}", "en")) for reason, rules in reasons.items()]
-    return {"note": "" if found else say("doctor.frame.none", "en"), "findings": found, "unjudged": unjudged}
+    return {
+        "note": "" if found else say("doctor.frame.none", "en"),
+        "findings": found,
+        "unjudged": diagnosis.reasons(),
+    }
 
 
 def charts_section(folder: Path) -> Section | None:

@@ -52,7 +52,7 @@ def write_report(folder: Path, subject: Subject, test: dict[str, Any] | None = N
     summary = read_summary(folder)
     history = _history(folder / "history.csv")
     sections = [
-        drawn("What the doctor found", "doctor", lambda _: doctor_section(summary), subject),
+        drawn("What the doctor found", "doctor", lambda _: doctor_section(summary, folder), subject),
         drawn("Learning curves", "curves", lambda _: _curves(history, summary), subject),
         drawn("Inside the network", "inside", lambda _: charts_section(folder), subject),
     ]

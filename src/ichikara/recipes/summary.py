@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat
 
@@ -48,13 +48,13 @@ class _Change:
 @dataclass
 class _Finding:
     name: str
-    title: str
-    certainty: str
-    seen: str
-    cause: str
-    cure: str
+    certainty: Literal["certain", "likely"]
+    evidence: dict[str, Any]
+    layer: str
+    step: _Count | None
     line: str
     lesson: str
+    explains: list[str]
 
 
 @dataclass
@@ -75,6 +75,7 @@ class _Summary:
     data: _Data
     made_with: _MadeWith
     findings: list[_Finding] = field(default_factory=list)  # left out of a run that was not examined
+    explained: list[_Finding] = field(default_factory=list)
     unjudged: dict[str, str] = field(default_factory=dict)
 
 

@@ -2,7 +2,7 @@
 
 import numpy
 
-from .rule import certain, likely, rule
+from .rule import Unjudged, certain, likely, rule
 
 __all__ = []
 
@@ -17,11 +17,13 @@ EPOCHS = 3
 
 
 def _lately(case, name: str):
+    if case.history is None and len(case.optimizers) > 1:
+        raise Unjudged("no_history")
     values = case.column(name)
     return values[-EPOCHS:] if len(values) >= EPOCHS else None
 
 
-@rule("generator_collapsed", lesson="gan", needs=("history",), explains=("discriminator_wins",))
+@rule("generator_collapsed", lesson="gan", explains=("discriminator_wins",))
 def generator_collapsed(case):
     """The generator makes the same image of all noise."""
     spread = _lately(case, "train_spread")
@@ -30,7 +32,7 @@ def generator_collapsed(case):
     return certain(spread=float(spread[-1]))
 
 
-@rule("discriminator_wins", lesson="gan", needs=("history",))
+@rule("discriminator_wins", lesson="gan")
 def discriminator_wins(case):
     """The discriminator is right about every image, so that the generator cannot learn what would fool it."""
     fake, real = _lately(case, "train_fake"), _lately(case, "train_real")
