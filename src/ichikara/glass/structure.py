@@ -15,7 +15,7 @@ import numpy
 from ..arrays import Generator, Observer, interpreting, is_array, using
 from ..autodiff import Tensor, asarray, raw
 
-__all__ = ["Application", "Structure", "structure_of"]
+__all__ = ["Application", "Structure", "copy_of", "structure_of"]
 
 LOSSES = {"cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss"}
 """The composed losses whose arguments are kept."""
@@ -133,15 +133,18 @@ class Structure(Observer):
         return names
 
 
-def structure_of(model: Any, loss: Any, inputs: Any, targets: Any) -> Structure:
-    """The structure of a training step, tried on a copy of the model: nothing of the model itself is changed.
-
-    The copy has no hooks, since what they do beside the network would be done once more.
-    """
+def copy_of(model: Any) -> Any:
+    """A copy of a model to try things on. It has no hooks: what they do beside the network would be done once more."""
     copy = deepcopy(model)
     for part in copy.modules():
         part._forward_pre_hooks.clear()
         part._forward_hooks.clear()
+    return copy
+
+
+def structure_of(model: Any, loss: Any, inputs: Any, targets: Any) -> Structure:
+    """The structure of a training step, tried on a copy of the model: nothing of the model itself is changed."""
+    copy = copy_of(model)
     copy.train()
     copy.zero_grad()
     structure = Structure(copy)

@@ -1,12 +1,12 @@
 """Rules about the program: what a training step is made of, and what it leaves out."""
 
 import math
-from copy import deepcopy
 
 import numpy
 
 from ...arrays import Generator, using
 from ...autodiff import asarray, no_grad, raw
+from ..structure import copy_of
 from .rule import SYMPTOMS, Unjudged, certain, likely, rule
 
 __all__ = ["evaluated"]
@@ -309,7 +309,7 @@ def future(case):
 def evaluated(case, batches):
     """What a copy of the model gives for inputs in evaluation mode, each time with other random numbers."""
     try:
-        model = deepcopy(case.model).eval()
+        model = copy_of(case.model).eval()
         with no_grad(), numpy.errstate(all="ignore"):
             outputs = []
             for seed, inputs in enumerate(batches):
