@@ -104,6 +104,18 @@ def test_the_walk_through_the_engine_is_true():
     assert doctest.DocTestRunner().run(examples).failed == 0
 
 
+def test_the_paper_on_glass_is_true(tmp_path, monkeypatch):
+    paper = (ROOT / "docs/glass.md").read_text(encoding="utf-8")
+    examples = doctest.DocTestParser().get_doctest("\n".join(blocks(paper, "pycon")), {}, "glass.md", None, 0)
+    assert examples.examples
+    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples).failed == 0
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for program in blocks(paper, "python"):
+        exec(program, names)
+    assert (tmp_path / "graph.svg").stat().st_size > 1000
+
+
 def example(name):
     spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)

@@ -403,3 +403,13 @@ def test_the_command_explains_a_recipe(run):
     status, out, _ = run("explain", "two-layer", "--lang", "en")
     assert status == 0
     assert "σ(a) − b" in out  # what is left of a sigmoid and its cross-entropy
+
+
+def test_a_function_with_a_name_of_the_user_s_is_evaluated():
+    f = named("f", ichikara.tanh)
+    x, w = leaf(0.5), leaf(2.0)
+    y = f(f(w * x) * x) * f(x) + x
+    said = explain(y, x, language="en")
+    y.backward()
+    assert said.parts[0].lines[0].value == pytest.approx(float(x.grad), rel=1e-6)
+    assert "f′(w x)" in said.text()

@@ -66,7 +66,7 @@ class _Report:
 
     def in_numbers(self, formula: Expression) -> Expression:
         """The formula with numbers in the places of symbols and functions."""
-        if isinstance(formula, Symbol) and formula not in self.known and formula in self.writing.vertices:
+        if formula not in self.known and formula in self.writing.vertices:
             value = _single(self.numbers.values.get(self.writing.vertices[formula]))
             if value is not None:
                 self.known[formula] = value
