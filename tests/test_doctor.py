@@ -1,19 +1,21 @@
 """The doctor's rules: each on a small training with the fault in it, and on the same training without it."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy
 import pytest
 
-from ichikara import nn, ops, optim
+from ichikara import nn, ops, optim, zoo
 from ichikara.arrays import Generator, default_generator, using
 from ichikara.autodiff import asarray, no_grad
-from ichikara.data import Dataset, load_digits, split
+from ichikara.data import DataLoader, Dataset, load_digits, split
 from ichikara.glass.case import Case
 from ichikara.glass.doctor import CAUSE_UNKNOWN, diagnose, resolve
 from ichikara.glass.finding import Finding
 from ichikara.glass.rules.rule import RULES
 from ichikara.glass.watch import watch
+from ichikara.train import AdversarialTrainer, Adversaries, Optimizers
 
 # --- a training, by hand ----------------------------------------------------------------------------------------------
 
@@ -54,7 +56,11 @@ def trained(
         optimizer = make(model) if make else optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
         with watch(model) as record, numpy.errstate(all="ignore"):
             for number in range(steps):
-                rows = draws.permutation(len(train))[:size] if shuffle else numpy.arange(number * size, (number + 1) * size)
+                rows = (
+                    draws.permutation(len(train))[:size]
+                    if shuffle
+                    else numpy.arange(number * size, (number + 1) * size)
+                )
                 inputs, targets = train.inputs[rows % len(train)], train.targets[rows % len(train)]
                 batches.append((inputs, targets))
                 if clear:
@@ -75,7 +81,9 @@ def trained(
                         judged = loss(model(asarray(validation.inputs)), asarray(validation.targets)).item()
                     if training:
                         model.train()
-                    history.append({"epoch": number // 20 + 1, "train_loss": numpy.mean(losses[-20:]), "val_loss": judged})
+                    history.append(
+                        {"epoch": number // 20 + 1, "train_loss": numpy.mean(losses[-20:]), "val_loss": judged}
+                    )
     return Case(
         record=record, history=history, losses=losses, model=model, loss=loss, optimizer=optimizer, train=train,
         validation=validation, batches=batches[:20], batch_size=size, settings={"shuffle": shuffle, **settings},
@@ -241,7 +249,7 @@ FAULTS = {
     "random_evaluation": lambda: {"model": lambda: mlp(nn.ReLU(), Between(always_dropping))},
     "forgotten_zero_grad": lambda: {"clear": False},
     "no_update": lambda: {"step": False},
-    "ascent": lambda: {"sign": -1.0, "make": sgd(lr=0.03)},
+    "ascent": lambda: {"sign": -1.0, "make": sgd(lr=0.1)},
     "forgotten_eval": lambda: {"model": dropped, "evaluation": False},
     "forgotten_train": lambda: {"model": dropped, "training": False},
     "useless_column": lambda: {"train": changed(TRAIN(), column(1000.0))},
@@ -272,26 +280,38 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@cache
+def checked(name="mlp"):
+    """The diagnosis of a training in which nothing is wrong."""
+    return diagnose(healthy(name))
+
+
+LONGER = {"vanishing_gradients", "overfitting", "sorted_batches", "duplicate_columns", "batch_too_small_for_batch_norm",
+          "dropout_too_large", "mixed_units", "no_softmax", "momentum_too_large", "imbalance"}  # fmt: skip
+"""Faults that are tried in the slow tests alone."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONGER)) for name in FAULTS])
 def test_the_fault_is_named_and_its_twin_has_none(name):
     found = diagnose(trained(**FAULTS[name]()))
-    assert found.findings and found.findings[0].name == name, found.text()
+    assert [one.name for one in found.findings[:1]] == [name], found.text()
     for language in ("en", "ja"):
         assert found.findings[0].title(language) in found.text(language)
-    assert name not in diagnose(healthy()).unjudged
+    assert name not in {finding.name for finding in (*checked().findings, *checked().explained)}
+    assert name not in checked().unjudged
 
 
 @pytest.mark.parametrize("name", ["mlp", *HEALTHY])
 def test_nothing_is_found_in_a_healthy_training(name):
-    found = diagnose(healthy(name))
-    assert not found.findings, found.text()
+    assert not checked(name).findings, checked(name).text()
 
 
 def test_what_is_missing_is_said_and_not_judged():
     found = diagnose(Case())
     assert not found.findings
-    assert found.unjudged["overfitting"] == "no_history" and found.unjudged["both_sides"] == "no_train"
-    whole = diagnose(healthy()).unjudged
+    assert found.unjudged["overfitting"] == "no_history"
+    assert found.unjudged["both_sides"] == "no_train"
+    whole = checked().unjudged
     assert set(whole) < set(found.unjudged) | {"no_derivative"}
 
 
@@ -346,7 +366,9 @@ def of_one_shape(output, targets):
 
 def regression(**changes):
     data = changes.pop("data", line())
-    return trained(model=Column, train=data[:150], validation=data[150:], **{"loss": of_one_shape, "make": sgd(lr=0.1), **changes})
+    return trained(
+        model=Column, train=data[:150], validation=data[150:], **{"loss": of_one_shape, "make": sgd(lr=0.1), **changes}
+    )
 
 
 def test_outputs_that_are_broadcast_against_targets():
@@ -387,7 +409,9 @@ class Characters(nn.Module):
     def forward(self, x):
         h = self.embedding(x)
         counts = ops.arange(1, x.shape[1] + 1).reshape(1, -1, 1).astype("float32")
-        return self.head(ops.cumulative_sum(h, axis=1) / counts if self.causal else h + ops.mean(h, axis=1, keepdims=True))
+        return self.head(
+            ops.cumulative_sum(h, axis=1) / counts if self.causal else h + ops.mean(h, axis=1, keepdims=True)
+        )
 
 
 @pytest.mark.parametrize("causal", [True, False])
@@ -422,7 +446,9 @@ def test_recurrent_gradients_that_do_not_reach_back():
     forgets = trained(lambda: Reader(0.5), train=data[:300], validation=data[300:], steps=40)
     assert first(forgets) == "recurrent_reach"
     reads = Dataset(data.inputs[:, ::-1].copy(), data.targets, "last", data.classes)
-    assert "recurrent_reach" not in names(trained(lambda: Reader(0.5), train=reads[:300], validation=reads[300:], steps=100, make=adam))
+    assert "recurrent_reach" not in names(
+        trained(lambda: Reader(0.5), train=reads[:300], validation=reads[300:], steps=100, make=adam)
+    )
 
 
 def test_gradients_that_explode():
@@ -457,6 +483,56 @@ def test_steps_that_zigzag(rate):
     assert ("zigzag" in found) is (rate > 0.01)
 
 
+class Attends(nn.Module):
+    """Reads the rows of a picture by attention."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.attention = nn.Linear(8, 16), nn.MultiheadAttention(16, 2, batch_first=True)
+        self.head = nn.Linear(128, 10)
+
+    def forward(self, x):
+        h = self.embed(x.reshape(-1, 8, 8))
+        return self.head((h + self.attention(h, h, h, need_weights=False)[0]).reshape(len(x), -1))
+
+
+def staring(model):
+    model.attention.in_proj_weight.data = model.attention.in_proj_weight.numpy() * 100
+
+
+def test_attention_that_looks_at_single_places_from_the_start():
+    assert "attention_collapsed" in names(trained(Attends, start=staring))
+    assert "attention_collapsed" not in names(trained(Attends))
+
+
+def test_a_first_loss_that_is_far_too_large():
+    loud = lambda: nn.Sequential(mlp(), Between(lambda x: x * 1000))
+    assert "first_loss" in names(trained(loud, make=sgd(lr=1e-9)))
+    assert "first_loss" not in names(trained(make=sgd(lr=1e-9)))
+
+
+def gan(generator_rate=2e-3, discriminator_rate=2e-3, constant=False):
+    """A small pair that draws digits, trained by the trainer for such pairs; its history as a case."""
+    images = digits()[0].inputs[:256].reshape(-1, 1, 8, 8)
+    data = Dataset(images, digits()[0].targets[:256], "digits", digits()[0].classes)
+    with using(Generator(0)):
+        pair = Adversaries(zoo.Generator(8, (1, 8, 8), (32,)), zoo.Discriminator((1, 8, 8), (32,), 0.0), 8)
+    if constant:
+        nn.init.zeros_(next(p for p in pair.generator.parameters() if p.ndim > 1))
+    rates = (pair.generator, generator_rate), (pair.discriminator, discriminator_rate)
+    optimizers = Optimizers(*(optim.Adam(part.parameters(), lr=rate) for part, rate in rates))
+    trainer = AdversarialTrainer(pair, optimizers, generator=Generator(0), engine="eager")
+    trainer.fit(DataLoader(data, 32, generator=Generator(0)), epochs=6)
+    return Case(history=trainer.history.rows, model=pair, optimizer=optimizers)
+
+
+@pytest.mark.slow
+def test_a_discriminator_that_wins_and_a_generator_that_collapses():
+    assert "discriminator_wins" in names(gan(generator_rate=1e-7, discriminator_rate=1e-2))
+    assert first(gan(generator_rate=1e-7, constant=True)) == "generator_collapsed"
+    assert not names(gan())
+
+
 def adam(model):
     return optim.Adam(model.parameters(), lr=0.01)
 
@@ -472,6 +548,5 @@ def first(case):
 
 
 def test_every_rule_has_a_fault_here():
-    elsewhere = {"no_gradient", "broadcast", "future", "unscaled_targets", "exploding_gradients", "recurrent_reach",
-                 "attention_collapsed", "first_loss", "zigzag", "discriminator_wins", "generator_collapsed"}  # fmt: skip
-    assert set(FAULTS) | elsewhere == set(RULES)
+    here = Path(__file__).read_text(encoding="utf-8")
+    assert all(f'"{name}"' in here for name in RULES)

@@ -29,16 +29,16 @@ RUNS = {
     "digits-gan": ["training.epochs=1", "training.batch_size=512", "model.generator=[8]", "model.discriminator=[8]"],
 }
 PARTS = {
-    "digits": ["curves", "confusion", "mistakes", "filters", "baseline"],
-    "xor": ["curves", "plane", "confusion", "mistakes"],
-    "moons": ["curves", "plane", "confusion", "mistakes", "baseline"],
-    "perceptron": ["curves", "plane", "confusion", "mistakes", "baseline"],
-    "polynomial": ["curves", "predictions", "baseline"],
-    "universal": ["curves", "predictions", "baseline"],
-    "digits-resnet": ["curves", "confusion", "mistakes", "filters", "baseline"],
-    "adding-gru": ["curves", "predictions", "baseline"],
-    "reverse-transformer": ["curves", "sequences"],
-    "digits-gan": ["curves", "generated", "filters"],
+    "digits": ["doctor", "curves", "inside", "confusion", "mistakes", "filters", "baseline"],
+    "xor": ["doctor", "curves", "inside", "plane", "confusion", "mistakes"],
+    "moons": ["doctor", "curves", "inside", "plane", "confusion", "mistakes", "baseline"],
+    "perceptron": ["doctor", "curves", "inside", "plane", "confusion", "mistakes", "baseline"],
+    "polynomial": ["doctor", "curves", "inside", "predictions", "baseline"],
+    "universal": ["doctor", "curves", "inside", "predictions", "baseline"],
+    "digits-resnet": ["doctor", "curves", "inside", "confusion", "mistakes", "filters", "baseline"],
+    "adding-gru": ["doctor", "curves", "inside", "predictions", "baseline"],
+    "reverse-transformer": ["doctor", "curves", "inside", "sequences"],
+    "digits-gan": ["doctor", "curves", "inside", "generated", "filters"],
 }
 
 
@@ -296,7 +296,7 @@ def test_a_run_that_diverged_has_a_page(tmp_path):
         train_run(build(load_recipe("polynomial", ["training.epochs=5", "optimizer.lr=1e30"])), tmp_path)
     page = page_of(tmp_path)
     assert "This run diverged in epoch 2. There are no good weights." in page.text
-    assert page.parts == ["curves", "vault", "provenance"]
+    assert page.parts == ["doctor", "curves", "inside", "vault", "provenance"]
 
 
 def test_a_second_interruption_is_not_kept_waiting(tmp_path, monkeypatch):

@@ -168,12 +168,13 @@ class Case:
             return self.train.inputs[:EXAMPLES], self.train.targets[:EXAMPLES]
         length = min(int(self.settings.get("context", CONTEXT)), len(self.train.inputs))
         rows = min(EXAMPLES, len(self.train.inputs) // length)
-        return tuple(numpy.reshape(a[: rows * length], (rows, length)) for a in (self.train.inputs, self.train.targets))
+        inputs, targets = (a[: rows * length].reshape(rows, length) for a in (self.train.inputs, self.train.targets))
+        return inputs, targets
 
     @cached_property
     def step(self) -> Structure | None:
         """The structure of a training step; None where none can be tried."""
-        if self.structure is not None or None in (self.model, self.loss, self.batch):
+        if self.structure is not None or self.model is None or self.loss is None or self.batch is None:
             return self.structure
         try:
             return structure_of(self.model, self.loss, *self.batch)
@@ -188,9 +189,9 @@ class Case:
         if self.losses is not None and len(self.losses):
             return numpy.asarray(self.losses, "float64")
         if self.record is not None:
-            values = self.record.series("loss")[1]
-            if values:
-                return numpy.asarray(values, "float64")
+            steps, values = self.record.series("loss")
+            if steps:  # later ones are kept sparsely
+                return numpy.interp(numpy.arange(steps[0], steps[-1] + 1), steps, values)
         return self.column("train_loss")
 
     def column(self, name: str) -> numpy.ndarray:
@@ -218,16 +219,22 @@ class Case:
 
     @property
     def bad(self) -> bool | None:
-        """Whether the run has learnt nothing: numbers that are not finite, or no better than the best constant answer;
-        None where the loss is not known."""
+        """Whether the network has learnt nothing of the training data: numbers that are not finite, or no better than
+        the best constant answer; None where that is not known, as of two networks that train each other."""
         if not self.finite:
             return True
-        if self.end is None:
+        if self.end is None or len(self.optimizers) > 1:
             return None
-        worst = [row["val_loss"] for row in (self.history or ())[-1:] if "val_loss" in row]
-        if self.constant is None:
-            return bool(self.end > POOR * self.curve[0])
-        return bool(max([self.end, *worst]) > POOR * self.constant)
+        return bool(self.end > POOR * (self.constant or self.curve[0]))
+
+    @property
+    def lost(self) -> bool | None:
+        """Whether the network is no better on the validation data than the best constant answer; None where that is not
+        known."""
+        validation = self.column("val_loss")
+        if not len(validation) or not self.constant:
+            return None
+        return not numpy.isfinite(validation[-1]) or bool(validation[-1] > POOR * self.constant)
 
     @property
     def slow(self) -> bool | None:
@@ -253,13 +260,13 @@ class Case:
     @property
     def jump(self) -> float:
         """How many times its first value the loss rose to, at most."""
-        if not len(self.curve):
-            return math.nan
-        return float(numpy.where(numpy.isfinite(self.curve), self.curve, numpy.inf).max() / max(self.curve[0], 1e-30))
+        known = self.curve[numpy.isfinite(self.curve)]
+        return float(known.max() / max(known[0], 1e-30)) if len(known) else math.nan
 
     @property
     def falling(self) -> float:
-        """Which part of its whole fall the loss did in the last quarter of the run: 0.29 if evenly, near 0 at an end."""
+        """Which part of its whole fall the loss did in the last quarter of the run: 0.29 if evenly, near 0 at an
+        end."""
         if len(self.curve) < 4 * FEWEST:
             return 0.0
         third, last = (float(numpy.mean(part)) for part in numpy.array_split(self.curve, 4)[2:])

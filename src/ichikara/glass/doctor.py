@@ -14,12 +14,12 @@ import numpy
 
 from .case import Case
 from .finding import CERTAINTIES, Diagnosis, Finding
-from .rules import adversarial, calls, code, data, signals, training  # noqa: F401 - each declares its rules
+from .rules import adversarial, calls, code, data, labels, signals, training  # noqa: F401 - each declares its rules
 from .rules.rule import RULES, Unjudged
 
 __all__ = ["CAUSE_UNKNOWN", "diagnose", "resolve"]
 
-CAUSE_UNKNOWN = ("unknown", "diverged")
+CAUSE_UNKNOWN = ("unknown", "diverged", "not_general")
 """The findings which say that a run went badly, and not why."""
 
 
@@ -37,6 +37,9 @@ def diagnose(case: Case) -> Diagnosis:
             except Unjudged as reason:
                 unjudged[rule.name] = str(reason)
                 continue
+            except Exception:  # a rule that fails must not end the training that it looks at
+                unjudged[rule.name] = "failed"
+                continue
             if finding is not None:
                 findings.append(finding)
     shown = resolve(findings)
@@ -53,6 +56,9 @@ def _unknown(case: Case) -> list[Finding]:
     if case.bad:
         first, end = float(case.curve[0]), case.end
         return [Finding("unknown", "certain", {"first": first, "last": end, "steps": len(case.curve)}, lesson="clinic")]
+    if case.lost:
+        there = float(case.column("val_loss")[-1])
+        return [Finding("not_general", "certain", {"last": there, "constant": case.constant}, lesson="clinic")]
     return []
 
 

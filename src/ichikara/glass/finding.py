@@ -56,7 +56,8 @@ class Finding:
         return {**asdict(self), **words, "evidence": dict(self.evidence), "explains": list(self.explains)}
 
     def _said(self, what: str, language: str) -> str:
-        return say(f"doctor.{self.name}.{what}", language, **self.evidence)
+        layer = f"`{self.layer}`" if self.layer else say("doctor.frame.whole", language)
+        return say(f"doctor.{self.name}.{what}", language, **{**self.evidence, "layer": layer})
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def _unjudged(unjudged: Mapping[str, str], language: str) -> list[str]:
     return [
         _say("frame.unjudged", language),
         *[
-            "- " + _say("frame.because", language, rules=separator.join(rules), reason=_say(f"unjudged.{reason}", language))
+            "- "
+            + _say("frame.because", language, rules=separator.join(rules), reason=_say(f"unjudged.{reason}", language))
             for reason, rules in reasons.items()
         ],
     ]

@@ -86,12 +86,11 @@ class Structure(Observer):
 
     def forward(self, operation, arguments, wanted):
         output, used = super().forward(operation, arguments, wanted)
-        if operation.sequence:
-            inputs = dict(enumerate(arguments[0]))
-        else:
-            inputs = dict(zip(operation.parameters, arguments, strict=False))
+        named = enumerate(arguments[0]) if operation.sequence else zip(operation.parameters, arguments, strict=False)
+        inputs: dict[Any, Any] = dict(named)
         arrays = {name: value for name, value in inputs.items() if is_array(value)}
-        cut, blocked = [], []
+        cut: list[Any] = []
+        blocked: list[Any] = []
         for name, array in arrays.items():
             if name not in wanted:
                 (cut if name in operation.rules or None in operation.rules else blocked).append(array)

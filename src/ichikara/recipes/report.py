@@ -16,6 +16,7 @@ from ..plot import history_columns, inline_svg, learning_curves
 from ..train import History
 from ..train.checkpoint import write
 from .findings import SECTIONS, Section, drawn
+from .inside import charts_section, doctor_section
 from .subject import Subject
 from .summary import read_summary
 
@@ -49,7 +50,11 @@ def write_report(folder: Path, subject: Subject, test: dict[str, Any] | None = N
 
     summary = read_summary(folder)
     history = _history(folder / "history.csv")
-    sections = [drawn("Learning curves", "curves", lambda _: _curves(history, summary), subject)]
+    sections = [
+        drawn("What the doctor found", "doctor", lambda _: doctor_section(summary), subject),
+        drawn("Learning curves", "curves", lambda _: _curves(history, summary), subject),
+        drawn("Inside the network", "inside", lambda _: charts_section(folder), subject),
+    ]
     if not summary["diverged"] or summary["best_epoch"]:
         sections += [drawn(title, part, build, subject) for title, part, build in SECTIONS]
         sections += [drawn("Comparison with a baseline", "baseline", lambda _: _baseline(summary, subject), subject)]

@@ -34,6 +34,7 @@ from .folder import (
     trained,
     writing,
 )
+from .inside import diagnosed, write_record
 from .resume import compare, record_of, restore
 from .subject import Subject
 
@@ -155,6 +156,8 @@ def _save_results(
         about = {"diverged": trainer.diverged, "epoch": kept}
         tell(f"{folder} has no weights, since none were good" if kept is None else said_of_diverged(folder, about))
     write(folder / HISTORY, trainer.history.csv())
+    if trainer.record is not None:
+        write_record(folder, trainer.record)
     write(folder / SUMMARY, dumps(summary, indent=2) + "\n")
     if len(trainer.history):
         best = kept if trainer.diverged is not None or (parts.stopper and parts.stopper.restore_best) else None
@@ -220,6 +223,7 @@ def _summary(parts: Parts, folder: Path, kept: int | None) -> dict[str, Any]:
         "stopped": trainer.stopped,
         "diverged": trainer.diverged,
         "changes": trainer.about.get("changes", []),
+        **diagnosed(trainer.diagnosis),
         "parameters": sum(p.size for p in parts.model.parameters()),
         "seed": parts.recipe.seed,
         "data": {

@@ -1,6 +1,6 @@
 """What run.json says of a run, as it is declared and checked when it is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,6 +46,18 @@ class _Change:
 
 
 @dataclass
+class _Finding:
+    name: str
+    title: str
+    certainty: str
+    seen: str
+    cause: str
+    cure: str
+    line: str
+    lesson: str
+
+
+@dataclass
 class _Summary:
     """The run in numbers; its measures, such as ``val_loss``, stand beside these."""
 
@@ -62,6 +74,8 @@ class _Summary:
     seed: int
     data: _Data
     made_with: _MadeWith
+    findings: list[_Finding] = field(default_factory=list)  # left out of a run that was not examined
+    unjudged: dict[str, str] = field(default_factory=dict)
 
 
 def read_summary(folder: Path, name: str = SUMMARY) -> dict[str, Any]:

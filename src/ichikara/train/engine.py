@@ -188,7 +188,8 @@ class _GlobalStreams:
     def restore(self) -> bool:
         """Restore the states. Returns whether they had changed."""
         now = _GlobalStreams()
-        drawn = now._python != self._python, str(now._numpy[1:]) != str(self._numpy[1:])
+        (_, keys, *rest), (_, keys_now, *rest_now) = self._numpy, now._numpy
+        drawn = now._python != self._python, rest_now != rest or not numpy.array_equal(keys_now, keys)
         if drawn[0]:
             random.setstate(self._python)
         if drawn[1]:

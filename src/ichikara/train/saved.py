@@ -40,3 +40,4 @@ class SavedRun:
     pending: _Count
     gradients: dict[str, Any]
     callbacks: list[Any]
+    record: dict[str, Any] | None = None

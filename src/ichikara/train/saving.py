@@ -5,6 +5,7 @@ from typing import Any
 
 from ..autodiff import asarray
 from ..errors import UserError
+from ..glass.record_files import pack_record, unpack_record
 from .callbacks import Callback
 from .checkpoint import load_arrays, pack, save_arrays, unpack
 from .evaluation import Totals
@@ -37,6 +38,7 @@ def save(trainer: Any, path: str | os.PathLike) -> None:
         "averaging": pack(trainer.averaging and trainer.averaging.state, arrays, "averaging"),
         "pending": trainer._pending,
         "gradients": pack([p.grad for p in trainer._optimized()] if trainer._pending else [], arrays, "gradients"),
+        "record": pack(trainer.record and pack_record(trainer.record), arrays, "record"),
         "callbacks": [pack(c.state, arrays, f"callback.{i}") for i, c in enumerate(_stateful(trainer))],
     }
     save_arrays(path, arrays, settings)
@@ -78,6 +80,8 @@ def resume(trainer: Any, path: str | os.PathLike, loader: Any = None) -> None:
             parameter.grad = None if gradient is None else asarray(gradient)
         if loader is not None and saved["loader"] is not None:
             loader.state = saved["loader"]
+        if trainer.watching is not None and saved.get("record") is not None:
+            trainer.watching.resume(unpack_record(unpack(saved["record"], arrays)))
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise UserError(f"{path} is damaged, of another run, or of another version of ichikara: {error}") from None
 

@@ -12,12 +12,14 @@ import numpy
 from ..arrays import Generator, seam, using
 from ..autodiff import Tensor, asarray, raw
 from ..errors import UserError
+from ..glass.finding import Diagnosis
 from ..glass.record import Record
 from ..optim import clip_grad_norm_, clip_grad_value_
 from .averaging import ExponentialMovingAverage, are_finite
 from .callbacks import Callback
 from .engine import Engine
 from .evaluation import Totals, as_loader, evaluate, metrics_of, predict
+from .examining import examine
 from .history import History
 from .interruption import interruptible
 from .saving import resume, save
@@ -49,7 +51,8 @@ class Trainer:
     ``engine``, what computes a step: ``"eager"``, each operation when it is called; ``"replay"``, the step is captured
     once and replayed (`ichikara.stage`); ``"auto"``, replays where the step can be captured, else eager, and callbacks
     are told why (`Callback.on_note`); ``watch``, whether some of the steps are watched, which changes no number of the
-    training (`ichikara.glass.watch`).
+    training (`ichikara.glass.watch`), and the run is examined at its end: callbacks are told what is wrong for certain,
+    and `diagnosis` has all that was found.
 
     A replay repeats what the step computes with arrays. Anything else that your loss or layer does, such as printing or
     writing a file, happens only while the step is captured or watched. With ``engine="eager"`` it happens in each step.
@@ -97,6 +100,7 @@ class Trainer:
         self.generator = generator or Generator()
         self._engine = Engine(engine)
         self.watching = Watching() if watch else None
+        self.diagnosis: Diagnosis | None = None  # of the last `fit`, by the doctor
         self.history = History()
         self.epoch = 0  # the last complete one
         self.steps = 0  # of the optimiser, in all
@@ -161,8 +165,10 @@ class Trainer:
                     if self.averaging is not None:
                         self.averaging.apply(self.model)
                     self._tell("on_fit_end", self.history)
+                    self._examine(validation, epochs)
             except DivergedError:
                 self.diverged = self.epoch + 1
+                self._examine(validation, epochs)
                 raise
             finally:
                 self._engine.release()
@@ -342,6 +348,17 @@ class Trainer:
         Raises UserError for a file that is damaged, or of another network.
         """
         resume(self, path, loader)
+
+    def _examine(self, validation, epochs):
+        """Ask the doctor about the run; whatever comes of it, the run stays."""
+        if self.watching is None:
+            return
+        before = self.generator.state
+        try:
+            self.diagnosis = examine(self, validation, epochs, self.watching.told)
+        except Exception as error:
+            self.note(f"the run could not be examined: {type(error).__name__}: {error}")
+        self.generator.state = before
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

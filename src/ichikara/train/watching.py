@@ -24,8 +24,13 @@ class Watching:
 
     def __init__(self, record: Record | None = None):
         self.record = Record() if record is None else record
+        self.told: set[str] = set()  # the names of the findings that the user was told
         self._watcher: Watcher | None = None
         self._done = 0  # the last step that was watched to its end
+
+    def resume(self, record: Record) -> None:
+        """Continue the record of a run that is resumed."""
+        self.record, self._watcher = record, None
 
     @contextmanager
     def taking_over(self, model: Any) -> Iterator[None]:

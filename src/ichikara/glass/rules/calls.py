@@ -91,10 +91,10 @@ def forgotten_train(case):
     return certain(modules=kinds, count=len(wrong), line=next(filter(None, wrong), ""))
 
 
-@rule("ascent", lesson="descent", needs=("losses", "record"), explains=(*SYMPTOMS, "bad_initialisation"))
+@rule("ascent", lesson="descent", needs=("record", "curve"), explains=(*SYMPTOMS, "bad_initialisation"))
 def ascent(case):
     """The training climbs: the loss rises from the first step on, by small steps in one direction."""
-    losses = numpy.asarray(case.losses, "float64")
+    losses = case.curve
     swept = case.record.series("loss")[1]
     if len(swept) >= FEW and max(swept[:FEW]) < 0 < min(losses[:FEW]):
         return certain(part=1.0, first=float(losses[0]), last=float(losses[numpy.isfinite(losses)][-1]))

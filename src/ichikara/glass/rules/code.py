@@ -9,7 +9,7 @@ from ...arrays import Generator, using
 from ...autodiff import asarray, no_grad, raw
 from .rule import SYMPTOMS, Unjudged, certain, likely, rule
 
-__all__ = []
+__all__ = ["evaluated"]
 
 AFFINE = {
     "add", "subtract", "negative", "reshape", "permute_dims", "matrix_transpose", "expand_dims", "squeeze", "concat",
@@ -42,7 +42,7 @@ def _origin(step, array):
 def _layers(names) -> str:
     """The modules of parameters, in words; a long list is cut."""
     layers = list(dict.fromkeys(name.rpartition(".")[0] or name for name in names))
-    return ", ".join(layers[:3]) + (", …" if len(layers) > 3 else "")
+    return ", ".join(f"`{layer}`" for layer in layers[:3]) + (", …" if len(layers) > 3 else "")
 
 
 def _optimised(case) -> set[str]:
@@ -171,9 +171,9 @@ def broadcast(case):
     targets, rows = raw(case.step.targets), len(case.step.inputs)
     for application in case.step.applications:
         shapes = {tuple(a.shape) for a in application.arguments}
-        if rows > 1 and shapes == {(rows,), (rows, 1)} and tuple(application.output.shape) == (rows, rows):
-            if any(_same(a, targets) for a in application.arguments):
-                return certain(n=rows, operation=application.name)
+        crossed = shapes == {(rows,), (rows, 1)} and tuple(application.output.shape) == (rows, rows)
+        if rows > 1 and crossed and any(_same(a, targets) for a in application.arguments):
+            return certain(n=rows, operation=application.name)
     return None
 
 
@@ -188,7 +188,7 @@ def _same(a, b) -> bool:
 def no_nonlinearity(case):
     """Two layers follow one another with nothing between them that bends: together they are one layer."""
     step = case.step
-    takers = {}
+    takers: dict[int, list] = {}
     for application in step.applications:
         for array in application.arguments:
             takers.setdefault(id(array), []).append(application)
@@ -196,7 +196,7 @@ def no_nonlinearity(case):
         if first.name in WEIGHTED and first.arguments and id(first.arguments[1]) in step.parameters:
             second = _collapses(step, takers, first)
             if second is not None and _width(first) >= min(_inputs(first), _width(second)):
-                return certain(layer=second.layer, first=first.layer, second=second.layer)
+                return certain(layer=second.layer, first=f"`{first.layer}`", second=f"`{second.layer}`")
     return None
 
 
@@ -252,6 +252,10 @@ def symmetric(case):
         first = _first(case, "weight_std", name), _first(case, "weight_norm", name)
         if None not in first and first[0] < 1e-4 * first[1] / math.sqrt(math.prod(shape)):
             return certain(layer=name.rpartition(".")[0], units=shape[0])
+    norms = [_first(case, "weight_norm", name) for name in matrices]
+    if len(norms) > 1 and not any(norm is None or norm > 0 for norm in norms):
+        name, shape = next(iter(matrices.items()))
+        return certain(layer=name.rpartition(".")[0], units=shape[0])
     layers = [] if case.step is None else [a for a in case.step.applications if a.name in WEIGHTED]
     for application in layers[:-1]:
         rows = numpy.asarray(application.arguments[1]).reshape(len(application.arguments[1]), -1)
@@ -273,7 +277,7 @@ def _first(case, quantity, layer):
 @rule("random_evaluation", lesson="more-data", needs=("model", "batch"), explains=("overfitting",))
 def random_evaluation(case):
     """In evaluation mode the same inputs give different outputs: dropout, or other noise, stays on."""
-    outputs = _evaluated(case, [case.batch[0]] * 2)
+    outputs = evaluated(case, [case.batch[0]] * 2)
     if outputs is None:
         raise Unjudged("no_step")
     difference = float(numpy.abs(outputs[0] - outputs[1]).max())
@@ -292,7 +296,7 @@ def future(case):
         return None
     changed = inputs.copy()
     changed[:, length // 2 :] = numpy.roll(changed[:, length // 2 :], 1, axis=0)
-    outputs = _evaluated(case, [inputs, changed])
+    outputs = evaluated(case, [inputs, changed])
     if outputs is None:
         raise Unjudged("no_step")
     before = [numpy.asarray(output)[:, : length // 2] for output in outputs]
@@ -302,7 +306,7 @@ def future(case):
     return certain(position=length // 2, difference=difference)
 
 
-def _evaluated(case, batches):
+def evaluated(case, batches):
     """What a copy of the model gives for inputs in evaluation mode, each time with other random numbers."""
     try:
         model = deepcopy(case.model).eval()

@@ -69,8 +69,8 @@ class Rule:
         seen = self.look(case)
         if seen is None:
             return None
-        certainty, evidence, *place = seen
-        return Finding(self.name, certainty, evidence | {"layer": seen.layer}, *place, self.lesson, self.explains)
+        place = seen.layer, seen.step, seen.line
+        return Finding(self.name, seen.certainty, seen.evidence, *place, self.lesson, self.explains)
 
 
 RULES: dict[str, Rule] = {}

@@ -9,34 +9,40 @@ from .rule import SYMPTOMS, Unjudged, certain, likely, rule
 __all__ = []
 
 VANISHED = 1e-3
-"""The ratio of the first layer's gradient norm to the last one's below which gradients vanish: AUTOTRAINER's β₁ (Zhang et al.,
-ICSE 2021)."""
+"""The ratio of the first layer's gradient norm to the last one's below which gradients vanish: AUTOTRAINER's β₁ (Zhang
+et al., ICSE 2021)."""
 
 EXPLODED = 1e3
-"""The norm of all gradients above which they explode. AUTOTRAINER's ratio of 70 is reached by healthy runs: a GPT's was 30 (trial)."""
+"""The norm of all gradients above which they explode. AUTOTRAINER's ratio of 70 is reached by healthy runs: a GPT's was
+30 (trial)."""
 
 GROWN = 10.0
-"""How many times the gradient may grow on its way back through time. In recurrent networks that learn it shrinks, or keeps its size
-(Pascanu et al., 2013)."""
+"""How many times the gradient may grow on its way back through time. In recurrent networks that learn it shrinks, or
+keeps its size (Pascanu et al., 2013)."""
 
 MOSTLY = 0.9
-"""The share of a layer's units that are dead, or of its output that is saturated, from which the layer passes nothing on. Half is
-often a symptom, in runs that learn (trial)."""
+"""The share of a layer's units that are dead, or of its output that is saturated, from which the layer passes nothing
+on. Half is often a symptom, in runs that learn (trial)."""
 
 WIDE = 2.0
-"""The deviation of weights, times √inputs, from which they are too large. He's is √2, Xavier's 1 in a square layer, PyTorch's 0.58."""
+"""The deviation of weights, times √inputs, from which they are too large. He's is √2, Xavier's 1 in a square layer,
+PyTorch's 0.58."""
 
 UNSURE = 1.5
 """How many times ln K the first loss is when large weights make it. By itself this is noisy, on raw pixels (trial)."""
 
 NARROW = 0.03
-"""The same as `WIDE`, below which weights are too small if the run goes badly. GPT-2's 0.02 is 0.11 for a width of 32."""
+"""The same as `WIDE`, below which weights are too small if the run goes badly. GPT-2's 0.02 is 0.11 for a width of
+32."""
 
 NONE = 0.01
 """The same, below which no initialisation begins that is in use."""
 
 COLLAPSED = 0.05
 """The entropy of attention, relative to an even one, from which each position looks at a single other one."""
+
+BLURRED = 0.2
+"""The entropy that the middle layer must be below, if another one has collapsed."""
 
 UNREACHED = 1e-6
 """The part of the last time step's gradient that must reach the first one."""
@@ -61,7 +67,8 @@ def _late(record, quantity: str, layer: str, count: int = AT_FIRST) -> float:
 
 
 def _matrices(case) -> dict[str, int]:
-    """The matrices of weights that the model multiplies by, by name, in the order of its parts, with their numbers of inputs."""
+    """The matrices of weights that the model multiplies by, by name, in the order of its parts, with their numbers of
+    inputs."""
     found = {}
     for path, module in case.model.named_modules():
         if type(module).__name__ == "Embedding":
@@ -80,10 +87,12 @@ def bad_initialisation(case):
     sizes = {}
     for name, inputs in _matrices(case).items():
         steps, values = case.record.series("weight_std", name)
-        if values and steps[0] <= 2:
+        if values and steps[0] <= 2 and values[0] > 0:
             sizes[name] = values[0] * math.sqrt(inputs)
     if not sizes:
         raise Unjudged("no_first_step")
+    if len(sizes) < 2:
+        return None  # a single layer learns from any start
     size = float(numpy.median(list(sizes.values())))
     layer = max(sizes, key=lambda name: abs(math.log(max(sizes[name], 1e-30))))
     found = certain(layer=layer.rpartition(".")[0], size=size, usual=1.0)
@@ -99,9 +108,15 @@ def _plateau(case) -> bool:
     return count > 3 and abs(float(numpy.median(case.curve[:count])) / case.curve[0] - 1) < 0.01
 
 
-@rule("exploding_gradients", lesson="vanishing", needs=("record",), explains=("rate_too_high", "dead_relu", "saturated", "zigzag"))
+@rule(
+    "exploding_gradients",
+    lesson="vanishing",
+    needs=("record",),
+    explains=("rate_too_high", "dead_relu", "saturated", "zigzag"),
+)
 def exploding_gradients(case):
-    """The gradients are huge from the first steps, before an update could have caused it, or grow from step to step in time."""
+    """The gradients are huge from the first steps, before an update could have caused it, or grow from step to step in
+    time."""
     if not case.poor:
         return None
     norms = case.record.series("gradient_norm")[1][:2]
@@ -127,11 +142,20 @@ def _growth(record, layer: str) -> float:
 
 def _depth(case) -> float:
     """The gradient norm of the first weights as a multiple of that of the last ones, at first; 1 without any."""
-    values = [_early(case.record, "gradient_norm", name, 1) for name in case.record.layers("gradient_norm") if "weight" in name]
+    values = [
+        _early(case.record, "gradient_norm", name, 1)
+        for name in case.record.layers("gradient_norm")
+        if "weight" in name
+    ]
     return values[0] / values[-1] if values and values[-1] > 0 else 1.0
 
 
-@rule("saturated", lesson="vanishing", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
+@rule(
+    "saturated",
+    lesson="vanishing",
+    needs=("record",),
+    explains=("vanishing_gradients", "rate_too_low", "stopped_early"),
+)
 def saturated(case):
     """A bounded activation is at its bounds, where its derivative is nearly 0."""
     if case.stuck is not True:
@@ -143,7 +167,12 @@ def saturated(case):
     return certain(layer=worst, share=layers[worst])
 
 
-@rule("dead_relu", lesson="vanishing", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
+@rule(
+    "dead_relu",
+    lesson="vanishing",
+    needs=("record",),
+    explains=("vanishing_gradients", "rate_too_low", "stopped_early"),
+)
 def dead_relu(case):
     """Nearly all units of a layer are 0 for every example, and get no gradient."""
     if case.bad is not True and case.slow is not True:
@@ -169,7 +198,12 @@ def vanishing_gradients(case):
     return certain(layer=names[0].rpartition(".")[0], ratio=first / last, first=first, last=last)
 
 
-@rule("recurrent_reach", lesson="memory", needs=("record",), explains=("vanishing_gradients", "rate_too_low", "stopped_early"))
+@rule(
+    "recurrent_reach",
+    lesson="memory",
+    needs=("record",),
+    explains=("vanishing_gradients", "rate_too_low", "stopped_early"),
+)
 def recurrent_reach(case):
     """The gradient of a recurrent layer does not reach back to the beginning of the sequence."""
     if case.stuck is not True:
@@ -183,20 +217,31 @@ def recurrent_reach(case):
     return None
 
 
-@rule("attention_collapsed", lesson="attention", needs=("record",), explains=("rate_too_low", "vanishing_gradients", "stopped_early", "overfitting"))
+@rule(
+    "attention_collapsed",
+    lesson="attention",
+    needs=("record",),
+    explains=("rate_too_low", "vanishing_gradients", "stopped_early", "overfitting"),
+)
 def attention_collapsed(case):
-    """Every position looks at a single other one, and the softmax of the attention passes no gradient."""
-    layers = {name: _late(case.record, "attention_entropy", name) for name in case.record.layers("attention_entropy")}
-    worst = min(layers, key=lambda name: layers[name], default=None)
-    if worst is None or not numpy.median(list(layers.values())) < COLLAPSED:
+    """Every position looks at a single other one from the start, and the softmax of the attention passes no gradient.
+
+    Attention that has learnt to look at single places is as it should be, and began otherwise.
+    """
+    record, layers = case.record, case.record.layers("attention_entropy")
+    both = {n: max(_early(record, "attention_entropy", n), _late(record, "attention_entropy", n)) for n in layers}
+    worst = min(both, key=lambda name: both[name], default=None)
+    if worst is None or not both[worst] < COLLAPSED or not numpy.median(list(both.values())) < BLURRED:
         return None
-    return certain(layer=worst, entropy=layers[worst])
+    return certain(layer=worst, entropy=both[worst])
 
 
-@rule("first_loss", lesson="loss", needs=("losses",))
+@rule("first_loss", lesson="loss")
 def first_loss(case):
     """The first loss is far above that of equal probabilities, and the run did not recover."""
-    if case.uninformed is None or case.bad is not True or case.start is None:
+    if case.start is None:
+        raise Unjudged("no_losses")
+    if case.uninformed is None or case.bad is not True:
         return None
     if not case.start > 3 * case.uninformed:
         return None
@@ -214,4 +259,5 @@ def zigzag(case):
 
 
 OPPOSITE = -0.8
-"""The cosine between successive gradients below which they cancel each other. Healthy runs by mini-batches have −0.2 and more."""
+"""The cosine between successive gradients below which they cancel each other. Healthy runs by mini-batches have −0.2
+and more."""

@@ -1,0 +1,185 @@
+"""Rules about the targets: leaks, wrong labels, and classes that are rare."""
+
+from typing import Any
+
+import numpy
+
+from .code import evaluated
+from .rule import SYMPTOMS, certain, likely, rule
+from .tables import LEAST, ROWS, is_measured, name_of, rows_of
+
+__all__ = []
+
+RARE = 5.0
+"""How many times the rarest class's share the commonest may have; below it, nothing is judged. Ten to one is the usual
+definition of a serious imbalance (He and Garcia, "Learning from Imbalanced Data", 2009); half of it is shown only if
+the network misses the rare classes."""
+
+CHANCE = 3.0
+"""Added to the number of examples of each class before they are compared, since small numbers differ by chance."""
+
+SEPARATION = 0.999
+"""The part of a column's variance that the target explains from which the column is the target. Well-separated clusters
+have 0.97 (trial on blobs); the petals of irises 0.94."""
+
+MISLABELLED = 0.2
+"""How much less the targets of the training data may follow from their inputs than those of the validation data do. Of
+parts of 300 rows the deviation is 0.03."""
+
+NOTHING = 0.05
+"""The part of the variance of targets up to which a line that was fitted to other rows explains nothing."""
+
+MISLABELLED_TEXT = 0.05
+"""The same of a text, of which many more places are counted."""
+
+
+@rule("leaking", lesson="overfitting", needs=("train",), explains=("overfitting",))
+def leaking(case):
+    """A column of the inputs is the target, in another form."""
+    if case.task in ("text", "sequence"):
+        inputs, targets = numpy.asarray(case.train.inputs), numpy.asarray(case.train.targets)
+        if case.task == "text" and inputs.shape == targets.shape and len(numpy.unique(inputs)) > 1:
+            same = float((inputs == targets).mean())
+            return certain(column="x", part=same) if same > SEPARATION else None
+        return None
+    rows, targets = rows_of(case.train)
+    if len(rows) < LEAST or not is_measured(case.train):
+        return None
+    targets = targets.reshape(len(targets), -1)
+    if case.classes:
+        if targets.shape[1] != 1:
+            return None
+        groups = [targets[:, 0] == c for c in numpy.unique(targets)]
+    spread = rows.var(axis=0)
+    for column in numpy.flatnonzero(spread > 1e-12):
+        values = rows[:, column]
+        if case.classes:
+            within = sum(float(((values[g] - values[g].mean()) ** 2).sum()) for g in groups)
+            part = 1 - within / (len(values) * spread[column])
+            enough = len(groups) > 1 and min(int(g.sum()) for g in groups) > 1
+        else:
+            part = max(float(numpy.corrcoef(values, t)[0, 1] ** 2) for t in targets.T if t.std() > 0)
+            enough = rows.shape[1] > 1
+        if enough and part > SEPARATION:
+            return certain(column=name_of(case.train, int(column)), part=part)
+    return None
+
+
+@rule("labels_differ", lesson="overfitting", needs=("train", "validation"), explains=("wrong_labels", *SYMPTOMS))
+def labels_differ(case):
+    """The same things have other labels in the validation data than in the training data."""
+    n = _comparable(case)
+    if case.task != "classification" or not n:
+        return None
+    (here, labels), (there, others) = (rows_of(data, n) for data in (case.train, case.validation))
+    if labels.ndim > 1:
+        return None
+    both = [_alike(rows, rows, names, names, own=True) for rows, names in ((here, labels), (there, others))]
+    across = _alike(there, here, others, labels)
+    if min(both) - across < MISLABELLED:
+        return None
+    return certain(across=across, within=min(both))
+
+
+@rule("wrong_labels", lesson="overfitting", needs=("train", "validation"), explains=SYMPTOMS)
+def wrong_labels(case):
+    """Labels of the training data are not those of its rows: examples alike have other labels."""
+    here, there = _agreement(case.train, case), _agreement(case.validation, case)
+    if here is None or there is None:
+        return None
+    if case.task == "regression":  # of which a line explains more of one half than of another by chance
+        return certain(train=here, validation=there) if here < NOTHING and there > NOTHING + MISLABELLED else None
+    margin = MISLABELLED_TEXT if case.task == "text" else MISLABELLED
+    return certain(train=here, validation=there) if there - here > margin else None
+
+
+def _comparable(case) -> int:
+    """How many rows of the training and the validation data to compare; 0 where there are too few."""
+    n = min(len(case.train.inputs), len(case.validation.inputs), 500)
+    return n if n >= LEAST and is_measured(case.train) else 0
+
+
+def _alike(rows, known, labels, names, own=False) -> float:
+    """How often a row's nearest neighbour among the known ones has its label; a row is not its own neighbour."""
+    scale = known.std()
+    distance = (rows**2).sum(axis=1)[:, None] + (known**2).sum(axis=1) - 2 * rows @ known.T
+    if own:
+        numpy.fill_diagonal(distance, numpy.inf)
+    return float((names[distance.argmin(axis=1)] == labels).mean()) if scale else 0.0
+
+
+def _agreement(data, case):
+    """How well targets follow from inputs by the simplest means; None where these say nothing of such data.
+
+    In a classification, how often the nearest neighbour's class is the row's; in a regression, the part of the variance
+    that a line explains in another half of the rows; in a text, how often the commonest successor of a character comes.
+    """
+    if case.task == "text":
+        inputs, targets = (numpy.asarray(a).reshape(-1)[:20000] for a in (data.inputs, data.targets))
+        if len(inputs) < 1000:
+            return None
+        counts = numpy.zeros((int(inputs.max()) + 1, int(targets.max()) + 1))
+        numpy.add.at(counts, (inputs, targets), 1)
+        return float(counts.max(axis=1).sum() / counts.sum())
+    n = _comparable(case)
+    if not n:
+        return None
+    rows, targets = rows_of(data, n if case.task == "classification" else ROWS)
+    n = len(rows)
+    if case.task == "classification":
+        return None if targets.ndim > 1 else _alike(rows, rows, targets, targets, own=True)
+    if case.task == "regression":
+        if numpy.ndim(data.inputs) == 3:
+            rows = _moments(rows.reshape(n, *data.inputs.shape[1:]))
+        targets = targets.reshape(n, -1).astype("float64")
+        rows = numpy.concatenate([rows, numpy.ones((n, 1))], axis=1)
+        half = n // 2
+        if rows.shape[1] > half // 2:
+            return None
+        weights = numpy.linalg.lstsq(rows[:half], targets[:half], rcond=None)[0]
+        errors = float(((rows[half:] @ weights - targets[half:]) ** 2).mean())
+        return max(1 - errors / max(float(targets[half:].var(axis=0).mean()), 1e-30), 0.0)
+    return None
+
+
+def _moments(sequences):
+    """The means over time of each component of a sequence, and of each product of two."""
+    products = (sequences[:, :, :, None] * sequences[:, :, None, :]).mean(axis=1)
+    return numpy.concatenate([sequences.mean(axis=1), products.reshape(len(sequences), -1)], axis=1)
+
+
+@rule("imbalance", lesson="loss", needs=("train",), explains=SYMPTOMS)
+def imbalance(case):
+    """Some classes are so rare that the network does not answer with them."""
+    if case.task != "classification" or case.shares is None or len(case.train.inputs) < LEAST:
+        return None
+    present = case.shares[case.shares > 0]
+    counts = present * case.train.targets.size + CHANCE
+    if len(present) < 2 or counts.max() < RARE * counts.min():
+        return None
+    recall = _recall(case)
+    rare = case.shares < case.shares.max() / RARE
+    evidence: dict[str, Any] = {"highest": float(present.max()), "lowest": float(present.min())}
+    if recall is None:
+        return likely(**evidence, recall=float("nan")) if present.max() > 2 * RARE * present.min() else None
+    counted = ~numpy.isnan(recall)
+    missed, others = recall[rare & counted], recall[~rare & counted]
+    if len(missed) and len(others) and missed.mean() < others.mean() - 0.15:
+        return certain(**evidence, recall=float(missed.mean()))
+    return None
+
+
+def _recall(case):
+    """The part of each class that the model finds, in the validation data if there is some; None without a model."""
+    data = case.validation if case.validation is not None else case.train
+    if case.model is None or not case.finite:
+        return None
+    step = max(len(data.inputs) // ROWS, 1)
+    outputs = evaluated(case, [data.inputs[::step]])
+    if outputs is None or outputs[0].ndim != 2:
+        return None
+    labels, found = numpy.asarray(data.targets)[::step], outputs[0]
+    chosen = (found[:, 0] > 0).astype(int) if found.shape[1] == 1 else found.argmax(axis=1)
+    counts = numpy.bincount(labels, minlength=len(case.shares))
+    right = numpy.bincount(labels[chosen == labels], minlength=len(case.shares))
+    return numpy.where(counts > 0, right / numpy.maximum(counts, 1), numpy.nan)
