@@ -92,6 +92,8 @@ def test_finished_cells_are_kept_until_their_code_changes(tmp_path):
     file, cell, done = tmp_path / "cells.jsonl", matrix.Cell("stopped_early", "mlp", 0), []
     rows = matrix.finish([cell], file, 1, done.append)
     assert matrix.finish([cell], file, 1, done.append) == rows == done
+    file.write_text(file.read_text() + '\n{"fault": "stop')  # killed while it was written
+    assert list(matrix.read(file).values()) == rows
     file.write_text(file.read_text().replace(rows[0]["digest"], "0" * 16))
     assert not matrix.read(file)
 

@@ -60,6 +60,7 @@ def few_examples(training: Training) -> None:
         training.train = training.train[:count]
         if training.train.task != "text":
             training.recipe.training.epochs = round(training.recipe.training.epochs * steps)
+            training.recipe.schedule = None  # which counts epochs
 
     after(training, "load", cut)
 
@@ -160,6 +161,9 @@ def batch_norm_of_two(training: Training) -> None:
     training.recipe.training.batch_size = 2
     training.recipe.training.epochs = 3
 
+    def make_even() -> None:
+        training.train = training.train[: len(training.train) // 2 * 2]
+
     def normalise() -> None:
         layers = []
         for layer in training.model:
@@ -168,4 +172,5 @@ def batch_norm_of_two(training: Training) -> None:
                 layers.append(nn.BatchNorm1d(layer.out_features))
         training.model = nn.Sequential(*layers)
 
+    after(training, "load", make_even)
     after(training, "build", normalise)

@@ -74,14 +74,14 @@ def finish(
         open(file, "a", encoding="utf-8") as lines,
         ProcessPoolExecutor(processes, mp_context=context, initializer=_alone) as pool,
     ):
-        futures = {pool.submit(compute, cell): number for number, cell in enumerate(left)}
+        futures = {pool.submit(compute, cell): cell for cell in left}
         for done in as_completed(futures):
             try:
                 row = done.result()
             except Exception as error:  # of one cell; the others go on, and this one is tried again the next time
-                report({**left[futures[done]]._asdict(), "error": f"{type(error).__name__}: {error}", "seconds": 0})
+                report({**futures[done]._asdict(), "error": f"{type(error).__name__}: {error}", "seconds": 0})
                 continue
-            lines.write(json.dumps(row) + "\n")
+            lines.write("\n" + json.dumps(row))  # a line that a kill has cut short stays alone
             lines.flush()
             rows[_cell(row)] = row
             report(row)
@@ -90,7 +90,8 @@ def finish(
 
 def read(file: Path) -> dict[Cell, dict[str, Any]]:
     """The rows of a file by their cells, without those that other code computed."""
-    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    rows = [row for line in lines if (row := _parsed(line))]
     return {_cell(row): row for row in rows if _known(_cell(row)) and row["digest"] == digest(_cell(row))}
 
 
@@ -125,6 +126,13 @@ def _checksum(file: Path) -> str:
 
 def _cell(row: dict[str, Any]) -> Cell:
     return Cell(row["fault"], row["subject"], row["seed"])
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        return json.loads(line)
+    except ValueError:  # an empty line, or one that was cut short
+        return None
 
 
 def _known(cell: Cell) -> bool:

@@ -68,6 +68,12 @@ A cell of the tables has a sign for each seed. It is empty where the fault does 
 
 {confusions}
 
+## Injections without harm
+
+They are not counted above.
+
+{harmless}
+
 ## The healthy trainings
 
 The four into which faults are injected, with {healthy_seeds} seeds each, and {variants} others: digits, points in the
@@ -94,6 +100,7 @@ def page(rows: Rows) -> str:
         "signs": [f"| {SIGNS[name]} | {name}: {meaning} |" for name, meaning in MARKS.items()],
         "matrices": matrices,
         "confusions": _confusions(rows, marks),
+        "harmless": _harmless(rows, marks),
     }
     return TEXT.format(
         healthy_seeds=len(HEALTHY_SEEDS),
@@ -144,11 +151,12 @@ def _scores(marks: Mapping[Cell, str]) -> list[str]:
         if not harm:
             continue
         share = lambda name, counts=counts, harm=harm: f"{counts[name]} ({counts[name] / harm:.1%})"
+        without = counts["harmless"] + counts["alarm"]
         named, wrong = goal
         lines.append(
             f"| {title} | {harm} | {share('named')}{f', goal ≥ {named}%' if named else ''} | {share('unknown')} | "
-            f"{share('missed')} | {share('wrong')}, goal ≤ {wrong}% | {counts['harmless'] + counts['alarm']}, "
-            f"of which {counts['alarm']} with the finding of another fault |"
+            f"{share('missed')} | {share('wrong')}, goal ≤ {wrong}% | {without} ({without / (harm + without):.1%}), "
+            f"at most a quarter |"
         )
     return lines
 
@@ -194,10 +202,24 @@ def _confusions(rows: Rows, marks: Mapping[Cell, str]) -> list[str]:
     if not other:
         return ["Nothing: every cause was named."]
     lines = ["| fault | network | mark | the doctor's findings |", "|---|---|---|---|"]
-    order = {name: number for number, name in enumerate(FAULTS)}
-    for fault, subject, mark, said in sorted(other, key=lambda one: (order[one[0]], list(TITLES).index(one[1]))):
+    for fault, subject, mark, said in sorted(other, key=lambda one: _place(*one[:2])):
         lines.append(f"| `{fault}` | {TITLES[subject]} | {SIGNS[mark]} {mark} | {said} |")
     return lines
+
+
+def _harmless(rows: Rows, marks: Mapping[Cell, str]) -> list[str]:
+    seeds: dict[tuple[str, str, str], list[int]] = {}
+    for cell, mark in marks.items():
+        if mark in ("harmless", "alarm"):
+            seeds.setdefault((cell.fault, cell.subject, _said(rows[cell]["findings"])), []).append(cell.seed)
+    lines = ["| fault | network | seeds | the doctor's findings |", "|---|---|---|---|"]
+    for (fault, subject, said), which in sorted(seeds.items(), key=lambda one: _place(*one[0][:2])):
+        lines.append(f"| `{fault}` | {TITLES[subject]} | {', '.join(map(str, sorted(which)))} | {said} |")
+    return lines
+
+
+def _place(fault: str, subject: str) -> tuple[int, int]:
+    return list(FAULTS).index(fault), list(TITLES).index(subject)
 
 
 def _said(findings: Iterable[str]) -> str:

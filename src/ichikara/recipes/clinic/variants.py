@@ -180,7 +180,7 @@ def _images() -> Iterator[tuple[str, Table]]:
         "resnet-dropout": ({"name": "resnet", "widths": [8, 16], "blocks": 1, "dropout": 0.2}, OPTIMIZERS["momentum"]),
     }
     for (name, (model, optimizer)), batch in zip(nets.items(), cycle([32, 16, 64]), strict=False):
-        yield f"images-{name}", _recipe(data, model, optimizer, 10 * batch // 32, batch, scale=STANDARD)
+        yield f"images-{name}", _recipe(data, model, optimizer, 12 * batch // 32, batch, scale=STANDARD)
 
 
 def _sequences() -> Iterator[tuple[str, Table]]:
