@@ -318,7 +318,9 @@ def test_a_loss_that_is_not_finite_ends_the_run_in_words_and_leaves_the_checkpoi
     before = (tmp_path / "c.safetensors").read_bytes()
     weight = next(iter(getattr(trainer.model, part).parameters()))
     weight.data = numpy.full(weight.shape, numpy.nan, "float32")
-    with pytest.raises(DivergedError, match=f"became nan in epoch 2, batch 1.\nNaN was already in the parameter '{part}."):
+    with pytest.raises(
+        DivergedError, match=f"became nan in epoch 2, batch 1.\nNaN was already in the parameter '{part}."
+    ):
         trainer.fit(loader, 2, checkpoint=tmp_path / "c.safetensors")
     assert (tmp_path / "c.safetensors").read_bytes() == before
 

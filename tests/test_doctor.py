@@ -14,7 +14,7 @@ from ichikara.glass.case import Case
 from ichikara.glass.doctor import CAUSE_UNKNOWN, diagnose, resolve
 from ichikara.glass.finding import Finding
 from ichikara.glass.rules.rule import RULES
-from ichikara.glass.watch import watch
+from ichikara.glass.watcher import watch
 from ichikara.train import AdversarialTrainer, Adversaries, Optimizers
 
 # --- a training, by hand ----------------------------------------------------------------------------------------------

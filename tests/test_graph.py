@@ -14,7 +14,7 @@ from ichikara import nn
 from ichikara.charts import short_text
 from ichikara.errors import UserError
 from ichikara.glass import lecture
-from ichikara.glass.graph import graph, mermaid
+from ichikara.glass.graphs import graph, mermaid
 from ichikara.glass.lecture import net_of_matrices, net_of_neurons
 from ichikara.glass.naming import named
 

@@ -18,7 +18,7 @@ from ichikara.glass.record import EVENT_KINDS, QUANTITIES, Event, Record, Row
 from ichikara.glass.record_charts import record_charts
 from ichikara.glass.record_files import events_path, load_record, pack_record, save_record, unpack_record
 from ichikara.glass.sampling import is_kept, is_watched
-from ichikara.glass.watch import watch
+from ichikara.glass.watcher import watch
 from ichikara.train import Callback, ExponentialMovingAverage, Objective, Trainer
 
 RANDOM = numpy.random.default_rng(0)

@@ -16,7 +16,7 @@ from ichikara.arrays import Generator, using
 from ichikara.glass.case import Case
 from ichikara.glass.doctor import CAUSE_UNKNOWN, diagnose
 from ichikara.glass.rules.rule import RULES
-from ichikara.glass.watch import watch
+from ichikara.glass.watcher import watch
 
 from . import deepcrime, deepfd, deepfd_pictures, deepfd_tables, traincheck
 from .program import Program, Run, fit

@@ -9,7 +9,7 @@ from ..errors import UserError
 from ..nn import Module
 from .case import Case
 from .sampling import is_watched
-from .watch import Watcher
+from .watcher import Watcher
 
 __all__ = ["case_of_loop"]
 

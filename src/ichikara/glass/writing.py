@@ -80,9 +80,9 @@ class Writing:
         """
         function = self.function(vertex)
         if function is not None:
-            found = Call(function, tuple(self.written(source, longest) for source in vertex.inputs.values()))
-            self.vertices.setdefault(found, vertex)  # the name may be the user's, so that only the value is known
-            return found
+            called = Call(function, tuple(self.written(source, longest) for source in vertex.inputs.values()))
+            self.vertices.setdefault(called, vertex)  # the name may be the user's, so that only the value is known
+            return called
         if not hasattr(vertex.operation, "formula"):
             return None
         found = forward_formula(vertex.operation)[0].sides[1]

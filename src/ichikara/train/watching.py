@@ -7,7 +7,7 @@ from typing import Any
 from ..arrays import interpreting, seam
 from ..glass.record import Record, Row
 from ..glass.sampling import is_kept, is_watched
-from ..glass.watch import Watcher
+from ..glass.watcher import Watcher
 
 __all__ = ["Watching"]
 

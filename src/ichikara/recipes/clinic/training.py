@@ -13,7 +13,7 @@ from ...arrays import Generator, using
 from ...autodiff import Tensor, asarray, no_grad
 from ...data import DataLoader, Dataset, TextLoader, split
 from ...glass.case import Case
-from ...glass.watch import watch
+from ...glass.watcher import watch
 from ...optim import clip_grad_norm_
 from ..build import build_loader, build_objective, build_optimizer, build_scaler, build_schedule, load_parts
 from ..models import build_model, example_shape
