@@ -195,7 +195,7 @@ def _flow(rows: Sequence[Row], language: str) -> str:
     for row in rows[:MOST]:
         value = number_text(row.value)
         said = f"{written(row.name)} = {value}" if value != "…" else f"{written(row.name)} {' '.join(row.shapes)}"
-        if len(lines[-1]) + len(said) > 100:
+        if lines[-1] != " " and len(lines[-1]) + len(said) > 100:
             lines.append(" ")
         lines[-1] += f" {said}" if lines[-1] == " " else f",  {said}"
     return "\n".join(lines + _more(rows, language))

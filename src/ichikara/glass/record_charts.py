@@ -13,6 +13,9 @@ __all__ = ["by_depth", "histograms", "record_charts", "units", "updates"]
 ROWS = 12
 """The most layers of a chart that has a row for each; of more, so many that lie evenly."""
 
+FEWEST = 5
+"""The least number of places on an axis of bars, so that few bars are not wide."""
+
 LINES = 5
 """The most parameters of a chart that has a line for each."""
 
@@ -149,7 +152,7 @@ def units(record: Record, language: str = "en") -> Chart | None:
     )
     return Chart(
         marks,
-        Axis("", names=names),
+        Axis("", names=names, limits=(-0.5, max(len(rows), FEWEST) - 0.5)),
         Axis(side, limits=(0.0, 1.0)),
         title=_say("units.title", language),
         caption=_say("units.caption", language, **said),

@@ -1,9 +1,12 @@
 """What a run says of its training from inside: the doctor's findings, and the record's charts."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from ..errors import UserError
 from ..glass.finding import Diagnosis
@@ -56,7 +59,11 @@ def doctor_section(summary: dict[str, Any], folder: Path) -> Section | None:
         return None
     diagnosis = _diagnosis(summary, folder)
     found = [
-        {"title": finding.title(), "certainty": finding.certainty, "rows": diagnosis.rows(finding)}
+        {
+            "title": _with_code(finding.title()),
+            "certainty": finding.certainty,
+            "rows": [(name, _with_code(text)) for name, text in diagnosis.rows(finding)],
+        }
         for finding in diagnosis.findings
     ]
     return {
@@ -64,6 +71,11 @@ def doctor_section(summary: dict[str, Any], folder: Path) -> Section | None:
         "findings": found,
         "unjudged": diagnosis.reasons(),
     }
+
+
+def _with_code(text: str) -> Markup:
+    """A text as HTML, with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 
 def charts_section(folder: Path) -> Section | None:
