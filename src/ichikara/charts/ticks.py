@@ -54,9 +54,9 @@ def _linear_ticks(low: float, high: float, whole: bool) -> list[Tick]:
 
 def _inside(low: float, high: float) -> tuple[int, int]:
     """The first and the last whole number of a range, which rounding may have moved a little."""
-    first, last = round(low), round(high)
-    first = first if abs(first - low) <= 1e-9 * max(abs(low), 1) else math.ceil(low)
-    last = last if abs(last - high) <= 1e-9 * max(abs(high), 1) else math.floor(high)
+    first, last, span = round(low), round(high), min(high - low, 1)
+    first = first if abs(first - low) <= 1e-9 * max(abs(low), span) else math.ceil(low)
+    last = last if abs(last - high) <= 1e-9 * max(abs(high), span) else math.floor(high)
     return first, last
 
 

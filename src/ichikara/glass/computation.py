@@ -213,7 +213,8 @@ class _Builder:
     def _recall(self) -> None:
         """Values that the nodes have not kept, from the tensors that still exist."""
         for thing in gc.get_objects():
-            if isinstance(thing, Tensor) and (node := getattr(thing, "_node", None)) is not None:
+            # Not by isinstance, which asks objects of other libraries for their class.
+            if issubclass(type(thing), Tensor) and (node := getattr(thing, "_node", None)) is not None:
                 vertex = self.by_node.get(node)
                 if vertex is not None and vertex.value is UNKNOWN:
                     vertex.value = thing._data

@@ -65,7 +65,7 @@ def load_record(path: str | os.PathLike) -> Record:
 def row_lines(record: Record) -> str:
     """The rows as a text of CSV."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)  # whose lines end as RFC 4180 says, so that a return within a text is quoted
     writer.writerow(_HEADER.split(","))
     writer.writerows((row.step, row.layer, row.quantity, repr(float(row.value))) for row in record.rows)
     return text.getvalue()
@@ -78,7 +78,7 @@ def event_lines(record: Record) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()  # with the ends of lines as they are
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {error}") from None
 
