@@ -75,6 +75,8 @@ def _said(error: Exception, file: Path) -> str:
     """An error with the last line of the file that led to it."""
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: {error.msg}"
-    places = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+    places = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == file.resolve()
+    ]
     where = f"line {places[-1].lineno}: " if places else ""
     return f"{where}{type(error).__name__}: {error}"
