@@ -212,12 +212,15 @@ class _Builder:
 
     def _recall(self) -> None:
         """Values that the nodes have not kept, from the tensors that still exist."""
-        for thing in gc.get_objects():
-            # Not by isinstance, which asks objects of other libraries for their class.
-            if issubclass(type(thing), Tensor) and (node := getattr(thing, "_node", None)) is not None:
-                vertex = self.by_node.get(node)
-                if vertex is not None and vertex.value is UNKNOWN:
-                    vertex.value = thing._data
+        kinds, waiting = set(), [Tensor]
+        while waiting:
+            kinds.add(kind := waiting.pop())
+            waiting += kind.__subclasses__()
+        # By their types alone: a process has millions of objects, and isinstance asks those of others for their class.
+        for thing in [thing for thing in gc.get_objects() if type(thing) in kinds]:
+            vertex = self.by_node.get(getattr(thing, "_node", None))
+            if vertex is not None and vertex.value is UNKNOWN:
+                vertex.value = thing._data
 
 
 def _computed(vertex: Vertex, changed: Mapping[Vertex, Any] | None = None) -> Any:
