@@ -14,6 +14,12 @@ def registry():
     return registry
 
 
+def fast():
+    """That steps can be captured, and that there are implementations of whole functions."""
+    if not registry():
+        pytest.skip("ICHIKARA_WITHOUT_FAST leaves it out")
+
+
 def one_engine():
     """That the processes a test starts compute as it does itself: the wing is left out in this one alone."""
     if os.environ.get("ICHIKARA_WITHOUT_FAST"):

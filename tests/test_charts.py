@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 
 import numpy
 import pytest
@@ -48,12 +49,9 @@ def test_ticks_of_a_log_scale(low, factor):
 
 @given(st.floats(-1e300, 1e300))
 def test_a_short_text_is_near_its_number(value):
-    plain = short_text(value).translate(str.maketrans("−⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "--0123456789"))
-    mantissa, _, exponent = plain.replace("·10", "e").partition("e")
-    if not exponent and len(mantissa) > 3 and mantissa.lstrip("-").startswith("10") and abs(value) >= 1e5 - 1:
-        mantissa, exponent = mantissa[: mantissa.index("1") + 1], mantissa.lstrip("-")[2:]
-    if not exponent and abs(value) < 5e-5 and value:
-        mantissa, exponent = mantissa[: mantissa.index("1") + 1], mantissa.lstrip("-")[2:]
+    plain, power = re.fullmatch("([^⁰¹²³⁴⁵⁶⁷⁸⁹⁻]*)([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]*)", short_text(value).replace("−", "-")).groups()
+    exponent = power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+    mantissa = plain.removesuffix("10").rstrip("·") + ("1" if plain in ("10", "-10") else "") if power else plain
     assert float(f"{mantissa}e{exponent or 0}") == pytest.approx(value, rel=0.0051)
 
 

@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 
+import needs
 import numpy
 import pytest
 
@@ -442,6 +443,7 @@ def first_symbols():
 
 
 def test_recurrent_gradients_that_do_not_reach_back():
+    needs.fast()
     data = first_symbols()
     forgets = trained(lambda: Reader(0.5), train=data[:300], validation=data[300:], steps=40)
     assert first(forgets) == "recurrent_reach"
@@ -501,6 +503,7 @@ def staring(model):
 
 
 def test_attention_that_looks_at_single_places_from_the_start():
+    needs.fast()
     assert "attention_collapsed" in names(trained(Attends, start=staring))
     assert "attention_collapsed" not in names(trained(Attends))
 

@@ -3,6 +3,7 @@
 import math
 from contextlib import nullcontext
 
+import needs
 import numpy
 import pytest
 from hypothesis import given, settings
@@ -303,6 +304,7 @@ def test_activations_without_a_module_are_measured():
 
 
 def test_within_a_capture_nothing_is_looked_at():
+    needs.fast()
     model, x = mlp(), ichikara.asarray(ROWS.inputs)
     with watch(model) as record:
         ichikara.stage(lambda x: model(x).sum())(x)
