@@ -86,7 +86,7 @@ def explained(
             "reduce it first (sum(), mean()), or choose an element (t[0])"
         )
     names = Names(found.variables, found.modules)
-    whole = computation(found.loss, found.trace, constants=names.constants)
+    whole = computation(found.loss, found.trace, constants=names.constants, known=names.known)
     names.give(whole)
     unfold = [unfold] if isinstance(unfold, str) else unfold
     with numpy.errstate(all="ignore"):  # an operation may be undefined beside the point, as a logarithm at 0

@@ -27,12 +27,19 @@ TARGETS = ("target", "targets", "labels")
 """What functions call the inputs that are wanted as outputs."""
 
 
-def computation(root: Tensor, seen: Any = None, unfuse: bool = True, constants: Iterable[Any] = ()) -> Computation:
+def computation(
+    root: Tensor,
+    seen: Any = None,
+    unfuse: bool = True,
+    constants: Iterable[Any] = (),
+    known: Mapping[Any, Any] | None = None,
+) -> Computation:
     """The computation that a tensor came from.
 
     Arguments: ``seen``, the `Trace` that was attached meanwhile, which knows what the nodes have not kept; ``unfuse``,
     whether what was computed as a whole is taken apart into the operations that it is composed of; ``constants``,
-    arrays that may have taken part: one that a node has not kept is found among them by what was computed from it.
+    arrays that may have taken part: one that a node has not kept is found among them by what was computed from it;
+    ``known``, the arrays of tensors by their nodes.
 
     Raises UserError where a sweep has freed the graph, or a leaf was changed since.
 
@@ -46,7 +53,7 @@ def computation(root: Tensor, seen: Any = None, unfuse: bool = True, constants: 
             "nothing that requires a gradient went into this tensor; make a leaf with "
             "asarray(..., requires_grad=True), and compute outside of no_grad()"
         )
-    return _Builder(seen, unfuse).build(root, [*constants])
+    return _Builder(seen, unfuse).build(root, [*constants], known or {})
 
 
 class _Builder:
@@ -56,16 +63,23 @@ class _Builder:
         self.by_array: dict[int, Vertex] = {}
         self.by_application: dict[Application, Vertex] = {}
 
-    def build(self, root: Tensor, constants: Sequence[Any] = ()) -> Computation:
+    def build(self, root: Tensor, constants: Sequence[Any], known: Mapping[Any, Any]) -> Computation:
         if self.seen is not None:
             for i, application in enumerate(self.seen.applications):
                 self._applied(application, (i,))
         found = self._of(root)
-        for vertex in [*self.by_node.values()]:
-            if vertex.value is UNKNOWN:
-                self._recall()
-                break
         whole = Computation(found, _in_order(found))
+        for vertex in whole:
+            if vertex.value is UNKNOWN and vertex.node in known:
+                vertex.value = known[vertex.node]
+        self._compute(whole, constants)
+        if any(vertex.value is UNKNOWN for vertex in whole):
+            self._recall()
+            self._compute(whole, constants)
+        return whole
+
+    def _compute(self, whole: Computation, constants: Sequence[Any]) -> None:
+        """Compute the values that nothing has kept from those that they were made from."""
         for vertex in whole:
             if vertex.operation is not None and vertex.complete:
                 unknown = [source for source in vertex.inputs.values() if source.value is UNKNOWN]
@@ -73,7 +87,6 @@ class _Builder:
                     vertex.value = _computed(vertex)
                 elif vertex.value is not UNKNOWN and len(unknown) == 1 and unknown[0].kind == "constant":
                     _find(unknown[0], vertex, constants)
-        return whole
 
     def _of(self, root):
         application = self.seen.made(root._node) if self.seen is not None and root._node is not None else None

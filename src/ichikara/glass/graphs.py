@@ -95,8 +95,8 @@ def mermaid(
 def _computed(loss: Any, frame: Any) -> tuple[Computation, Names]:
     """The computation of a tensor, with names. Arguments: ``frame``, whose variables are looked through."""
     found = loss if isinstance(loss, Run) else run(loss, [frame.f_locals, frame.f_globals])
-    whole = computation(found.loss, found.trace, unfuse=False)
     names = Names(found.variables, found.modules)
+    whole = computation(found.loss, found.trace, unfuse=False, known=names.known)
     names.give(whole)
     return whole, names
 

@@ -88,6 +88,7 @@ class Names:
         self.modules: dict[int, str] = {}
         self.operations: dict[Any, str] = {}
         self.constants: list[Any] = []  # the arrays of tensors without a gradient
+        self.known: dict[Any, Any] = {}  # the arrays of the other tensors, by their nodes
         self._held: list[Any] = []  # so that no other array gets the id of one of these
         for tensor, name in [(reference(), name) for reference, name in [*_leaves.values()]]:
             if tensor is not None:
@@ -151,6 +152,7 @@ class Names:
         node = tensor.leaf_node()
         if node is not None:
             self.nodes.setdefault(node, name)
+            self.known[node] = tensor._data
         else:
             self.constants.append(tensor._data)
         self.arrays.setdefault(id(tensor._data), name)
