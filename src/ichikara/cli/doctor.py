@@ -73,14 +73,7 @@ def _of_function(text: str) -> Any:
     from ..train.examining import case_of
 
     function = load_function(text)
-    returned: list[Any] = []
-
-    def called() -> Any:
-        returned.append(call_function(function, text))
-        return returned[0]
-
-    case = case_of_loop(called)
-    if returned and isinstance(returned[0], Trainer):
-        trainer = returned[0]
-        return trainer.diagnosis or diagnose(case_of(trainer))
+    returned, case = case_of_loop(lambda: call_function(function, text))
+    if isinstance(returned, Trainer):
+        return returned.diagnosis or diagnose(case_of(returned))
     return diagnose(case)

@@ -2,8 +2,8 @@
 
 from itertools import pairwise
 
-from .expression import Expression, Negative, Number, Symbol
-from .notation import ATOM, COMPARISON, LOGIC, MATRIX, PRODUCT, SUM, WHERE, Writer, level, shortest
+from .expression import Expression, Number
+from .notation import ATOM, COMPARISON, LOGIC, MATRIX, PRODUCT, SUM, WHERE, LineWriter, level, shortest
 
 __all__ = ["to_latex"]
 
@@ -104,7 +104,9 @@ def to_latex(expression: Expression, digits: int | None = None) -> str:
     return LaTeX(digits).write(expression)
 
 
-class LaTeX(Writer):
+class LaTeX(LineWriter):
+    minus, relations, logical = "-", _RELATION_COMMANDS, _LOGICAL_COMMANDS
+
     def number(self, node):
         figures, exponent = shortest(node.value, self.digits)
         return figures + (rf" \times 10^{{{exponent}}}" if exponent else "")
@@ -129,17 +131,6 @@ class LaTeX(Writer):
             return ", ".join(self.inside(index, SUM) for index in indices)
         return _spaced([self.inside(index, ATOM) for index in indices])
 
-    def sum(self, node):
-        first, *others = node.terms
-        written = self.inside(first, SUM) if isinstance(first, Negative) else self.inside(first, PRODUCT)
-        for term in others:
-            sign, term = (" - ", term.term) if isinstance(term, Negative) else (" + ", term)
-            written += sign + self.inside(term, PRODUCT)
-        return written
-
-    def negative(self, node):
-        return "-" + self.inside(node.term, PRODUCT)
-
     def product(self, node):
         written = self.factors(node.factors, MATRIX)
         result = written[0]
@@ -162,51 +153,32 @@ class LaTeX(Writer):
     def transpose(self, node):
         return rf"{self.base(node.term)}^\top"
 
-    def call(self, node):
+    def exponential(self, exponent):
+        return f"e^{{{self.write(exponent)}}}"
+
+    def bracketed(self, name, argument):
+        left, right = LATEX_BRACKETS[name]
+        return f"{left} {self.write(argument)} {right}"
+
+    def root(self, argument):
+        return rf"\sqrt{{{self.write(argument)}}}"
+
+    def called(self, node, plain):
         name = node.function.base
-        plain = node.function == Symbol(name)
-        if plain and len(node.arguments) == 1:
-            (argument,) = node.arguments
-            if name == "exp":
-                return f"e^{{{self.write(argument)}}}"
-            if name in LATEX_BRACKETS:
-                left, right = LATEX_BRACKETS[name]
-                return f"{left} {self.write(argument)} {right}"
-            if name == "sqrt":
-                return rf"\sqrt{{{self.write(argument)}}}"
         written = _FUNCTION_COMMANDS.get(name) if plain else None
         written = written or self.decorated(node.function, _letter(name, "operatorname"))
-        return f"{written}({', '.join(map(self.write, node.arguments))})"
+        return f"{written}({self.listed(node.arguments)})"
 
     def over(self, node):
-        condition = "" if node.condition is None else " : " + self.write(node.condition)
-        under = ", ".join(map(self.write, node.indices)) + condition
-        body = self.inside(node.body, PRODUCT)
+        under, body = self.under(node), self.inside(node.body, PRODUCT)
         return f"{_OPERATOR_COMMANDS[node.operator]}{f'_{{{under}}}' if under else ''} {body}"
 
     def where(self, node):
         then, condition = self.inside(node.then, SUM), self.inside(node.condition, LOGIC)
         return rf"{then} \text{{ where }} {condition} \text{{ else }} {self.inside(node.otherwise, WHERE)}"
 
-    def comparison(self, node):
-        written = [self.inside(term, SUM) for term in node.terms]
-        signs = [_RELATION_COMMANDS[sign] for sign in node.signs]
-        return written[0] + "".join(f" {sign} {term}" for sign, term in zip(signs, written[1:], strict=True))
-
-    def logic(self, node):
-        return f" {_LOGICAL_COMMANDS[node.sign]} ".join(self.inside(term, COMPARISON) for term in node.terms)
-
-    def iverson(self, node):
-        return f"[{self.write(node.condition)}]"
-
     def derivative(self, node):
         return rf"\frac{{\partial {self.inside(node.of, ATOM)}}}{{\partial {self.inside(node.by, ATOM)}}}"
-
-    def tuple(self, node):
-        return f"({', '.join(map(self.write, node.items))})"
-
-    def equation(self, node):
-        return " = ".join(self.inside(side, WHERE) for side in node.sides)
 
 
 def _letter(name: str, command: str) -> str:

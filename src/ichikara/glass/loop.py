@@ -1,6 +1,7 @@
 """A training loop of which nothing is known: the network that it trains is found when it is called."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..arrays import interpreting
@@ -56,8 +57,8 @@ class _Loop(Watcher):
             self.batches.append((arrays[0], arrays[1]))
 
 
-def case_of_loop(function: Any) -> Case:
-    """Call a function that trains a network by a loop of its own, and return its run as the doctor sees it.
+def case_of_loop(function: Callable[[], Any]) -> tuple[Any, Case]:
+    """Call a function that trains a network by a loop of its own; what it returned, and its run as the doctor sees it.
 
     A function may return a `Case` itself, with what it knows of its data; then that is the case, and the record is
     added. Raises UserError for a function that trains nothing.
@@ -72,16 +73,16 @@ def case_of_loop(function: Any) -> Case:
     if isinstance(returned, Case):
         if returned.record is None:
             returned.record = loop.record
-        return returned
+        return returned, returned
     if loop.network is None or loop.optimizer is None:
         raise UserError("no optimiser updated a network; give a function that trains one, or that returns a Case")
     _, losses = loop.record.series("loss")
-    return Case(
+    return returned, Case(
         record=loop.record,
         model=loop.network,
         loss=loop.loss,
         optimizer=loop.optimizer,
         batches=loop.batches or None,
         batch_size=len(loop.batches[0][0]) if loop.batches else None,
-        diverged=any(loss != loss or abs(loss) == float("inf") for loss in losses),
+        diverged=not all(map(math.isfinite, losses)),
     )

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from .expression import Expression, Negative, Number, Symbol
+from .expression import Expression, Negative, Number
 from .notation import ATOM, BRACKETS, COMPARISON, LOGIC, MATRIX, PRODUCT, SUM, WHERE, Writer, shortest
 from .text import FUNCTIONS
 
@@ -20,6 +20,7 @@ def to_mathml(expression: Expression, digits: int | None = None, display: bool =
     Arguments: ``digits``, to how many figures decimal numbers are written, None for all; ``display``, whether it stands
     on a line of its own.
 
+    >>> from ichikara.glass.expression import Symbol
     >>> to_mathml(Symbol("x") ** 2)
     '<math display="inline"><msup><mi>x</mi><mn>2</mn></msup></math>'
     """
@@ -61,12 +62,8 @@ class MathML(Writer):
         return _row(("<mo>,</mo>" if commas else "").join(written))
 
     def sum(self, node):
-        first, *others = node.terms
-        written = [self.inside(first, SUM) if isinstance(first, Negative) else self.inside(first, PRODUCT)]
-        for term in others:
-            sign, term = ("−", term.term) if isinstance(term, Negative) else ("+", term)
-            written += [f"<mo>{sign}</mo>", self.inside(term, PRODUCT)]
-        return _row(*written)
+        (_, first), *others = self.terms(node)
+        return _row(first, *(f"<mo>{sign}</mo>{term}" for sign, term in others))
 
     def negative(self, node):
         return _row('<mo form="prefix">−</mo>', self.inside(node.term, PRODUCT))
@@ -90,18 +87,18 @@ class MathML(Writer):
     def transpose(self, node):
         return f"<msup>{self.base(node.term)}<mo>⊤</mo></msup>"
 
-    def call(self, node):
+    def exponential(self, exponent):
+        return f"<msup><mi>e</mi>{self.write(exponent)}</msup>"
+
+    def bracketed(self, name, argument):
+        left, right = (f'<mo fence="true">{sign}</mo>' for sign in BRACKETS[name])
+        return _row(left, self.write(argument), right)
+
+    def root(self, argument):
+        return f"<msqrt>{self.write(argument)}</msqrt>"
+
+    def called(self, node, plain):
         name = node.function.base
-        plain = node.function == Symbol(name)
-        if plain and len(node.arguments) == 1:
-            (argument,) = node.arguments
-            if name == "exp":
-                return f"<msup><mi>e</mi>{self.write(argument)}</msup>"
-            if name in BRACKETS:
-                left, right = (f'<mo fence="true">{sign}</mo>' for sign in BRACKETS[name])
-                return _row(left, self.write(argument), right)
-            if name == "sqrt":
-                return f"<msqrt>{self.write(argument)}</msqrt>"
         written = f"<mi>{escape(FUNCTIONS.get(name, name))}</mi>" if plain else self.symbol(node.function)
         return _row(written, APPLY, self.listed(node.arguments))
 

@@ -2,8 +2,8 @@
 
 from unicodedata import normalize
 
-from .expression import Derivative, Expression, Negative, Number, Over, Quotient, Symbol
-from .notation import ATOM, BRACKETS, COMPARISON, LOGIC, POWER, PRODUCT, SUM, WHERE, Writer, level, shortest
+from .expression import Derivative, Expression, Negative, Number, Over, Quotient
+from .notation import ATOM, BRACKETS, LOGIC, POWER, PRODUCT, SUM, WHERE, LineWriter, level, shortest
 
 __all__ = ["to_text"]
 
@@ -25,6 +25,7 @@ def to_text(expression: Expression, digits: int | None = None) -> str:
 
     Arguments: ``digits``, to how many figures decimal numbers are written; None for all.
 
+    >>> from ichikara.glass.expression import Symbol
     >>> x, w = Symbol("x"), Symbol("w", "00", "1")
     >>> to_text(w * (x - 1) ** 2)
     'w¹₀₀·(x − 1)²'
@@ -32,7 +33,7 @@ def to_text(expression: Expression, digits: int | None = None) -> str:
     return Text(digits).write(expression)
 
 
-class Text(Writer):
+class Text(LineWriter):
     factor = POWER  # a quotient within a product is in brackets: (a/b)·c
 
     def number(self, node):
@@ -51,17 +52,6 @@ class Text(Writer):
         written = [self.inside(index, ATOM) for index in indices]
         single = all(len(text) == 1 for text in written)
         return ("" if single else ",").join(written)
-
-    def sum(self, node):
-        first, *others = node.terms
-        written = self.inside(first, SUM) if isinstance(first, Negative) else self.inside(first, PRODUCT)
-        for term in others:
-            sign, term = (" − ", term.term) if isinstance(term, Negative) else (" + ", term)
-            written += sign + self.inside(term, PRODUCT)
-        return written
-
-    def negative(self, node):
-        return "−" + self.inside(node.term, PRODUCT)
 
     def product(self, node):
         return "·".join(self.factors(node.factors, self.factor))
@@ -96,48 +86,30 @@ class Text(Writer):
     def transpose(self, node):
         return self.base(node.term) + "ᵀ"
 
-    def call(self, node):
+    def exponential(self, exponent):
+        return "e" + self.exponent(exponent)
+
+    def bracketed(self, name, argument):
+        return BRACKETS[name][0] + self.write(argument) + BRACKETS[name][1]
+
+    def root(self, argument):
+        return "√" + self.inside(argument, ATOM)
+
+    def called(self, node, plain):
         name = node.function.base
-        plain = node.function == Symbol(name)
-        if plain and len(node.arguments) == 1:
-            (argument,) = node.arguments
-            if name == "exp":
-                return "e" + self.exponent(argument)
-            if name in BRACKETS:
-                return BRACKETS[name][0] + self.write(argument) + BRACKETS[name][1]
-            if name == "sqrt":
-                return "√" + self.inside(argument, ATOM)
         written = FUNCTIONS.get(name, name) if plain else self.symbol(node.function)
-        return f"{written}({', '.join(map(self.write, node.arguments))})"
+        return f"{written}({self.listed(node.arguments)})"
 
     def over(self, node):
-        name = OVER.get(node.operator, node.operator)
-        condition = "" if node.condition is None else " : " + self.write(node.condition)
-        under = ", ".join(map(self.write, node.indices)) + condition
+        name, under = OVER.get(node.operator, node.operator), self.under(node)
         return f"{name}{_small(under, _SUBSCRIPTS, '_') if under else ''} {self.inside(node.body, PRODUCT)}"
 
     def where(self, node):
         then, condition = self.inside(node.then, SUM), self.inside(node.condition, LOGIC)
         return f"{then} where {condition} else {self.inside(node.otherwise, WHERE)}"
 
-    def comparison(self, node):
-        written = [self.inside(term, SUM) for term in node.terms]
-        return written[0] + "".join(f" {sign} {term}" for sign, term in zip(node.signs, written[1:], strict=True))
-
-    def logic(self, node):
-        return f" {node.sign} ".join(self.inside(term, COMPARISON) for term in node.terms)
-
-    def iverson(self, node):
-        return f"[{self.write(node.condition)}]"
-
     def derivative(self, node):
         return f"∂{self.inside(node.of, ATOM)}/∂{self.inside(node.by, ATOM)}"
-
-    def tuple(self, node):
-        return f"({', '.join(map(self.write, node.items))})"
-
-    def equation(self, node):
-        return " = ".join(self.inside(side, WHERE) for side in node.sides)
 
 
 def _raised(text):

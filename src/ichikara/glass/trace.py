@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..arrays import Observer, interpreting
 from ..arrays.contexts import contextmanager
 from ..autodiff.modes import mode
-from .lines import LIBRARIES
+from .lines import users_frame
 
 __all__ = ["Application", "Line", "Scope", "Trace", "trace"]
 
@@ -175,12 +175,8 @@ class Trace(Observer):
         return self._names[id(module)]
 
     def _line(self) -> Line | None:
-        if not self.lines:
-            return None
-        for frame in _frames():
-            if not frame.f_code.co_filename.startswith(LIBRARIES):
-                return Line(frame.f_code, frame.f_lasti)
-        return None
+        frame = users_frame() if self.lines else None
+        return None if frame is None else Line(frame.f_code, frame.f_lasti)
 
 
 def _frames() -> Iterator[Any]:
