@@ -114,7 +114,7 @@ def test_the_page_says_what_was_computed_and_can_be_read_back():
 
 
 def again(count, subjects):
-    """Cells of the published matrix that are computed anew, and do not come out as published."""
+    """Cells of the published matrix that are computed again, and do not come out as published."""
     marks, bounds = published(PAGE.read_text("utf-8"))
     cells = [cell for cell in marks if cell.subject in subjects]
     others = {}

@@ -46,8 +46,8 @@ def check_layout(chart):
     names = {vertex.name for vertex in mark.vertices}
     assert len(names) == len(mark.vertices)
     assert all({edge.source, edge.target} <= names for edge in mark.edges)
-    rooms = [(v.x, v.y, *v.room(mark.direction)) for v in mark.vertices]
-    for (x, y, w, h), (other_x, other_y, other_w, other_h) in itertools.combinations(rooms, 2):
+    sizes = [(v.x, v.y, *v.outer_size(mark.direction)) for v in mark.vertices]
+    for (x, y, w, h), (other_x, other_y, other_w, other_h) in itertools.combinations(sizes, 2):
         assert abs(x - other_x) >= (w + other_w) / 2 - 1e-6 or abs(y - other_y) >= (h + other_h) / 2 - 1e-6
     json.dumps(chart.to_dict(), allow_nan=False)
 

@@ -168,7 +168,7 @@ def change_loss_function(subject):
 
 
 OPERATORS = {
-    change_label: ("70% of the labels are drawn anew", ("labels_differ", "wrong_labels")),
+    change_label: ("70% of the labels are drawn again", ("labels_differ", "wrong_labels")),
     delete_training_data: ("60 examples are left of 1,438", ("overfitting", "stopped_early")),
     unbalance_train_data: ("3% are left of each of five classes", ("imbalance",)),
     add_noise: ("noise of deviation 1 on the training inputs", ("validation_scale",)),

@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-__all__ = ["available", "written"]
+__all__ = ["available", "rounded", "written"]
 
 
 def available() -> float:
@@ -27,5 +27,14 @@ def written(count: float) -> str:
     >>> written(256_000_000_256)
     '256,000,000,256 bytes (256 GB)'
     """
-    size, unit = next(((10**n, name) for n, name in ((12, "TB"), (9, "GB"), (6, "MB")) if count >= 10**n), (1, ""))
-    return f"{int(count):,} bytes" + (f" ({count / size:.3g} {unit})" if unit else "")
+    return f"{int(count):,} bytes" + (f" ({rounded(count)})" if count >= 1e6 else "")
+
+
+def rounded(count: float) -> str:
+    """A number of bytes in the unit that fits.
+
+    >>> rounded(256_000_000_256), rounded(38_440)
+    ('256 GB', '38.4 kB')
+    """
+    size, unit = next(((n, name) for n, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")) if count >= n), (1e3, "kB"))
+    return f"{count / size:.3g} {unit}"

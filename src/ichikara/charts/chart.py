@@ -118,16 +118,16 @@ def _limits(values: set[float], ends: set[float], axis: Axis) -> tuple[float, fl
         values = {value for value in asked if value is not None} or ({1.0, 10.0} if log else {0.0, 1.0})
     low, high = min(values), max(values)
     if log:
-        room = MARGIN * (math.log10(high) - math.log10(low)) or 0.5
-        around = max(low / 10**room, 5e-324), high * 10**room
+        margin = MARGIN * (math.log10(high) - math.log10(low)) or 0.5
+        around = max(low / 10**margin, 5e-324), high * 10**margin
     else:
-        room = MARGIN * (high - low) or 0.5 * max(abs(low), 1.0)
-        around = low - room, high + room
+        margin = MARGIN * (high - low) or 0.5 * max(abs(low), 1.0)
+        around = low - margin, high + margin
     below = low if low in ends else around[0]
     above = high if high in ends and high != low else around[1]
     below, above = (mine if given is None else given for given, mine in zip(asked, (below, above), strict=True))
     if not below < above:  # what was asked for lies beyond the marks
-        below, above = (below, below + room) if asked[0] is not None else (above - room, above)
+        below, above = (below, below + margin) if asked[0] is not None else (above - margin, above)
     return float(below), float(above)
 
 

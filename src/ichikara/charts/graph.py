@@ -34,8 +34,8 @@ class Vertex:
     gradient: str = ""
     line: str = ""
 
-    def room(self, direction: str = "right") -> tuple[float, float]:
-        """The width and height of the box with its value and gradient, so that its middle is that of the room.
+    def outer_size(self, direction: str = "right") -> tuple[float, float]:
+        """The width and height of the box with its value and gradient, with the box in the middle.
 
         In a graph that leads right, these stand above and below the box, in one that leads down, beside it.
         """
@@ -82,7 +82,7 @@ class Graph(Mark):
     direction: str = "right"
 
     def ends(self):
-        boxes = [(v.x, v.y, *v.room(self.direction)) for v in self.vertices]
+        boxes = [(v.x, v.y, *v.outer_size(self.direction)) for v in self.vertices]
         boxes += [(group.x, group.y, group.width, group.height) for group in self.groups]
         points = [point for edge in self.edges for point in edge.points]
         x = [at + side * width / 2 for at, _, width, _ in boxes for side in (-1, 1)] + [at for at, _ in points]

@@ -1,4 +1,4 @@
-"""Numbers as short texts, and how much room a text takes."""
+"""Numbers as short texts, and how wide a text is."""
 
 import math
 from unicodedata import combining, east_asian_width

@@ -49,11 +49,11 @@ class _Coordinates:
         return self.at
 
     def _straighten_path(self, dummies: Sequence[int], place: Mapping[int, tuple[list[int], int]]) -> None:
-        """Give the dummies of an edge the same coordinate, as many in a row as have the room for it."""
+        """Give the dummies of an edge the same coordinate, as many in a row as have the space for it."""
         while dummies:
             low, high, run = float("-inf"), float("inf"), 0
             for v in dummies:
-                below, above = self._room(*place[v])
+                below, above = self._space(*place[v])
                 if run and max(low, below) > min(high, above):
                     break
                 low, high, run = max(low, below), min(high, above), run + 1
@@ -62,7 +62,7 @@ class _Coordinates:
                 self.at[v] = wish
             dummies = dummies[run:]
 
-    def _room(self, layer: Sequence[int], i: int) -> tuple[float, float]:
+    def _space(self, layer: Sequence[int], i: int) -> tuple[float, float]:
         """Between which coordinates a vertex can move, if its neighbours stay."""
         low, high = float("-inf"), float("inf")
         if i:
@@ -82,10 +82,10 @@ class _Coordinates:
         return [0.0] + [(heights[u] + heights[v]) / 2 + self.gap for u, v in pairwise(layer)]
 
     def _straighten(self, layer: Sequence[int], side: list, other: list) -> None:
-        """Move vertices to where an edge becomes straight, if they have the room, are near it or in a chain."""
+        """Move vertices to where an edge becomes straight, if they have the space, are near it or in a chain."""
         n = self.real
         for i, v in enumerate(layer):
-            low, high = self._room(layer, i)
+            low, high = self._space(layer, i)
             wishes = sorted(
                 (-self._weight(v, u), abs(self.at[u] + its - own - self.at[v]), u, its - own) for u, own, its in side[v]
             )

@@ -24,14 +24,14 @@ class Drawing:
     def graph(self, direction: str) -> Graph:
         """The mark of a chart."""
         boxes = {key: _sized(box) for key, box in self.boxes.items()}
-        rooms = {key: box.room(direction) for key, box in boxes.items()}
+        sizes = {key: box.outer_size(direction) for key, box in boxes.items()}
         ends = [(start, end) for start, end, _ in self.edges]
         gap = (2.4 if direction == "right" else 1.8) + 1.6 * any(edge.label for edge in self.edges.values())
-        found = framed_layout(rooms, ends, self.around, direction, layer_gap=gap, gap=0.5)
+        found = framed_layout(sizes, ends, self.around, direction, layer_gap=gap, gap=0.5)
         vertices = [replace(box, x=found.centres[key][0], y=found.centres[key][1]) for key, box in boxes.items()]
         edges = []
         for edge, way, (start, end) in zip(self.edges.values(), found.ways, ends, strict=True):
-            if direction == "right":  # up to the boxes, past the room of wider values
+            if direction == "right":  # up to the boxes, past values that are wider
                 way[0] = found.centres[start][0] + boxes[start].width / 2, way[0][1]
                 way[-1] = found.centres[end][0] - boxes[end].width / 2, way[-1][1]
             edges.append(replace(edge, points=tuple(way)))

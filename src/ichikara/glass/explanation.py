@@ -190,7 +190,7 @@ def _table(rows: Sequence[Row], language: str) -> str:
 
 
 def _flow(rows: Sequence[Row], language: str) -> str:
-    """Names and their numbers, as many in a line as there is room."""
+    """Names and their numbers, as many in a line as fit."""
     lines = [" "]
     for row in rows[:MOST]:
         value = number_text(row.value)

@@ -169,21 +169,21 @@ def _vertices(item) -> set[Vertex]:
 
 def _contracted(whole: Computation, target: Vertex, groups: list[Group]) -> tuple[Computation, Vertex, list[str]]:
     """The computation in which each group is one step for each of its values that is used outside."""
-    home: dict[Vertex, Group] = {}
+    group_of: dict[Vertex, Group] = {}
     for group in groups:
         members = _vertices(group) - {target}
         if len(members) > 1:
-            home.update(dict.fromkeys(members, group))
+            group_of.update(dict.fromkeys(members, group))
     consumers = whole.consumers()
     new: dict[Vertex, Vertex] = {}
     titles: dict[str, int] = {}  # of each group, how many of its values are used outside
     for vertex in whole:
-        own = home.get(vertex)
+        own = group_of.get(vertex)
         if own is None:
             new[vertex] = _copied(vertex, new)
-        elif vertex is whole.root or any(home.get(user) is not own for user, _ in consumers[vertex]):
+        elif vertex is whole.root or any(group_of.get(user) is not own for user, _ in consumers[vertex]):
             titles[own.title] = titles.get(own.title, 0) + 1
-            new[vertex] = _block(vertex, own, home, new)
+            new[vertex] = _block(vertex, own, group_of, new)
             new[vertex].name = vertex.name or _numbered(own.title, titles[own.title])
     made = [new[vertex] for vertex in whole if vertex in new]
     used, stack = {new[whole.root]}, [new[whole.root]]
@@ -207,12 +207,12 @@ def _copied(vertex: Vertex, new: dict[Vertex, Vertex]) -> Vertex:
     return copy
 
 
-def _block(last: Vertex, group: Group, home: dict[Vertex, Group], new: dict[Vertex, Vertex]) -> Vertex:
+def _block(last: Vertex, group: Group, group_of: dict[Vertex, Group], new: dict[Vertex, Vertex]) -> Vertex:
     inner, stack = {last}, [last]
     outside: dict[Vertex, None] = {}
     while stack:
         for source in stack.pop().inputs.values():
-            if home.get(source) is not group:
+            if group_of.get(source) is not group:
                 outside[source] = None
             elif source not in inner:
                 inner.add(source)

@@ -98,6 +98,7 @@ def to_latex(expression: Expression, digits: int | None = None) -> str:
 
     Arguments: ``digits``, to how many figures decimal numbers are written; None for all.
 
+    >>> from ichikara.glass.expression import Symbol
     >>> print(to_latex(Symbol("w", "00", "1") / (1 + Symbol("x"))))
     \frac{{w^{1}_{00}}}{1 + x}
     """

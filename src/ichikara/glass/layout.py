@@ -1,7 +1,7 @@
 """Where the boxes of a graph stand and which way its edges go: layers, as Sugiyama, Tagawa and Toda draw them (1981).
 
 1. Each vertex gets a layer, such that every edge leads to a higher one.
-2. An edge over several layers gets a *dummy vertex* in each layer between, so that room is kept for it there.
+2. An edge over several layers gets a *dummy vertex* in each layer between, so that space is kept for it there.
    Edges that leave a vertex at the same place share their dummies, and part where they have to.
 3. The order within the layers is changed until few edges cross.
 4. The vertices get coordinates that keep the order and the gaps, and make edges straight where that is possible.
@@ -124,8 +124,8 @@ def _put(part: Layers, whole: Layout, own: Sequence[int], layer_gap: float, gap:
         borders.append((reached, reached + width))
         steepest = max((abs(across[p.target] - across[p.source]) for p in part.pieces[at]), default=0.0)
         thin = not all(widths[at : at + 2])  # one of the layers has nothing but points where edges go through
-        room = layer_gap * (0.5 if thin else 1.0)
-        reached += width + room + min(0.12 * steepest, 2 * room)
+        space = layer_gap * (0.5 if thin else 1.0)
+        reached += width + space + min(0.12 * steepest, 2 * space)
     middles = []
     for v, name in enumerate(part.names):  # what nothing leads to stands near to where it leads
         left, right = borders[part.layer[v]]

@@ -1,4 +1,4 @@
-"""Where the labels of marks stand: on the marks, where there is room."""
+"""Where the labels of marks stand: on the marks, where there is space."""
 
 from collections.abc import Sequence
 from functools import singledispatch
@@ -61,10 +61,10 @@ def _best(own: Points, others: Points, size: tuple[float, float], frame: Any, ta
     mine, theirs = _distance(own, centres, half), _distance(others, centres, half)
     hits += (mine < 1.5) * 1.0 + (theirs < 1.5)
     nearer = numpy.maximum(mine + 6 - theirs, 0)  # another mark is nearer than its own
-    room = numpy.minimum(theirs, 40)
+    space = numpy.minimum(theirs, 40)
     order = numpy.tile(numpy.arange(len(SIDES)), len(anchors))
     along = numpy.repeat(numpy.linspace(0, 1, len(anchors)), len(SIDES))
-    cost = 1000 * hits + 100 * numpy.minimum(outside, 20) + 20 * nearer - 2 * room + 1.5 * order - 25 * along
+    cost = 1000 * hits + 100 * numpy.minimum(outside, 20) + 20 * nearer - 2 * space + 1.5 * order - 25 * along
     best = int(cost.argmin())
     return centres[best], not hits[best]
 

@@ -17,7 +17,7 @@ TICK, GAP = 5, 5  # length of a tick, and pixels between it and its words
 
 @dataclass
 class Place:
-    """A chart, and how much room it needs in pixels. Arguments: ``size``, width and height of the axes if it is free.
+    """A chart, and how large it is in pixels. Arguments: ``size``, width and height of the axes if it is free.
 
     Widths of words are estimated, so that a figure is the same wherever it is drawn.
     """
@@ -52,7 +52,7 @@ class Place:
         self.height = self.top + up + bottom + (20 * len(self.caption) + 8) * bool(self.caption)
 
     def lower(self, top: float) -> None:
-        """Leave more room above the axes."""
+        """Leave more space above the axes."""
         self.height += top - self.top
         self.top = top
 
@@ -73,7 +73,7 @@ class Place:
         return width, height
 
     def axes(self, figure: Any, x: float, y: float, theme: Theme) -> Any:
-        """Axes on a figure, whose room begins at ``x`` and ``y``, in pixels from its upper left corner."""
+        """Axes on a figure, whose part of it begins at ``x`` and ``y``, in pixels from its upper left corner."""
         chart = self.chart
         whole = figure.get_size_inches() * DPI
         corner = x + self.left, whole[1] - y - self.top - self.size[1]

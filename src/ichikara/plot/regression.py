@@ -58,8 +58,8 @@ def curve_chart(
     margin = 0.04 * float(x.max() - x.min())
     line = numpy.linspace(x.min() - margin, x.max() + margin, 500).astype("float32")
     marks.append(Line(line, function(line), label="the network"))
-    room = 0.15 * float(y.max() - y.min()) or 1.0
-    limits = float(y.min()) - room, float(y.max()) + room  # a curve that diverges between the points is cropped
+    margin = 0.15 * float(y.max() - y.min()) or 1.0
+    limits = float(y.min()) - margin, float(y.max()) + margin  # a curve that diverges between the points is cropped
     label = name if len(name) <= 40 else name[:39] + "…"
     alt = f"The network's output against {label}, over {len(x)} points of the data."
     return Chart(marks, Axis(label), Axis("target", limits=limits), title=title, alt=alt)

@@ -98,7 +98,7 @@ def _label_places(mark: Graph) -> list[Any]:
     ways = [_along(numpy.array(edge.points, float)) for edge in mark.edges]
     every = numpy.concatenate([*ways, numpy.empty((0, 2))])
     owner = numpy.repeat(numpy.arange(len(ways)), [len(way) for way in ways])
-    taken = [(v.x, v.y, *v.room(mark.direction)) for v in mark.vertices]
+    taken = [(v.x, v.y, *v.outer_size(mark.direction)) for v in mark.vertices]
     places = []
     for i, edge in enumerate(mark.edges):
         width, height = LABEL * text_width(edge.label), 1.0

@@ -13,7 +13,7 @@ import numpy
 from .. import ops
 from ..arrays import Observer, interpreting, using
 from ..autodiff import Tensor, asarray, flatten, no_grad, raw
-from ..memory import available
+from ..memory import available, rounded
 from ..optim import Adam
 from ..words import say
 from .adversarial import AdversarialTrainer
@@ -371,6 +371,4 @@ class Bytes(float):
 
     def text(self, language: str) -> str:
         """It in the unit that fits."""
-        return next(
-            (f"{self / n:.3g} {unit}" for n, unit in ((1e9, "GB"), (1e6, "MB")) if self >= n), f"{self / 1e3:.3g} kB"
-        )
+        return rounded(self)
