@@ -8,7 +8,7 @@ from .numbers import text_width
 
 __all__ = ["KINDS", "Edge", "Graph", "Group", "Vertex"]
 
-KINDS = ("input", "parameter", "constant", "target", "operation", "module", "output")
+KINDS = ("input", "parameter", "constant", "target", "operation", "module", "output", "neuron")
 """What a vertex of a graph is."""
 
 SMALL = 0.93  # the height of values and gradients, that of a box's text being 1
@@ -20,7 +20,7 @@ class Vertex:
 
     Arguments: ``name``, which edges use; ``text``, what stands in it; ``x``, ``y``, ``width``, ``height``, its centre
     and size; ``kind``, one of `KINDS`; ``value``, what went forward, above the box; ``gradient``, what came back, below
-    it; ``line``, of the code that computed it, such as "train.py:12".
+    it; ``line``, of the code that computed it, such as "train.py:12"; ``strong``, whether it stands out.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Vertex:
     value: str = ""
     gradient: str = ""
     line: str = ""
+    strong: bool = False
 
     def outer_size(self, direction: str = "right") -> tuple[float, float]:
         """The width and height of the box with its value and gradient, with the box in the middle.
@@ -49,13 +50,19 @@ class Vertex:
 
 @dataclass(frozen=True)
 class Edge:
-    """A connection from one vertex to another. Arguments: ``points``, the corners of its way; ``label``, beside it."""
+    """A connection from one vertex to another.
+
+    Arguments: ``points``, the corners of its way; ``label``, beside it; ``ink``, as of a mark; ``strong``, whether it
+    stands out.
+    """
 
     source: str
     target: str
     points: Sequence[tuple[float, float]]
     label: str = ""
     dashed: bool = False
+    ink: str = "quiet"
+    strong: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy
 
-from ..charts import Graph, Vertex, text_width
+from ..charts import Edge, Graph, Vertex, text_width
 from ..charts.graph import SMALL
 from .theme import PIXEL, Theme, families
 
@@ -21,6 +21,7 @@ OUTLINES: dict[str, tuple[Any, float, bool]] = {
     "operation": ("solid", 1.0, True),
     "module": ("solid", 1.5, False),
     "output": ("solid", 2.5, True),
+    "neuron": ("solid", 1.5, True),
 }
 
 
@@ -35,9 +36,9 @@ def paint_graph(mark: Graph, ax: Any, theme: Theme) -> None:
         _write(ax, at, group.text, theme.ink2, LABEL * em, "left", "top")
     for edge in mark.edges:
         points = numpy.array(edge.points, float)
-        _arrow(ax, points, theme, edge.dashed)
+        _arrow(ax, points, theme, edge)
     for edge, at in zip(mark.edges, _label_places(mark), strict=True):
-        _write(ax, at, edge.label, theme.ink2, LABEL * em, "center", "center")
+        _write(ax, at, edge.label, theme.texts[edge.ink], LABEL * em, "center", "center")
     for vertex in mark.vertices:
         _vertex(ax, vertex, mark.direction, theme, em)
 
@@ -50,7 +51,10 @@ def _vertex(ax: Any, vertex: Vertex, direction: str, theme: Theme, em: float) ->
         "linewidth": width * PIXEL,
         "linestyle": pattern,
     }
-    _box(ax, vertex, theme, style, min(vertex.height / 2, 0.9) if is_round else 0.15, 2)
+    if vertex.strong:
+        style |= {"edgecolor": theme.inks["b"], "linewidth": 2.5 * PIXEL}
+    round_ = vertex.height / 2 if vertex.kind == "neuron" else min(vertex.height / 2, 0.9)
+    _box(ax, vertex, theme, style, round_ if is_round else 0.15, 2)
     _write(ax, (vertex.x, vertex.y), vertex.text, theme.ink, em, "center", "center")
     right, top, bottom = vertex.x + vertex.width / 2, vertex.y - vertex.height / 2, vertex.y + vertex.height / 2
     above, below, across = (vertex.x, top - 0.15), (vertex.x, bottom + 0.15), "center"
@@ -68,14 +72,15 @@ def _box(ax: Any, box: Any, theme: Theme, style: dict[str, Any], radius: float, 
     ax.add_patch(FancyBboxPatch(corner, box.width, box.height, boxstyle=shape, clip_on=False, zorder=order, **style))
 
 
-def _arrow(ax: Any, points: numpy.ndarray, theme: Theme, dashed: bool) -> None:
+def _arrow(ax: Any, points: numpy.ndarray, theme: Theme, edge: Edge) -> None:
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
     way = Path(*_rounded(points))
     head = "-|>,head_length=0.42,head_width=0.18"
-    pattern: Any = (0, (4, 3)) if dashed else "solid"
-    style = {"arrowstyle": head, "color": theme.axis, "linewidth": 1.25 * PIXEL, "linestyle": pattern}
+    pattern: Any = (0, (4, 3)) if edge.dashed else "solid"
+    width = (4 if edge.strong else 1.25) * PIXEL
+    style = {"arrowstyle": head, "color": theme.inks[edge.ink], "linewidth": width, "linestyle": pattern}
     ax.add_patch(
         FancyArrowPatch(path=way, mutation_scale=14 * PIXEL, clip_on=False, zorder=1, joinstyle="miter", **style)
     )

@@ -7,6 +7,6 @@ The texts are in TOML files beside this one, both languages of a text side by si
     ja = "入力がスケーリングされていません"
 """
 
-from .catalogue import LANGUAGES, in_language, language_of, say, texts
+from .catalogue import LANGUAGES, in_language, language_of, say, texts, texts_of
 
-__all__ = ["LANGUAGES", "in_language", "language_of", "say", "texts"]
+__all__ = ["LANGUAGES", "in_language", "language_of", "say", "texts", "texts_of"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import UserError, choose
 
-__all__ = ["LANGUAGES", "in_language", "language_of", "say", "texts"]
+__all__ = ["LANGUAGES", "in_language", "language_of", "say", "texts", "texts_of"]
 
 LANGUAGES = {"en": "English", "ja": "日本語"}
 """The languages, by their codes."""
@@ -58,11 +58,15 @@ def language_of(asked: str | None = None) -> str:
     return "en"
 
 
-@cache
 def texts(subject: str) -> dict[str, dict[str, str]]:
     """All texts of a subject, by name; each by language. Arguments: ``subject``, the name of a file of texts."""
-    table = tomllib.loads((Path(__file__).parent / f"{subject}.toml").read_text(encoding="utf-8"))
-    return dict(_flat(table, ""))
+    return texts_of(Path(__file__).parent / f"{subject}.toml")
+
+
+@cache
+def texts_of(path: Path) -> dict[str, dict[str, str]]:
+    """All texts of a file, by name; each by language."""
+    return dict(_flat(tomllib.loads(path.read_text(encoding="utf-8")), ""))
 
 
 def _flat(table: dict[str, Any], prefix: str):

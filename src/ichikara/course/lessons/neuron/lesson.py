@@ -1,0 +1,577 @@
+"""Lesson 1: one neuron draws one line."""
+
+import math
+
+import numpy
+
+from ichikara.charts import Arrows, Axis, Chart, Dots, Edge, Graph, Label, Line, Raster, Vertex, short_text
+from ichikara.course.answers import defines, numbers
+from ichikara.course.controls import Choice, Points, Slider
+from ichikara.course.lesson import Answer, Code, Exercise, Handle, Lesson, Outcome, Picture, Prediction, Progress
+from ichikara.course.pictures import classes, cut, grid, half_plane, line, plane_axis
+from ichikara.ops import sigmoid
+from ichikara.zoo import Perceptron
+
+REACH = 2.0
+SMALL = (-1.0, 1.0)  # the window of the pictures of the prediction
+SQUARE = (-0.5, 1.5)  # the window of XOR
+ARROW = 0.4  # the arrow is drawn at four tenths of its length
+START = (
+    (1.5, 0.85, 1),
+    (0.4, 1.35, 1),
+    (1.4, -0.8, 1),
+    (-0.2, 0.9, 1),
+    (-1.3, 0.4, 0),
+    (-0.5, -0.6, 0),
+    (0.5, -1.2, 0),
+    (-1.1, -1.3, 0),
+)
+XOR = ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 0))
+
+lesson = Lesson(
+    "neuron",
+    w1=Slider(-3.0, 3.0, 1.0, 0.05),
+    w2=Slider(-3.0, 3.0, 0.6, 0.05),
+    w0=Slider(-3.0, 3.0, -0.2, 0.05),
+    f=Choice(("step", "sigmoid"), "step"),
+    points=Points(START, -REACH, REACH),
+    point=Slider(0, len(START) - 1, 0, 1),
+)
+say = lesson.say
+two = lambda value: f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
+def neuron_of(w0, w1, w2):
+    """The library's neuron with these weights."""
+    neuron = Perceptron(2)
+    neuron.weight.data, neuron.bias.data = [[w1, w2]], [w0]
+    return neuron
+
+
+def answers(neuron, places, f):
+    """What the neuron answers at places (n, 2): 0 or 1 with a step, and numbers between them with a sigmoid."""
+    return neuron.fire(places).numpy() if f == "step" else sigmoid(neuron(places)).numpy()[:, 0]
+
+
+# --- predict ------------------------------------------------------------------------------------------------------------
+
+
+def pictures():
+    """Points of four pictures in a window from −1 to 1."""
+    draw = numpy.random.default_rng(4)
+    found = {name: [] for name in "ABCD"}
+
+    def put(name, kind, middle, spread):
+        for _ in range(200):
+            x, y = middle + (draw.random(2) - 0.5) * spread
+            if max(abs(x), abs(y)) < 0.93 and all(math.hypot(x - a, y - b) > 0.21 for a, b, _ in found[name]):
+                return found[name].append((float(x), float(y), kind))
+
+    for _ in range(6):
+        put("A", 0, (-0.45, -0.45), 0.9)
+        put("A", 1, (0.5, 0.5), 0.8)
+        put("C", 1, (0.0, 0.0), 0.8)
+    for _ in range(4):
+        for side in (1, -1):
+            put("B", 1, (side * 0.55, side * 0.55), 0.75)
+            put("B", 0, (side * 0.55, -side * 0.55), 0.75)
+    for i in range(9):
+        put("C", 0, (0.8 * math.cos(0.7 * i), 0.8 * math.sin(0.7 * i)), 0.12)
+    for i in range(7):
+        x = -0.84 + 0.28 * i
+        found["D"] += [(x, 0.62 * x + 0.14 + 0.12 * (i % 2), 0), (x + 0.1, 0.62 * x - 0.05 - 0.13 * ((i + 1) % 2), 1)]
+    return found
+
+
+def learned(points, epochs=100_000):
+    """A neuron that has learnt points by Rosenblatt's rule and how many mistakes that took, or None."""
+    neuron, mistakes = Perceptron(2), 0
+    x, y = numpy.array([point[:2] for point in points]), numpy.array([point[2] for point in points])
+    for _ in range(epochs):
+        wrong = int((neuron.fire(x).numpy() != y).sum())
+        if not wrong:
+            return neuron, mistakes
+        mistakes += one_pass(neuron, x, y)
+    return None
+
+
+def one_pass(neuron, x, y):
+    """One pass of Rosenblatt's rule; returns how many mistakes it mended."""
+    before = neuron.bias.item()
+    try:
+        neuron.learn(x, y, epochs=1)
+    except ValueError as error:  # some answers were wrong, and have been mended
+        return int(str(error).split()[3])
+    assert neuron.bias.item() == before
+    return 0
+
+
+def small(points, line=()):
+    axes = plane_axis("", SMALL), plane_axis("", SMALL)
+    return Chart([*line, *classes(points)], *axes, alt=say("picture.alt", n=len(points)), equal=True)
+
+
+def separable():
+    charts, right, notes = {}, [], {}
+    for name, points in pictures().items():
+        if widest(signed(points)) > 1e-6:
+            neuron, mistakes = learned(points)
+            (w1, w2), w0 = neuron.weight.tolist()[0], neuron.bias.item()
+            charts[name] = small(points, line((w0, w1, w2), SMALL))
+            right.append(name)
+            notes[name] = say("separated", n=mistakes)
+        else:
+            charts[name], notes[name] = small(points), say("not_separated")
+    return Answer(right, notes, charts=charts)
+
+
+lesson.add(
+    Prediction("lines", tuple("ABCD"), separable, several=True, charts=lambda: {k: small(v) for k, v in pictures().items()})
+)
+
+# --- move ---------------------------------------------------------------------------------------------------------------
+
+
+def foot_of(w0, w1, w2):
+    """Where the arrow stands on the line: the point nearest to the origin, kept in the window. None without a line."""
+    ends = cut((w0, w1, w2), (-1.75, 1.75))
+    if not ends or not (w1 or w2):
+        return None
+    size = w1 * w1 + w2 * w2
+    x, y = -w0 * w1 / size, -w0 * w2 / size
+    (x0, y0), (x1, y1) = ends
+    share = ((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / ((x1 - x0) ** 2 + (y1 - y0) ** 2)
+    share = min(1.0, max(0.0, share))
+    return x0 + share * (x1 - x0), y0 + share * (y1 - y0)
+
+
+@lesson.figure
+def plane(w0, w1, w2, f, points, point):
+    """The plane: where the neuron fires, its line, the arrow (w1, w2), and the points."""
+    weights = w0, w1, w2
+    neuron = neuron_of(*weights)
+    places = numpy.array([p[:2] for p in points], float).reshape(-1, 2)
+    wrong = [p for p, o in zip(points, answers(neuron, places, f), strict=True) if (o > 0.5) != p[2]]
+    if f == "step":
+        ground = half_plane(weights)
+    else:
+        at = grid(41)
+        mesh = numpy.array([[(x, y) for x in at] for y in at])
+        ground = [
+            Raster(
+                answers(neuron, mesh.reshape(-1, 2), f).reshape(41, 41).round(4),
+                (-REACH, REACH),
+                (-REACH, REACH),
+                ink="b",
+                limits=(0, 2.4),
+                levels=[0.1, 0.25, 0.75, 0.9],
+            )
+        ]
+    marks = [*ground, *line(weights), *classes(points)]
+    if wrong:
+        marks.append(Dots([p[0] for p in wrong], [p[1] for p in wrong], hollow=True, dashed=True, size=2.0))
+    x, y, kind = points[point]
+    marks.append(Dots([x], [y], ink="ab"[kind], hollow=kind == 0, label="P"))
+    marks += corners(weights, f)
+    handles = [
+        Handle("point", x, y, i, label=say("handles.point", kind=say(f"kinds.{kind}"), x=two(x), y=two(y)))
+        for i, (x, y, kind) in enumerate(points)
+    ]
+    foot = foot_of(*weights)
+    if foot:
+        ends = cut(weights)
+        marks.append(arrow(foot, w1, w2))
+        handles = [
+            Handle("border", *ends[0], to=ends[1], label=say("handles.line")),
+            *handles,
+            Handle("tip", foot[0] + ARROW * w1, foot[1] + ARROW * w2, label=say("handles.tip", w1=two(w1), w2=two(w2))),
+        ]
+    caption = say("plane.all_right") if not wrong else say("plane.wrong", wrong=len(wrong), total=len(points))
+    chart = Chart(
+        marks,
+        plane_axis("x₁"),
+        plane_axis("x₂"),
+        alt=say("plane.alt", w0=two(w0), w1=two(w1), w2=two(w2), caption=caption),
+        numbers={"wrong": len(wrong), "points": len(points), "caption": caption},
+        equal=True,
+    )
+    return Picture(chart, handles)
+
+
+def arrow(foot, w1, w2):
+    return Arrows([foot[0]], [foot[1]], [ARROW * w1], [ARROW * w2], label="(w₁, w₂)")
+
+
+def corners(weights, f):
+    """Words in the corners: on which side the neuron fires."""
+    w0, w1, w2 = weights
+    spots = [(x, y, w0 + w1 * x * 0.8 + w2 * y * 0.85) for x in (-1, 1) for y in (-1, 1)]
+    most, least = max(spots, key=lambda s: s[2]), min(spots, key=lambda s: s[2])
+    place = lambda spot: (spot[0] * REACH * 0.94, spot[1] * REACH * 0.93)
+    anchor = lambda spot: "end" if spot[0] > 0 else "start"
+    marks = []
+    if most[2] > 0:
+        marks.append(Label(*place(most), say(f"plane.{f}.fires"), anchor(most), ink="b"))
+    if least[2] <= 0:
+        marks.append(Label(*place(least), say(f"plane.{f}.silent"), anchor(least), ink="a"))
+    return marks
+
+
+@lesson.figure
+def cell(w0, w1, w2, f, points, point):
+    """The neuron, with the numbers of the point P."""
+    x1, x2, _ = points[point]
+    neuron = neuron_of(w0, w1, w2)
+    u = neuron([[x1, x2]]).item()
+    o = float(answers(neuron, [[x1, x2]], f)[0])
+    inputs = [("1", "x₀", w0), (two(x1), "x₁", w1), (two(x2), "x₂", w2)]
+    vertices = [Vertex(n, text, 1.4, 4.4 * i, 3, 3, "neuron", n) for i, (text, n, _) in enumerate(inputs)]
+    vertices += [
+        Vertex("sum", "Σ", 12, 4.4, 3.2, 3.2, "neuron", f"u = {two(u)}"),
+        Vertex("f", "f", 17.6, 4.4, 2.8, 2.8, "operation"),
+        Vertex("o", f"o = {short_text(o, 2)}", 23.4, 4.4, 4.6, 2.4, "output"),
+    ]
+    edges = [
+        Edge(n, "sum", [(2.9, 4.4 * i + (0.4, 0, -0.4)[i]), (10.5, 4.4 + (-0.6, 0, 0.6)[i])],
+             f"w{'₀₁₂'[i]} = {two(w)}", w < 0, "b" if w > 0 else "a" if w < 0 else "quiet")
+        for i, (_, n, w) in enumerate(inputs)
+    ]  # fmt: skip
+    edges += [Edge("sum", "f", [(13.6, 4.4), (16.2, 4.4)], ink="ink"), Edge("f", "o", [(19, 4.4), (21.1, 4.4)], ink="ink")]
+    alt = say("cell.alt", w0=two(w0), w1=two(w1), w2=two(w2), x1=two(x1), x2=two(x2), u=two(u), o=short_text(o))
+    return Chart([Graph(vertices, edges)], alt=alt, numbers={"u": u, "o": o, "x1": x1, "x2": x2})
+
+
+@lesson.handle
+def tip(w0, w1, w2, x, y):
+    """The tip turns the arrow about its foot, which stays where it is."""
+    foot = foot_of(w0, w1, w2)
+    new1, new2 = ((x - foot[0]) / ARROW, (y - foot[1]) / ARROW)
+    size = max(1.0, abs(new1) / 3, abs(new2) / 3)
+    new1, new2 = new1 / size, new2 / size
+    return {"w1": near(new1), "w2": near(new2), "w0": near(-(new1 * foot[0] + new2 * foot[1]))}
+
+
+@lesson.handle
+def border(w1, w2, x, y):
+    """The line goes through the place to which it is moved, and keeps its direction."""
+    return {"w0": near(-(w1 * x + w2 * y))}
+
+
+@lesson.handle
+def point(points, x, y, index):
+    """A point is moved, and becomes P."""
+    index = int(index) % len(points)
+    moved = (round(max(-1.95, min(1.95, x)), 2), round(max(-1.95, min(1.95, y)), 2), points[index][2])
+    return {"points": (*points[:index], moved, *points[index + 1 :]), "point": index}
+
+
+def near(weight):
+    """A weight that its slider can have."""
+    return round(max(-3.0, min(3.0, weight)), 2)
+
+
+@lesson.action
+def double(w0, w1, w2):
+    """All weights doubled, if the sliders reach that far; else a quarter of them."""
+    factor = 2.0 if max(map(abs, (w0, w1, w2))) <= 1.5 else 0.25
+    return {"w0": near(factor * w0), "w1": near(factor * w1), "w2": near(factor * w2)}
+
+
+@lesson.action
+def turn(w0, w1, w2):
+    """The arrow turned right round."""
+    return {"w0": -w0, "w1": -w1, "w2": -w2}
+
+
+@lesson.action
+def reset():
+    """All as it was at the start."""
+    return {name: control.value for name, control in lesson.controls.items()}
+
+
+# --- formula and code ---------------------------------------------------------------------------------------------------
+
+
+@lesson.formula
+def weighted_sum(w0, w1, w2, f, points, point):
+    """The sum and the answer, in symbols and in the numbers of P."""
+    x1, x2, _ = points[point]
+    neuron = neuron_of(w0, w1, w2)
+    u, o = neuron([[x1, x2]]).item(), float(answers(neuron, [[x1, x2]], f)[0])
+    n = lambda value: f"({value:.2f})" if value < 0 else f"{value:.2f}"
+    last = f"[{u:.2f} > 0]" if f == "step" else rf"\sigma({u:.2f})"
+    return (
+        r"u & = & \class{w0}{w_0 \cdot 1} + \class{w1}{w_1 \cdot x_1} + \class{w2}{w_2 \cdot x_2} \\"
+        rf" & = & \class{{w0}}{{{w0:.2f} \cdot 1}} + \class{{w1}}{{{n(w1)} \cdot {n(x1)}}} + \class{{w2}}{{{n(w2)} \cdot {n(x2)}}} \\"
+        rf" & = & {u:.2f} \\ o & = & {last} = {short_text(o)}"
+    )
+
+
+lesson.add(Code("perceptron", (Perceptron.forward, Perceptron.fire, Perceptron.learn), until="return epoch"))
+
+# --- test ---------------------------------------------------------------------------------------------------------------
+
+SETS = 200
+
+
+def random_set(seed):
+    """Forty points that a line with a gap separates, and their bound (R/γ)², with x₀ = 1 counted."""
+    draw = numpy.random.default_rng(seed)
+    angle, shift, gap = draw.uniform(0, 2 * math.pi), draw.uniform(-0.5, 0.5), 10 ** draw.uniform(-1.6, -0.6)
+    normal = numpy.array([math.cos(angle), math.sin(angle)])
+    places = draw.uniform(-1, 1, (400, 2))
+    places = places[abs(places @ normal - shift) > gap][:40]
+    points = [(x, y, int(normal @ (x, y) > shift)) for x, y in places.tolist()]
+    whole = signed(points)
+    return points, (whole**2).sum(1).max() / widest(whole) ** 2
+
+
+def signed(points):
+    """Points with x₀ = 1, those of class 0 turned round: a neuron is right where all its sums are above zero."""
+    return numpy.array([(2 * kind - 1) * numpy.array([1.0, x, y]) for x, y, kind in points])
+
+
+def widest(signed):
+    """Half the width of the widest gap between the classes of signed points (n, 3); 0 or less where there is none.
+
+    The shortest vector of the hull of the points has that length; it is found by Gilbert's algorithm.
+    """
+    best = signed[(signed**2).sum(1).argmin()]
+    for _ in range(3000):
+        lowest = signed[(signed @ best).argmin()]
+        step = lowest - best
+        if best @ step > -1e-12 * (best @ best):
+            break
+        best = best + min(1.0, -(best @ step) / (step @ step)) * step
+    size = math.sqrt(best @ best)
+    return float((signed @ best).min() / size) if size > 1e-9 else 0.0
+
+
+@lesson.experiment
+def bound():
+    """Rosenblatt's mistakes against the bound, for one random set after another."""
+    bounds, mistakes = [], []
+    for seed in range(SETS):
+        points, most = random_set(seed)
+        _, count = learned(points)
+        bounds.append(float(most))
+        mistakes.append(max(count, 0.5))
+        if seed % 8 == 7 or seed == SETS - 1:
+            ratios = [a / b for a, b in zip(mistakes, bounds, strict=True)]
+            longest = max(range(len(mistakes)), key=mistakes.__getitem__)
+            numbers = {
+                "sets": len(bounds),
+                "above": sum(ratio > 1 for ratio in ratios),
+                "nearest": max(ratios),
+                "longest": int(mistakes[longest]),
+                "allowed": int(bounds[longest]),
+            }
+            yield Progress(seed + 1, SETS, bound_chart(bounds, mistakes), numbers)
+
+
+def bound_chart(bounds, mistakes):
+    ends = [3.0, 1e5]
+    marks = [
+        Line(ends, ends, label=say("bound.line")),
+        Dots(bounds, mistakes, ink="b", size=0.8),
+        Label(6.0, 2e4, say("bound.above"), "start", ink="quiet"),
+    ]
+    axes = Axis(say("bound.x"), scale="log", limits=(3, 1e5)), Axis(say("bound.y"), scale="log", limits=(0.4, 1e5))
+    return Chart(marks, *axes, alt=say("bound.alt", n=len(bounds)))
+
+
+@lesson.claim
+def ring():
+    """On XOR the rule comes back to weights that it had: from there on it goes round without end."""
+    x, y = numpy.array([p[:2] for p in XOR]), numpy.array([p[2] for p in XOR])
+    neuron, mistakes = Perceptron(2), []
+    state = lambda: (neuron.bias.item(), *neuron.weight.tolist()[0])
+    while len(mistakes) < 40:
+        for xi, yi in zip(x, y, strict=True):
+            if one_pass(neuron, [xi], [yi]):
+                mistakes.append(state())
+    first = next(i for i in range(len(mistakes)) if mistakes[i] in mistakes[i + 1 :])
+    length = mistakes.index(mistakes[first], first + 1) - first
+    round_ = mistakes[first : first + length]
+    goes_on = all(mistakes[i] == mistakes[i + length] for i in range(first, len(mistakes) - length))
+    charts = [ring_chart(weights, first + 1 + i) for i, weights in enumerate(round_)]
+    return Outcome(goes_on, {"first": first + 1, "length": length}, charts)
+
+
+def ring_chart(weights, mistake):
+    neuron = neuron_of(*weights)
+    wrong = [p for p in XOR if neuron.fire([p[:2]]).item() != p[2]]
+    marks = [*half_plane(weights, SQUARE), *line(weights, SQUARE), *classes(XOR)]
+    marks.append(Dots([p[0] for p in wrong], [p[1] for p in wrong], hollow=True, dashed=True, size=2.0))
+    text = f"({', '.join(short_text(w) for w in weights)})"
+    alt = say("ring.alt", mistake=mistake, weights=text, wrong=len(wrong))
+    return Chart(marks, plane_axis(text, SQUARE), plane_axis("", SQUARE), alt=alt, equal=True)
+
+
+# --- exercises ----------------------------------------------------------------------------------------------------------
+
+
+def table(w0, w1, w2, wanted):
+    """The first row of inputs on which the neuron does not answer as wanted, and its sum; None if there is none."""
+    for (x1, x2), want in wanted.items():
+        u = w0 + w1 * x1 + w2 * x2
+        if (u > 0) != want:
+            return (x1, x2), u, want
+    return None
+
+
+AND = {(0, 0): 0, (0, 1): 0, (1, 0): 0, (1, 1): 1}
+OR = {(0, 0): 0, (0, 1): 1, (1, 0): 1, (1, 1): 1}
+NAND = {row: 1 - o for row, o in AND.items()}
+
+
+@numbers
+def nand(w0, w1, w2):
+    if w0 == w1 == w2 == 0:
+        return "zero"
+    wrong = table(w0, w1, w2, NAND)
+    if wrong is None:
+        return None
+    row, u, _ = wrong
+    values = {"x1": row[0], "x2": row[1], "u": u}
+    if table(w0, w1, w2, AND) is None:
+        return "and", values
+    if u == 0:
+        return "on_the_line", values
+    if row == (0, 0):
+        return "bias", values
+    if w1 > 0 or w2 > 0:
+        return "sign", values
+    return ("one_is_enough", values) if sum(row) == 1 else ("not_enough", values)
+
+
+@numbers
+def and_or(a0, a1, a2, o0, o1, o2):
+    first, second = table(a0, a1, a2, AND), table(o0, o1, o2, OR)
+    if first is None and second is None:
+        return None
+    if table(o0, o1, o2, AND) is None and table(a0, a1, a2, OR) is None:
+        return "exchanged"
+    name, wrong = ("AND", first) if first else ("OR", second)
+    values = {"gate": name, "x1": wrong[0][0], "x2": wrong[0][1], "u": wrong[1]}
+    if wrong[1] == 0:
+        return "on_the_line", values
+    return ("should_be_silent", values) if not wrong[2] else ("should_fire", values)
+
+
+@numbers
+def given_line(w0, w1, w2):
+    """The line through (0, 1) and (2, 0), above which the neuron fires: x₁ + 2 x₂ − 2 = 0."""
+    if w1 == w2 == 0:
+        return "no_line"
+    on = [w0 + w2, w0 + 2 * w1]
+    scale = max(abs(w0), abs(w1), abs(w2))
+    if max(map(abs, on)) <= 1e-9 * scale:
+        return None if w0 + 2 * w1 + 2 * w2 > 0 else "other_side"
+    if abs(w0 + 2 * w2) <= 1e-9 * scale and abs(w0 + w1) <= 1e-9 * scale:
+        return "exchanged"
+    if abs(-w0 + w2) <= 1e-9 * scale and abs(-w0 + 2 * w1) <= 1e-9 * scale:
+        return "bias_sign"
+    return "not_through", {"first": on[0], "second": on[1]}
+
+
+def doubling(answer):
+    return None if answer == "steeper" else answer or "empty"
+
+
+PREDICT = """def predict(w, x):
+    # w = [w0, w1, w2]   x = [x1, x2]
+    u = ...
+    return ...
+"""
+
+
+@defines("predict")
+def predict(function):
+    draw = numpy.random.default_rng(0)
+    cases = [([-1.0, 1.0, 0.0], [1.0, 0.0])]  # the sum is exactly 0
+    cases += [(list(map(float, draw.normal(size=3))), list(map(float, draw.normal(size=2)))) for _ in range(200)]
+    found = [function(list(w), list(x)) for w, x in cases]
+    if any(value is ... or value is None for value in found):
+        return "unwritten"
+    sums = [w[0] + w[1] * x[0] + w[2] * x[1] for w, x in cases]
+    if all(value == (u > 0) for value, u in zip(found, sums, strict=True)):
+        return None
+    if all(abs(float(value) - u) < 1e-9 for value, u in zip(found, sums, strict=True)):
+        return "sum"
+    if all(value == (u >= 0) for value, u in zip(found, sums, strict=True)):
+        return "at_zero"
+    without = [w[1] * x[0] + w[2] * x[1] for w, x in cases]
+    if all(value == (u > 0) for value, u in zip(found, without, strict=True)):
+        return "bias"
+    return "products"
+
+
+RIGHT = "def predict(w, x):\n    u = w[0] + w[1] * x[0] + w[2] * x[1]\n    return 1 if u > 0 else 0\n"
+
+lesson.add(
+    Exercise(
+        "nand",
+        "numbers",
+        nand,
+        {"w0": "1.5", "w1": "-1", "w2": "-1"},
+        {
+            "zero": {"w0": "0", "w1": "0", "w2": "0"},
+            "and": {"w0": "-1.5", "w1": "1", "w2": "1"},
+            "on_the_line": {"w0": "1", "w1": "-1", "w2": "-0.5"},
+            "bias": {"w0": "-1", "w1": "-1", "w2": "-1"},
+            "sign": {"w0": "1", "w1": "2", "w2": "-0.5"},
+            "one_is_enough": {"w0": "1", "w1": "-2", "w2": "-2"},
+            "not_enough": {"w0": "3", "w1": "-1", "w2": "-1"},
+        },
+        fields=("w0", "w1", "w2"),
+    ),
+    Exercise(
+        "and_or",
+        "numbers",
+        and_or,
+        {"a0": "-1.5", "a1": "1", "a2": "1", "o0": "-0.5", "o1": "1", "o2": "1"},
+        {
+            "exchanged": {"a0": "-0.5", "a1": "1", "a2": "1", "o0": "-1.5", "o1": "1", "o2": "1"},
+            "on_the_line": {"a0": "-2", "a1": "1", "a2": "1", "o0": "-0.5", "o1": "1", "o2": "1"},
+            "should_be_silent": {"a0": "1", "a1": "1", "a2": "1", "o0": "-0.5", "o1": "1", "o2": "1"},
+            "should_fire": {"a0": "-1.5", "a1": "1", "a2": "1", "o0": "-3", "o1": "1", "o2": "1"},
+        },
+        fields=("a0", "a1", "a2", "o0", "o1", "o2"),
+    ),
+    Exercise(
+        "given_line",
+        "numbers",
+        given_line,
+        {"w0": "-2", "w1": "1", "w2": "2"},
+        {
+            "no_line": {"w0": "1", "w1": "0", "w2": "0"},
+            "other_side": {"w0": "2", "w1": "-1", "w2": "-2"},
+            "exchanged": {"w0": "-2", "w1": "2", "w2": "1"},
+            "bias_sign": {"w0": "2", "w1": "1", "w2": "2"},
+            "not_through": {"w0": "-1", "w1": "1", "w2": "1"},
+        },
+        fields=("w0", "w1", "w2"),
+    ),
+    Exercise(
+        "doubling",
+        "choice",
+        doubling,
+        "steeper",
+        {"moves": "moves", "nothing": "nothing", "both": "both"},
+        fields=("nothing", "moves", "steeper", "both"),
+    ),
+    Exercise(
+        "predict",
+        "code",
+        predict,
+        RIGHT,
+        {
+            "bias": RIGHT.replace("w[0] + ", ""),
+            "at_zero": RIGHT.replace("u > 0", "u >= 0"),
+            "sum": RIGHT.replace("1 if u > 0 else 0", "u"),
+            "products": RIGHT.replace("w[2] * x[1]", "w[1] * x[1]"),
+        },
+        stub=PREDICT,
+    ),
+)

@@ -1,0 +1,1 @@
+"""The pages of the course, on 127.0.0.1."""
