@@ -55,7 +55,7 @@ def figure(page: "Page", directive: Directive) -> str:
     actions = "".join(
         f'<button class="btn o" type="button" data-action="{name}">{page.label(name)}</button>'
         for name in several("actions")
-        if page.lesson.actions[name]
+        if page.lesson.actions[name] is not None
     )
     if draws:
         actions += f'<button class="btn o" type="button" data-clear="{draws}">{escape(page.say("clear"))}</button>'
@@ -145,7 +145,8 @@ def prediction(page: "Page", directive: Directive) -> str:
         f'<div><label class="opt"><input type="{kind}" name="p-{prediction.name}" value="{option}">'
         + (f'<span class="pic chart" data-option="{option}"></span>' if pictures else "")
         + f'<span class="cap"><span class="box {kind}" aria-hidden="true"></span>'
-        f'<span>{page.inline(labels[option])}</span></span></label><dl class="verdict" data-option="{option}"></dl></div>'
+        f"<span>{page.inline(labels[option])}</span></span></label>"
+        f'<dl class="verdict" data-option="{option}"></dl></div>'
         for option in prediction.options
     )
     return (
@@ -166,9 +167,10 @@ def experiment(page: "Page", directive: Directive) -> str:
     controls = "".join(control(page, each) for each in directive.options.get("controls", "").split())
     return (
         f'<figure data-experiment="{name}"><div class="chart"></div><div class="controls">{controls}</div>'
-        f'<div class="row noprint"><button class="btn" type="button">{page.inline(directive.options["button"])}</button>'
+        '<div class="row noprint"><button class="btn" type="button">'
+        f"{page.inline(directive.options['button'])}</button>"
         f'<span class="note n" role="status"></span></div>'
-        f'<figcaption hidden>{page.html(directive.body)}</figcaption></figure>'
+        f"<figcaption hidden>{page.html(directive.body)}</figcaption></figure>"
     )
 
 
@@ -196,7 +198,8 @@ def exercise(page: "Page", directive: Directive) -> str:
     verb = "run" if exercise.kind == "code" else "check"
     note = f'<span class="note">{escape(page.say("tab_indents"))}</span>' if exercise.kind == "code" else ""
     return (
-        f'<div class="sub exercise" id="ex-{exercise.name}" data-exercise="{exercise.name}" data-kind="{exercise.kind}">'
+        f'<div class="sub exercise" id="ex-{exercise.name}" data-exercise="{exercise.name}" '
+        f'data-kind="{exercise.kind}">'
         f"<h3>{page.inline(directive.options['title'])}</h3>{''.join(map(page.html, texts))}"
         f"{FORMS[exercise.kind](page, exercise, labels)}"
         f'<div class="row noprint"><button class="btn" type="button">{escape(page.say(verb))}</button>{note}</div>'

@@ -5,7 +5,8 @@ Beside ordinary Markdown there are
 - ``(predict)=`` above a heading: the name of the piece that begins there;
 - ``$u = w_1 x_1$``: a formula, in LaTeX, which becomes MathML;
 - ``{{ plane.wrong }}``: a number that the lesson computes; ``{{ plane.share:.0% }}`` with a format of Python's;
-- ``:::{figure} plane`` … ``:::``: a directive, with options as ``:name: value`` in its first lines, and a text of its own.
+- ``:::{figure} plane`` … ``:::``: a directive, with options as ``:name: value`` in its first lines, and a text of its
+  own.
 
 Source: https://mystmd.org, the Markdown of Jupyter Book.
 """
@@ -75,7 +76,9 @@ def read(source: str, where: str = "the text") -> Text:
     lines = source.split("\n")
     if not lines[0].startswith("# "):
         raise UserError(f"{where} begins with '# ' and the lesson's title, not with {lines[0]!r:.60}")
-    title, lede, pieces = lines[0][2:].strip(), [], {}
+    title = lines[0][2:].strip()
+    lede: list[str] = []
+    pieces: dict[str, tuple[str, list[str]]] = {}
     body, name = lede, ""
     for number, line in enumerate(lines[1:], 2):
         if label := _LABEL.match(line):
