@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from .markdown import Directive, attributes
+from .markdown import Directive, attributes, plain_text
 
 if TYPE_CHECKING:
     from .page import Page
@@ -19,9 +19,10 @@ def control(page: "Page", name: str) -> str:
     control = page.lesson.controls[name]
     kind = type(control).__name__.lower()
     label, known = page.label(name), vars(control)
+    words = attributes(aria_label=plain_text(label))  # what a screen reader says of a formula differs too much
     if kind == "slider":
         inner = (
-            f'<label for="c-{name}">{label}</label><input type="range" id="c-{name}" min="0" max="1" step="any">'
+            f'<label for="c-{name}">{label}</label><input type="range" id="c-{name}" min="0" max="1" step="any"{words}>'
             f'<output for="c-{name}"></output>'
         )
     elif kind == "choice":
@@ -221,17 +222,13 @@ def _program(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
 
 
 def _fields(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
-    return "".join(
-        (
-            '<div class="fields">',
-            *(
-                f'<label><span>{page.inline(labels[name])}</span><input type="text" inputmode="decimal" name="{name}" '
-                'autocomplete="off"></label>'
-                for name in exercise.fields
-            ),
-            "</div>",
-        )
+    shown = {name: page.inline(labels[name]) for name in exercise.fields}
+    fields = "".join(
+        f'<label><span>{label}</span><input type="text" inputmode="decimal" name="{name}" autocomplete="off"'
+        f"{attributes(aria_label=plain_text(label))}></label>"
+        for name, label in shown.items()
     )
+    return f'<div class="fields">{fields}</div>'
 
 
 def _options(page: "Page", exercise: Any, labels: dict[str, str]) -> str:

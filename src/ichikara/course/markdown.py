@@ -15,12 +15,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 from ..errors import UserError
 
-__all__ = ["Directive", "Piece", "Text", "math", "read", "to_html"]
+__all__ = ["Directive", "Piece", "Text", "attributes", "math", "plain_text", "read", "to_html"]
 
 
 @dataclass(frozen=True)
@@ -189,6 +189,15 @@ def to_html(source: str, number: Callable[[str], str], *, inline: bool = False) 
     parser = _parser()
     render = parser.renderInline if inline else parser.render
     return render(source, {"number": lambda content: number(content.strip())}).strip()
+
+
+def plain_text(html: str) -> str:
+    """The words of a piece of HTML.
+
+    >>> plain_text(to_html("weight $w_1$", str, inline=True))
+    'weight w1'
+    """
+    return unescape(re.sub(r"<[^>]*>", "", html))
 
 
 def attributes(**given: Any) -> str:
