@@ -4,10 +4,12 @@ import json
 import math
 import random
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
 import pytest
+from fontTools.ttLib import TTFont
 
 from ichikara.course.child import judged
 from ichikara.course.controls import Choice, Curve, Drawing, Points, Slider, Switch
@@ -339,3 +341,18 @@ def test_exercises_have_words_for_each_answer(slug, name, language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_lesson_leaves_three_questions(slug, language):
     assert sum(d.kind == "question" for d in directives(whole(slug, language))) >= 3
+
+
+# --- fonts ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_fonts_have_every_character_of_the_texts():
+    """Where this fails, `python -m tools.fonts` makes the fonts again."""
+    fonts = runpy.run_path(str(Path(__file__).parents[1] / "tools" / "fonts.py"))
+    covers = json.loads((fonts["PAGES"] / "characters.json").read_text(encoding="utf-8"))
+    text = set("".join(covers[name] for name in ("serif-400", "sans-400", "kaku-400")))
+    assert fonts["characters"]() - text == set()
+    assert fonts["headings"]() - set(covers["mincho-600"]) - set(covers["serif-600"]) == set()
+    for name in ("sans-400", "kaku-400"):
+        found = TTFont(fonts["FILES"] / f"{name}.ttf").getBestCmap()
+        assert {ord(character) for character in covers[name]} == set(found)
