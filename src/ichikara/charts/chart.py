@@ -136,7 +136,12 @@ def _numbers(values: Iterable[float]) -> list[float]:
     return [float(value) for value in values if value is not None and math.isfinite(value)]
 
 
+_LEAVES = frozenset({str, bool, int, type(None)})
+
+
 def _plain(value: Any) -> Any:
+    if type(value) in _LEAVES:  # most of what a chart holds, and the other questions take long
+        return value
     if is_dataclass(value):
         kind = {"kind": type(value).__name__} if isinstance(value, Mark) else {}
         return kind | {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
