@@ -92,7 +92,7 @@ def one_step(rate):
 # --- the loop of descent ----------------------------------------------------------------------------------------------
 
 DESCEND = '''def descend(slope, x, rate, steps):
-    """Where x is after so many steps. slope(x) is the derivative at x."""
+    """Where x is after all steps."""
     for _ in range(steps):
         x = ...
     return x

@@ -4,10 +4,11 @@ import math
 
 import numpy
 
+from ichikara.charts import short_text
 from ichikara.course.controls import Formula, Slider
 from ichikara.course.lesson import Lesson
 
-__all__ = ["FAR", "FLOOR", "MOST", "REACH", "WINDOW", "heights", "lesson", "number", "result", "say", "written"]
+__all__ = ["FAR", "FLOOR", "MOST", "REACH", "WINDOW", "heights", "in_brackets", "lesson", "result", "say", "written"]
 
 REACH = 3.0
 WINDOW = (-REACH, REACH)
@@ -30,11 +31,13 @@ say = lesson.say
 
 
 def written(value, digits=2):
-    """A number with fixed decimals, or, where it is too long for that, in powers of ten."""
+    """A number with fixed decimals, or, where it is too long for that, with a power of ten."""
     if not math.isfinite(value):
         return "–"
-    text = f"{value + 0.0:.{digits}f}" if abs(value) < 1e4 else f"{value:.1e}"
-    return text.replace(f"-{0:.{digits}f}", f"{0:.{digits}f}").replace("-", "−")
+    if abs(value) >= 1e4:
+        return short_text(value, 2)
+    text = f"{value:.{digits}f}"
+    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
 
 
 def heights(values):
@@ -47,11 +50,15 @@ def heights(values):
     return float(low - room), float(high + room)
 
 
-def number(value, digits=2):
-    """A number in a formula; one below 0 in brackets."""
-    text = written(value, digits).replace("−", "-").replace("–", r"\text{–}")
-    return f"({text})" if value < 0 else text
-
-
 def result(value, digits=2):
-    return written(value, digits).replace("−", "-").replace("–", r"\text{–}")
+    """A number in a formula."""
+    text = written(value, digits)
+    if 1e4 <= abs(value) < math.inf:
+        figures, _, power = f"{value:.1e}".partition("e")
+        text = rf"{figures} \cdot 10^{{{int(power)}}}"
+    return text.replace("−", "-").replace("–", r"\text{–}")
+
+
+def in_brackets(value, digits=2):
+    """A number in a formula, as a factor: in brackets if it is below 0."""
+    return f"({result(value, digits)})" if value < 0 else result(value, digits)

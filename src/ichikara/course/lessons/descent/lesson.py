@@ -14,7 +14,7 @@ from ichikara.optim.rules import sgd
 
 from . import surface  # noqa: F401 - its figures are registered with the lesson
 from .exercises import EXERCISES
-from .ground import MOST, REACH, WINDOW, heights, lesson, number, result, say, written
+from .ground import MOST, REACH, WINDOW, heights, in_brackets, lesson, result, say, written
 
 LOST = 1e9  # beyond this a ball is not followed
 
@@ -34,12 +34,12 @@ def descend(text, start, rate, steps):
 # --- predict ----------------------------------------------------------------------------------------------------------
 
 BOWL = "x^2/2"  # its curvature is 1
-KINDS = {"A": 0.4, "B": 1.7, "C": 2.2, "D": 2.0}
+KINDS = {"A": (0.4, 1.5), "B": (1.7, 1.5), "C": (2.2, 0.5), "D": (2.0, 1.1)}  # rates, and where the ball starts
 
 
-def bowl(rate, steps=6):
-    """The steps on a parabola of curvature 1, in a small picture."""
-    places = descend(BOWL, 0.55, rate, steps)
+def bowl(rate, start):
+    """Six steps on a parabola of curvature 1, in a small picture."""
+    places = descend(BOWL, start, rate, 6)
     x, heights = numpy.linspace(-1.7, 1.7, 61), formula_of(BOWL)(places).numpy()
     marks = [
         Line(x, formula_of(BOWL)(x).numpy(), ink="quiet"),
@@ -60,19 +60,19 @@ def kind_of(places):
 
 
 def bowls():
-    return {name: bowl(rate) for name, rate in KINDS.items()}
+    return {name: bowl(*kind) for name, kind in KINDS.items()}
 
 
-def measured(factor):
-    """The answer for η = factor / L."""
+def measured(rate):
+    """The answer for η = rate / L."""
 
     def answer():
-        places = descend(BOWL, 0.55, factor, 6)
+        places = descend(BOWL, 0.5, rate, 6)
         right = kind_of(places)
-        notes = {name: say("bowl.note", rate=short_text(rate)) for name, rate in KINDS.items()}
-        notes[right] = say("bowl.right", rate=short_text(factor))
+        notes = {name: say("bowl.note", rate=short_text(other)) for name, (other, _) in KINDS.items()}
+        notes[right] = say("bowl.right", rate=short_text(rate))
         numbers = {"first": places[1] / places[0], "last": abs(places[-1] / places[0])}
-        return Answer([right], notes, numbers, {**bowls(), right: bowl(factor)})
+        return Answer([right], notes, numbers, {**bowls(), right: bowl(rate, KINDS[right][1])})
 
     return answer
 
@@ -105,7 +105,7 @@ def hill(formula, start, rate, steps):
     marks = [Line(x, y), Line(places, f(places).numpy(), ink="quiet", dashed=True)]
     marks.append(Dots(places[:-1], f(places[:-1]).numpy() if n else [], ink="b", size=0.6))
     if math.isfinite(height) and math.isfinite(slope):
-        half = 0.9 / math.hypot(1, slope * 2 * REACH / (high - low))
+        half = 1.3 / math.hypot(1, slope * 2 * REACH / (high - low))
         ends = [here - half, here + half]
         marks.append(Line(ends, [height - slope * half, height + slope * half], ink="b", label=say("hill.tangent")))
         if abs(step) > 0.02:
@@ -143,7 +143,7 @@ def track(formula, start, rate, steps):
     n = list(range(len(places)))
     shown = [place if abs(place) < 20 * REACH else math.nan for place in places]
     marks = [Line(n, shown, ink="b"), Dots(n, shown, ink="b", size=0.8)]
-    axes = Axis(say("track.x"), limits=(0, max(steps, 10)), whole=True), Axis("x", limits=WINDOW)
+    axes = Axis(say("track.x"), limits=(-0.3, max(steps, 10) + 0.3), whole=True), Axis("x", limits=WINDOW)
     return Chart(marks, *axes, alt=say("track.alt", places=", ".join(written(place) for place in places[:12])))
 
 
@@ -168,19 +168,19 @@ def back():
 @lesson.action
 def parabola():
     """The first function."""
-    return {"formula": "x^2", "steps": 0}
+    return {"formula": "x^2", "steps": 0, "rate": 0.1}
 
 
 @lesson.action
 def hollows():
     """A function with two hollows."""
-    return {"formula": "0.25x^4 - x^2 + 0.3x", "steps": 0}
+    return {"formula": "0.25x^4 - x^2 + 0.3x", "steps": 0, "rate": 0.1}
 
 
 @lesson.action
 def plain():
     """A function that is nearly level far from its hollow."""
-    return {"formula": "1 - e^(-x^2)", "steps": 0}
+    return {"formula": "1 - e^(-x^2)", "steps": 0, "rate": 0.1}
 
 
 @lesson.formula
@@ -199,7 +199,7 @@ def update(formula, start, rate, steps):
     _, slope, _ = point_of(formula_of(formula), here)
     return (
         r"x_{\text{next}} & = & x - \class{rate}{\eta} \cdot f'(x) \\"
-        rf" & = & {result(here)} - \class{{rate}}{{{rate:.2f}}} \cdot {number(slope)} \\"
+        rf" & = & {result(here)} - \class{{rate}}{{{rate:.2f}}} \cdot {in_brackets(slope)} \\"
         rf" & = & {result(here - rate * slope)}"
     )
 
@@ -218,7 +218,7 @@ RUNS, RATES, LONG = 40, 10, 30
 def threshold():
     """Descent on parabolas of random curvature at random rates: which come nearer, and which cross the bottom."""
     draw = numpy.random.default_rng(6)
-    product, factor, exceptions = [], [], 0
+    product, ratio, exceptions = [], [], 0
     for rate in 10 ** draw.uniform(-3, 1, RATES):
         reach = draw.uniform(0.02, 3.0, RUNS)  # η L
         curvature = asarray(reach / rate)
@@ -236,16 +236,16 @@ def threshold():
         nearer = abs(before) < abs(first)
         exceptions += int(((reach < 2) != nearer).sum() + ((reach > 1) != crossed).sum())
         product += reach.tolist()
-        factor += ((abs(before) / abs(first)) ** (1 / LONG)).tolist()
-    worst = max(abs(found - abs(1 - at)) for at, found in zip(product, factor, strict=True))
-    numbers = {"runs": len(product), "exceptions": exceptions, "worst": worst}
+        ratio += ((abs(before) / abs(first)) ** (1 / LONG)).tolist()
+    worst = max(abs(found - abs(1 - at)) for at, found in zip(product, ratio, strict=True))
+    numbers = {"runs": len(product), "exceptions": exceptions, "worst": short_text(worst, 2)}
     at = numpy.linspace(0, 3, 61)
     marks = [
         Rule(x=1, ink="ink", dashed=True),
         Rule(x=2, ink="ink", dashed=True),
         Rule(y=1, ink="quiet", label=say("threshold.same")),
         Line(at, abs(1 - at), label="|1 − ηL|"),
-        Dots(product, factor, ink="b", size=0.8),
+        Dots(product, ratio, ink="b", size=0.8),
     ]
     axes = Axis("η L", limits=(0, 3)), Axis(say("threshold.y"), limits=(0, 2.1))
     chart = Chart(marks, *axes, alt=say("threshold.alt", n=len(product)))
@@ -276,12 +276,13 @@ def quotients():
             error, place = errors[name], precision ** (1 / root)
             best = float(steps[int(numpy.argmin(error))])
             bits = dtype[-2:]
-            numbers |= {f"{name}{bits}": best, f"{name}_rule{bits}": place, f"{name}_least{bits}": min(error)}
+            found = {name: best, f"{name}_rule": place, f"{name}_least": min(error)}
+            numbers |= {f"{key}{bits}": short_text(value, 2) for key, value in found.items()}
             holds = holds and 0.1 < best / place < 10 and min(error[0], error[-1]) > 10 * min(error)
-            marks.append(Rule(x=place, ink="quiet", dashed=root == 3, label="√ε" if root == 2 else "∛ε"))
+            marks.append(Rule(x=place, ink="quiet", dashed=root == 3, label="√ε" if root == 2 else "³√ε"))
             marks.append(Line(steps, error, ink=ink, dashed=root == 3, label=say(f"quotients.{name}")))
-        axes = Axis("h", scale="log"), Axis(say("quotients.y"), scale="log")
-        charts.append(Chart(marks, *axes, title=dtype, alt=say("quotients.alt", dtype=dtype)))
+        axes = Axis(f"h ({dtype})", scale="log"), Axis(say("quotients.y"), scale="log")
+        charts.append(Chart(marks, *axes, alt=say("quotients.alt", dtype=dtype)))
     return Outcome(holds, numbers, charts)
 
 

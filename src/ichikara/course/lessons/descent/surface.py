@@ -34,7 +34,7 @@ def surface(field, px, py, pace):
     _, height, slopes = surface_of(field, px, py)
     values = mesh_of(field)
     low, high = heights(values)
-    levels = [low + (high - low) * share for share in (0.06, 0.14, 0.24, 0.36, 0.5, 0.66, 0.84)]
+    levels = [low + (high - low) * (step + 0.5) / 10 for step in range(10)]
     marks = [
         Raster(values, FLOOR, FLOOR, ink="a", limits=(low, high), levels=levels),
         Rule(y=py, ink="ink", dashed=True),
@@ -73,7 +73,7 @@ def sliced(field, px, py, held):
     low, high = heights(mesh_of(field))
     marks = [Line(along, y)]
     if math.isfinite(height) and math.isfinite(slope):
-        half = 0.8 / math.hypot(1, slope * 2 * FLOOR[1] / (high - low))
+        half = 1.0 / math.hypot(1, slope * 2 * FLOOR[1] / (high - low))
         ends = [here - half, here + half]
         text = f"∂f/∂{name} = {written(slope)}"
         marks.append(Line(ends, [height - slope * half, height + slope * half], ink="b", label=text))
