@@ -38,7 +38,7 @@ def control(page: "Page", name: str) -> str:
         longest = known["longest"]
         inner = (
             f'<label for="c-{name}">{label}</label><input type="text" id="c-{name}" maxlength="{longest}" '
-            f'autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="p-{name}">'
+            f'autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="p-{name}"{words}>'
             f'<p class="problem note" id="p-{name}" role="status"></p>'
         )
     else:
