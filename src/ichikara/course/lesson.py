@@ -28,9 +28,9 @@ class Handle:
     """A place of a chart that can be moved, by the mouse or by the arrow keys, or pressed.
 
     Arguments: ``name``, of the function that is registered by `Lesson.handle`; ``x``, ``y``, where it is; ``index``, of
-    a point among several; ``shape``, "point", for a mark of the chart; "foot", which is drawn as a small square; or
-    "button", for one that is pressed; ``to``, of a line, where it ends; ``label``, what it is, in words, for those who
-    do not see it.
+    a point among several; ``shape``, "point", for a mark of the chart; "foot", which is drawn as a small square;
+    "button", for one that is pressed; or "over", for one that the pointer need only touch; ``to``, of a line, where it
+    ends; ``label``, what it is, in words, for those who do not see it.
     """
 
     name: str

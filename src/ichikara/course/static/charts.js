@@ -340,9 +340,10 @@ function drawImages(host, chart, mark) {
   return {svg, x: whole(cell / width), y: whole(cell / width), layer: element("g", {class: "handles"}, svg)};
 }
 
-// Boxes and edges are laid out already, in units of the text's height.
+// Boxes and edges are laid out already, in units of the text's height; so are labels beside the graph.
 function drawGraph(host, chart, mark) {
-  const boxes = [...mark.vertices, ...mark.groups], points = mark.edges.flatMap((edge) => edge.points);
+  const labels = chart.marks.filter((one) => one.kind === "Label");
+  const boxes = [...mark.vertices, ...mark.groups], points = mark.edges.flatMap((edge) => edge.points).concat(labels.map((one) => [one.x, one.y]));
   const xs = boxes.flatMap((box) => [box.x - box.width / 2, box.x + box.width / 2]).concat(points.map((point) => point[0]));
   const ys = boxes.flatMap((box) => [box.y - box.height / 2, box.y + box.height / 2]).concat(points.map((point) => point[1]));
   const above = mark.vertices.some((vertex) => vertex.value || vertex.gradient) && mark.direction !== "down" ? 1.7 : 0.3;
@@ -373,7 +374,7 @@ function drawGraph(host, chart, mark) {
   }
   for (const vertex of mark.vertices) {
     const [x, y] = at(vertex.x, vertex.y), [w, h] = [vertex.width * unit, vertex.height * unit];
-    const classes = `node ${vertex.kind} ${vertex.strong ? "strong" : ""}`, dashes = vertex.kind === "constant" || vertex.kind === "target" ? "4 3" : null;
+    const classes = `node ${vertex.kind} ${vertex.strong ? `strong i-${vertex.ink}` : ""}`, dashes = vertex.kind === "constant" || vertex.kind === "target" ? "4 3" : null;
     if (vertex.kind === "neuron") element("ellipse", {cx: x, cy: y, rx: w / 2, ry: h / 2, class: classes}, svg);
     else element("rect", {x: x - w / 2, y: y - h / 2, width: w, height: h, rx: vertex.kind === "operation" ? Math.min(h / 2, 13) : 2, class: classes, "stroke-dasharray": dashes}, svg);
     text(x, y + 5, vertex.text, "w-ink");
@@ -385,6 +386,7 @@ function drawGraph(host, chart, mark) {
       text(x, y + h / 2 + 18, vertex.gradient, "grd");
     }
   }
+  for (const mark of labels) text(...at(mark.x, mark.y), mark.text, `halo w-${mark.ink}`, mark.anchor);
   const scale = (axis) => Object.assign((value) => (value - low[axis]) * unit, {back: (pixel) => pixel / unit + low[axis]});
   return {svg, x: scale(0), y: scale(1), layer: element("g", {class: "handles"}, svg)};
 }
