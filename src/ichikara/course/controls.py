@@ -6,8 +6,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError, listed
+from .formulas import formula_of
 
-__all__ = ["Choice", "Control", "Curve", "Drawing", "Points", "Slider", "Switch", "Words", "read_all"]
+__all__ = [
+    "Choice",
+    "Control",
+    "ControlError",
+    "Curve",
+    "Drawing",
+    "Formula",
+    "Points",
+    "Slider",
+    "Switch",
+    "Words",
+    "read_all",
+]
+
+
+class ControlError(UserError):
+    """A value that a control cannot have. ``control``, its name; ``reason``, what the page says beside it."""
+
+    def __init__(self, control: str, reason: str):
+        super().__init__(f"control {control}: {reason}")
+        self.control, self.reason = control, reason
 
 
 @dataclass(frozen=True)
@@ -86,6 +107,17 @@ class Words(Control):
 
 
 @dataclass(frozen=True)
+class Formula(Words):
+    """A formula that a learner writes, which `formula_of` reads; ``names``, of its variables."""
+
+    names: tuple[str, ...] = ("x",)
+
+    def read(self, given):
+        formula_of(super().read(given), self.names)
+        return given
+
+
+@dataclass(frozen=True)
 class Points(Control):
     """Points in a square, each of a kind: (x, y, kind). They can be moved. At most ``most`` of them."""
 
@@ -146,7 +178,7 @@ class Drawing(Control):
 def read_all(controls: dict[str, Any], given: Any) -> dict[str, Any]:
     """The values of all controls: those that were given, and else those of the start.
 
-    Raises UserError, which names the control.
+    Raises ControlError, which names the control.
     """
     if not isinstance(given, dict):
         raise UserError("the values of controls are an object, by their names")
@@ -158,5 +190,5 @@ def read_all(controls: dict[str, Any], given: Any) -> dict[str, Any]:
         try:
             values[name] = control.read(given[name]) if name in given else control.value
         except UserError as error:
-            raise UserError(f"control {name}: {error}") from None
+            raise ControlError(name, str(error)) from None
     return values

@@ -34,11 +34,12 @@ def control(page: "Page", name: str) -> str:
         inner = f'<fieldset class="seg"><legend>{label}</legend>{options}</fieldset>'
     elif kind == "switch":
         inner = f'<label class="switch"><input type="checkbox" id="c-{name}"><span>{label}</span></label>'
-    elif kind == "words":
+    elif kind in ("words", "formula"):
         longest = known["longest"]
         inner = (
             f'<label for="c-{name}">{label}</label><input type="text" id="c-{name}" maxlength="{longest}" '
-            'autocomplete="off" spellcheck="false" autocapitalize="off">'
+            f'autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="p-{name}">'
+            f'<p class="problem note" id="p-{name}" role="status"></p>'
         )
     else:
         return ""

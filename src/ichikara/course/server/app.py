@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...words import LANGUAGES, in_language, language_of
+from ..controls import ControlError
 from ..lesson import Progress, call
 from ..lessons import READY, exercise_of, lesson_of
 from ..page import live, plain
@@ -100,6 +101,8 @@ class Session:
         try:
             async with self.work:
                 answer = await asyncio.to_thread(self._spoken, compute, message)
+        except ControlError as error:
+            answer = {"error": error.reason, "control": error.control}
         except (UserError, KeyError, TypeError, ValueError, ArithmeticError) as error:
             answer = {"error": str(error) if isinstance(error, UserError) else "this cannot be computed"}
         await self._send(message, answer)

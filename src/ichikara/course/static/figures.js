@@ -6,6 +6,7 @@ import {$, $$, address, data, query, say} from "./page.js";
 export const values = structuredClone(data.state.values);
 const state = data.state, shown = {}; // by figure, the scales of its drawing
 let socket, pending = new Set(); // names of controls whose change is not shown yet
+let good = data.state.values; // the last values that all controls could have
 
 // --- numbers -----------------------------------------------------------------------------------------------------------
 
@@ -53,9 +54,9 @@ export const redraw = () => show(state);
 // Ask for what has changed. Of requests that wait the newest is sent; answers that came late are not shown.
 function changed(names, message = {ask: "figures"}) {
   names.forEach((name) => pending.add(name));
-  const asked = [...pending];
-  socket.latest({...message, values: {...values}, changed: asked}, (found, last) => {
-    for (const place of $$(".problem")) place.textContent = found.error ?? "";
+  const asked = [...pending], sent = {...values};
+  socket.latest({...message, values: sent, changed: asked}, (found, last) => {
+    tellProblem(found, sent, last);
     if (!found.figures) return;
     if (message.ask !== "figures") Object.assign(values, found.values);
     for (const part of ["figures", "formulas", "numbers"]) Object.assign(state[part], found[part]);
@@ -65,6 +66,24 @@ function changed(names, message = {ask: "figures"}) {
     putControls();
     address(addressOf());
   });
+}
+
+// A value that a control cannot have is answered beside it. What was typed stays in its field; the picture, which other
+// controls go on moving, has the last value that could be used.
+function tellProblem({error, control, values: found}, sent, last) {
+  $(".lt .problem").textContent = control ? "" : (error ?? "");
+  for (const [name, boxes] of Object.entries(controls))
+    for (const {host} of boxes) {
+      const place = $(".problem", host), input = $("input", host);
+      if (!place) continue;
+      if (name === control && input.value === sent[name]) place.textContent = error;
+      else if (found && (found[name] === input.value || found[name] !== good[name])) place.textContent = "";
+      input.toggleAttribute("aria-invalid", place.textContent !== "");
+    }
+  if (found) good = found;
+  if (!control || !same(values[control], sent[control])) return;
+  values[control] = structuredClone(good[control]);
+  if (last) changed([]);
 }
 
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
@@ -145,7 +164,7 @@ function putControls() {
         input.setAttribute("aria-valuetext", text);
       } else if (box.kind === "choice") $$("input", box.host).forEach((radio) => (radio.checked = radio.value === value));
       else if (box.kind === "switch") input.checked = value;
-      else if (document.activeElement !== input) input.value = value;
+      else if (document.activeElement !== input && !input.hasAttribute("aria-invalid")) input.value = value;
     }
 }
 
