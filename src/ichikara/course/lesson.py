@@ -8,6 +8,7 @@ by their names.
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -151,8 +152,8 @@ def _plain(one: Any) -> Any:
 
 
 def _without_words(source: str) -> str:
-    """A function's or class's lines without its documentation, its decorators, and its indentation."""
-    source = textwrap.dedent(source)
+    """A function's or class's lines without its documentation, its decorators, marks for linters, and its indentation."""
+    source = re.sub(r"  # (noqa|type: ignore).*", "", textwrap.dedent(source))
     tree = ast.parse(source).body[0]
     lines = source.rstrip().split("\n")
     leave = set(range(1, tree.lineno))

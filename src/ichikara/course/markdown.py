@@ -143,7 +143,7 @@ def math(latex: str, block: bool = False) -> str:
             "<mtr>" + "".join(f"<mtd>{_mathml(cell)}</mtd>" for cell in line.split("&")) + "</mtr>"
             for line in latex.split(r"\\")
         )
-        text = f"<mtable>{rows}</mtable>"
+        text = f'<mtable displaystyle="true">{rows}</mtable>'
     else:
         text = _mathml(latex)
     return f'<math display="{"block" if block else "inline"}">{text}</math>'
@@ -155,7 +155,13 @@ def _mathml(latex: str) -> str:
     if not latex.strip():
         return ""
     text = convert(latex).partition(">")[2].removesuffix("</math>")
-    return re.sub(r'<mrow class="([\w-]+)">', r'<mrow data-term="\1">', text)
+    text = re.sub(r'<mrow class="([\w-]+)">', r'<mrow data-term="\1">', text)
+    text = re.sub(r"<mi>([^\W\d_]{2,})</mi>", r'<mi class="word">\1</mi>', text)
+    return _SIGNED.sub(r'\1<mo form="prefix">\2</mo>', text)
+
+
+_SIGNED = re.compile(r"(<mo[^>]*>(?:&#x00028;|&#x0003D;|&#x000B7;)</mo>)<mo>(&#x02212;)</mo>")
+"""A minus sign that belongs to the number behind it, and stands close to it."""
 
 
 @cache

@@ -343,12 +343,13 @@ function drawImages(host, chart, mark) {
 // Boxes and edges are laid out already, in units of the text's height; so are labels beside the graph.
 function drawGraph(host, chart, mark) {
   const labels = chart.marks.filter((one) => one.kind === "Label");
-  const boxes = [...mark.vertices, ...mark.groups], points = mark.edges.flatMap((edge) => edge.points).concat(labels.map((one) => [one.x, one.y]));
-  const xs = boxes.flatMap((box) => [box.x - box.width / 2, box.x + box.width / 2]).concat(points.map((point) => point[0]));
+  const boxes = [...mark.vertices, ...mark.groups], points = mark.edges.flatMap((edge) => edge.points);
+  for (const one of labels) for (const share of [0, 1]) points.push([one.x + (share - {start: 0, middle: 0.5, end: 1}[one.anchor]) * (measure(one.text) / 14), one.y]);
   const ys = boxes.flatMap((box) => [box.y - box.height / 2, box.y + box.height / 2]).concat(points.map((point) => point[1]));
   const above = mark.vertices.some((vertex) => vertex.value || vertex.gradient) && mark.direction !== "down" ? 1.7 : 0.3;
-  const beside = mark.direction === "down" ? 4.5 : 0.3;
-  const low = [Math.min(...xs) - 0.3, Math.min(...ys) - above], high = [Math.max(...xs) + beside, Math.max(...ys) + above];
+  const beside = mark.direction === "down" ? 4.5 : 0.3, side = (box) => (mark.vertices.includes(box) ? beside : 0.3);
+  const xs = boxes.flatMap((box) => [box.x - box.width / 2 - 0.3, box.x + box.width / 2 + side(box)]).concat(points.map((point) => point[0]));
+  const low = [Math.min(...xs), Math.min(...ys) - above], high = [Math.max(...xs), Math.max(...ys) + above];
   const wide = Math.max(host.clientWidth, 240), unit = Math.min(19, Math.max(13, wide / (high[0] - low[0])));
   const size = [(high[0] - low[0]) * unit, (high[1] - low[1]) * unit], at = (x, y) => [(x - low[0]) * unit, (y - low[1]) * unit];
   const svg = start(host, size[0], size[1], chart.alt);
