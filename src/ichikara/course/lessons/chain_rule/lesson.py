@@ -18,8 +18,8 @@ from ichikara.course.lesson import Answer, Code, Handle, Lesson, Outcome, Pictur
 from ichikara.glass import explain, graph
 from ichikara.glass.chain_rule import explained
 from ichikara.glass.computation import computation
-from ichikara.glass.explanation import Explanation, rounded
-from ichikara.glass.expression import Product, symbols
+from ichikara.glass.explanation import rounded
+from ichikara.glass.expression import Product, number, symbols
 from ichikara.glass.latex import to_latex
 from ichikara.glass.paths import Paths
 
@@ -155,15 +155,20 @@ def whole(x0, x1, w0_00, w0_01, w0_10, w0_11, w1_00, w1_01):
 def by_paths(name, formula):
     """A product of what all paths share and the sum of the rest, a path in each line."""
     *shared, paths = (rounded(factor, 3) for factor in formula.factors)
-    for number, term in enumerate(paths.terms, 1):
-        before = rf"{name} & = & {to_latex(Product.of(shared))} & (\," if number == 1 else r"& & & {} +"
-        after = "" if number < len(paths.terms) else ")"
-        yield rf"{before} & {to_latex(term)}{after} & \text{{{say('whole.path', n=number)}}}"
+    for place, term in enumerate(paths.terms, 1):
+        before = rf"{name} & = & {to_latex(Product.of(shared))} & (\," if place == 1 else r"& & & {} +"
+        after = "" if place < len(paths.terms) else ")"
+        yield rf"{before} & {to_latex(term)}{after} & \text{{{say('whole.path', n=place)}}}"
 
 
-def rows(explanation):
-    """The lines of an explanation, to be set under one another."""
-    return " ".join(explanation.latex().splitlines()[1:-1])
+def rows(parts):
+    """The lines of an explanation's parts under one another: in symbols, in numbers, and what comes out."""
+    found = []
+    for row in (row for part in parts for row in (*part.lines, *part.where)):
+        sides = [side for side in (row.formula, row.numbers, number(row.value)) if side is not None]
+        texts = dict.fromkeys(to_latex(rounded(side, 4)) for side in sides)
+        found.append(rf"{to_latex(row.name)} & = & " + r" \\ & = & ".join(texts))
+    return r" \\ ".join(found)
 
 
 def lit_terms(latex):
@@ -178,7 +183,7 @@ def function_of(expression, at_a, at_b):
     formula = formula_of(expression, ("a", "b"))
 
     def value():
-        a, b = (asarray(number, requires_grad=True) for number in (at_a, at_b))
+        a, b = (asarray(at, requires_grad=True) for at in (at_a, at_b))
         return formula(a, b)
 
     return value
@@ -192,6 +197,7 @@ def explained_own(expression, a, b):
 
 
 @lesson.figure
+@numpy.errstate(all="ignore")
 def own(expression, a, b):
     """The graph of the learner's own expression, as `glass.graph` draws it."""
     function = function_of(expression, a, b)
@@ -207,12 +213,13 @@ def own(expression, a, b):
 
 
 @lesson.formula
+@numpy.errstate(all="ignore")
 def own_rule(expression, a, b):
     """What `explain` writes of the learner's own expression."""
     if not numpy.isfinite(function_of(expression, a, b)().item()):
         return rf"\text{{{say('own.undefined')}}}"
     parts = explained_own(expression, a, b)
-    return rows(Explanation(parts)) if parts else rf"\text{{{say('own.constant')}}}"
+    return rows(parts) if parts else rf"\text{{{say('own.constant')}}}"
 
 
 lesson.add(Code("sweep", sweep, until="return found"))
@@ -321,10 +328,10 @@ def cost():
         passes(), swept()
         batches = [min(BATCH, n + 1 - i) for i in range(0, n + 1, BATCH)]
         seconds = []
-        for number, batch in enumerate(batches):
+        for place, batch in enumerate(batches):
             seconds.append(timed(passes, batch))
             done += batch
-            if number % SHOWN == 0:
+            if place % SHOWN == 0:
                 yield Progress(done, total, cost_chart(sizes, gains), cost_numbers(sizes, gains, ratios))
         one, sweep_ = median(seconds), median(timed(swept, 1) for _ in range(SWEEPS))
         gains.append((n + 1) * one / sweep_)
@@ -352,8 +359,8 @@ def pair_of(side):
 
 def cost_numbers(sizes, gains, ratios):
     if not gains:
-        return {"n": 0, "gain": None, "least": None, "most": None}
-    return {"n": sizes[len(gains) - 1], "gain": gains[-1], "least": min(ratios), "most": max(ratios)}
+        return {"from": sizes[0], "n": 0, "gain": None, "least": None, "most": None}
+    return {"from": sizes[0], "n": sizes[len(gains) - 1], "gain": gains[-1], "least": min(ratios), "most": max(ratios)}
 
 
 def cost_chart(sizes, gains):

@@ -216,7 +216,10 @@ def equations(sweep: Sweep, step: int) -> str:
         text = backward_equation(sweep, BACKWARD[step - len(FORWARD) - 1])
     rows = text.split(r"\\")
     tall = sum(r"\frac" in row for row in rows)
-    padding = [r"\phantom{\frac{\partial L}{\partial u^1_0}}"] * (3 - tall) + [r"\phantom{x}"] * (2 - len(rows) + tall)
+    low = len(rows) - tall
+    padding = [r"\phantom{\frac{\partial L}{\partial u^1_0}}"] * (3 - tall - max(0, low - 2)) + [r"\phantom{x}"] * (
+        2 - low
+    )
     return r"\\".join([*rows, *padding])
 
 
