@@ -56,9 +56,13 @@ def _step(page: "Page", by: int) -> str:
 
 
 def figure(page: "Page", directive: Directive) -> str:
-    """Charts with what moves them. The first stands on the left, the others over the controls on its right."""
+    """Charts with what moves them. The first stands on the left, the others over the controls on its right.
+
+    Charts of the option ``below`` stand under the first one.
+    """
     names = directive.argument.split()
     several = lambda option: directive.options.get(option, "").split()
+    below = "".join(_chart(page, name) for name in several("below"))
     draws = directive.options.get("draw", "")
     charts = [_chart(page, name, draws if i == 0 else "") for i, name in enumerate(names)]
     controls = "".join(control(page, name) for name in several("controls"))
@@ -74,11 +78,13 @@ def figure(page: "Page", directive: Directive) -> str:
     moved = f'<div class="controls">{controls}</div>' if controls else ""
     caption = f"<figcaption>{page.html(directive.body)}</figcaption>" if directive.body else ""
     if "wide" in directive.options:
-        return f'<figure class="wide">{"".join(charts)}{formulas}{moved}{row}{caption}</figure>'
+        return f'<figure class="wide">{"".join(charts)}{below}{formulas}{moved}{row}{caption}</figure>'
     side = "".join(charts[1:]) + formulas + moved + row
     if not side:
-        return f"<figure>{charts[0]}{caption}</figure>"
-    return f'<figure class="wide"><div class="two"><div>{charts[0]}</div><div>{side}</div></div>{caption}</figure>'
+        return f"<figure>{charts[0]}{below}{caption}</figure>"
+    return (
+        f'<figure class="wide"><div class="two"><div>{charts[0]}{below}</div><div>{side}</div></div>{caption}</figure>'
+    )
 
 
 def _chart(page: "Page", name: str, draws: str = "") -> str:

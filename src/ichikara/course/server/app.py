@@ -10,7 +10,6 @@ from typing import Any
 
 from ...errors import UserError
 from ...words import LANGUAGES, in_language, language_of
-from ..controls import ControlError
 from ..lesson import Progress, call
 from ..lessons import READY, exercise_of, lesson_of
 from ..page import live, plain
@@ -97,10 +96,8 @@ class Session:
         try:
             async with limit:
                 answer = await asyncio.to_thread(self._spoken, compute, message)
-        except ControlError as error:
-            answer = {"error": error.reason, "control": error.control}
         except BAD as error:
-            answer = {"error": _words(error)}
+            answer = {"error": _words(error), "control": getattr(error, "control", None)}
         await self._send(message, answer)
 
     async def _send(self, message: Any, answer: dict[str, Any]) -> None:
@@ -180,6 +177,8 @@ BAD = (UserError, KeyError, TypeError, ValueError, ArithmeticError, RecursionErr
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, ControlError):
+        return error.reason
     return str(error) if isinstance(error, UserError) else "this cannot be computed"
 
 

@@ -12,10 +12,12 @@ export function element(name, attributes = {}, parent = null, text = null) {
   return made;
 }
 
+const FAR = 1e6; // pixels; what lies farther away is drawn there
+
 // A scale from numbers to pixels, and back.
 function scaleOf(axis, from, to) {
   const log = axis.scale === "log", of = log ? Math.log10 : (x) => x, [low, high] = axis.limits.map(of);
-  const scale = (x) => from + ((of(x) - low) / (high - low)) * (to - from);
+  const scale = (x) => Math.max(-FAR, Math.min(FAR, from + ((of(x) - low) / (high - low)) * (to - from)));
   scale.back = (p) => {
     const x = low + ((p - from) / (to - from)) * (high - low);
     return log ? 10 ** x : x;
@@ -216,7 +218,9 @@ function smoothOnCanvas(canvas, context, rows, tint, inks, up) {
     const v = Math.min(height - 1, Math.max(0, ((up ? h - 1 - i : i) + 0.5) * (height / h) - 0.5)), r = Math.min(height - 2, Math.floor(v)), s = v - r;
     for (let j = 0; j < w; j++) {
       const u = Math.min(width - 1, Math.max(0, (j + 0.5) * (width / w) - 0.5)), c = Math.min(width - 2, Math.floor(u)), t = u - c;
-      const value = (rows[r][c] * (1 - t) + rows[r][c + 1] * t) * (1 - s) + (rows[r + 1][c] * (1 - t) + rows[r + 1][c + 1] * t) * s;
+      const four = [rows[r][c], rows[r][c + 1], rows[r + 1][c], rows[r + 1][c + 1]];
+      if (four.includes(null)) continue;
+      const value = (four[0] * (1 - t) + four[1] * t) * (1 - s) + (four[2] * (1 - t) + four[3] * t) * s;
       const [ink, share] = tint(value), colour = inks[ink], at = 4 * (i * w + j);
       image.data[at] = colour[0];
       image.data[at + 1] = colour[1];
@@ -249,6 +253,7 @@ function contour(rows, level, mark, x, y) {
   for (let i = 0; i + 1 < height; i++)
     for (let j = 0; j + 1 < width; j++) {
       const corners = [[i, j], [i, j + 1], [i + 1, j + 1], [i + 1, j]], cuts = [];
+      if (corners.some(([k, l]) => rows[k][l] === null)) continue;
       for (let k = 0; k < 4; k++) {
         const [a, b] = [corners[k], corners[(k + 1) % 4]], [u, v] = [rows[a[0]][a[1]] - level, rows[b[0]][b[1]] - level];
         if (u > 0 !== v > 0) {
