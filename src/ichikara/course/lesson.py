@@ -152,7 +152,7 @@ def _plain(one: Any) -> Any:
 
 
 def _without_words(source: str) -> str:
-    """A function's or class's lines without its documentation, its decorators, marks for linters, and its indentation."""
+    """A function's or class's lines without documentation, decorators, marks for linters, and indentation."""
     source = re.sub(r"  # (noqa|type: ignore).*", "", textwrap.dedent(source))
     tree = ast.parse(source).body[0]
     lines = source.rstrip().split("\n")

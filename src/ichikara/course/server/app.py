@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...words import LANGUAGES, in_language, language_of
+from ..controls import ControlError
 from ..lesson import Progress, call
 from ..lessons import READY, exercise_of, lesson_of
 from ..page import live, plain

@@ -68,11 +68,11 @@ def tanh_backward(g, y):
 """
 
 
-def product(a, b, /):
+def mul(a, b, /):
     return a * b
 
 
-def curve(x, /):
+def tanh(x, /):
     return numpy.tanh(x)
 
 
@@ -80,33 +80,33 @@ def backward(names):
     for name in ("mul_backward", "tanh_backward"):
         if not callable(names.get(name)):
             return "undefined", {"name": name}
-    mul, tanh = names["mul_backward"], names["tanh_backward"]
+    first, second = names["mul_backward"], names["tanh_backward"]
     g, a, b, y = 2.0, 3.0, 5.0, 0.5
-    pair, one = mul(g, a, b), tanh(g, y)
+    pair, one = first(g, a, b), second(g, y)
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         return "pair"
     if any(value is ... or value is None for value in (*pair, one)):
         return "unwritten"
-    return mul_problem(mul, pair, g, a, b) or tanh_problem(tanh, one, g, y)
+    return mul_problem(first, pair, g, a, b) or tanh_problem(second, one, g, y)
 
 
-def mul_problem(mul, pair, g, a, b):
+def mul_problem(answer, pair, g, a, b):
     if all(map(near, pair, (g * a, g * b))):
         return "exchanged"
     if all(map(near, pair, (b, a))):
         return "no_g"
-    rule = Operation(product, "y = a b", name="mul_backward", broadcasts=True)
-    rule.gradient(a=("", lambda g, a, b: mul(g, a, b)[0]), b=("", lambda g, a, b: mul(g, a, b)[1]))
+    rule = Operation(mul, "y = a b", broadcasts=True)
+    rule.gradient(a=("", lambda g, a, b: answer(g, a, b)[0]), b=("", lambda g, a, b: answer(g, a, b)[1]))
     return problem(rule, [0.5, -1.2], [1.5, 0.3])
 
 
-def tanh_problem(tanh, one, g, y):
+def tanh_problem(answer, one, g, y):
     if near(one, 1 - y * y):
         return "no_g_tanh"
     if near(one, g * (1 - numpy.tanh(y) ** 2)):
         return "twice"
-    rule = Operation(curve, "y = tanh x", name="tanh_backward", floating=True)
-    rule.gradient(x=("", lambda g, y: tanh(g, y)))
+    rule = Operation(tanh, "y = tanh x", floating=True)
+    rule.gradient(x=("", lambda g, y: answer(g, y)))
     return problem(rule, [0.5, -1.2])
 
 
