@@ -50,7 +50,11 @@ def _number(given: Any, low: float, high: float) -> float:
 
 @dataclass(frozen=True)
 class Slider(Control):
-    """A number from ``low`` to ``high``, in steps of ``step``; ``log``, on a scale of powers; ``unit``, its unit."""
+    """A number from ``low`` to ``high``, in steps of ``step``.
+
+    Arguments: ``log``, on a scale of powers; ``unit``, its unit; ``stepped``, with a button for a step back and one for
+    a step on.
+    """
 
     low: float
     high: float
@@ -58,6 +62,7 @@ class Slider(Control):
     step: float = 0.01
     log: bool = False
     unit: str = ""
+    stepped: bool = False
 
     def read(self, given):
         return type(self.value)(_number(given, self.low, self.high))

@@ -21,9 +21,10 @@ def control(page: "Page", name: str) -> str:
     label, known = page.label(name), vars(control)
     words = attributes(aria_label=plain_text(label))  # what a screen reader says of a formula differs too much
     if kind == "slider":
+        back, on = (_step(page, by) if known["stepped"] else "" for by in (-1, 1))
         inner = (
-            f'<label for="c-{name}">{label}</label><input type="range" id="c-{name}" min="0" max="1" step="any"{words}>'
-            f'<output for="c-{name}"></output>'
+            f'<label for="c-{name}">{label}</label>{back}'
+            f'<input type="range" id="c-{name}" min="0" max="1" step="any"{words}>{on}<output for="c-{name}"></output>'
         )
     elif kind == "choice":
         options = "".join(
@@ -44,7 +45,14 @@ def control(page: "Page", name: str) -> str:
     else:
         return ""
     data = {f"data_{key}": value for key, value in known.items() if key in ("low", "high", "step", "log", "unit")}
-    return f'<div class="control {kind}"{attributes(data_control=name, data_kind=kind, **data)}>{inner}</div>'
+    looks = f"{kind} stepped" if known.get("stepped") else kind
+    return f'<div class="control {looks}"{attributes(data_control=name, data_kind=kind, **data)}>{inner}</div>'
+
+
+def _step(page: "Page", by: int) -> str:
+    """A button that moves a slider by a step."""
+    word, sign = ("step_on", "→") if by > 0 else ("step_back", "←")
+    return f'<button class="btn o" type="button" data-by="{by}" aria-label="{page.say(word)}">{sign}</button>'
 
 
 def figure(page: "Page", directive: Directive) -> str:
