@@ -118,7 +118,7 @@ def paths(m, rate, order, epochs):
         how = "gone" if ends[name] > 1e4 else "there"
         path_name = say(f"names.{name}", m=m)
         lines.append(say(f"ends.{how}", path=path_name, n=len(weights) - 1, loss=two(ends[name])))
-    caption = " ".join([say("paths.seen", epochs=epochs, examples=epochs * EXAMPLES), *lines])
+    caption = say("paths.seen", epochs=epochs, examples=epochs * EXAMPLES, paths=say("paths.between").join(lines))
     return Chart(
         marks,
         plane_axis(say("paths.x"), WINDOW),
@@ -140,7 +140,7 @@ def curves(m, rate, order, epochs, count):
         marks.append(Line(after, loss(weights[1:]).clip(0, 1e6), label=say(f"names.{name}", m=m), **look))
         if len(after) == 1:
             marks.append(Dots(after, marks[-1].y, ink=look["ink"], size=0.6))
-    axes = Axis(say(f"counts.{count}"), scale="log"), Axis(say("curves.y"), scale="log", limits=(0.1, 10))
+    axes = Axis(say(f"counts.{count}"), scale="log"), Axis(say("curves.y"), scale="log", limits=(0.07, 10))
     return Chart(marks, *axes, alt=say("curves.alt", count=say(f"counts.{count}"), epochs=epochs))
 
 
@@ -159,10 +159,10 @@ def update(m, rate, order):
     (left * left).mean().backward()
     SGD([weights], lr=rate).step()
     each = [float(2 * (START[0] * xi[0] + START[1] - yi) * xi[0]) for xi, yi in zip(x, y, strict=True)]
-    n = lambda value: f"({value:.2f})" if value < 0 else f"{value:.2f}"
-    terms = [f"{each[0]:.2f}", *map(n, each[1:])]
-    if m > 4:
-        terms = [*terms[:3], r"\cdots", terms[-1]]
+    n = lambda value: f"({{{value:.2f}}})" if value < 0 else f"{value:.2f}"
+    terms = [f"{{{each[0]:.2f}}}", *map(n, each[1:])]
+    if m > 3:
+        terms = [*terms[:2], r"\cdots", terms[-1]]
     share = rf"\class{{m}}{{\frac{{1}}{{{m}}}}}"
     return (
         r"w & \leftarrow & w - \class{rate}{\eta} \cdot \class{m}{\frac{1}{m}}"

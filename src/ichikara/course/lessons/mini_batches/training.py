@@ -18,7 +18,7 @@ from ichikara.zoo import MLP
 __all__ = ["CLASSES", "GOAL", "RATES", "Point", "network", "scores", "stepper", "until_goal"]
 
 COPIES, GOAL = 5, 0.95
-RATES = {1: (0.05, 0.02, 0.1), 5: (0.2, 0.1, 0.4), 25: (1.0, 0.25, 0.5), 125: (1.0, 0.5, 2.0), 7500: (1.0, 0.5, 1.5)}
+RATES = {1: (0.05, 0.02, 0.1), 5: (0.2, 0.1, 0.4), 25: (0.5, 0.25, 1.0), 125: (0.5, 1.0, 2.0), 7500: (0.7, 0.5, 1.0)}
 """By the size of a batch, rates to try. All sizes divide the number of pictures."""
 CLASSES = tuple("0123456789")
 
