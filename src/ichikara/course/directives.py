@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from .markdown import Directive, attributes
+from .markdown import Directive, attributes, plain_text
 
 if TYPE_CHECKING:
     from .page import Page
@@ -19,9 +19,10 @@ def control(page: "Page", name: str) -> str:
     control = page.lesson.controls[name]
     kind = type(control).__name__.lower()
     label, known = page.label(name), vars(control)
+    words = attributes(aria_label=plain_text(label))  # what a screen reader says of a formula differs too much
     if kind == "slider":
         inner = (
-            f'<label for="c-{name}">{label}</label><input type="range" id="c-{name}" min="0" max="1" step="any">'
+            f'<label for="c-{name}">{label}</label><input type="range" id="c-{name}" min="0" max="1" step="any"{words}>'
             f'<output for="c-{name}"></output>'
         )
     elif kind == "choice":
@@ -55,7 +56,7 @@ def figure(page: "Page", directive: Directive) -> str:
     actions = "".join(
         f'<button class="btn o" type="button" data-action="{name}">{page.label(name)}</button>'
         for name in several("actions")
-        if page.lesson.actions[name]
+        if page.lesson.actions[name] is not None
     )
     if draws:
         actions += f'<button class="btn o" type="button" data-clear="{draws}">{escape(page.say("clear"))}</button>'
@@ -145,7 +146,8 @@ def prediction(page: "Page", directive: Directive) -> str:
         f'<div><label class="opt"><input type="{kind}" name="p-{prediction.name}" value="{option}">'
         + (f'<span class="pic chart" data-option="{option}"></span>' if pictures else "")
         + f'<span class="cap"><span class="box {kind}" aria-hidden="true"></span>'
-        f'<span>{page.inline(labels[option])}</span></span></label><dl class="verdict" data-option="{option}"></dl></div>'
+        f"<span>{page.inline(labels[option])}</span></span></label>"
+        f'<dl class="verdict" data-option="{option}"></dl></div>'
         for option in prediction.options
     )
     return (
@@ -166,9 +168,10 @@ def experiment(page: "Page", directive: Directive) -> str:
     controls = "".join(control(page, each) for each in directive.options.get("controls", "").split())
     return (
         f'<figure data-experiment="{name}"><div class="chart"></div><div class="controls">{controls}</div>'
-        f'<div class="row noprint"><button class="btn" type="button">{page.inline(directive.options["button"])}</button>'
+        '<div class="row noprint"><button class="btn" type="button">'
+        f"{page.inline(directive.options['button'])}</button>"
         f'<span class="note n" role="status"></span></div>'
-        f'<figcaption hidden>{page.html(directive.body)}</figcaption></figure>'
+        f"<figcaption hidden>{page.html(directive.body)}</figcaption></figure>"
     )
 
 
@@ -196,7 +199,8 @@ def exercise(page: "Page", directive: Directive) -> str:
     verb = "run" if exercise.kind == "code" else "check"
     note = f'<span class="note">{escape(page.say("tab_indents"))}</span>' if exercise.kind == "code" else ""
     return (
-        f'<div class="sub exercise" id="ex-{exercise.name}" data-exercise="{exercise.name}" data-kind="{exercise.kind}">'
+        f'<div class="sub exercise" id="ex-{exercise.name}" data-exercise="{exercise.name}" '
+        f'data-kind="{exercise.kind}">'
         f"<h3>{page.inline(directive.options['title'])}</h3>{''.join(map(page.html, texts))}"
         f"{FORMS[exercise.kind](page, exercise, labels)}"
         f'<div class="row noprint"><button class="btn" type="button">{escape(page.say(verb))}</button>{note}</div>'
@@ -218,17 +222,13 @@ def _program(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
 
 
 def _fields(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
-    return "".join(
-        (
-            '<div class="fields">',
-            *(
-                f'<label><span>{page.inline(labels[name])}</span><input type="text" inputmode="decimal" name="{name}" '
-                'autocomplete="off"></label>'
-                for name in exercise.fields
-            ),
-            "</div>",
-        )
+    shown = {name: page.inline(labels[name]) for name in exercise.fields}
+    fields = "".join(
+        f'<label><span>{label}</span><input type="text" inputmode="decimal" name="{name}" autocomplete="off"'
+        f"{attributes(aria_label=plain_text(label))}></label>"
+        for name, label in shown.items()
     )
+    return f'<div class="fields">{fields}</div>'
 
 
 def _options(page: "Page", exercise: Any, labels: dict[str, str]) -> str:

@@ -101,11 +101,11 @@ class Prediction:
 class Exercise:
     """An exercise that checks itself.
 
-    Arguments: ``kind``, "code" (a program), "numbers" (fields to fill in) or "choice"; ``stub``, what the learner begins
-    with; ``check``, a function of the program's names, or of the answers by field, which returns None where the answer
-    is right, else the name of the misconception, or a pair of that and values for its words; ``right``, an answer that
-    passes; ``wrong``, for each misconception an answer that has it; ``fields``, of an exercise in numbers, or the
-    options of a choice.
+    Arguments: ``kind``, "code" (a program), "numbers" (fields to fill in) or "choice"; ``stub``, what the learner
+    begins with; ``check``, a function of the program's names, or of the answers by field, which returns None where the
+    answer is right, else the name of the misconception, or a pair of that and values for its words; ``right``, an
+    answer that passes; ``wrong``, for each misconception an answer that has it; ``fields``, of an exercise in numbers,
+    or the options of a choice.
     """
 
     name: str
@@ -239,7 +239,7 @@ class Lesson:
         table[function.__name__] = function
         return function
 
-    # --- words ---------------------------------------------------------------------------------------------------------
+    # --- words --------------------------------------------------------------------------------------------------------
 
     def say(self, name: str, **values: Any) -> str:
         """A text of the lesson's ``words.toml``, in the language of the block `words.in_language`."""

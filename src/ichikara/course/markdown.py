@@ -5,7 +5,8 @@ Beside ordinary Markdown there are
 - ``(predict)=`` above a heading: the name of the piece that begins there;
 - ``$u = w_1 x_1$``: a formula, in LaTeX, which becomes MathML;
 - ``{{ plane.wrong }}``: a number that the lesson computes; ``{{ plane.share:.0% }}`` with a format of Python's;
-- ``:::{figure} plane`` … ``:::``: a directive, with options as ``:name: value`` in its first lines, and a text of its own.
+- ``:::{figure} plane`` … ``:::``: a directive, with options as ``:name: value`` in its first lines, and a text of its
+  own.
 
 Source: https://mystmd.org, the Markdown of Jupyter Book.
 """
@@ -14,12 +15,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 from ..errors import UserError
 
-__all__ = ["Directive", "Piece", "Text", "math", "read", "to_html"]
+__all__ = ["Directive", "Piece", "Text", "attributes", "math", "plain_text", "read", "to_html"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def read(source: str, where: str = "the text") -> Text:
     lines = source.split("\n")
     if not lines[0].startswith("# "):
         raise UserError(f"{where} begins with '# ' and the lesson's title, not with {lines[0]!r:.60}")
-    title, lede, pieces = lines[0][2:].strip(), [], {}
+    title = lines[0][2:].strip()
+    lede: list[str] = []
+    pieces: dict[str, tuple[str, list[str]]] = {}
     body, name = lede, ""
     for number, line in enumerate(lines[1:], 2):
         if label := _LABEL.match(line):
@@ -186,6 +189,15 @@ def to_html(source: str, number: Callable[[str], str], *, inline: bool = False) 
     parser = _parser()
     render = parser.renderInline if inline else parser.render
     return render(source, {"number": lambda content: number(content.strip())}).strip()
+
+
+def plain_text(html: str) -> str:
+    """The words of a piece of HTML.
+
+    >>> plain_text(to_html("weight $w_1$", str, inline=True))
+    'weight w1'
+    """
+    return unescape(re.sub(r"<[^>]*>", "", html))
 
 
 def attributes(**given: Any) -> str:

@@ -2,8 +2,7 @@
 
 import {draw} from "./charts.js";
 import {named, putNumbers, redraw, values} from "./figures.js";
-import {$, $$, address, data, query, say, store, strings} from "./page.js";
-import {recall} from "./recall.js";
+import {$, $$, address, data, query, recall, say, store, strings} from "./page.js";
 
 const slug = data.slug;
 let socket;
