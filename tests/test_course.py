@@ -151,7 +151,7 @@ def test_promises_are_kept():
         kinds = {
             "predict": lesson.predictions,
             "move": {**lesson.controls, **lesson.handles, **lesson.actions},
-            "picture": lesson.figures,
+            "picture": {**lesson.figures, **lesson.experiments},
             "claim": {**lesson.claims, **lesson.experiments, **lesson.figures},
             "exercise": lesson.exercises,
         }
