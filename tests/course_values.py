@@ -1,7 +1,7 @@
 """Values for a lesson's controls, and verdicts on answers; with Python's own library alone."""
 
 from ichikara.course.child import judged
-from ichikara.course.controls import Choice, Curve, Drawing, Points, Slider, Switch
+from ichikara.course.controls import Choice, Curve, Drawing, Matrix, Points, Slider, Switch
 
 
 def random_value(control, draw):
@@ -18,6 +18,8 @@ def random_value(control, draw):
         return [[place(), place(), draw.randrange(control.kinds)] for _ in range(count)]
     if isinstance(control, Curve):
         return [draw.uniform(control.low, control.high) for _ in control.value]
+    if isinstance(control, Matrix):
+        return [[draw.uniform(control.low, control.high) for _ in row] for row in control.value]
     if isinstance(control, Drawing):
         return [[draw.random() for _ in range(control.columns)] for _ in range(control.rows)]
     return control.value

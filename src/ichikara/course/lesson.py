@@ -30,7 +30,7 @@ class Handle:
     Arguments: ``name``, of the function that is registered by `Lesson.handle`; ``x``, ``y``, where it is; ``index``, of
     a point among several; ``shape``, "point", for a mark of the chart; "foot", which is drawn as a small square; or
     "button", for one that is pressed; ``to``, of a line, where it ends; ``label``, what it is, in words, for those who
-    do not see it.
+    do not see it; ``step``, by how much an arrow key moves it, by default a hundredth of the axis.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Handle:
     shape: str = "point"
     to: tuple[float, float] | None = None
     label: str = ""
+    step: float = 0.0
 
 
 @dataclass(frozen=True)
