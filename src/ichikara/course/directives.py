@@ -42,6 +42,18 @@ def control(page: "Page", name: str) -> str:
             f'autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="p-{name}"{words}>'
             f'<p class="problem note" id="p-{name}" role="status"></p>'
         )
+    elif kind == "matrix":
+        rows = "".join(
+            '<div class="row">'
+            + "".join(
+                f'<input type="number" min="{known["low"]:g}" max="{known["high"]:g}" step="{known["step"]:g}" '
+                f'aria-label="{escape(page.say("cell", row=i, column=j))}">'
+                for j in range(1, len(row) + 1)
+            )
+            + "</div>"
+            for i, row in enumerate(known["value"], 1)
+        )
+        inner = f"<fieldset><legend>{label}</legend>{rows}</fieldset>"
     else:
         return ""
     data = {f"data_{key}": value for key, value in known.items() if key in ("low", "high", "step", "log", "unit")}
