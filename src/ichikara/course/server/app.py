@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...words import LANGUAGES, in_language, language_of
-from ..lesson import Progress, call
+from .. import computed
 from ..lessons import READY, exercise_of, lesson_of
 from ..page import live, plain
 from ..programs import judge
@@ -131,15 +131,10 @@ class Session:
         return live(self.lesson, values, changed)
 
     def _claim(self, message: Any) -> dict[str, Any]:
-        outcome = self.lesson.claims[message["name"]]()
-        charts = [chart.to_dict() for chart in outcome.charts]
-        return {"name": message["name"], "holds": outcome.holds, "numbers": dict(outcome.numbers), "charts": charts}
+        return computed.claim(self.lesson, message["name"])
 
     def _predict(self, message: Any) -> dict[str, Any]:
-        name = message["name"]
-        answer = self.lesson.predictions[name].answer()
-        charts = {option: chart.to_dict() for option, chart in answer.charts.items()}
-        return {"name": name, **vars(answer), "charts": charts}
+        return computed.prediction(self.lesson, message["name"])
 
     def _exercise(self, message: Any) -> dict[str, Any]:
         exercise = exercise_of(self.lesson.slug, message["name"])
@@ -157,21 +152,16 @@ class Session:
     async def _experiment(self, message: Any) -> None:
         try:
             values = self.lesson.values(message.get("values", {}))
-            steps = self._spoken(call, self.lesson.experiments[message["name"]], values)
+            steps = computed.experiment(self.lesson, message["name"], values)
             while not self.stopped:
                 async with self.work:
-                    progress = await asyncio.to_thread(self._spoken, next, steps, None)
-                if progress is None:
+                    step = await asyncio.to_thread(self._spoken, next, steps, None)
+                if step is None:
                     break
-                await self._send(message, _plain(message["name"], progress))
+                await self._send(message, step)
             await self._send(message, {"name": message["name"], "ended": True})
         except (UserError, KeyError) as error:
             await self._send(message, {"error": str(error)})
-
-
-def _plain(name: str, progress: Progress) -> dict[str, Any]:
-    chart = None if progress.chart is None else progress.chart.to_dict()
-    return {"name": name, "done": progress.done, "total": progress.total, "chart": chart, "numbers": dict(progress.numbers)}
 
 
 @cache

@@ -1,0 +1,113 @@
+"""What is made of lessons besides their pages: runs in the terminal, notebooks, static pages, charts, keys."""
+
+import pytest
+
+from ichikara.course.directives import DIRECTIVES
+from ichikara.course.lesson import Outcome
+from ichikara.course.lessons import READY, lesson_of
+from ichikara.course.outputs.reading import filled, formula_text, readable
+from ichikara.course.outputs.run import SAID, Run
+from ichikara.words import LANGUAGES, in_language
+
+languages = pytest.mark.parametrize("language", LANGUAGES)
+each = pytest.mark.parametrize("slug", READY)
+
+
+def complaint(answer):
+    """The one line that a mistake is answered with."""
+    code, out, err = answer
+    assert code == 2, err
+    assert out == ""
+    (line,) = err.strip().splitlines()
+    return line.removeprefix("error: ")
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+FORMULAS = {
+    r"u & = & w_0 \\ o & = & [1 > 0]": "u = w₀\no = [1 > 0]",
+    r"\class{w1}{w_1 \cdot x_1} - (-2)": "w₁ · x₁ − (−2)",
+    r"\frac{\partial L}{\partial W^0} = \frac{a + 1}{b}": "∂L/∂W⁰ = (a + 1)/b",
+    r"x^\top W \in \mathbb{R}^{3 \times 5}": "xᵀ W ∈ ℝ^(3×5)",
+    r"\max(0, x) = -\log p": "max(0, x) = −log p",
+    r"\mathrm{softmax}(x)_i": "softmax(x)ᵢ",
+    r"\sqrt{x^2 + 1} \le e^{-x}": "√(x² + 1) ≤ e^(−x)",
+    r"\hat{y}\,\bar{x}": "ŷ x̄",
+}
+
+
+@pytest.mark.parametrize("latex", FORMULAS)
+def test_formulas_as_text(latex):
+    assert formula_text(latex) == FORMULAS[latex]
+
+
+def test_text_with_numbers_in_it():
+    with in_language("en"):
+        numbers = {"a.n": 1200, "a.share": 0.5, "a.caption": "All is well.", "a.ok": True}
+        assert filled("{{ a.n:,d }} {{a.share:.0%}} {{ a.caption }} {{ a.ok }} {{ a.later }}.", numbers) == (
+            "1,200 50% All is well. Yes ."
+        )
+    assert readable("**All** *of* `w[0] * 2` is $x_0$, as [the page](x.md) says: 2 * 3 * 4") == (
+        "All of w[0] * 2 is x₀, as the page says: 2 * 3 * 4"
+    )
+
+
+@each
+@languages
+def test_all_formulas_of_lessons_can_be_written_as_text(slug, language):
+    with in_language(language):
+        for line in Run(slug, quick=True)._parts(
+            "\n\n".join(f":::{{formula}} {name}\n:::" for name in lesson_of(slug).formulas)
+        ):
+            assert "\\" not in line.text
+
+
+# --- a run ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_says_something_of_every_directive():
+    assert set(SAID) == set(DIRECTIVES)
+
+
+@each
+@languages
+def test_a_quick_run_holds(slug, language):
+    with in_language(language):
+        run = Run(slug, quick=True)
+        lines = list(run.lines())
+    assert run.failed == []
+    assert lines[-1].holds
+    text = "\n".join(line.text for line in lines)
+    assert "{{" not in text
+    assert ":::" not in text
+    for exercise in lesson_of(slug).exercises.values():
+        assert all(f"{exercise.name}: " in text for _ in exercise.wrong)
+
+
+def test_a_run_says_what_does_not_hold(monkeypatch, run):
+    lesson = lesson_of("neuron")
+    monkeypatch.setitem(lesson.claims, "ring", lambda: Outcome(False, {"first": 2, "length": 4}))
+    exercise = lesson.exercises["nand"]
+    monkeypatch.setitem(exercise.wrong, "zero", exercise.right)
+    status, out, err = run("learn", "neuron", "--run", "--quick", "--lang", "en")
+    assert status == 1
+    assert err == ""
+    assert "ring: does NOT hold" in out
+    assert "nand: a wrong answer is recognised: zero (taken for: right)" in out
+    assert out.strip().splitlines()[-1] == "One neuron draws one line: does not hold: ring, nand"
+
+
+def test_a_run_from_the_command_line(run):
+    status, out, err = run("learn", "neuron", "--run", "--quick", "--lang", "ja")
+    assert (status, err) == (0, "")
+    assert "u = w₀ · 1 + w₁ · x₁ + w₂ · x₂" in out
+    assert "すべて成り立つ" in out.strip().splitlines()[-1]
+    assert max(len(line) for line in out.splitlines() if not line.startswith("  ")) <= 92
+
+
+# --- mistakes on the command line -------------------------------------------------------------------------------------
+
+
+def test_mistakes_are_answered_in_a_line(run, tmp_path):
+    assert "unknown lesson 'neurone'; did you mean 'neuron'?" in complaint(run("learn", "neurone", "--run"))
+    assert complaint(run("learn", "--quick")) == "--quick is for --run"
