@@ -1,12 +1,17 @@
 """What is made of lessons besides their pages: runs in the terminal, notebooks, static pages, charts, keys."""
 
+from pathlib import Path
+
+import matplotlib
 import pytest
 
 from ichikara.course.directives import DIRECTIVES
 from ichikara.course.lesson import Outcome
-from ichikara.course.lessons import READY, lesson_of
+from ichikara.course.lessons import LESSONS, PARTS, READY, lesson_of
+from ichikara.course.outputs.charts import charts_of
 from ichikara.course.outputs.reading import filled, formula_text, readable
 from ichikara.course.outputs.run import SAID, Run
+from ichikara.plot import save, theme
 from ichikara.words import LANGUAGES, in_language
 
 languages = pytest.mark.parametrize("language", LANGUAGES)
@@ -111,3 +116,53 @@ def test_a_run_from_the_command_line(run):
 def test_mistakes_are_answered_in_a_line(run, tmp_path):
     assert "unknown lesson 'neurone'; did you mean 'neuron'?" in complaint(run("learn", "neurone", "--run"))
     assert complaint(run("learn", "--quick")) == "--quick is for --run"
+
+
+# --- charts as files --------------------------------------------------------------------------------------------------
+
+
+@each
+@languages
+def test_every_chart_of_a_lesson_can_be_drawn(slug, language, tmp_path):
+    with in_language(language):
+        drawn = {name: save(chart, tmp_path / f"{name}.png") for name, chart in charts_of(slug, experiments=False)}
+    assert {f"{slug}.{name}" for name in lesson_of(slug).figures} <= set(drawn)
+
+
+def test_figures_from_the_command_line(run, tmp_path):
+    status, out, err = run("figures", "--only", "neuron.plane", "--lang", "ja", "--theme", "dark", "--out", "a/b")
+    assert (status, err) == (0, "")
+    assert out.split() == ["a/b/neuron.plane.svg"]
+    text = (tmp_path / "a/b/neuron.plane.svg").read_text(encoding="utf-8")
+    assert "発火する" in text
+    assert "sans-serif" in text
+    status, out, _ = run("figures", "--only", "a2", "--format", "png", "--quick", "--out", tmp_path)
+    names = {line.rpartition("/")[2] for line in out.split()}
+    assert status == 0
+    assert {"neuron.cell.png", "neuron.lines.A.png", "neuron.lines.D.result.png", "neuron.ring.4.png"} <= names
+    assert "neuron.bound.png" not in names
+
+
+def test_mistakes_about_figures(run, tmp_path):
+    assert "Allowed: svg, png, pdf" in complaint(run("figures", "--format", "gif", "--out", tmp_path))
+    assert "Allowed: light, dark" in complaint(run("figures", "--theme", "red", "--out", tmp_path))
+    assert "did you mean 'plane'?" in complaint(run("figures", "--only", "neuron.plain", "--out", tmp_path))
+    assert "unknown lesson or part" in complaint(run("figures", "--only", "Z9", "--out", tmp_path))
+    assert "--out" in complaint(run("figures"))
+    (tmp_path / "taken").write_text("")
+    assert "taken" in complaint(run("figures", "--only", "neuron.plane", "--out", tmp_path / "taken"))
+
+
+def test_every_lesson_has_its_parts_of_the_lecture():
+    assert set(PARTS.values()) == set(LESSONS)
+    assert len(PARTS) == 36
+
+
+def test_fonts_that_ship_are_used_first(monkeypatch):
+    with monkeypatch.context() as patched:
+        theme._cjk.cache_clear()
+        fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+        patched.setattr(theme, "FONTS", fonts)
+        assert "DejaVu Sans Mono" in theme.families("損失")
+        assert theme.families("loss")[0] == "DejaVu Sans"
+    theme._cjk.cache_clear()

@@ -3,10 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 __all__ = ["THEMES", "Theme", "families"]
 
 PIXEL = 72 / 96  # points; a chart's lengths are those of a web page
+
+FONTS = Path(__file__).parent / "fonts"
+"""A folder of fonts (``.ttf``, ``.otf``) for letters that Matplotlib's own font lacks; those in it are used first."""
 
 _CJK = ("Noto Sans CJK JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "Meiryo", "MS Gothic")
 
@@ -51,14 +55,18 @@ THEMES = {
 
 @cache
 def _cjk() -> list[str]:
-    from matplotlib import font_manager
+    from matplotlib.font_manager import FontProperties, fontManager
 
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return [name for name in _CJK if name in installed]
+    ours = [path for path in sorted(FONTS.glob("*")) if path.suffix in (".ttf", ".otf")]
+    for path in ours:
+        fontManager.addfont(path)
+    installed = {font.name for font in fontManager.ttflist}
+    names = [FontProperties(fname=path).get_name() for path in ours]
+    return list(dict.fromkeys([*names, *(name for name in _CJK if name in installed)]))
 
 
 def families(text: str | Iterable[str]) -> list[str]:
-    """The fonts for a user's text: Matplotlib's own, and for other scripts those that are installed.
+    """The fonts for a user's text: Matplotlib's own, and for other scripts those of `FONTS` and those installed.
 
     >>> families("moons")
     ['DejaVu Sans']
