@@ -11,7 +11,7 @@ from .markdown import Directive, attributes, plain_text
 if TYPE_CHECKING:
     from .page import Page
 
-__all__ = ["DIRECTIVES"]
+__all__ = ["DIRECTIVES", "inside", "labelled", "notes_of"]
 
 
 def control(page: "Page", name: str) -> str:
@@ -116,7 +116,7 @@ def formula(page: "Page", directive: Directive) -> str:
 def code(page: "Page", directive: Directive) -> str:
     """The library's lines, with notes in the margin: items of the form ``- `fragment of a line` note``."""
     code = page.lesson.codes[directive.argument]
-    notes = re.findall(r"^- `([^`]+)` (.+(?:\n  .+)*)", directive.body, re.MULTILINE)
+    notes = notes_of(directive)
     found, rows = set(), []
     for line in code.source.split("\n"):
         depth = (len(line) - len(line.lstrip())) // 4
@@ -124,13 +124,19 @@ def code(page: "Page", directive: Directive) -> str:
         found.update(here)
         indent = f'<span class="in d{depth}">{" " * 4 * depth}</span>' if depth else ""
         rows.append(f'<div class="l{" m" if here else ""}">{indent}{_keywords(line.lstrip()) or " "}</div>')
-        rows += [f'<div class="c">{page.inline(" ".join(notes[i][1].split()))}</div>' for i in here]
+        rows += [f'<div class="c">{page.inline(notes[i][1])}</div>' for i in here]
     if len(found) < len(notes):
         missing = next(fragment for i, (fragment, _) in enumerate(notes) if i not in found)
         raise UserError(f"lesson {page.lesson.slug}: the code {code.name} has no line with {missing!r}")
     head = f'<div class="f"><span>{escape(code.file)}</span></div>'
     label = escape(page.say("code_of", code=code.name), quote=True)
     return f'<div class="code" tabindex="0" role="group" aria-label="{label}">{head}{"".join(rows)}</div>'
+
+
+def notes_of(directive: Directive) -> list[tuple[str, str]]:
+    """The notes of a directive of code: a fragment of a line, and what is said of it."""
+    found = re.findall(r"^- `([^`]+)` (.+(?:\n  .+)*)", directive.body, re.MULTILINE)
+    return [(fragment, " ".join(note.split())) for fragment, note in found]
 
 
 _KEYWORD = re.compile(
@@ -146,27 +152,28 @@ def _keywords(line: str) -> str:
 _ITEM = re.compile(r"^- ([\w.-]+): (.+)\n?", re.MULTILINE)
 
 
-def _labelled(directive: Directive) -> tuple[dict[str, str], list[str]]:
+def labelled(directive: Directive) -> tuple[dict[str, str], list[str]]:
     """The items ``- name: words`` of a directive, and the text beside them."""
     texts = [part for part in directive.parts if isinstance(part, str)]
     return {name: words for text in texts for name, words in _ITEM.findall(text)}, [_ITEM.sub("", t) for t in texts]
 
 
-def _inside(directive: Directive, kind: str) -> list[Directive]:
+def inside(directive: Directive, kind: str) -> list[Directive]:
+    """The directives of a kind that stand in another one."""
     return [part for part in directive.parts if isinstance(part, Directive) and part.kind == kind]
 
 
 def _replies(page: "Page", directive: Directive) -> str:
     return "".join(
         f'<div class="reply" data-reply="{part.argument}" hidden>{page.html(part.body)}</div>'
-        for part in _inside(directive, "reply")
+        for part in inside(directive, "reply")
     )
 
 
 def prediction(page: "Page", directive: Directive) -> str:
     """A question to commit to: items ``- option: words``, and replies to ``right``, to options, and ``after`` all."""
     prediction = page.lesson.predictions[directive.argument]
-    labels, texts = _labelled(directive)
+    labels, texts = labelled(directive)
     kind = "checkbox" if prediction.several else "radio"
     pictures = prediction.charts is not None
     options = "".join(
@@ -216,12 +223,12 @@ def claim(page: "Page", directive: Directive) -> str:
 def exercise(page: "Page", directive: Directive) -> str:
     """An exercise: its task, the form of its answer, replies to what is wrong and right, and hints."""
     exercise = page.lesson.exercises[directive.argument]
-    labels, texts = _labelled(directive)
+    labels, texts = labelled(directive)
     hints = "".join(
         f'<details class="hint noprint"><summary><span class="k">{i}</span>'
         f'<span>{escape(page.say("hint", number=i))}</span><span class="sh">{escape(page.say("show"))}</span></summary>'
         f'<div class="an">{page.html(hint.body)}</div></details>'
-        for i, hint in enumerate(_inside(directive, "hint"), 1)
+        for i, hint in enumerate(inside(directive, "hint"), 1)
     )
     verb = "run" if exercise.kind == "code" else "check"
     note = f'<span class="note">{escape(page.say("tab_indents"))}</span>' if exercise.kind == "code" else ""

@@ -52,6 +52,10 @@ class Picture:
     chart: Chart
     handles: Sequence[Handle] = ()
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the chart."""
+        return self.chart._repr_mimebundle_()
+
 
 @dataclass(frozen=True)
 class Outcome:
