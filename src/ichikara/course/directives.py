@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 __all__ = ["DIRECTIVES", "inside", "labelled", "notes_of"]
 
 
+def spoken(label: str) -> str:
+    """The attribute that names an input by the words of its label, since readers say formulas in many ways."""
+    return attributes(aria_label=plain_text(label))
+
+
 def control(page: "Page", name: str) -> str:
     """What moves a control: a slider, buttons, a field. Points, curves and drawings are moved on their figures."""
     control = page.lesson.controls[name]
     kind = type(control).__name__.lower()
     label, known = page.label(name), vars(control)
-    words = attributes(aria_label=plain_text(label))  # what a screen reader says of a formula differs too much
+    words = spoken(label)
     if kind == "slider":
         back, on = (_step(page, by) if known["stepped"] else "" for by in (-1, 1))
         inner = (
@@ -27,10 +32,11 @@ def control(page: "Page", name: str) -> str:
             f'<input type="range" id="c-{name}" min="0" max="1" step="any"{words}>{on}<output for="c-{name}"></output>'
         )
     elif kind == "choice":
+        labels = {option: page.label(f"{name}.{option}") for option in known["options"]}
         options = "".join(
-            f'<label><input type="radio" name="{name}" value="{escape(option)}">'
-            f"<span>{page.label(f'{name}.{option}')}</span></label>"
-            for option in known["options"]
+            f'<label><input type="radio" name="{name}" value="{escape(option)}"{spoken(words)}>'
+            f"<span>{words}</span></label>"
+            for option, words in labels.items()
         )
         inner = f'<fieldset class="seg"><legend>{label}</legend>{options}</fieldset>'
     elif kind == "switch":
@@ -177,7 +183,8 @@ def prediction(page: "Page", directive: Directive) -> str:
     kind = "checkbox" if prediction.several else "radio"
     pictures = prediction.charts is not None
     options = "".join(
-        f'<div><label class="opt"><input type="{kind}" name="p-{prediction.name}" value="{option}">'
+        f'<div><label class="opt"><input type="{kind}" name="p-{prediction.name}" value="{option}"'
+        + f"{spoken(page.inline(labels[option]))}>"
         + (f'<span class="pic chart" data-option="{option}"></span>' if pictures else "")
         + f'<span class="cap"><span class="box {kind}" aria-hidden="true"></span>'
         f"<span>{page.inline(labels[option])}</span></span></label>"
@@ -259,7 +266,7 @@ def _fields(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
     shown = {name: page.inline(labels[name]) for name in exercise.fields}
     fields = "".join(
         f'<label><span>{label}</span><input type="text" inputmode="decimal" name="{name}" autocomplete="off"'
-        f"{attributes(aria_label=plain_text(label))}></label>"
+        f"{spoken(label)}></label>"
         for name, label in shown.items()
     )
     return f'<div class="fields">{fields}</div>'
@@ -267,7 +274,8 @@ def _fields(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
 
 def _options(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
     options = "".join(
-        f'<label class="opt"><input type="radio" name="e-{exercise.name}" value="{name}"><span class="cap">'
+        f'<label class="opt"><input type="radio" name="e-{exercise.name}" value="{name}"'
+        f'{spoken(page.inline(labels[name]))}><span class="cap">'
         f'<span class="box radio" aria-hidden="true"></span><span>{page.inline(labels[name])}</span></span></label>'
         for name in exercise.fields
     )
