@@ -29,7 +29,7 @@ lesson = Lesson(
     v3=Slider(-3.0, 3.0, 1.0, 0.5),
     v0=Slider(-3.0, 3.0, -2.5, 0.5),
     wanted=Choice(("triangle", "xor", "nothing"), "triangle"),
-    probe=Points(((-0.3, -0.2, 1),), -REACH, REACH),
+    probe=Points(((-0.3, -0.6, 1),), -REACH, REACH),
 )
 say = lesson.say
 two = lambda value: f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
