@@ -158,10 +158,17 @@ def _keywords(line: str) -> str:
 _ITEM = re.compile(r"^- ([\w.-]+): (.+)\n?", re.MULTILINE)
 
 
-def labelled(directive: Directive) -> tuple[dict[str, str], list[str]]:
-    """The items ``- name: words`` of a directive, and the text beside them."""
-    texts = [part for part in directive.parts if isinstance(part, str)]
-    return {name: words for text in texts for name, words in _ITEM.findall(text)}, [_ITEM.sub("", t) for t in texts]
+def labelled(directive: Directive) -> tuple[dict[str, str], list[Directive | str]]:
+    """The items ``- name: words`` of a directive, and what stands beside them: text and figures."""
+    labels: dict[str, str] = {}
+    beside: list[Directive | str] = []
+    for part in directive.parts:
+        if isinstance(part, str):
+            labels.update(_ITEM.findall(part))
+            beside.append(_ITEM.sub("", part))
+        elif part.kind == "figure":
+            beside.append(part)
+    return labels, beside
 
 
 def inside(directive: Directive, kind: str) -> list[Directive]:
@@ -192,7 +199,7 @@ def prediction(page: "Page", directive: Directive) -> str:
         for option in prediction.options
     )
     return (
-        f'<div class="prediction wide" data-prediction="{prediction.name}">{"".join(map(page.html, texts))}'
+        f'<div class="prediction wide" data-prediction="{prediction.name}">{"".join(map(page.part, texts))}'
         f'<fieldset class="opts {"pics" if pictures else "lines"}">'
         f'<legend class="vh">{escape(page.say("your_prediction"))}</legend>{options}</fieldset>'
         f'<div class="commit noprint"><label>{escape(page.say("why"))}<input type="text" name="why" autocomplete="off" '
@@ -242,7 +249,7 @@ def exercise(page: "Page", directive: Directive) -> str:
     return (
         f'<div class="sub exercise" id="ex-{exercise.name}" data-exercise="{exercise.name}" '
         f'data-kind="{exercise.kind}">'
-        f"<h3>{page.inline(directive.options['title'])}</h3>{''.join(map(page.html, texts))}"
+        f"<h3>{page.inline(directive.options['title'])}</h3>{''.join(map(page.part, texts))}"
         f"{FORMS[exercise.kind](page, exercise, labels)}"
         f'<div class="row noprint"><button class="btn" type="button">{escape(page.say(verb))}</button>{note}</div>'
         f'<div class="fb" role="status" aria-live="polite" tabindex="-1">{_replies(page, directive)}</div>'
