@@ -13,7 +13,8 @@ __all__ = ["learn"]
 @app.command()
 def learn(
     lesson: Annotated[
-        str | None, typer.Argument(help="A lesson, such as neuron; by default the map of the course.", show_default=False)
+        str | None,
+        typer.Argument(help="A lesson, such as neuron; by default the map of the course.", show_default=False),
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port of 127.0.0.1.")] = 8617,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,

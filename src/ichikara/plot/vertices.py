@@ -52,7 +52,7 @@ def _vertex(ax: Any, vertex: Vertex, direction: str, theme: Theme, em: float) ->
         "linestyle": pattern,
     }
     if vertex.strong:
-        style |= {"edgecolor": theme.inks["b"], "linewidth": 2.5 * PIXEL}
+        style |= {"edgecolor": theme.inks[vertex.ink], "linewidth": 2.5 * PIXEL}
     round_ = vertex.height / 2 if vertex.kind == "neuron" else min(vertex.height / 2, 0.9)
     _box(ax, vertex, theme, style, round_ if is_round else 0.15, 2)
     _write(ax, (vertex.x, vertex.y), vertex.text, theme.ink, em, "center", "center")

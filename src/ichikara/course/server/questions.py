@@ -9,6 +9,7 @@ from ..page import number_text
 
 __all__ = ["questions_before", "questions_of"]
 
+
 @cache
 def questions_of(slug: str, language: str) -> list[dict[str, Any]]:
     """The questions that a lesson leaves for later ones: ``id``, ``question`` and ``answer``, as HTML."""

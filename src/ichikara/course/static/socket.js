@@ -7,6 +7,7 @@ export class Socket {
     this.path = path;
     this.next = 1;
     this.answers = new Map(); // by id, what to call with each message
+    this.asked = {}; // by kind, the last answer
     this.flying = null;
     this.newest = null;
     this.open();
@@ -40,9 +41,10 @@ export class Socket {
     if (message.ask !== "experiment" || message.ended || message.error) this.answers.delete(message.id);
   }
 
-  // One answer to one message.
+  // One answer to one message. Of those of a kind the server answers one at a time.
   ask(message) {
-    return new Promise((resolve) => this.send(message, resolve));
+    const before = this.asked[message.ask] ?? Promise.resolve();
+    return (this.asked[message.ask] = before.then(() => new Promise((resolve) => this.send(message, resolve))));
   }
 
   // Figures: the latest values win.
