@@ -12,7 +12,7 @@ from ichikara.charts import Axis, Bars, Chart, Dots, Line, Raster, Rule, short_t
 from ichikara.course.controls import Choice, Slider
 from ichikara.course.lesson import Answer, Code, Handle, Lesson, Outcome, Picture, Prediction
 from ichikara.course.pictures import classes, grid, half_plane, line, plane_axis
-from ichikara.glass.expression import Expression, Number, Symbol, substitute
+from ichikara.glass.expression import Expression, Symbol, substitute
 from ichikara.glass.latex import to_latex
 from ichikara.glass.local import forward_formula, local_derivative
 from ichikara.optim import SGD
@@ -31,7 +31,7 @@ OPERATIONS = {
     "softplus": ops.softplus,
 }
 WIDTH = 10
-FINE = 41
+FINE = 61
 
 lesson = Lesson(
     "activations",
@@ -89,9 +89,11 @@ def bend(answer):
 
 
 def region(answer, **look):
-    """The part of the plane where a net answers above 0."""
-    sharp = ops.sigmoid(60 * answer / (numpy.ptp(answer) or 1.0)).numpy().round(4)
-    marks = [Raster(sharp, (-1, 1), (-1, 1), ink="b", limits=(0, 3), levels=[0.5])]
+    """The part of the plane where a net answers above 0: flat tints, and a border between cells."""
+    steps = numpy.abs(numpy.diff(answer, axis=0))
+    most = float(numpy.quantile(steps, 0.75) or numpy.abs(answer).min())
+    near = (answer / most).clip(-1, 1).round(2)
+    marks = [Raster(near, (-1, 1), (-1, 1), ink="b", limits=(0, 10 / 3), levels=[0])]
     return Chart(marks, plane_axis("x₁", (-1, 1)), plane_axis("x₂", (-1, 1)), equal=True, **look)
 
 
@@ -165,7 +167,8 @@ def derivative(f, slope, beta, u):
     """Its derivative, with the place u."""
     steep = slopes_of(f, slope, beta, PLACES)
     here = float(slopes_of(f, slope, beta, numpy.array([u]))[0])
-    marks = [Line(PLACES, known(steep), ink="b")]
+    jumps = f in ("step", "relu") or (f == "leaky_relu" and slope != 1)
+    marks = [Line(PLACES, known(numpy.where((PLACES == 0) & jumps, math.nan, steep)), ink="b")]
     if f == "step":
         marks.append(Dots([0.0], [0.0], ink="b", hollow=True, size=0.7))
     if math.isfinite(here):
@@ -191,19 +194,15 @@ def along(x):
     return {"u": round(max(-REACH, min(REACH, x)), 2)}
 
 
-@lesson.action
-def other(weights):
-    """Other random weights."""
-    return {"weights": (weights + 1) % 41}
-
-
 # --- formula and code -------------------------------------------------------------------------------------------------
 
 
-def written(expression: Expression, slope: float, beta: float) -> str:
+def written(expression: Expression) -> str:
     """A formula of the library, with u for its input and o for its value."""
-    letters = {"x": Symbol("u"), "y": Symbol("o"), "a": Number(slope), "β": Number(beta)}
-    return to_latex(substitute(expression, {Symbol(name): new for name, new in letters.items()}))
+    text = to_latex(substitute(expression, {Symbol("x"): Symbol("u"), Symbol("y"): Symbol("o")}))
+    then, _, rest = text.partition(r" \text{ where } ")
+    condition, _, other = rest.partition(r" \text{ else } ")
+    return rf"{then} \;\; ({condition}), \quad {other} \;\; (\text{{{say('at_u.else')}}})" if rest else text
 
 
 @lesson.formula
@@ -214,8 +213,8 @@ def at_u(f, slope, beta, u):
     if f == "none":
         first, second = "u", "1"
     else:
-        first = written(forward_formula(OPERATIONS[f])[0].sides[-1], slope, beta)
-        second = "0" if f == "step" else written(local_derivative(OPERATIONS[f], "x"), slope, beta)
+        first = written(forward_formula(OPERATIONS[f])[0].sides[-1])
+        second = "0" if f == "step" else written(local_derivative(OPERATIONS[f], "x"))
     last = rf"\text{{{say('at_u.none')}}}" if math.isnan(steep) else f"{steep:.3f}"
     return (
         rf"o = f(u) & = & {first} \\ f(\class{{u}}{{{u:.2f}}}) & = & {value:.3f} \\"
@@ -281,17 +280,17 @@ def moons(draw, count=200):
     return numpy.stack([x, y], 1) + draw.normal(size=(count, 2)) * 0.1, kind
 
 
-def trained(between, steps=300):
-    """Train a net with one hidden layer on the moons. Returns how far each layer has moved, the first and last loss."""
-    draw = numpy.random.default_rng(2)
+def trained(between, seed, hidden=4, steps=300):
+    """Train a net with one hidden layer on the moons. Returns how far each layer has moved, and all losses."""
+    draw = numpy.random.default_rng(seed)
     x, kind = moons(draw)
-    first, last = nn.Linear(2, 16), nn.Linear(16, 1)
+    first, last = nn.Linear(2, hidden), nn.Linear(hidden, 1)
     for layer in (first, last):
         layer.weight.data = draw.normal(size=layer.weight.shape).astype("float32")
         layer.bias.data = draw.normal(size=layer.bias.shape).astype("float32")
     net = nn.Sequential(first, between, last)
     inputs, targets = asarray(x.astype("float32")), asarray(kind.astype("float32")[:, None])
-    optimizer, loss_of = SGD(net.parameters(), lr=0.3), nn.BCEWithLogitsLoss()
+    optimizer, loss_of = SGD(net.parameters(), lr=0.5), nn.BCEWithLogitsLoss()
     before, losses = [layer.weight.numpy().copy() for layer in (first, last)], []
     for _ in range(steps):
         optimizer.zero_grad()
@@ -302,29 +301,25 @@ def trained(between, steps=300):
     moved = [
         float(numpy.abs(layer.weight.numpy() - old).mean()) for layer, old in zip((first, last), before, strict=True)
     ]
-    return moved, losses, first.weight.grad is None
+    return *moved, losses[0], losses[-1]
 
 
 @lesson.claim
 def before_a_step():
     """How far the weights before and behind a step move in training, and those before and behind a sigmoid."""
-    step, step_losses, nothing = trained(nn.Step())
-    sigmoid, sigmoid_losses, something = trained(nn.Sigmoid())
-    numbers = {
-        "before": step[0],
-        "behind": step[1],
-        "before_sigmoid": sigmoid[0],
-        "behind_sigmoid": sigmoid[1],
-        "first": step_losses[0],
-        "last": step_losses[-1],
-        "last_sigmoid": sigmoid_losses[-1],
-    }
+    nets = 3
+    step, sigmoid = (
+        numpy.mean([trained(between(), seed) for seed in range(nets)], axis=0).tolist()
+        for between in (nn.Step, nn.Sigmoid)
+    )
+    numbers = dict(zip(("before", "behind", "first", "last"), step, strict=True)) | {"nets": nets}
+    numbers |= {"before_sigmoid": sigmoid[0], "behind_sigmoid": sigmoid[1], "last_sigmoid": sigmoid[3]}
     names = [say(f"before_a_step.{name}") for name in ("before", "behind", "before_sigmoid", "behind_sigmoid")]
-    marks = [Bars([0, 1], step, ink="a"), Bars([2, 3], sigmoid, ink="b")]
+    marks = [Bars([0, 1], step[:2], ink="a"), Bars([2, 3], sigmoid[:2], ink="b")]
     alt = say("before_a_step.alt", **{name: two(numbers[name]) for name in ("before", "behind", "before_sigmoid")})
     chart = Chart(marks, Axis(names=names), Axis(say("before_a_step.y"), limits=(0, None)), alt=alt)
-    holds = step[0] == 0 and nothing and not something and step[1] > 0.01 and step_losses[-1] < step_losses[0]
-    return Outcome(holds and sigmoid[0] > 0.01, numbers, [chart])
+    learns = step[1] > 0.01 and step[3] < step[2] and sigmoid[0] > 0.01 and sigmoid[3] < step[3]
+    return Outcome(step[0] == 0 and learns, numbers, [chart])
 
 
 def revived(slope, steps=400):
@@ -357,7 +352,13 @@ def leak():
         Line(steps, losses, ink="b", label=say("leak.leaky")),
     ]
     axes = Axis(say("leak.x"), limits=(0, len(steps))), Axis(say("leak.y"), limits=(0, None))
-    numbers = {"dead": dead, "leaky": leaky, "alive": alive, "last": losses[-1], "stays": dead_losses[-1]}
+    numbers = {
+        "dead": dead,
+        "leaky": leaky,
+        "alive": alive,
+        "last": short_text(losses[-1], 2),
+        "stays": dead_losses[-1],
+    }
     if alive is not None:
         marks.append(Rule(x=alive, ink="quiet", label=say("leak.alive")))
     chart = Chart(marks, *axes, alt=say("leak.alt", stays=two(dead_losses[-1]), last=short_text(losses[-1], 2)))
