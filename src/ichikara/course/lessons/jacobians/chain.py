@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ichikara.charts import Edge, Graph, Label, Mark, Vertex, text_width
+from ichikara.charts import Graph, Label, Mark, Vertex, text_width
 
 __all__ = ["FACTORS", "Box", "Step", "boxes_of", "drawn", "steps_of"]
 
@@ -114,24 +114,25 @@ GAP = 0.9
 
 
 def drawn(step: Step) -> list[Mark]:
-    """The boxes side by side, each as high as it has rows and as wide as it has columns; a diagonal one has a line."""
+    """The boxes side by side, each as high as it has rows and as wide as it has columns; where it is filled, it has
+    numbers, and where it is empty, zeros."""
     tallest = max(box.rows for box in step.boxes)
-    vertices, edges, labels, x = [], [], [], 0.0
+    vertices, labels, x = [], [], 0.0
     for place, box in enumerate(step.boxes):
         slot = max(box.columns, text_width(box.name), text_width(box.shape)) + GAP
         middle = x + slot / 2
         lit = step.next is None or place in step.next
-        vertices.append(Vertex(f"b{place}", "", middle, 0, box.columns, box.rows, kind_of(box), strong=lit))
-        if box.diagonal:
-            half = box.columns / 2
-            ends = [(middle - half, -half), (middle + half, half)]
-            edges.append(Edge(f"b{place}", f"b{place}", ends, ink="ink"))
+        vertices += cells(box, f"b{place}", middle, lit)
         labels.append(Label(middle, -tallest / 2 - 0.9, box.shape, ink="b" if lit else "quiet"))
         labels.append(Label(middle, tallest / 2 + 0.9, box.name, ink="ink"))
         x += slot
-    return [Graph(vertices, edges), *labels]
+    return [Graph(vertices, []), *labels]
 
 
-def kind_of(box: Box) -> str:
-    """Weights and inputs are filled, as values that are known before the walk."""
-    return "parameter" if box.name[0] in "Wxo" else "input"
+def cells(box: Box, name: str, middle: float, lit: bool) -> list[Vertex]:
+    """A box; of a diagonal one, the numbers on its diagonal too."""
+    if not box.diagonal:
+        return [Vertex(name, "", middle, 0, box.columns, box.rows, "parameter", strong=lit)]
+    places = [i - (box.rows - 1) / 2 for i in range(box.rows)]
+    numbers = [Vertex(f"{name}-{i}", "", middle + at, at, 1, 1, "parameter", strong=lit) for i, at in enumerate(places)]
+    return [Vertex(name, "", middle, 0, box.columns, box.rows, "input"), *numbers]
