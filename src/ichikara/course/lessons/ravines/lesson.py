@@ -133,7 +133,7 @@ def standing(ground, places, values, t):
         parts.append(say("standing.away", names=names(away)))
     if gone:
         parts.append(say("standing.gone", names=names(gone)))
-    return say("space").join(parts)
+    return "".join(parts).strip()
 
 
 @lesson.figure
@@ -324,23 +324,24 @@ def six_tasks(part):
 
 @lesson.claim
 def six():
-    """Adam is among the best on most tasks, and the best on few."""
+    """The seeds of Adam overlap those of the best on most tasks, and are all better than those of others on few."""
     kept = six_tasks.kept
-    by_task = {task: {name: kept[f"{task} {name}"] for name in MAKERS} for task in TASKS}
-    best = {task: min(found, key=lambda name: found[name]["mean"]) for task, found in by_task.items()}
-    among = {
-        name: sum(by_task[task][name]["mean"] <= by_task[task][best[task]]["most"] for task in TASKS) for name in MAKERS
-    }
-    wins = {name: list(best.values()).count(name) for name in MAKERS}
+    by_task = [{name: kept[f"{task} {name}"] for name in MAKERS} for task in TASKS]
+    best = [min(found.values(), key=lambda one: one["mean"]) for found in by_task]
+    among = {name: sum(f[name]["least"] <= b["most"] for f, b in zip(by_task, best, strict=True)) for name in MAKERS}
+    alone = lambda found: all(found["adam"]["most"] < found[name]["least"] for name in MAKERS if name != "adam")
+    wins = sum(map(alone, by_task))
     marks = [Rule(y=1.0, ink="quiet")]
     for k, name in enumerate(MAKERS):
-        x = [i + 0.14 * (k - 2) for i in range(len(TASKS))]
-        y = [found[name]["mean"] / found[best[task]]["mean"] for task, found in by_task.items()]
-        marks.append(Dots(x, y, ink=INKS[name], hollow=name in HOLLOW, label=say(f"names.{name}")))
+        x = [i + 0.15 * (k - 2) for i in range(len(TASKS))]
+        part = {key: [f[name][key] / b["mean"] for f, b in zip(by_task, best, strict=True)] for key in best[0]}
+        ends = [(at, end) for i, at in enumerate(x) for end in (part["least"][i], part["most"][i], math.nan)]
+        marks.append(Line(*numpy.transpose(ends), ink="quiet"))
+        marks.append(Dots(x, part["mean"], ink=INKS[name], hollow=name in HOLLOW, label=say(f"names.{name}"), size=0.8))
     names = [say(f"tasks.{task}") for task in TASKS]
     chart = Chart(marks, Axis("", names=names, limits=(-0.5, 5.5)), Axis(say("six.y"), scale="log"), alt=say("six.alt"))
-    numbers = {"tasks": len(TASKS), "among": among["adam"], "wins": wins["adam"]}
-    return Outcome(among["adam"] > len(TASKS) / 2 > wins["adam"], numbers, [chart])
+    numbers = {"tasks": len(TASKS), "wins": wins, **among}
+    return Outcome(among["adam"] > len(TASKS) / 2 > wins, numbers, [chart])
 
 
 @lesson.figure
