@@ -1,13 +1,16 @@
-"""`ichikara learn`: the course in the browser."""
+"""`ichikara learn`: the course in the browser, or a lesson as a run in the terminal."""
 
 from typing import Annotated
 
 import typer
 
+from ..errors import UserError, choose
 from .main import app
-from .output import Language, err
+from .output import Language, bold, err, out
 
 __all__ = ["learn"]
+
+WIDEST = 92  # columns of a line of text
 
 
 @app.command()
@@ -21,16 +24,30 @@ def learn(
     present: Annotated[
         bool, typer.Option("--present", help="For a class: large type, no hints; PageUp and PageDown step.")
     ] = False,
+    run: Annotated[
+        bool,
+        typer.Option("--run", help="Print the lesson, or all, and compute all that it states. Exits 0 if it holds."),
+    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="With --run: leave long experiments after two steps.")] = False,
     lang: Language = None,
 ) -> None:
     """Open the course in the browser: lessons that run on this library."""
     from ..course.lessons import READY
-    from ..course.server.serving import address, serve
-    from ..errors import choose
-    from ..words import language_of
 
     if lesson is not None:
         choose("lesson", lesson, dict.fromkeys(READY))
+    if quick and not run:
+        raise UserError("--quick is for --run")
+    if run:
+        _run([lesson] if lesson else READY, quick)
+    else:
+        _serve(lesson, port, browser, present)
+
+
+def _serve(lesson: str | None, port: int, browser: bool, present: bool) -> None:
+    from ..course.server.serving import address, serve
+    from ..words import language_of
+
     where = address(port, f"/{language_of()}/{lesson or ''}", "&present=1" if present else "")
 
     def opened() -> None:
@@ -38,3 +55,26 @@ def learn(
         err.print("           Ctrl+C ends it")
 
     serve(port, opened, browse=where if browser else None)
+
+
+def _run(slugs, quick: bool) -> None:
+    from rich.cells import cell_len
+
+    from ..course.outputs.run import Run
+    from ..plot.place import wrapped
+
+    failed = False
+    for slug in slugs:
+        lesson = Run(slug, quick)
+        for line in lesson.lines():
+            if line.kind == "heading":
+                out.print("\n", bold(line.text), sep="")
+            elif line.kind == "result":
+                out.print(bold(line.text, {True: "green", False: "bold red", None: ""}[line.holds]))
+            else:
+                lines = [line.text] if line.kind == "code" else wrapped(line.text, min(out.width, WIDEST), cell_len)
+                for one in lines or [""]:
+                    out.print(one)
+        failed = failed or bool(lesson.failed)
+    if failed:
+        raise typer.Exit(1)

@@ -11,7 +11,7 @@ from .markdown import Directive, attributes, plain_text
 if TYPE_CHECKING:
     from .page import Page
 
-__all__ = ["DIRECTIVES"]
+__all__ = ["DIRECTIVES", "inside", "labelled", "notes_of"]
 
 
 def control(page: "Page", name: str) -> str:
@@ -21,9 +21,10 @@ def control(page: "Page", name: str) -> str:
     label, known = page.label(name), vars(control)
     words = attributes(aria_label=plain_text(label))  # what a screen reader says of a formula differs too much
     if kind == "slider":
+        back, on = (_step(page, by) if known["stepped"] else "" for by in (-1, 1))
         inner = (
-            f'<label for="c-{name}">{label}</label><input type="range" id="c-{name}" min="0" max="1" step="any"{words}>'
-            f'<output for="c-{name}"></output>'
+            f'<label for="c-{name}">{label}</label>{back}'
+            f'<input type="range" id="c-{name}" min="0" max="1" step="any"{words}>{on}<output for="c-{name}"></output>'
         )
     elif kind == "choice":
         options = "".join(
@@ -34,22 +35,46 @@ def control(page: "Page", name: str) -> str:
         inner = f'<fieldset class="seg"><legend>{label}</legend>{options}</fieldset>'
     elif kind == "switch":
         inner = f'<label class="switch"><input type="checkbox" id="c-{name}"><span>{label}</span></label>'
-    elif kind == "words":
+    elif kind in ("words", "formula"):
         longest = known["longest"]
         inner = (
             f'<label for="c-{name}">{label}</label><input type="text" id="c-{name}" maxlength="{longest}" '
-            'autocomplete="off" spellcheck="false" autocapitalize="off">'
+            f'autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="p-{name}"{words}>'
+            f'<p class="problem note" id="p-{name}" role="status"></p>'
         )
+    elif kind == "matrix":
+        rows = "".join(
+            '<div class="row">'
+            + "".join(
+                f'<input type="number" min="{known["low"]:g}" max="{known["high"]:g}" step="{known["step"]:g}" '
+                f'aria-label="{escape(page.say("cell", row=i, column=j))}">'
+                for j in range(1, len(row) + 1)
+            )
+            + "</div>"
+            for i, row in enumerate(known["value"], 1)
+        )
+        inner = f"<fieldset><legend>{label}</legend>{rows}</fieldset>"
     else:
         return ""
     data = {f"data_{key}": value for key, value in known.items() if key in ("low", "high", "step", "log", "unit")}
-    return f'<div class="control {kind}"{attributes(data_control=name, data_kind=kind, **data)}>{inner}</div>'
+    looks = f"{kind} stepped" if known.get("stepped") else kind
+    return f'<div class="control {looks}"{attributes(data_control=name, data_kind=kind, **data)}>{inner}</div>'
+
+
+def _step(page: "Page", by: int) -> str:
+    """A button that moves a slider by a step."""
+    word, sign = ("step_on", "→") if by > 0 else ("step_back", "←")
+    return f'<button class="btn o" type="button" data-by="{by}" aria-label="{page.say(word)}">{sign}</button>'
 
 
 def figure(page: "Page", directive: Directive) -> str:
-    """Charts with what moves them. The first stands on the left, the others over the controls on its right."""
+    """Charts with what moves them. The first stands on the left, the others over the controls on its right.
+
+    Charts of the option ``below`` stand under the first one.
+    """
     names = directive.argument.split()
     several = lambda option: directive.options.get(option, "").split()
+    below = "".join(_chart(page, name) for name in several("below"))
     draws = directive.options.get("draw", "")
     charts = [_chart(page, name, draws if i == 0 else "") for i, name in enumerate(names)]
     controls = "".join(control(page, name) for name in several("controls"))
@@ -65,11 +90,13 @@ def figure(page: "Page", directive: Directive) -> str:
     moved = f'<div class="controls">{controls}</div>' if controls else ""
     caption = f"<figcaption>{page.html(directive.body)}</figcaption>" if directive.body else ""
     if "wide" in directive.options:
-        return f'<figure class="wide">{"".join(charts)}{formulas}{moved}{row}{caption}</figure>'
+        return f'<figure class="wide">{"".join(charts)}{below}{formulas}{moved}{row}{caption}</figure>'
     side = "".join(charts[1:]) + formulas + moved + row
     if not side:
-        return f"<figure>{charts[0]}{caption}</figure>"
-    return f'<figure class="wide"><div class="two"><div>{charts[0]}</div><div>{side}</div></div>{caption}</figure>'
+        return f"<figure>{charts[0]}{below}{caption}</figure>"
+    return (
+        f'<figure class="wide"><div class="two"><div>{charts[0]}{below}</div><div>{side}</div></div>{caption}</figure>'
+    )
 
 
 def _chart(page: "Page", name: str, draws: str = "") -> str:
@@ -89,7 +116,7 @@ def formula(page: "Page", directive: Directive) -> str:
 def code(page: "Page", directive: Directive) -> str:
     """The library's lines, with notes in the margin: items of the form ``- `fragment of a line` note``."""
     code = page.lesson.codes[directive.argument]
-    notes = re.findall(r"^- `([^`]+)` (.+(?:\n  .+)*)", directive.body, re.MULTILINE)
+    notes = notes_of(directive)
     found, rows = set(), []
     for line in code.source.split("\n"):
         depth = (len(line) - len(line.lstrip())) // 4
@@ -97,13 +124,19 @@ def code(page: "Page", directive: Directive) -> str:
         found.update(here)
         indent = f'<span class="in d{depth}">{" " * 4 * depth}</span>' if depth else ""
         rows.append(f'<div class="l{" m" if here else ""}">{indent}{_keywords(line.lstrip()) or " "}</div>')
-        rows += [f'<div class="c">{page.inline(" ".join(notes[i][1].split()))}</div>' for i in here]
+        rows += [f'<div class="c">{page.inline(notes[i][1])}</div>' for i in here]
     if len(found) < len(notes):
         missing = next(fragment for i, (fragment, _) in enumerate(notes) if i not in found)
         raise UserError(f"lesson {page.lesson.slug}: the code {code.name} has no line with {missing!r}")
     head = f'<div class="f"><span>{escape(code.file)}</span></div>'
     label = escape(page.say("code_of", code=code.name), quote=True)
     return f'<div class="code" tabindex="0" role="group" aria-label="{label}">{head}{"".join(rows)}</div>'
+
+
+def notes_of(directive: Directive) -> list[tuple[str, str]]:
+    """The notes of a directive of code: a fragment of a line, and what is said of it."""
+    found = re.findall(r"^- `([^`]+)` (.+(?:\n  .+)*)", directive.body, re.MULTILINE)
+    return [(fragment, " ".join(note.split())) for fragment, note in found]
 
 
 _KEYWORD = re.compile(
@@ -119,27 +152,28 @@ def _keywords(line: str) -> str:
 _ITEM = re.compile(r"^- ([\w.-]+): (.+)\n?", re.MULTILINE)
 
 
-def _labelled(directive: Directive) -> tuple[dict[str, str], list[str]]:
+def labelled(directive: Directive) -> tuple[dict[str, str], list[str]]:
     """The items ``- name: words`` of a directive, and the text beside them."""
     texts = [part for part in directive.parts if isinstance(part, str)]
     return {name: words for text in texts for name, words in _ITEM.findall(text)}, [_ITEM.sub("", t) for t in texts]
 
 
-def _inside(directive: Directive, kind: str) -> list[Directive]:
+def inside(directive: Directive, kind: str) -> list[Directive]:
+    """The directives of a kind that stand in another one."""
     return [part for part in directive.parts if isinstance(part, Directive) and part.kind == kind]
 
 
 def _replies(page: "Page", directive: Directive) -> str:
     return "".join(
         f'<div class="reply" data-reply="{part.argument}" hidden>{page.html(part.body)}</div>'
-        for part in _inside(directive, "reply")
+        for part in inside(directive, "reply")
     )
 
 
 def prediction(page: "Page", directive: Directive) -> str:
     """A question to commit to: items ``- option: words``, and replies to ``right``, to options, and ``after`` all."""
     prediction = page.lesson.predictions[directive.argument]
-    labels, texts = _labelled(directive)
+    labels, texts = labelled(directive)
     kind = "checkbox" if prediction.several else "radio"
     pictures = prediction.charts is not None
     options = "".join(
@@ -189,12 +223,12 @@ def claim(page: "Page", directive: Directive) -> str:
 def exercise(page: "Page", directive: Directive) -> str:
     """An exercise: its task, the form of its answer, replies to what is wrong and right, and hints."""
     exercise = page.lesson.exercises[directive.argument]
-    labels, texts = _labelled(directive)
+    labels, texts = labelled(directive)
     hints = "".join(
         f'<details class="hint noprint"><summary><span class="k">{i}</span>'
         f'<span>{escape(page.say("hint", number=i))}</span><span class="sh">{escape(page.say("show"))}</span></summary>'
         f'<div class="an">{page.html(hint.body)}</div></details>'
-        for i, hint in enumerate(_inside(directive, "hint"), 1)
+        for i, hint in enumerate(inside(directive, "hint"), 1)
     )
     verb = "run" if exercise.kind == "code" else "check"
     note = f'<span class="note">{escape(page.say("tab_indents"))}</span>' if exercise.kind == "code" else ""

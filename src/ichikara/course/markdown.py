@@ -146,7 +146,7 @@ def math(latex: str, block: bool = False) -> str:
             "<mtr>" + "".join(f"<mtd>{_mathml(cell)}</mtd>" for cell in line.split("&")) + "</mtr>"
             for line in latex.split(r"\\")
         )
-        text = f"<mtable>{rows}</mtable>"
+        text = f'<mtable displaystyle="true">{rows}</mtable>'
     else:
         text = _mathml(latex)
     return f'<math display="{"block" if block else "inline"}">{text}</math>'
@@ -158,7 +158,16 @@ def _mathml(latex: str) -> str:
     if not latex.strip():
         return ""
     text = convert(latex).partition(">")[2].removesuffix("</math>")
-    return re.sub(r'<mrow class="([\w-]+)">', r'<mrow data-term="\1">', text)
+    text = re.sub(r'<mrow class="([\w-]+)">', r'<mrow data-term="\1">', text)
+    text = re.sub(r"<mi>(?=[a-z]{2,}</mi>)", '<mi mathvariant="normal">', text)  # names of functions stand upright
+    text = _SIGNED.sub(r'\1<mo form="prefix">\2</mo>', text)
+    return _PRIMED.sub(r"<mrow>\1\2</mrow>", text)
+
+
+# A prime is high already, and stands beside its letter, not above it.
+_PRIMED = re.compile(r"<msup>(<mi>[^<]*</mi>|<mrow>(?:(?!<mrow>).)*?</mrow>)(<mi>&#x0203[234];</mi>)</msup>")
+# A minus sign that belongs to the number behind it stands close to it.
+_SIGNED = re.compile(r"(<mo[^>]*>(?:&#x00028;|&#x0003D;|&#x000B7;)</mo>)<mo>(&#x02212;)</mo>")
 
 
 @cache
@@ -203,8 +212,10 @@ def plain_text(html: str) -> str:
 def attributes(**given: Any) -> str:
     """Attributes of an element; those that are None or False are left out.
 
-    >>> attributes(id="a", hidden=True, title=None)
-    ' id="a" hidden'
+    >>> attributes(id="a", hidden=True, title=None, data_low=0)
+    ' id="a" hidden data-low="0"'
     """
-    shown = ((name.replace("_", "-"), value) for name, value in given.items() if value not in (None, False))
+    shown = (
+        (name.replace("_", "-"), value) for name, value in given.items() if value is not None and value is not False
+    )
     return "".join(f" {name}" if value is True else f' {name}="{escape(str(value))}"' for name, value in shown)

@@ -70,7 +70,11 @@ def _lesson_page(slug: str, language: str) -> str:
         "slug": slug,
         "state": state,
         "drawn": {name: _range(control) for name, control in lesson.controls.items() if isinstance(control, DRAWN)},
-        "first": {name: control.value for name, control in lesson.controls.items() if isinstance(control, DRAWN)},
+        "first": {
+            name: getattr(control, "cleared", control.value)
+            for name, control in lesson.controls.items()
+            if isinstance(control, DRAWN)
+        },
         "options": {
             name: {option: chart.to_dict() for option, chart in prediction.charts().items()}
             for name, prediction in lesson.predictions.items()

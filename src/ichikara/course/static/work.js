@@ -120,6 +120,7 @@ function claims() {
       $(".result", host).hidden = false;
       const places = $(".charts", host), made = found.charts.map(() => Object.assign(document.createElement("div"), {className: "chart"}));
       places.replaceChildren(...made);
+      places.classList.toggle("few", made.length < 3);
       found.charts.forEach((chart, i) => drawChart(made[i], chart));
     });
   }

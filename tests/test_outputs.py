@@ -1,0 +1,164 @@
+"""What is made of lessons besides their pages: runs in the terminal, notebooks, static pages, charts, keys."""
+
+import pytest
+from matplotlib import font_manager
+
+from ichikara.course.directives import DIRECTIVES
+from ichikara.course.lesson import Outcome
+from ichikara.course.lessons import LESSONS, PARTS, READY, lesson_of
+from ichikara.course.outputs.charts import charts_of
+from ichikara.course.outputs.reading import filled, formula_text, readable
+from ichikara.course.outputs.run import SAID, Run
+from ichikara.plot import save, theme
+from ichikara.words import LANGUAGES, in_language
+
+languages = pytest.mark.parametrize("language", LANGUAGES)
+each = pytest.mark.parametrize("slug", READY)
+
+
+def complaint(answer):
+    """The one line that a mistake is answered with."""
+    code, out, err = answer
+    assert code == 2, err
+    assert out == ""
+    (line,) = err.strip().splitlines()
+    return line.removeprefix("error: ")
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+FORMULAS = {
+    r"u & = & w_0 \\ o & = & [1 > 0]": "u = w₀\no = [1 > 0]",
+    r"\class{w1}{w_1 \cdot x_1} - (-2)": "w₁ · x₁ − (−2)",
+    r"\frac{\partial L}{\partial W^0} = \frac{a + 1}{b}": "∂L/∂W⁰ = (a + 1)/b",
+    r"x^\top W \in \mathbb{R}^{3 \times 5}": "xᵀ W ∈ ℝ^(3×5)",
+    r"\max(0, x) = -\log p": "max(0, x) = −log p",
+    r"\mathrm{softmax}(x)_i": "softmax(x)ᵢ",
+    r"\sqrt{x^2 + 1} \le e^{-x}": "√(x² + 1) ≤ e^(−x)",
+    r"\hat{y}\,\bar{x}": "ŷ x̄",
+}
+
+
+@pytest.mark.parametrize("latex", FORMULAS)
+def test_formulas_as_text(latex):
+    assert formula_text(latex) == FORMULAS[latex]
+
+
+def test_text_with_numbers_in_it():
+    with in_language("en"):
+        numbers = {"a.n": 1200, "a.share": 0.5, "a.caption": "All is well.", "a.ok": True}
+        assert filled("{{ a.n:,d }} {{a.share:.0%}} {{ a.caption }} {{ a.ok }} {{ a.later }}.", numbers) == (
+            "1,200 50% All is well. Yes ."
+        )
+    assert readable("**All** *of* `w[0] * 2` is $x_0$, as [the page](x.md) says: 2 * 3 * 4") == (
+        "All of w[0] * 2 is x₀, as the page says: 2 * 3 * 4"
+    )
+
+
+@each
+@languages
+def test_all_formulas_of_lessons_can_be_written_as_text(slug, language):
+    with in_language(language):
+        for line in Run(slug, quick=True)._parts(
+            "\n\n".join(f":::{{formula}} {name}\n:::" for name in lesson_of(slug).formulas)
+        ):
+            assert "\\" not in line.text
+
+
+# --- a run ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_says_something_of_every_directive():
+    assert set(SAID) == set(DIRECTIVES)
+
+
+@each
+@languages
+def test_a_quick_run_holds(slug, language):
+    with in_language(language):
+        run = Run(slug, quick=True)
+        lines = list(run.lines())
+    assert run.failed == []
+    assert lines[-1].holds
+    text = "\n".join(line.text for line in lines)
+    assert "{{" not in text
+    assert ":::" not in text
+    for exercise in lesson_of(slug).exercises.values():
+        assert all(f"{exercise.name}: " in text for _ in exercise.wrong)
+
+
+def test_a_run_says_what_does_not_hold(monkeypatch, run):
+    lesson = lesson_of("neuron")
+    monkeypatch.setitem(lesson.claims, "ring", lambda: Outcome(False, {"first": 2, "length": 4}))
+    exercise = lesson.exercises["nand"]
+    monkeypatch.setitem(exercise.wrong, "zero", exercise.right)
+    status, out, err = run("learn", "neuron", "--run", "--quick", "--lang", "en")
+    assert status == 1
+    assert err == ""
+    assert "ring: does NOT hold" in out
+    assert "nand: a wrong answer is recognised: zero (taken for: right)" in out
+    assert out.strip().splitlines()[-1] == "One neuron draws one line: does not hold: ring, nand"
+
+
+def test_a_run_from_the_command_line(run):
+    status, out, err = run("learn", "neuron", "--run", "--quick", "--lang", "ja")
+    assert (status, err) == (0, "")
+    assert "u = w₀ · 1 + w₁ · x₁ + w₂ · x₂" in out
+    assert "すべて成り立つ" in out.strip().splitlines()[-1]
+    assert max(len(line) for line in out.splitlines() if not line.startswith("  ")) <= 92
+
+
+# --- mistakes on the command line -------------------------------------------------------------------------------------
+
+
+def test_mistakes_are_answered_in_a_line(run, tmp_path):
+    assert "unknown lesson 'neurone'; did you mean 'neuron'?" in complaint(run("learn", "neurone", "--run"))
+    assert complaint(run("learn", "--quick")) == "--quick is for --run"
+
+
+# --- charts as files --------------------------------------------------------------------------------------------------
+
+
+@each
+@languages
+def test_every_chart_of_a_lesson_can_be_drawn(slug, language, tmp_path):
+    with in_language(language):
+        drawn = {name: save(chart, tmp_path / f"{name}.png") for name, chart in charts_of(slug, experiments=False)}
+    assert {f"{slug}.{name}" for name in lesson_of(slug).figures} <= set(drawn)
+
+
+def test_figures_from_the_command_line(run, tmp_path):
+    status, out, err = run("figures", "--only", "neuron.plane", "--lang", "ja", "--theme", "dark", "--out", "a/b")
+    assert (status, err) == (0, "")
+    assert out.split() == ["a/b/neuron.plane.svg"]
+    text = (tmp_path / "a/b/neuron.plane.svg").read_text(encoding="utf-8")
+    assert "発火する" in text
+    assert "sans-serif" in text
+    status, out, _ = run("figures", "--only", "a2", "--format", "png", "--quick", "--out", tmp_path)
+    names = {line.rpartition("/")[2] for line in out.split()}
+    assert status == 0
+    assert {"neuron.cell.png", "neuron.lines.A.png", "neuron.lines.D.result.png", "neuron.ring.4.png"} <= names
+    assert "neuron.bound.png" not in names
+
+
+def test_mistakes_about_figures(run, tmp_path):
+    assert "Allowed: svg, png, pdf" in complaint(run("figures", "--format", "gif", "--out", tmp_path))
+    assert "Allowed: light, dark" in complaint(run("figures", "--theme", "red", "--out", tmp_path))
+    assert "did you mean 'plane'?" in complaint(run("figures", "--only", "neuron.plain", "--out", tmp_path))
+    assert "unknown lesson or part" in complaint(run("figures", "--only", "Z9", "--out", tmp_path))
+    assert "--out" in complaint(run("figures"))
+    (tmp_path / "taken").write_text("")
+    assert "taken" in complaint(run("figures", "--only", "neuron.plane", "--out", tmp_path / "taken"))
+
+
+def test_every_lesson_has_its_parts_of_the_lecture():
+    assert set(PARTS.values()) == set(LESSONS)
+    assert len(PARTS) == 36
+
+
+def test_fonts_that_ship_are_used_first():
+    assert theme.families("loss")[0] == "Source Sans 3"
+    assert theme.families("損失")[:2] == ["Source Sans 3", "Zen Kaku Gothic New"]
+    for family, character in (("Source Sans 3", "η"), ("Zen Kaku Gothic New", "損")):
+        file = font_manager.findfont(family, fallback_to_default=False)
+        assert ord(character) in font_manager.get_font(file).get_charmap()
