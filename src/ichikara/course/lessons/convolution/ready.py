@@ -1,5 +1,7 @@
 """Ten digits that are drawn already, with the pen of the page, for those who do not draw with a pointer."""
 
+from itertools import pairwise
+
 import numpy
 
 from .net import SIZE
@@ -30,7 +32,7 @@ def drawn(strokes: list[str]) -> tuple[tuple[float, ...], ...]:
     ink = numpy.zeros((SIZE, SIZE))
     for stroke in strokes:
         way = numpy.array([[float(part) for part in point.split()] for point in stroke.split(",")])
-        for start, end in zip(way[:-1], way[1:], strict=True):
+        for start, end in pairwise(way):
             for x, y in start + (end - start) * numpy.linspace(0, 1, 12)[:, None]:
                 away = numpy.hypot(middles - x, (middles - y)[:, None])
                 ink = numpy.maximum(ink, numpy.clip(1.35 - away * 18 / SIZE, 0, 1))
