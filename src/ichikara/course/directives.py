@@ -246,8 +246,9 @@ def exercise(page: "Page", directive: Directive) -> str:
     )
     verb = "run" if exercise.kind == "code" else "check"
     note = f'<span class="note">{escape(page.say("tab_indents"))}</span>' if exercise.kind == "code" else ""
+    columns = f" columns-{directive.options['columns']}" if "columns" in directive.options else ""
     return (
-        f'<div class="sub exercise" id="ex-{exercise.name}" data-exercise="{exercise.name}" '
+        f'<div class="sub exercise{columns}" id="ex-{exercise.name}" data-exercise="{exercise.name}" '
         f'data-kind="{exercise.kind}">'
         f"<h3>{page.inline(directive.options['title'])}</h3>{''.join(map(page.part, texts))}"
         f"{FORMS[exercise.kind](page, exercise, labels)}"
