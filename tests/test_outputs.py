@@ -1,14 +1,19 @@
 """What is made of lessons besides their pages: runs in the terminal, notebooks, static pages, charts, keys."""
 
+import json
+import re
 from pathlib import Path
 
 import matplotlib
 import pytest
 
+from ichikara.charts import Chart, Line
 from ichikara.course.directives import DIRECTIVES
 from ichikara.course.lesson import Outcome
 from ichikara.course.lessons import LESSONS, PARTS, READY, lesson_of
+from ichikara.course.outputs.cells import Cells, without_terms
 from ichikara.course.outputs.charts import charts_of
+from ichikara.course.outputs.notebook import CELLS, Notebook, write_notebook
 from ichikara.course.outputs.reading import filled, formula_text, readable
 from ichikara.course.outputs.run import SAID, Run
 from ichikara.plot import save, theme
@@ -166,3 +171,130 @@ def test_fonts_that_ship_are_used_first(monkeypatch):
         assert "DejaVu Sans Mono" in theme.families("損失")
         assert theme.families("loss")[0] == "DejaVu Sans"
     theme._cjk.cache_clear()
+
+
+# --- notebooks --------------------------------------------------------------------------------------------------------
+
+
+def test_a_notebook_shows_a_chart():
+    chart = Chart([Line([0, 1], [0, 1])], alt="A line that rises.")
+    shown = chart._repr_mimebundle_()
+    assert shown["image/svg+xml"].startswith("<svg")
+    assert shown["text/plain"] == "A line that rises."
+
+
+def test_a_notebook_has_cells_for_every_directive():
+    assert set(CELLS) == set(DIRECTIVES)
+
+
+def test_formulas_keep_their_columns():
+    assert without_terms(r"\class{w0}{w_0}") == "{w_0}"
+    assert without_terms(r"u & = & 1 \\ & = & 2").startswith(r"\begin{array}{rcl}")
+
+
+@each
+@languages
+def test_a_notebook_is_one(slug, language, tmp_path):
+    nbformat = pytest.importorskip("nbformat", reason="nbformat is the judge of notebooks, and is not installed")
+    with in_language(language):
+        write_notebook(slug, tmp_path / "a.ipynb")
+        cells = list(Notebook(slug).cells())
+    nbformat.validate(nbformat.read(tmp_path / "a.ipynb", 4))
+    assert "pip install ichikara" in next(text for kind, text in cells if kind == "code").splitlines()[0]
+    for kind, text in cells:
+        if kind == "code":
+            compile(text, "a cell", "exec")
+        assert "{{" not in text
+        assert ":::" not in text
+    code = "\n".join(text for kind, text in cells if kind == "code")
+    lesson = lesson_of(slug)
+    for part, names in (("claim", lesson.claims), ("experiment", lesson.experiments), ("check", lesson.exercises)):
+        for name in names:
+            assert f'lesson.{part}("{name}"' in code
+    assert all(f'"{name}"' in code for name in (*lesson.figures, *lesson.formulas, *lesson.predictions))
+
+
+def executed(slug, language, change=str):
+    """The outputs of a notebook's cells, by the cell's text. Arguments: ``change``, of the notebook's JSON."""
+    nbclient = pytest.importorskip("nbclient", reason="nbclient runs notebooks, and is not installed")
+    pytest.importorskip("ipykernel", reason="ipykernel runs notebooks, and is not installed")
+    import nbformat
+
+    with in_language(language):
+        text = change(json.dumps(Notebook(slug).as_json()))
+    notebook = nbformat.reads(text, 4)
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    return {cell.source: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
+
+
+def shown(outputs, kind):
+    return [output["data"][kind] for output in outputs if kind in output.get("data", {})]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_notebook_runs():
+    right = {"w0": "1.5", "w1": "-1", "w2": "-1"}
+    answers = {json.dumps(dict.fromkeys(right, "")): right, "prediction = []": 'prediction = ["A", "B", "D"]'}
+
+    def change(text):
+        for before, after in answers.items():
+            after = after if isinstance(after, str) else json.dumps(after)
+            text = text.replace(json.dumps(before)[1:-1], json.dumps(after)[1:-1], 1)
+        return text
+
+    cells = executed("neuron", "ja", change)
+    by = lambda words: next(outputs for text, outputs in cells.items() if words in text)
+    assert len(shown(by('figures["plane"]'), "image/svg+xml")) == 2
+    assert "発火する" in shown(by('figures["plane"]'), "image/svg+xml")[0]
+    assert shown(by("lesson.formula("), "text/latex")[0].startswith("$$")
+    assert "200組" in shown(by('experiment("bound")'), "text/markdown")[-1]
+    assert len(shown(by('claim("ring")'), "image/svg+xml")) == 4
+    assert shown(by('check("nand"'), "text/markdown")[0].startswith("NAND になりました")
+    predicted = shown(by("lesson.predict("), "text/markdown")
+    assert any("予想と違いました" in words for words in predicted)
+
+
+@pytest.mark.slow
+@each
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_every_notebook_runs(slug):
+    assert executed(slug, "en")
+
+
+@each
+@languages
+def test_cells_name_what_is_wrong(slug, language):
+    with in_language(language):
+        said = []
+        cells = Cells(slug, said.append)
+        for exercise in lesson_of(slug).exercises.values():
+            for name, answer in {"right": exercise.right, **exercise.wrong}.items():
+                if exercise.kind == "code":
+                    names = {}
+                    exec(answer, names)
+                    answer = names
+                said.clear()
+                cells.check(exercise.name, answer)
+                (words,) = said
+                directive = cells._directive("exercise", exercise.name)
+                reply = re.search(rf"\{{reply\}} {name}\n(.+)", directive.body)[1]
+                assert words[:8] == filled(reply, {})[:8] or "{{" in reply
+
+
+def test_cells_say_where_a_program_fails():
+    with in_language("en"):
+        said = []
+        cells = Cells("neuron", said.append)
+        names = {}
+        exec(compile("def predict(w, x):\n    return w[7]", "cell", "exec"), names)
+        cells.check("predict", names)
+        cells.check("predict", {})
+    assert said == ["Line 2: IndexError: list index out of range", "The program does not define predict."]
+
+
+def test_a_notebook_from_the_command_line(run, tmp_path):
+    status, out, err = run("learn", "neuron", "--notebook", "n.ipynb", "--lang", "ja")
+    assert (status, out, err) == (0, "", "notebook   n.ipynb\n")
+    assert 'open_lesson(\\"neuron\\", \\"ja\\")' in (tmp_path / "n.ipynb").read_text(encoding="utf-8")
+    assert "ends in .ipynb" in complaint(run("learn", "neuron", "--notebook", "n.txt"))
+    assert "no/n.ipynb cannot be used" in complaint(run("learn", "neuron", "--notebook", "no/n.ipynb"))
