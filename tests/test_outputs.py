@@ -8,11 +8,12 @@ import matplotlib
 import pytest
 
 from ichikara.charts import Chart, Line
-from ichikara.course.directives import DIRECTIVES
+from ichikara.course.directives import DIRECTIVES, inside
 from ichikara.course.lesson import Outcome
-from ichikara.course.lessons import LESSONS, PARTS, READY, lesson_of
+from ichikara.course.lessons import LESSONS, PARTS, READY, lesson_of, text_of
 from ichikara.course.outputs.cells import Cells, without_terms
 from ichikara.course.outputs.charts import charts_of
+from ichikara.course.outputs.key import key_of
 from ichikara.course.outputs.notebook import CELLS, Notebook, write_notebook
 from ichikara.course.outputs.reading import filled, formula_text, readable
 from ichikara.course.outputs.run import SAID, Run
@@ -121,6 +122,9 @@ def test_a_run_from_the_command_line(run):
 def test_mistakes_are_answered_in_a_line(run, tmp_path):
     assert "unknown lesson 'neurone'; did you mean 'neuron'?" in complaint(run("learn", "neurone", "--run"))
     assert complaint(run("learn", "--quick")) == "--quick is for --run"
+    assert "--run and --key do different things" in complaint(run("learn", "--run", "--key"))
+    assert "name it" in complaint(run("learn", "--notebook", tmp_path / "a.ipynb"))
+    assert "leave the lesson's name out" in complaint(run("learn", "neuron", "--gallery", tmp_path))
 
 
 # --- charts as files --------------------------------------------------------------------------------------------------
@@ -298,3 +302,31 @@ def test_a_notebook_from_the_command_line(run, tmp_path):
     assert 'open_lesson(\\"neuron\\", \\"ja\\")' in (tmp_path / "n.ipynb").read_text(encoding="utf-8")
     assert "ends in .ipynb" in complaint(run("learn", "neuron", "--notebook", "n.txt"))
     assert "no/n.ipynb cannot be used" in complaint(run("learn", "neuron", "--notebook", "no/n.ipynb"))
+
+
+# --- the teacher's key ------------------------------------------------------------------------------------------------
+
+
+@each
+@languages
+def test_a_key_has_all_that_a_teacher_needs(slug, language):
+    with in_language(language):
+        key = key_of(slug)
+    text, lesson = text_of(slug, language), lesson_of(slug)
+    assert "{{" not in key
+    assert ":::" not in key
+    for directive in text.directives("exercise"):
+        assert directive.options["title"] in key
+        assert all(hint.body in key for hint in inside(directive, "hint"))
+        assert all(f"`{name}`" in key for name in lesson.exercises[directive.argument].wrong)
+        for reply in inside(directive, "reply"):
+            first = reply.body.split("{{")[0].split("\n")[0].strip()
+            assert first in key, (directive.argument, reply.argument)
+    assert all(question.argument in key for question in text.directives("question"))
+
+
+def test_a_key_from_the_command_line(run):
+    status, out, err = run("learn", "--key", "--lang", "en")
+    assert (status, err) == (0, "")
+    assert sum(line.startswith("# ") for line in out.splitlines()) == len(READY)
+    assert "the sum is −1." in out  # the reply to the wrong answer that stands there
