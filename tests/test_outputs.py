@@ -2,10 +2,9 @@
 
 import json
 import re
-from pathlib import Path
 
-import matplotlib
 import pytest
+from matplotlib import font_manager
 
 from ichikara.charts import Chart, Line
 from ichikara.course.directives import DIRECTIVES, inside
@@ -167,14 +166,12 @@ def test_every_lesson_has_its_parts_of_the_lecture():
     assert len(PARTS) == 36
 
 
-def test_fonts_that_ship_are_used_first(monkeypatch):
-    with monkeypatch.context() as patched:
-        theme._cjk.cache_clear()
-        fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-        patched.setattr(theme, "FONTS", fonts)
-        assert "DejaVu Sans Mono" in theme.families("損失")
-        assert theme.families("loss")[0] == "DejaVu Sans"
-    theme._cjk.cache_clear()
+def test_fonts_that_ship_are_used_first():
+    assert theme.families("loss")[0] == "Source Sans 3"
+    assert theme.families("損失")[:2] == ["Source Sans 3", "Zen Kaku Gothic New"]
+    for family, character in (("Source Sans 3", "η"), ("Zen Kaku Gothic New", "損")):
+        file = font_manager.findfont(family, fallback_to_default=False)
+        assert ord(character) in font_manager.get_font(file).get_charmap()
 
 
 # --- notebooks --------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from .markdown import Directive, attributes
+from .markdown import Directive, attributes, plain_text
 
 if TYPE_CHECKING:
     from .page import Page
@@ -19,10 +19,12 @@ def control(page: "Page", name: str) -> str:
     control = page.lesson.controls[name]
     kind = type(control).__name__.lower()
     label, known = page.label(name), vars(control)
+    words = attributes(aria_label=plain_text(label))  # what a screen reader says of a formula differs too much
     if kind == "slider":
+        back, on = (_step(page, by) if known["stepped"] else "" for by in (-1, 1))
         inner = (
-            f'<label for="c-{name}">{label}</label><input type="range" id="c-{name}" min="0" max="1" step="any">'
-            f'<output for="c-{name}"></output>'
+            f'<label for="c-{name}">{label}</label>{back}'
+            f'<input type="range" id="c-{name}" min="0" max="1" step="any"{words}>{on}<output for="c-{name}"></output>'
         )
     elif kind == "choice":
         options = "".join(
@@ -33,29 +35,53 @@ def control(page: "Page", name: str) -> str:
         inner = f'<fieldset class="seg"><legend>{label}</legend>{options}</fieldset>'
     elif kind == "switch":
         inner = f'<label class="switch"><input type="checkbox" id="c-{name}"><span>{label}</span></label>'
-    elif kind == "words":
+    elif kind in ("words", "formula"):
         longest = known["longest"]
         inner = (
             f'<label for="c-{name}">{label}</label><input type="text" id="c-{name}" maxlength="{longest}" '
-            'autocomplete="off" spellcheck="false" autocapitalize="off">'
+            f'autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="p-{name}"{words}>'
+            f'<p class="problem note" id="p-{name}" role="status"></p>'
         )
+    elif kind == "matrix":
+        rows = "".join(
+            '<div class="row">'
+            + "".join(
+                f'<input type="number" min="{known["low"]:g}" max="{known["high"]:g}" step="{known["step"]:g}" '
+                f'aria-label="{escape(page.say("cell", row=i, column=j))}">'
+                for j in range(1, len(row) + 1)
+            )
+            + "</div>"
+            for i, row in enumerate(known["value"], 1)
+        )
+        inner = f"<fieldset><legend>{label}</legend>{rows}</fieldset>"
     else:
         return ""
     data = {f"data_{key}": value for key, value in known.items() if key in ("low", "high", "step", "log", "unit")}
-    return f'<div class="control {kind}"{attributes(data_control=name, data_kind=kind, **data)}>{inner}</div>'
+    looks = f"{kind} stepped" if known.get("stepped") else kind
+    return f'<div class="control {looks}"{attributes(data_control=name, data_kind=kind, **data)}>{inner}</div>'
+
+
+def _step(page: "Page", by: int) -> str:
+    """A button that moves a slider by a step."""
+    word, sign = ("step_on", "→") if by > 0 else ("step_back", "←")
+    return f'<button class="btn o" type="button" data-by="{by}" aria-label="{page.say(word)}">{sign}</button>'
 
 
 def figure(page: "Page", directive: Directive) -> str:
-    """Charts with what moves them. The first stands on the left, the others over the controls on its right."""
+    """Charts with what moves them. The first stands on the left, the others over the controls on its right.
+
+    Charts of the option ``below`` stand under the first one.
+    """
     names = directive.argument.split()
     several = lambda option: directive.options.get(option, "").split()
+    below = "".join(_chart(page, name) for name in several("below"))
     draws = directive.options.get("draw", "")
     charts = [_chart(page, name, draws if i == 0 else "") for i, name in enumerate(names)]
     controls = "".join(control(page, name) for name in several("controls"))
     actions = "".join(
         f'<button class="btn o" type="button" data-action="{name}">{page.label(name)}</button>'
         for name in several("actions")
-        if page.lesson.actions[name]
+        if page.lesson.actions[name] is not None
     )
     if draws:
         actions += f'<button class="btn o" type="button" data-clear="{draws}">{escape(page.say("clear"))}</button>'
@@ -64,11 +90,13 @@ def figure(page: "Page", directive: Directive) -> str:
     moved = f'<div class="controls">{controls}</div>' if controls else ""
     caption = f"<figcaption>{page.html(directive.body)}</figcaption>" if directive.body else ""
     if "wide" in directive.options:
-        return f'<figure class="wide">{"".join(charts)}{formulas}{moved}{row}{caption}</figure>'
+        return f'<figure class="wide">{"".join(charts)}{below}{formulas}{moved}{row}{caption}</figure>'
     side = "".join(charts[1:]) + formulas + moved + row
     if not side:
-        return f"<figure>{charts[0]}{caption}</figure>"
-    return f'<figure class="wide"><div class="two"><div>{charts[0]}</div><div>{side}</div></div>{caption}</figure>'
+        return f"<figure>{charts[0]}{below}{caption}</figure>"
+    return (
+        f'<figure class="wide"><div class="two"><div>{charts[0]}{below}</div><div>{side}</div></div>{caption}</figure>'
+    )
 
 
 def _chart(page: "Page", name: str, draws: str = "") -> str:
@@ -152,7 +180,8 @@ def prediction(page: "Page", directive: Directive) -> str:
         f'<div><label class="opt"><input type="{kind}" name="p-{prediction.name}" value="{option}">'
         + (f'<span class="pic chart" data-option="{option}"></span>' if pictures else "")
         + f'<span class="cap"><span class="box {kind}" aria-hidden="true"></span>'
-        f'<span>{page.inline(labels[option])}</span></span></label><dl class="verdict" data-option="{option}"></dl></div>'
+        f"<span>{page.inline(labels[option])}</span></span></label>"
+        f'<dl class="verdict" data-option="{option}"></dl></div>'
         for option in prediction.options
     )
     return (
@@ -173,9 +202,10 @@ def experiment(page: "Page", directive: Directive) -> str:
     controls = "".join(control(page, each) for each in directive.options.get("controls", "").split())
     return (
         f'<figure data-experiment="{name}"><div class="chart"></div><div class="controls">{controls}</div>'
-        f'<div class="row noprint"><button class="btn" type="button">{page.inline(directive.options["button"])}</button>'
+        '<div class="row noprint"><button class="btn" type="button">'
+        f"{page.inline(directive.options['button'])}</button>"
         f'<span class="note n" role="status"></span></div>'
-        f'<figcaption hidden>{page.html(directive.body)}</figcaption></figure>'
+        f"<figcaption hidden>{page.html(directive.body)}</figcaption></figure>"
     )
 
 
@@ -203,7 +233,8 @@ def exercise(page: "Page", directive: Directive) -> str:
     verb = "run" if exercise.kind == "code" else "check"
     note = f'<span class="note">{escape(page.say("tab_indents"))}</span>' if exercise.kind == "code" else ""
     return (
-        f'<div class="sub exercise" id="ex-{exercise.name}" data-exercise="{exercise.name}" data-kind="{exercise.kind}">'
+        f'<div class="sub exercise" id="ex-{exercise.name}" data-exercise="{exercise.name}" '
+        f'data-kind="{exercise.kind}">'
         f"<h3>{page.inline(directive.options['title'])}</h3>{''.join(map(page.html, texts))}"
         f"{FORMS[exercise.kind](page, exercise, labels)}"
         f'<div class="row noprint"><button class="btn" type="button">{escape(page.say(verb))}</button>{note}</div>'
@@ -225,17 +256,13 @@ def _program(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
 
 
 def _fields(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
-    return "".join(
-        (
-            '<div class="fields">',
-            *(
-                f'<label><span>{page.inline(labels[name])}</span><input type="text" inputmode="decimal" name="{name}" '
-                'autocomplete="off"></label>'
-                for name in exercise.fields
-            ),
-            "</div>",
-        )
+    shown = {name: page.inline(labels[name]) for name in exercise.fields}
+    fields = "".join(
+        f'<label><span>{label}</span><input type="text" inputmode="decimal" name="{name}" autocomplete="off"'
+        f"{attributes(aria_label=plain_text(label))}></label>"
+        for name, label in shown.items()
     )
+    return f'<div class="fields">{fields}</div>'
 
 
 def _options(page: "Page", exercise: Any, labels: dict[str, str]) -> str:

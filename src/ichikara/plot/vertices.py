@@ -52,7 +52,7 @@ def _vertex(ax: Any, vertex: Vertex, direction: str, theme: Theme, em: float) ->
         "linestyle": pattern,
     }
     if vertex.strong:
-        style |= {"edgecolor": theme.inks["b"], "linewidth": 2.5 * PIXEL}
+        style |= {"edgecolor": theme.inks[vertex.ink], "linewidth": 2.5 * PIXEL}
     if vertex.kind == "neuron":
         _ellipse(ax, vertex, style)
     else:

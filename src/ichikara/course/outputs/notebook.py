@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...words import language_of, say
-from ..controls import Choice, Control, Curve, Drawing, Points, Slider
+from ..controls import Choice, Control, Curve, Drawing, Matrix, Points, Slider
 from ..directives import inside, labelled, notes_of
 from ..lesson import parameters
 from ..lessons import lesson_of, text_of
@@ -129,7 +129,7 @@ class Notebook:
     # --- directives ---------------------------------------------------------------------------------------------------
 
     def _figure(self, directive: Directive) -> Iterator[Cell]:
-        names = directive.argument.split()
+        names = [*directive.argument.split(), *directive.options.get("below", "").split()]
         functions = [self.lesson.figures[name] for name in names]
         formulas = directive.options.get("formula", "").split()
         functions += [self.lesson.formulas[name] for name in formulas]
@@ -205,8 +205,8 @@ class Notebook:
 
 def _possible(control: Control) -> str:
     """What a control's value can be, in words."""
-    if isinstance(control, Slider):
-        unit = f" {control.unit}" if control.unit else ""
+    if isinstance(control, Slider | Matrix):
+        unit = f" {control.unit}" if isinstance(control, Slider) and control.unit else ""
         return say_course("notebook.from_to", low=f"{control.low:g}", high=f"{control.high:g}").replace("-", "−") + unit
     if isinstance(control, Choice):
         return _quoted(control.options)

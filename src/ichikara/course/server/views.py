@@ -19,7 +19,10 @@ def _template(name: str) -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("ichikara.course", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("ichikara.course", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     return environment.get_template(name)
 
@@ -67,7 +70,11 @@ def _lesson_page(slug: str, language: str) -> str:
         "slug": slug,
         "state": state,
         "drawn": {name: _range(control) for name, control in lesson.controls.items() if isinstance(control, DRAWN)},
-        "first": {name: control.value for name, control in lesson.controls.items() if isinstance(control, DRAWN)},
+        "first": {
+            name: getattr(control, "cleared", control.value)
+            for name, control in lesson.controls.items()
+            if isinstance(control, DRAWN)
+        },
         "options": {
             name: {option: chart.to_dict() for option, chart in prediction.charts().items()}
             for name, prediction in lesson.predictions.items()
@@ -147,7 +154,7 @@ CHAPTERS = {
 def refused(reason: str) -> str:
     """The page for somebody who may not enter, or who asked for what there is not."""
     return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>ichikara</title>'
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>ichikara</title><link rel="icon" href="data:,">'
         f"<p>This page cannot be shown: {escape(reason)}.</p>"
         "<p>Open the address that <code>ichikara learn</code> prints.</p>"
         "<p>このページは表示できません。<code>ichikara learn</code> が表示するアドレスを開いてください。</p></html>"
