@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 from matplotlib import font_manager
@@ -10,6 +11,7 @@ from ichikara.charts import Chart, Line
 from ichikara.course.directives import DIRECTIVES, inside
 from ichikara.course.lesson import Outcome
 from ichikara.course.lessons import LESSONS, PARTS, READY, lesson_of, text_of
+from ichikara.course.outputs import gallery
 from ichikara.course.outputs.cells import Cells, without_terms
 from ichikara.course.outputs.charts import charts_of
 from ichikara.course.outputs.key import key_of
@@ -327,3 +329,102 @@ def test_a_key_from_the_command_line(run):
     assert (status, err) == (0, "")
     assert sum(line.startswith("# ") for line in out.splitlines()) == len(READY)
     assert "the sum is −1." in out  # the reply to the wrong answer that stands there
+
+
+# --- pages without a server -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """The gallery, of lesson 1 alone."""
+    folder = tmp_path_factory.mktemp("gallery")
+    with pytest.MonkeyPatch.context() as patched, in_language("en"):
+        patched.setattr(gallery, "READY", ("neuron",))
+        written = list(gallery.write_gallery(folder))
+    assert written == [path for path in written if path.suffix == ".html"]
+    return folder
+
+
+def test_the_gallery_s_links_lead_to_files(pages):
+    files = list(pages.rglob("*.html"))
+    assert {path.parent.name for path in files} == {pages.name, *LANGUAGES}
+    for path in files:
+        page = path.read_text(encoding="utf-8")
+        for link in re.findall(r'\b(?:href|src|data-href)="([^"]*)"', page):
+            if link.startswith(("#", "data:")) or any(f"/{slug}.html" in link for slug in READY if slug != "neuron"):
+                continue
+            assert (path.parent / link.partition("#")[0]).is_file(), (path.name, link)
+    style = (pages / "static" / "style.css").read_text(encoding="utf-8")
+    for link in re.findall(r"url\(([^)]*)\)", style):
+        assert (pages / "static" / link).is_file() or link.startswith('"data:')
+
+
+def test_the_gallery_asks_for_nothing_outside(pages):
+    for path in pages.rglob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        assert gallery.POLICY in page
+        assert not re.search(r'(?:src|href|action)="(?:https?:)?//', page)
+    for path in pages.rglob("*.js"):
+        script = path.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(?:import|export)\b", script, re.MULTILINE)
+        assert not re.search(r"\bfetch\(|XMLHttpRequest|https://", script)
+
+
+@languages
+def test_the_gallery_holds_what_was_computed(pages, language):
+    page = (pages / language / "neuron.html").read_text(encoding="utf-8")
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+    kept = data["kept"]
+    assert kept["claim"]["ring"]["holds"]
+    assert kept["predict"]["lines"]["right"] == ["A", "D"]
+    assert kept["experiment"]["bound"]["done"] == kept["experiment"]["bound"]["total"]
+    assert "すべての点" in page if language == "ja" else "All points" in page
+
+
+def test_every_script_of_a_page_is_bundled():
+    for entry in ("home", "lesson", "recall"):
+        text = gallery.bundled(entry)
+        made, used = re.findall(r"^const module_(\w+) =", text, re.MULTILINE), re.findall(r"= module_(\w+);", text)
+        assert made[-1] == entry
+        assert len(made) == len(set(made))
+        for name in used:
+            assert text.index(f"const module_{name} =") < text.index(f"= module_{name};")
+
+
+def test_the_gallery_needs_a_folder_of_its_own(run, tmp_path):
+    (tmp_path / "mine.txt").write_text("")
+    assert "holds other files" in complaint(run("learn", "--gallery", tmp_path))
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_the_gallery_opens_in_a_browser(pages):
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("Chromium is not installed: apt install chromium")
+    errors, asked = [], []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("console", lambda m: m.type in ("error", "warning") and errors.append(m.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((pages / "index.html").as_uri())
+        page.wait_for_url("**/en/index.html")
+        page.click("li[data-slug=neuron] a")
+        assert not page.is_visible("#move")
+        page.click("[data-prediction] .opt")
+        page.click("[data-prediction] .commit button")
+        page.wait_for_selector("#move", state="visible")
+        assert "200 sets, and 0 above" in page.inner_text("[data-experiment] figcaption")
+        assert page.locator("[data-claim] .charts svg").count() == 4
+        assert (
+            page.locator("[data-control] input:not(:disabled), [data-exercise] .row .btn:not(:disabled)").count() == 0
+        )
+        assert page.locator(".grab").count() == 0
+        assert "ichikara learn" in page.inner_text(".problem")
+        page.click("#language")
+        page.wait_for_url("**/ja/neuron.html*")
+        browser.close()
+    assert errors == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
