@@ -98,7 +98,7 @@ class Run:
         yield from self._parts(directive.body)
 
     def _figure(self, directive: Directive) -> Iterator[Line]:
-        for name in directive.argument.split():
+        for name in [*directive.argument.split(), *directive.options.get("below", "").split()]:
             yield Line(f"[{name}] {self.lesson.show(name, self.values).chart.alt}")
         for name in directive.options.get("formula", "").split():
             yield from self._written(name)
