@@ -191,8 +191,8 @@ def to_html(source: str, number: Callable[[str], str], *, inline: bool = False) 
 def attributes(**given: Any) -> str:
     """Attributes of an element; those that are None or False are left out.
 
-    >>> attributes(id="a", hidden=True, title=None)
-    ' id="a" hidden'
+    >>> attributes(id="a", hidden=True, title=None, data_low=0.0)
+    ' id="a" hidden data-low="0.0"'
     """
-    shown = ((name.replace("_", "-"), value) for name, value in given.items() if value not in (None, False))
-    return "".join(f" {name}" if value is True else f' {name}="{escape(str(value))}"' for name, value in shown)
+    there = {name.replace("_", "-"): value for name, value in given.items() if value is not None and value is not False}
+    return "".join(f" {name}" if value is True else f' {name}="{escape(str(value))}"' for name, value in there.items())

@@ -12,7 +12,7 @@ __all__ = ["SEEDS", "STEPS", "WAYS", "follow", "trained"]
 
 SEEDS = 20
 STEPS = 1500
-WAYS = {"usual": (ops.tanh, Adam, 0.01), "steep": (ops.tanh, Adam, 0.02), "plain": (ops.sigmoid, SGD, 0.1)}
+WAYS = {"usual": (ops.tanh, Adam, 0.02), "steep": (ops.tanh, Adam, 0.02), "plain": (ops.sigmoid, SGD, 0.1)}
 STEEP = 30.0  # the standard deviation of steep first weights
 PLACES = 64
 
