@@ -6,8 +6,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError, listed
+from .formulas import formula_of
 
-__all__ = ["Choice", "Control", "Curve", "Drawing", "Points", "Slider", "Switch", "Words", "read_all"]
+__all__ = [
+    "Choice",
+    "Control",
+    "ControlError",
+    "Curve",
+    "Drawing",
+    "Formula",
+    "Matrix",
+    "Points",
+    "Slider",
+    "Switch",
+    "Words",
+    "read_all",
+]
+
+
+class ControlError(UserError):
+    """A value that a control cannot have. ``control``, its name; ``reason``, what the page says beside it."""
+
+    def __init__(self, control: str, reason: str):
+        super().__init__(f"control {control}: {reason}")
+        self.control, self.reason = control, reason
 
 
 @dataclass(frozen=True)
@@ -27,9 +49,22 @@ def _number(given: Any, low: float, high: float) -> float:
     return given
 
 
+def _rows(given: Any, rows: int, columns: int, low: float, high: float) -> tuple[tuple[float, ...], ...]:
+    if not isinstance(given, list | tuple) or len(given) != rows:
+        raise UserError(f"the value is {rows} rows of {columns} numbers from {low:g} to {high:g}")
+    for row in given:
+        if not isinstance(row, list | tuple) or len(row) != columns:
+            raise UserError(f"the value is {rows} rows of {columns} numbers from {low:g} to {high:g}")
+    return tuple(tuple(float(_number(cell, low, high)) for cell in row) for row in given)
+
+
 @dataclass(frozen=True)
 class Slider(Control):
-    """A number from ``low`` to ``high``, in steps of ``step``; ``log``, on a scale of powers; ``unit``, its unit."""
+    """A number from ``low`` to ``high``, in steps of ``step``.
+
+    Arguments: ``log``, on a scale of powers; ``unit``, its unit; ``stepped``, with a button for a step back and one for
+    a step on.
+    """
 
     low: float
     high: float
@@ -37,6 +72,7 @@ class Slider(Control):
     step: float = 0.01
     log: bool = False
     unit: str = ""
+    stepped: bool = False
 
     def read(self, given):
         return type(self.value)(_number(given, self.low, self.high))
@@ -68,6 +104,19 @@ class Switch(Control):
 
 
 @dataclass(frozen=True)
+class Matrix(Control):
+    """Rows of numbers from ``low`` to ``high``, each in a field of its own; ``step``, of its arrows."""
+
+    value: tuple[tuple[float, ...], ...]
+    low: float
+    high: float
+    step: float = 0.5
+
+    def read(self, given):
+        return _rows(given, len(self.value), len(self.value[0]), self.low, self.high)
+
+
+@dataclass(frozen=True)
 class Words(Control):
     """A short text that a learner writes, such as a formula; ``longest``, its characters."""
 
@@ -77,6 +126,17 @@ class Words(Control):
     def read(self, given):
         if not isinstance(given, str) or len(given) > self.longest:
             raise UserError(f"the value is a text of at most {self.longest} characters")
+        return given
+
+
+@dataclass(frozen=True)
+class Formula(Words):
+    """A formula that a learner writes, which `formula_of` reads; ``names``, of its variables."""
+
+    names: tuple[str, ...] = ("x",)
+
+    def read(self, given):
+        formula_of(super().read(given), self.names)
         return given
 
 
@@ -118,30 +178,32 @@ class Curve(Control):
 
 @dataclass(frozen=True)
 class Drawing(Control):
-    """A small picture that a learner draws: rows of numbers from 0 (paper) to 1 (ink)."""
+    """A small picture that a learner draws: rows of numbers from 0 (paper) to 1 (ink).
+
+    Arguments: ``start``, the picture that is there at first; by default bare paper.
+    """
 
     rows: int
     columns: int
+    start: tuple[tuple[float, ...], ...] = ()
 
     @property
     def value(self) -> tuple[tuple[float, ...], ...]:
+        return self.start or self.cleared
+
+    @property
+    def cleared(self) -> tuple[tuple[float, ...], ...]:
+        """Bare paper."""
         return ((0.0,) * self.columns,) * self.rows
 
     def read(self, given):
-        if not isinstance(given, list | tuple) or len(given) != self.rows:
-            raise UserError(f"the value is {self.rows} rows of {self.columns} numbers from 0 to 1")
-        rows = []
-        for row in given:
-            if not isinstance(row, list | tuple) or len(row) != self.columns:
-                raise UserError(f"the value is {self.rows} rows of {self.columns} numbers from 0 to 1")
-            rows.append(tuple(float(_number(cell, 0, 1)) for cell in row))
-        return tuple(rows)
+        return _rows(given, self.rows, self.columns, 0, 1)
 
 
 def read_all(controls: dict[str, Any], given: Any) -> dict[str, Any]:
     """The values of all controls: those that were given, and else those of the start.
 
-    Raises UserError, which names the control.
+    Raises ControlError, which names the control.
     """
     if not isinstance(given, dict):
         raise UserError("the values of controls are an object, by their names")
@@ -153,5 +215,5 @@ def read_all(controls: dict[str, Any], given: Any) -> dict[str, Any]:
         try:
             values[name] = control.read(given[name]) if name in given else control.value
         except UserError as error:
-            raise UserError(f"control {name}: {error}") from None
+            raise ControlError(name, str(error)) from None
     return values
