@@ -9,10 +9,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from course_values import random_value, verdict
 from fontTools.ttLib import TTFont
 
-from ichikara.course.child import judged
-from ichikara.course.controls import Choice, Curve, Drawing, Points, Slider, Switch
 from ichikara.course.lesson import call
 from ichikara.course.lessons import LESSONS, READY, lesson_of, picture_of, text_of
 from ichikara.course.markdown import Directive
@@ -42,25 +41,6 @@ def directives(source):
 def whole(slug, language):
     text = text_of(slug, language)
     return "\n".join([text.lede, *(f"{piece.heading}\n{piece.body}" for piece in text.pieces.values())])
-
-
-def random_value(control, draw):
-    if isinstance(control, Slider):
-        value = draw.choice([control.low, control.high, draw.uniform(control.low, control.high)])
-        return int(value) if isinstance(control.value, int) else value
-    if isinstance(control, Choice):
-        return draw.choice(control.options)
-    if isinstance(control, Switch):
-        return draw.random() < 0.5
-    if isinstance(control, Points):
-        count = len(control.value)
-        place = lambda: draw.uniform(control.low, control.high)
-        return [[place(), place(), draw.randrange(control.kinds)] for _ in range(count)]
-    if isinstance(control, Curve):
-        return [draw.uniform(control.low, control.high) for _ in control.value]
-    if isinstance(control, Drawing):
-        return [[draw.random() for _ in range(control.columns)] for _ in range(control.rows)]
-    return control.value
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------
@@ -96,7 +76,7 @@ def test_short_texts_have_every_language(slug):
 
 
 NOT_PROSE = re.compile(
-    r"\$[^$]*\$|`[^`]*`|\{\{[^}]*\}\}|^:(controls|actions|formula|draw|wide|below):.*|^:{3,}\{(?!question).*"
+    r"\$\$[^$]*\$\$|\$[^$]*\$|`[^`]*`|\{\{[^}]*\}\}|^:(controls|actions|formula|draw|wide|below):.*|^:{3,}\{(?!question).*"
     r"|^- [\w.-]+: |\bL[12]\b",
     re.MULTILINE,
 )
@@ -151,7 +131,7 @@ def test_promises_are_kept():
         kinds = {
             "predict": lesson.predictions,
             "move": {**lesson.controls, **lesson.handles, **lesson.actions},
-            "picture": lesson.figures,
+            "picture": {**lesson.figures, **lesson.experiments},
             "claim": {**lesson.claims, **lesson.experiments, **lesson.figures},
             "exercise": lesson.exercises,
         }
@@ -297,14 +277,6 @@ def test_all_kept_results_are_computed_again(slug, name):
 # --- exercises --------------------------------------------------------------------------------------------------------
 
 EXERCISES = [(slug, name) for slug in READY for name in lesson_of(slug).exercises]
-
-
-def verdict(exercise, answer):
-    if exercise.kind == "code":
-        found = judged(answer, exercise.check)
-        return None if found["kind"] == "right" else found["wrong"] or found["kind"]
-    found = exercise.check(answer)
-    return found[0] if isinstance(found, tuple) else found
 
 
 @each

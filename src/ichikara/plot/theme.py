@@ -10,6 +10,9 @@ __all__ = ["THEMES", "Theme", "families", "two_inks"]
 
 PIXEL = 72 / 96  # points; a chart's lengths are those of a web page
 
+FONTS = Path(__file__).parent / "fonts"
+"""The fonts that ship, made by ``tools/fonts.py`` from the characters of our texts."""
+
 _OTHER = (
     "Zen Kaku Gothic New",
     "Noto Sans CJK JP",
@@ -65,7 +68,7 @@ def _fonts() -> tuple[list[str], list[str]]:
     """The fonts for words in Latin letters, and those for other scripts: ours, and then those that are installed."""
     from matplotlib import font_manager
 
-    for path in sorted((Path(__file__).parent / "fonts").glob("*.ttf")):
+    for path in sorted(FONTS.glob("*.ttf")):
         font_manager.fontManager.addfont(path)
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return ["Source Sans 3", "DejaVu Sans"], [name for name in _OTHER if name in installed]
