@@ -361,7 +361,7 @@ function drawGraph(host, chart, mark) {
   const beside = mark.direction === "down" ? 4.5 : 0.3, side = (box) => (mark.vertices.includes(box) ? beside : 0.3);
   const xs = boxes.flatMap((box) => [box.x - box.width / 2 - 0.3, box.x + box.width / 2 + side(box)]).concat(points.map((point) => point[0]));
   const low = [Math.min(...xs), Math.min(...ys) - above], high = [Math.max(...xs), Math.max(...ys) + above];
-  const wide = Math.max(host.clientWidth, 240), unit = Math.min(19, Math.max(13, wide / (high[0] - low[0])));
+  const wide = host.clientWidth || 240, unit = Math.min(19, Math.max(13, wide / (high[0] - low[0])));
   const size = [(high[0] - low[0]) * unit, (high[1] - low[1]) * unit], at = (x, y) => [(x - low[0]) * unit, (y - low[1]) * unit];
   const svg = start(host, size[0], size[1], chart.alt);
   svg.setAttribute("class", "graph");
