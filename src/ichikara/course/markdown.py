@@ -146,7 +146,7 @@ def math(latex: str, block: bool = False) -> str:
             "<mtr>" + "".join(f"<mtd>{_mathml(cell)}</mtd>" for cell in line.split("&")) + "</mtr>"
             for line in latex.split(r"\\")
         )
-        text = f"<mtable>{rows}</mtable>"
+        text = f'<mtable displaystyle="true">{rows}</mtable>'
     else:
         text = _mathml(latex)
     return f'<math display="{"block" if block else "inline"}">{text}</math>'
@@ -160,11 +160,14 @@ def _mathml(latex: str) -> str:
     text = convert(latex).partition(">")[2].removesuffix("</math>")
     text = re.sub(r'<mrow class="([\w-]+)">', r'<mrow data-term="\1">', text)
     text = re.sub(r"<mi>(?=[a-z]{2,}</mi>)", '<mi mathvariant="normal">', text)  # names of functions stand upright
+    text = _SIGNED.sub(r'\1<mo form="prefix">\2</mo>', text)
     return _PRIMED.sub(r"<mrow>\1\2</mrow>", text)
 
 
 # A prime is high already, and stands beside its letter, not above it.
 _PRIMED = re.compile(r"<msup>(<mi>[^<]*</mi>|<mrow>(?:(?!<mrow>).)*?</mrow>)(<mi>&#x0203[234];</mi>)</msup>")
+# A minus sign that belongs to the number behind it stands close to it.
+_SIGNED = re.compile(r"(<mo[^>]*>(?:&#x00028;|&#x0003D;|&#x000B7;)</mo>)<mo>(&#x02212;)</mo>")
 
 
 @cache

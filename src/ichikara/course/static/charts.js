@@ -331,13 +331,19 @@ function drawImages(host, chart, mark) {
   const words = mark.captions.length ? 22 : 0, wide = Math.max(host.clientWidth, 200), cell = Math.min(96, (wide - (mark.columns - 1) * 8) / mark.columns);
   const tall = (cell * height) / width + words + 8, svg = start(host, wide, rows * tall, chart.alt);
   const ink = colour(INK.ink), a = colour(INK.a), b = colour(INK.b);
+  const many = count * height * width > 600; // then a canvas below holds the pixels
+  const [, context, ratio] = many ? canvasUnder(host, {left: 0, top: 0, right: wide, bottom: rows * tall}) : [];
+  context?.scale(ratio, ratio);
   mark.images.forEach((image, k) => {
     const left = (k % mark.columns) * (cell + 8), top = Math.floor(k / mark.columns) * tall, side = cell / width;
     element("rect", {x: left - 0.5, y: top + 0.5, width: cell + 1, height: side * height + 1, class: "gr"}, svg);
     image.forEach((row, i) => row.forEach((value, j) => {
       if (value === null || (!Array.isArray(value) && Math.abs(value) < 0.02)) return;
       const [r, g, bl] = Array.isArray(value) ? value.map((part) => Math.round(part * 255)) : mark.signed ? (value < 0 ? a : b) : ink;
-      element("rect", {x: left + j * side, y: top + 1 + i * side, width: side + 0.3, height: side + 0.3, fill: `rgb(${r},${g},${bl})`, "fill-opacity": Array.isArray(value) ? 1 : Math.abs(value)}, svg);
+      const cellOf = {x: left + j * side, y: top + 1 + i * side, width: side + 0.3, height: side + 0.3}, deep = Array.isArray(value) ? 1 : Math.abs(value);
+      if (!many) return element("rect", {...cellOf, fill: `rgb(${r},${g},${bl})`, "fill-opacity": deep}, svg);
+      context.fillStyle = `rgba(${r},${g},${bl},${deep})`;
+      context.fillRect(...Object.values(cellOf));
     }));
     if (words) element("text", {x: left + cell / 2, y: top + side * height + 18, "text-anchor": "middle"}, svg, mark.captions[k]);
   });
@@ -345,14 +351,16 @@ function drawImages(host, chart, mark) {
   return {svg, x: whole(cell / width), y: whole(cell / width), layer: element("g", {class: "handles"}, svg)};
 }
 
-// Boxes and edges are laid out already, in units of the text's height.
+// Boxes and edges are laid out already, in units of the text's height; so are labels beside the graph.
 function drawGraph(host, chart, mark) {
+  const labels = chart.marks.filter((one) => one.kind === "Label");
   const boxes = [...mark.vertices, ...mark.groups], points = mark.edges.flatMap((edge) => edge.points);
-  const xs = boxes.flatMap((box) => [box.x - box.width / 2, box.x + box.width / 2]).concat(points.map((point) => point[0]));
+  for (const one of labels) for (const share of [0, 1]) points.push([one.x + (share - {start: 0, middle: 0.5, end: 1}[one.anchor]) * (measure(one.text) / 14), one.y]);
   const ys = boxes.flatMap((box) => [box.y - box.height / 2, box.y + box.height / 2]).concat(points.map((point) => point[1]));
   const above = mark.vertices.some((vertex) => vertex.value || vertex.gradient) && mark.direction !== "down" ? 1.7 : 0.3;
-  const beside = mark.direction === "down" ? 4.5 : 0.3;
-  const low = [Math.min(...xs) - 0.3, Math.min(...ys) - above], high = [Math.max(...xs) + beside, Math.max(...ys) + above];
+  const beside = mark.direction === "down" ? 4.5 : 0.3, side = (box) => (mark.vertices.includes(box) ? beside : 0.3);
+  const xs = boxes.flatMap((box) => [box.x - box.width / 2 - 0.3, box.x + box.width / 2 + side(box)]).concat(points.map((point) => point[0]));
+  const low = [Math.min(...xs), Math.min(...ys) - above], high = [Math.max(...xs), Math.max(...ys) + above];
   const wide = Math.max(host.clientWidth, 240), unit = Math.min(19, Math.max(13, wide / (high[0] - low[0])));
   const size = [(high[0] - low[0]) * unit, (high[1] - low[1]) * unit], at = (x, y) => [(x - low[0]) * unit, (y - low[1]) * unit];
   const svg = start(host, size[0], size[1], chart.alt);
@@ -378,7 +386,7 @@ function drawGraph(host, chart, mark) {
   }
   for (const vertex of mark.vertices) {
     const [x, y] = at(vertex.x, vertex.y), [w, h] = [vertex.width * unit, vertex.height * unit];
-    const classes = `node ${vertex.kind} ${vertex.strong ? "strong" : ""}`, dashes = vertex.kind === "constant" || vertex.kind === "target" ? "4 3" : null;
+    const classes = `node ${vertex.kind} ${vertex.strong ? `strong i-${vertex.ink}` : ""}`, dashes = vertex.kind === "constant" || vertex.kind === "target" ? "4 3" : null;
     if (vertex.kind === "neuron") element("ellipse", {cx: x, cy: y, rx: w / 2, ry: h / 2, class: classes}, svg);
     else element("rect", {x: x - w / 2, y: y - h / 2, width: w, height: h, rx: vertex.kind === "operation" ? Math.min(h / 2, 13) : 2, class: classes, "stroke-dasharray": dashes}, svg);
     text(x, y + 5, vertex.text, "w-ink");
@@ -390,6 +398,7 @@ function drawGraph(host, chart, mark) {
       text(x, y + h / 2 + 18, vertex.gradient, "grd");
     }
   }
+  for (const mark of labels) text(...at(mark.x, mark.y), mark.text, `halo w-${mark.ink}`, mark.anchor);
   const scale = (axis) => Object.assign((value) => (value - low[axis]) * unit, {back: (pixel) => pixel / unit + low[axis]});
   return {svg, x: scale(0), y: scale(1), layer: element("g", {class: "handles"}, svg)};
 }

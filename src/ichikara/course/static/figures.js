@@ -136,18 +136,29 @@ function connect(host) {
     if (!box.log && box.low < 0 && box.high > 0) input.style.setProperty("--z", `calc(10px + ${-box.low / (box.high - box.low)} * (100% - 20px))`);
     else input.style.setProperty("--z", "-9px");
     input.addEventListener("input", () => set(name, valueAt(box, +input.value)));
+    const stepBy = (steps) => set(name, Math.min(box.high, Math.max(box.low, +(values[name] + steps * box.step).toFixed(10))));
+    for (const button of $$("[data-by]", host)) button.addEventListener("click", () => stepBy(+button.dataset.by));
     input.addEventListener("keydown", (event) => {
       const by = {ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1}[event.key];
       if (!by) return;
       event.preventDefault();
       const steps = by * (event.shiftKey ? 5 : 1), now = values[name];
-      if (!box.log) return set(name, Math.min(box.high, Math.max(box.low, +(now + steps * box.step).toFixed(10))));
+      if (!box.log) return stepBy(steps);
       const next = valueAt(box, Math.min(1, Math.max(0, position(box, now) + steps * 0.01)));
       set(name, box.whole && next === now ? Math.min(box.high, Math.max(box.low, now + by)) : next);
     });
   } else if (kind === "choice") inputs.forEach((one) => one.addEventListener("change", () => set(name, one.value)));
   else if (kind === "switch") input.addEventListener("change", () => set(name, input.checked));
-  else input.addEventListener("input", () => set(name, input.value));
+  else if (kind === "matrix") {
+    inputs.forEach((one, at) => one.addEventListener("input", () => {
+      if (!one.validity.valid && !one.validity.stepMismatch) return;
+      if (Number.isNaN(one.valueAsNumber)) return;
+      const rows = structuredClone(values[name]), columns = rows[0].length;
+      rows[Math.floor(at / columns)][at % columns] = one.valueAsNumber;
+      set(name, rows);
+    }));
+    inputs.forEach((one) => one.addEventListener("blur", putControls));
+  } else input.addEventListener("input", () => set(name, input.value));
 }
 
 function putControls() {
@@ -162,6 +173,7 @@ function putControls() {
         input.setAttribute("aria-valuetext", text);
       } else if (box.kind === "choice") $$("input", box.host).forEach((radio) => (radio.checked = radio.value === value));
       else if (box.kind === "switch") input.checked = value;
+      else if (box.kind === "matrix") $$("input", box.host).forEach((one, at) => document.activeElement === one || (one.value = value.flat()[at]));
       else if (document.activeElement !== input && !input.hasAttribute("aria-invalid")) input.value = value;
     }
 }
@@ -172,8 +184,9 @@ const coarse = matchMedia("(pointer: coarse)").matches;
 
 function drawHandles(host, figure, handles) {
   const {x, y, layer} = shown[figure], focused = host.dataset.focus;
+  host.onpointerleave = () => delete host.dataset.over;
   for (const handle of handles) {
-    const key = `${handle.name}-${handle.index}`, [px, py] = [x(handle.x), y(handle.y)], press = handle.shape === "button";
+    const key = `${handle.name}-${handle.index}`, [px, py] = [x(handle.x), y(handle.y)], over = handle.shape === "over", press = over || handle.shape === "button";
     const g = element("g", {tabindex: 0, role: "button", class: press ? "press" : "grab", "data-key": key}, layer);
     if (!press) g.setAttribute("aria-roledescription", say("draggable"));
     g.setAttribute("aria-label", handle.label || `${handle.name} ${format(handle.x, ".2f")}, ${format(handle.y, ".2f")}`);
@@ -182,6 +195,7 @@ function drawHandles(host, figure, handles) {
     if (handle.shape === "foot") element("rect", {class: "foot", x: px - 5, y: py - 5, width: 10, height: 10}, g);
     if (handle.to) element("line", {class: "fr", x1: px, y1: py, x2: x(handle.to[0]), y2: y(handle.to[1])}, g);
     else element("circle", {class: "fr", cx: px, cy: py, r: 16}, g);
+    if (over) g.addEventListener("pointerenter", () => touch(host, handle, key));
     if (press) g.addEventListener("click", () => move(host, handle, handle.x, handle.y, key));
     else g.addEventListener("pointerdown", (event) => drag(event, host, figure, handle, key));
     g.addEventListener("keydown", (event) => {
@@ -192,13 +206,21 @@ function drawHandles(host, figure, handles) {
       const by = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[event.key];
       if (!by || press) return;
       event.preventDefault();
-      const {chart} = state.figures[figure], far = (event.shiftKey ? 5 : 1) / 100, wide = (axis) => (axis ? axis.limits[1] - axis.limits[0] : 1);
-      move(host, handle, handle.x + by[0] * far * wide(chart.x), handle.y + by[1] * far * wide(chart.y), key);
+      const {chart} = state.figures[figure], times = event.shiftKey ? 5 : 1, up = chart.y?.down ? -1 : 1;
+      const step = (axis) => times * (handle.step || (axis ? axis.limits[1] - axis.limits[0] : 1) / 100);
+      move(host, handle, handle.x + by[0] * step(chart.x), handle.y + up * by[1] * step(chart.y), key);
     });
     g.addEventListener("focus", () => (host.dataset.focus = key));
     g.addEventListener("blur", () => setTimeout(() => document.activeElement?.closest?.("[data-key]") || delete host.dataset.focus));
     if (focused === key) g.focus({preventScroll: true});
   }
+}
+
+// The pointer is over a handle. What is drawn then lies under it again, and does not count as another touch.
+function touch(host, handle, key) {
+  if (host.dataset.over === key) return;
+  host.dataset.over = key;
+  changed([], {ask: "handle", name: handle.name, x: handle.x, y: handle.y, index: handle.index});
 }
 
 function move(host, handle, x, y, key) {
@@ -243,12 +265,19 @@ function drawing(host, figure) {
     const to = (now) => {
       const here = place(host, figure, now);
       for (const point of between(last ?? here, here)) paint(name, figure, point);
+      trace(host, figure, last ?? here, here);
       last = here;
       changed([name]);
     };
     to(event);
     follow(to);
   });
+}
+
+// The pen's way, until the chart with what it has drawn arrives.
+function trace(host, figure, [x0, y0], [x1, y1]) {
+  const {x, y} = shown[figure];
+  element("line", {class: "pen", x1: x(x0), y1: y(y0), x2: x(x1), y2: y(y1)}, $(":scope > svg", host));
 }
 
 function between([x0, y0], [x1, y1]) {
