@@ -157,11 +157,13 @@ def prediction(page: "Page", directive: Directive) -> str:
     labels, texts = _labelled(directive)
     kind = "checkbox" if prediction.several else "radio"
     pictures = prediction.charts is not None
+    shown = {option: page.inline(labels[option]) for option in prediction.options}
     options = "".join(
-        f'<div><label class="opt"><input type="{kind}" name="p-{prediction.name}" value="{option}">'
+        f'<div><label class="opt"><input type="{kind}" name="p-{prediction.name}" value="{option}"'
+        f"{attributes(aria_label=plain_text(shown[option]))}>"
         + (f'<span class="pic chart" data-option="{option}"></span>' if pictures else "")
         + f'<span class="cap"><span class="box {kind}" aria-hidden="true"></span>'
-        f"<span>{page.inline(labels[option])}</span></span></label>"
+        f"<span>{shown[option]}</span></span></label>"
         f'<dl class="verdict" data-option="{option}"></dl></div>'
         for option in prediction.options
     )
@@ -247,10 +249,12 @@ def _fields(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
 
 
 def _options(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
+    shown = {name: page.inline(labels[name]) for name in exercise.fields}
     options = "".join(
-        f'<label class="opt"><input type="radio" name="e-{exercise.name}" value="{name}"><span class="cap">'
-        f'<span class="box radio" aria-hidden="true"></span><span>{page.inline(labels[name])}</span></span></label>'
-        for name in exercise.fields
+        f'<label class="opt"><input type="radio" name="e-{exercise.name}" value="{name}"'
+        f'{attributes(aria_label=plain_text(label))}><span class="cap">'
+        f'<span class="box radio" aria-hidden="true"></span><span>{label}</span></span></label>'
+        for name, label in shown.items()
     )
     return f'<fieldset class="opts lines"><legend class="vh">{exercise.name}</legend>{options}</fieldset>'
 

@@ -29,7 +29,7 @@ lesson = Lesson(
     step=Slider(0, 4, 0, 1, stepped=True),
     inputs=Slider(1, 8, 3, 1),
     hidden=Slider(1, 8, 5, 1),
-    outputs=Slider(1, 4, 2, 1),
+    outputs=Slider(1, 5, 2, 1),
 )
 say = lesson.say
 SHAPES = {"5x3": "(5×3)", "3x5": "(3×5)", "1x15": "(1×15)", "5x5": "(5×5)"}
