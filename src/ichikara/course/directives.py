@@ -27,10 +27,11 @@ def control(page: "Page", name: str) -> str:
             f'<input type="range" id="c-{name}" min="0" max="1" step="any"{words}>{on}<output for="c-{name}"></output>'
         )
     elif kind == "choice":
+        shown = {option: page.label(f"{name}.{option}") for option in known["options"]}
         options = "".join(
-            f'<label><input type="radio" name="{name}" value="{escape(option)}">'
-            f"<span>{page.label(f'{name}.{option}')}</span></label>"
-            for option in known["options"]
+            f'<label><input type="radio" name="{name}" value="{escape(option)}"'
+            f"{attributes(aria_label=plain_text(words))}><span>{words}</span></label>"
+            for option, words in shown.items()
         )
         inner = f'<fieldset class="seg"><legend>{label}</legend>{options}</fieldset>'
     elif kind == "switch":
