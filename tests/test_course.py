@@ -4,13 +4,14 @@ import json
 import math
 import random
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
 import pytest
+from course_values import random_value, verdict
+from fontTools.ttLib import TTFont
 
-from ichikara.course.child import judged
-from ichikara.course.controls import Choice, Curve, Drawing, Points, Slider, Switch
 from ichikara.course.lesson import call
 from ichikara.course.lessons import LESSONS, READY, lesson_of, picture_of, text_of
 from ichikara.course.markdown import Directive
@@ -40,25 +41,6 @@ def directives(source):
 def whole(slug, language):
     text = text_of(slug, language)
     return "\n".join([text.lede, *(f"{piece.heading}\n{piece.body}" for piece in text.pieces.values())])
-
-
-def random_value(control, draw):
-    if isinstance(control, Slider):
-        value = draw.choice([control.low, control.high, draw.uniform(control.low, control.high)])
-        return int(value) if isinstance(control.value, int) else value
-    if isinstance(control, Choice):
-        return draw.choice(control.options)
-    if isinstance(control, Switch):
-        return draw.random() < 0.5
-    if isinstance(control, Points):
-        count = len(control.value)
-        place = lambda: draw.uniform(control.low, control.high)
-        return [[place(), place(), draw.randrange(control.kinds)] for _ in range(count)]
-    if isinstance(control, Curve):
-        return [draw.uniform(control.low, control.high) for _ in control.value]
-    if isinstance(control, Drawing):
-        return [[draw.random() for _ in range(control.columns)] for _ in range(control.rows)]
-    return control.value
 
 
 # --- texts ------------------------------------------------------------------------------------------------------------
@@ -94,7 +76,7 @@ def test_short_texts_have_every_language(slug):
 
 
 NOT_PROSE = re.compile(
-    r"\$[^$]*\$|`[^`]*`|\{\{[^}]*\}\}|^:(controls|actions|formula|draw|wide|below):.*|^:{3,}\{(?!question).*"
+    r"\$\$[^$]*\$\$|\$[^$]*\$|`[^`]*`|\{\{[^}]*\}\}|^:(controls|actions|formula|draw|wide|below):.*|^:{3,}\{(?!question).*"
     r"|^- [\w.-]+: |\bL[12]\b",
     re.MULTILINE,
 )
@@ -149,7 +131,7 @@ def test_promises_are_kept():
         kinds = {
             "predict": lesson.predictions,
             "move": {**lesson.controls, **lesson.handles, **lesson.actions},
-            "picture": lesson.figures,
+            "picture": {**lesson.figures, **lesson.experiments},
             "claim": {**lesson.claims, **lesson.experiments, **lesson.figures},
             "exercise": lesson.exercises,
         }
@@ -297,14 +279,6 @@ def test_all_kept_results_are_computed_again(slug, name):
 EXERCISES = [(slug, name) for slug in READY for name in lesson_of(slug).exercises]
 
 
-def verdict(exercise, answer):
-    if exercise.kind == "code":
-        found = judged(answer, exercise.check)
-        return None if found["kind"] == "right" else found["wrong"] or found["kind"]
-    found = exercise.check(answer)
-    return found[0] if isinstance(found, tuple) else found
-
-
 @each
 def test_a_lesson_has_three_exercises(slug):
     assert len(lesson_of(slug).exercises) >= 3
@@ -339,3 +313,18 @@ def test_exercises_have_words_for_each_answer(slug, name, language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_lesson_leaves_three_questions(slug, language):
     assert sum(d.kind == "question" for d in directives(whole(slug, language))) >= 3
+
+
+# --- fonts ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_fonts_have_every_character_of_the_texts():
+    """Where this fails, `python -m tools.fonts` makes the fonts again."""
+    fonts = runpy.run_path(str(Path(__file__).parents[1] / "tools" / "fonts.py"))
+    covers = json.loads((fonts["PAGES"] / "characters.json").read_text(encoding="utf-8"))
+    text = set("".join(covers[name] for name in ("serif-400", "sans-400", "kaku-400")))
+    assert fonts["characters"]() - text == set()
+    assert fonts["headings"]() - set(covers["mincho-600"]) - set(covers["serif-600"]) == set()
+    for name in ("sans-400", "kaku-400"):
+        found = TTFont(fonts["FILES"] / f"{name}.ttf").getBestCmap()
+        assert {ord(character) for character in covers[name]} == set(found)

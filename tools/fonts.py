@@ -57,7 +57,6 @@ def texts() -> list[Path]:
         *sorted(lessons.glob("*/*.md")),
         *sorted(lessons.glob("*/*.toml")),
         *sorted(lessons.glob("*/*.py")),
-        *sorted((SOURCE / "charts").glob("*.py")),
     ]
 
 
@@ -103,7 +102,7 @@ def subset(data: bytes, characters: set[str], form: str) -> bytes:
         flavor=form or None, layout_features=["kern", "liga", "onum", "lnum", "tnum", "palt", "mark"]
     )
     options.name_IDs = [0, 1, 2, 4, 6, 13, 14]  # the licence stays in the file
-    font = TTFont(io.BytesIO(data))
+    font = TTFont(io.BytesIO(data), recalcTimestamp=False)  # the same texts give the same bytes
     made = tool.Subsetter(options)
     made.populate(text="".join(characters))
     made.subset(font)

@@ -1,6 +1,8 @@
 """What the array API leaves out, and NumPy and JAX do differently: sums at indices, the error function, its inverse."""
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy
@@ -18,12 +20,20 @@ def erf(x: Any) -> Any:
     .. math:: \operatorname{erf} x = \frac{2}{\sqrt\pi} \int_0^x e^{-t^2} dt
     """
     if namespace(x) is numpy:
-        from scipy.special import erf as of_scipy
-
-        return of_scipy(x).astype(x.dtype, copy=False)
+        return _erf()(x).astype(x.dtype, copy=False)
     from jax.scipy.special import erf as of_jax
 
     return of_jax(x)
+
+
+@cache
+def _erf() -> Callable[[Any], Any]:
+    """The error function of NumPy arrays: SciPy's, or where SciPy cannot be imported Python's, number by number."""
+    try:
+        from scipy.special import erf
+    except ModuleNotFoundError:
+        return numpy.vectorize(math.erf, otypes=["float64"])
+    return erf
 
 
 _CACHED = 1 << 13  # so many numbers at once stay in the processor's cache

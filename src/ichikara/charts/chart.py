@@ -1,9 +1,9 @@
 """A chart: axes, marks, and what they say in words and numbers."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from .marks import Mark
 from .ticks import Tick, ticks_between
@@ -84,6 +84,14 @@ class Chart:
     numbers: Mapping[str, float | str] = field(default_factory=dict)
     equal: bool = False
 
+    drawn: ClassVar["Callable[[Chart], str] | None"] = None
+    """What draws a chart as SVG, for a notebook. `ichikara.plot` sets it when it is imported."""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the chart, and in words what it shows."""
+        picture = {} if Chart.drawn is None else {"image/svg+xml": Chart.drawn(self)}
+        return picture | {"text/plain": self.alt or self.caption or self.title or "a chart"}
+
     def limits(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where the axes begin and end, x before y: as asked for, else around the marks.
 
@@ -136,7 +144,12 @@ def _numbers(values: Iterable[float]) -> list[float]:
     return [float(value) for value in values if value is not None and math.isfinite(value)]
 
 
+_LEAVES = frozenset({str, bool, int, type(None)})
+
+
 def _plain(value: Any) -> Any:
+    if type(value) in _LEAVES:  # most of what a chart holds, and the other questions take long
+        return value
     if is_dataclass(value):
         kind = {"kind": type(value).__name__} if isinstance(value, Mark) else {}
         return kind | {item.name: _plain(getattr(value, item.name)) for item in fields(value)}

@@ -15,6 +15,7 @@ __all__ = [
     "Curve",
     "Drawing",
     "Formula",
+    "Matrix",
     "Points",
     "Slider",
     "Switch",
@@ -46,6 +47,15 @@ def _number(given: Any, low: float, high: float) -> float:
     if not low <= given <= high:
         raise UserError(f"the value is a number from {low:g} to {high:g}, not {given:g}")
     return given
+
+
+def _rows(given: Any, rows: int, columns: int, low: float, high: float) -> tuple[tuple[float, ...], ...]:
+    if not isinstance(given, list | tuple) or len(given) != rows:
+        raise UserError(f"the value is {rows} rows of {columns} numbers from {low:g} to {high:g}")
+    for row in given:
+        if not isinstance(row, list | tuple) or len(row) != columns:
+            raise UserError(f"the value is {rows} rows of {columns} numbers from {low:g} to {high:g}")
+    return tuple(tuple(float(_number(cell, low, high)) for cell in row) for row in given)
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,19 @@ class Switch(Control):
         if not isinstance(given, bool):
             raise UserError(f"the value is true or false, not {given!r:.100}")
         return given
+
+
+@dataclass(frozen=True)
+class Matrix(Control):
+    """Rows of numbers from ``low`` to ``high``, each in a field of its own; ``step``, of its arrows."""
+
+    value: tuple[tuple[float, ...], ...]
+    low: float
+    high: float
+    step: float = 0.5
+
+    def read(self, given):
+        return _rows(given, len(self.value), len(self.value[0]), self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -155,24 +178,26 @@ class Curve(Control):
 
 @dataclass(frozen=True)
 class Drawing(Control):
-    """A small picture that a learner draws: rows of numbers from 0 (paper) to 1 (ink)."""
+    """A small picture that a learner draws: rows of numbers from 0 (paper) to 1 (ink).
+
+    Arguments: ``start``, the picture that is there at first; by default bare paper.
+    """
 
     rows: int
     columns: int
+    start: tuple[tuple[float, ...], ...] = ()
 
     @property
     def value(self) -> tuple[tuple[float, ...], ...]:
+        return self.start or self.cleared
+
+    @property
+    def cleared(self) -> tuple[tuple[float, ...], ...]:
+        """Bare paper."""
         return ((0.0,) * self.columns,) * self.rows
 
     def read(self, given):
-        if not isinstance(given, list | tuple) or len(given) != self.rows:
-            raise UserError(f"the value is {self.rows} rows of {self.columns} numbers from 0 to 1")
-        rows = []
-        for row in given:
-            if not isinstance(row, list | tuple) or len(row) != self.columns:
-                raise UserError(f"the value is {self.rows} rows of {self.columns} numbers from 0 to 1")
-            rows.append(tuple(float(_number(cell, 0, 1)) for cell in row))
-        return tuple(rows)
+        return _rows(given, self.rows, self.columns, 0, 1)
 
 
 def read_all(controls: dict[str, Any], given: Any) -> dict[str, Any]:

@@ -11,7 +11,12 @@ from .markdown import Directive, attributes, plain_text
 if TYPE_CHECKING:
     from .page import Page
 
-__all__ = ["DIRECTIVES"]
+__all__ = ["DIRECTIVES", "inside", "labelled", "notes_of"]
+
+
+def spoken(label: str) -> str:
+    """The attribute that names an input by the words of its label, since readers say formulas in many ways."""
+    return attributes(aria_label=plain_text(label))
 
 
 def control(page: "Page", name: str) -> str:
@@ -19,7 +24,7 @@ def control(page: "Page", name: str) -> str:
     control = page.lesson.controls[name]
     kind = type(control).__name__.lower()
     label, known = page.label(name), vars(control)
-    words = attributes(aria_label=plain_text(label))  # what a screen reader says of a formula differs too much
+    words = spoken(label)
     if kind == "slider":
         back, on = (_step(page, by) if known["stepped"] else "" for by in (-1, 1))
         inner = (
@@ -27,11 +32,11 @@ def control(page: "Page", name: str) -> str:
             f'<input type="range" id="c-{name}" min="0" max="1" step="any"{words}>{on}<output for="c-{name}"></output>'
         )
     elif kind == "choice":
-        shown = {option: page.label(f"{name}.{option}") for option in known["options"]}
+        labels = {option: page.label(f"{name}.{option}") for option in known["options"]}
         options = "".join(
-            f'<label><input type="radio" name="{name}" value="{escape(option)}"'
-            f"{attributes(aria_label=plain_text(words))}><span>{words}</span></label>"
-            for option, words in shown.items()
+            f'<label><input type="radio" name="{name}" value="{escape(option)}"{spoken(words)}>'
+            f"<span>{words}</span></label>"
+            for option, words in labels.items()
         )
         inner = f'<fieldset class="seg"><legend>{label}</legend>{options}</fieldset>'
     elif kind == "switch":
@@ -40,9 +45,21 @@ def control(page: "Page", name: str) -> str:
         longest = known["longest"]
         inner = (
             f'<label for="c-{name}">{label}</label><input type="text" id="c-{name}" maxlength="{longest}" '
-            f'autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="p-{name}">'
+            f'autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="p-{name}"{words}>'
             f'<p class="problem note" id="p-{name}" role="status"></p>'
         )
+    elif kind == "matrix":
+        rows = "".join(
+            '<div class="row">'
+            + "".join(
+                f'<input type="number" min="{known["low"]:g}" max="{known["high"]:g}" step="{known["step"]:g}" '
+                f'aria-label="{escape(page.say("cell", row=i, column=j))}">'
+                for j in range(1, len(row) + 1)
+            )
+            + "</div>"
+            for i, row in enumerate(known["value"], 1)
+        )
+        inner = f"<fieldset><legend>{label}</legend>{rows}</fieldset>"
     else:
         return ""
     data = {f"data_{key}": value for key, value in known.items() if key in ("low", "high", "step", "log", "unit")}
@@ -105,7 +122,7 @@ def formula(page: "Page", directive: Directive) -> str:
 def code(page: "Page", directive: Directive) -> str:
     """The library's lines, with notes in the margin: items of the form ``- `fragment of a line` note``."""
     code = page.lesson.codes[directive.argument]
-    notes = re.findall(r"^- `([^`]+)` (.+(?:\n  .+)*)", directive.body, re.MULTILINE)
+    notes = notes_of(directive)
     found, rows = set(), []
     for line in code.source.split("\n"):
         depth = (len(line) - len(line.lstrip())) // 4
@@ -113,13 +130,19 @@ def code(page: "Page", directive: Directive) -> str:
         found.update(here)
         indent = f'<span class="in d{depth}">{" " * 4 * depth}</span>' if depth else ""
         rows.append(f'<div class="l{" m" if here else ""}">{indent}{_keywords(line.lstrip()) or " "}</div>')
-        rows += [f'<div class="c">{page.inline(" ".join(notes[i][1].split()))}</div>' for i in here]
+        rows += [f'<div class="c">{page.inline(notes[i][1])}</div>' for i in here]
     if len(found) < len(notes):
         missing = next(fragment for i, (fragment, _) in enumerate(notes) if i not in found)
         raise UserError(f"lesson {page.lesson.slug}: the code {code.name} has no line with {missing!r}")
     head = f'<div class="f"><span>{escape(code.file)}</span></div>'
     label = escape(page.say("code_of", code=code.name), quote=True)
     return f'<div class="code" tabindex="0" role="group" aria-label="{label}">{head}{"".join(rows)}</div>'
+
+
+def notes_of(directive: Directive) -> list[tuple[str, str]]:
+    """The notes of a directive of code: a fragment of a line, and what is said of it."""
+    found = re.findall(r"^- `([^`]+)` (.+(?:\n  .+)*)", directive.body, re.MULTILINE)
+    return [(fragment, " ".join(note.split())) for fragment, note in found]
 
 
 _KEYWORD = re.compile(
@@ -135,41 +158,48 @@ def _keywords(line: str) -> str:
 _ITEM = re.compile(r"^- ([\w.-]+): (.+)\n?", re.MULTILINE)
 
 
-def _labelled(directive: Directive) -> tuple[dict[str, str], list[str]]:
-    """The items ``- name: words`` of a directive, and the text beside them."""
-    texts = [part for part in directive.parts if isinstance(part, str)]
-    return {name: words for text in texts for name, words in _ITEM.findall(text)}, [_ITEM.sub("", t) for t in texts]
+def labelled(directive: Directive) -> tuple[dict[str, str], list[Directive | str]]:
+    """The items ``- name: words`` of a directive, and what stands beside them: text and figures."""
+    labels: dict[str, str] = {}
+    beside: list[Directive | str] = []
+    for part in directive.parts:
+        if isinstance(part, str):
+            labels.update(_ITEM.findall(part))
+            beside.append(_ITEM.sub("", part))
+        elif part.kind == "figure":
+            beside.append(part)
+    return labels, beside
 
 
-def _inside(directive: Directive, kind: str) -> list[Directive]:
+def inside(directive: Directive, kind: str) -> list[Directive]:
+    """The directives of a kind that stand in another one."""
     return [part for part in directive.parts if isinstance(part, Directive) and part.kind == kind]
 
 
 def _replies(page: "Page", directive: Directive) -> str:
     return "".join(
         f'<div class="reply" data-reply="{part.argument}" hidden>{page.html(part.body)}</div>'
-        for part in _inside(directive, "reply")
+        for part in inside(directive, "reply")
     )
 
 
 def prediction(page: "Page", directive: Directive) -> str:
     """A question to commit to: items ``- option: words``, and replies to ``right``, to options, and ``after`` all."""
     prediction = page.lesson.predictions[directive.argument]
-    labels, texts = _labelled(directive)
+    labels, texts = labelled(directive)
     kind = "checkbox" if prediction.several else "radio"
     pictures = prediction.charts is not None
-    shown = {option: page.inline(labels[option]) for option in prediction.options}
     options = "".join(
         f'<div><label class="opt"><input type="{kind}" name="p-{prediction.name}" value="{option}"'
-        f"{attributes(aria_label=plain_text(shown[option]))}>"
+        + f"{spoken(page.inline(labels[option]))}>"
         + (f'<span class="pic chart" data-option="{option}"></span>' if pictures else "")
         + f'<span class="cap"><span class="box {kind}" aria-hidden="true"></span>'
-        f"<span>{shown[option]}</span></span></label>"
+        f"<span>{page.inline(labels[option])}</span></span></label>"
         f'<dl class="verdict" data-option="{option}"></dl></div>'
         for option in prediction.options
     )
     return (
-        f'<div class="prediction wide" data-prediction="{prediction.name}">{"".join(map(page.html, texts))}'
+        f'<div class="prediction wide" data-prediction="{prediction.name}">{"".join(map(page.part, texts))}'
         f'<fieldset class="opts {"pics" if pictures else "lines"}">'
         f'<legend class="vh">{escape(page.say("your_prediction"))}</legend>{options}</fieldset>'
         f'<div class="commit noprint"><label>{escape(page.say("why"))}<input type="text" name="why" autocomplete="off" '
@@ -207,19 +237,20 @@ def claim(page: "Page", directive: Directive) -> str:
 def exercise(page: "Page", directive: Directive) -> str:
     """An exercise: its task, the form of its answer, replies to what is wrong and right, and hints."""
     exercise = page.lesson.exercises[directive.argument]
-    labels, texts = _labelled(directive)
+    labels, texts = labelled(directive)
     hints = "".join(
         f'<details class="hint noprint"><summary><span class="k">{i}</span>'
         f'<span>{escape(page.say("hint", number=i))}</span><span class="sh">{escape(page.say("show"))}</span></summary>'
         f'<div class="an">{page.html(hint.body)}</div></details>'
-        for i, hint in enumerate(_inside(directive, "hint"), 1)
+        for i, hint in enumerate(inside(directive, "hint"), 1)
     )
     verb = "run" if exercise.kind == "code" else "check"
     note = f'<span class="note">{escape(page.say("tab_indents"))}</span>' if exercise.kind == "code" else ""
+    columns = f" columns-{directive.options['columns']}" if "columns" in directive.options else ""
     return (
-        f'<div class="sub exercise" id="ex-{exercise.name}" data-exercise="{exercise.name}" '
+        f'<div class="sub exercise{columns}" id="ex-{exercise.name}" data-exercise="{exercise.name}" '
         f'data-kind="{exercise.kind}">'
-        f"<h3>{page.inline(directive.options['title'])}</h3>{''.join(map(page.html, texts))}"
+        f"<h3>{page.inline(directive.options['title'])}</h3>{''.join(map(page.part, texts))}"
         f"{FORMS[exercise.kind](page, exercise, labels)}"
         f'<div class="row noprint"><button class="btn" type="button">{escape(page.say(verb))}</button>{note}</div>'
         f'<div class="fb" role="status" aria-live="polite" tabindex="-1">{_replies(page, directive)}</div>'
@@ -243,19 +274,18 @@ def _fields(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
     shown = {name: page.inline(labels[name]) for name in exercise.fields}
     fields = "".join(
         f'<label><span>{label}</span><input type="text" inputmode="decimal" name="{name}" autocomplete="off"'
-        f"{attributes(aria_label=plain_text(label))}></label>"
+        f"{spoken(label)}></label>"
         for name, label in shown.items()
     )
     return f'<div class="fields">{fields}</div>'
 
 
 def _options(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
-    shown = {name: page.inline(labels[name]) for name in exercise.fields}
     options = "".join(
         f'<label class="opt"><input type="radio" name="e-{exercise.name}" value="{name}"'
-        f'{attributes(aria_label=plain_text(label))}><span class="cap">'
-        f'<span class="box radio" aria-hidden="true"></span><span>{label}</span></span></label>'
-        for name, label in shown.items()
+        f'{spoken(page.inline(labels[name]))}><span class="cap">'
+        f'<span class="box radio" aria-hidden="true"></span><span>{page.inline(labels[name])}</span></span></label>'
+        for name in exercise.fields
     )
     return f'<fieldset class="opts lines"><legend class="vh">{exercise.name}</legend>{options}</fieldset>'
 

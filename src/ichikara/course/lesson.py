@@ -31,7 +31,8 @@ class Handle:
     Arguments: ``name``, of the function that is registered by `Lesson.handle`; ``x``, ``y``, where it is; ``index``, of
     a point among several; ``shape``, "point", for a mark of the chart; "foot", which is drawn as a small square;
     "button", for one that is pressed; or "over", for one that the pointer need only touch; ``to``, of a line, where it
-    ends; ``label``, what it is, in words, for those who do not see it.
+    ends; ``label``, what it is, in words, for those who do not see it; ``step``, by how much an arrow key moves it, by
+    default a hundredth of the axis.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Handle:
     shape: str = "point"
     to: tuple[float, float] | None = None
     label: str = ""
+    step: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class Picture:
 
     chart: Chart
     handles: Sequence[Handle] = ()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the chart."""
+        return self.chart._repr_mimebundle_()
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ class Code:
     """
 
     name: str
-    of: Sequence[Any]
+    of: Any
     until: str = ""
 
     def __post_init__(self):

@@ -1,10 +1,12 @@
 """Data sets without a download: scikit-learn's, and a few that are generated. They are the defaults.
 
-scikit-learn is imported where it is used, so that importing ichikara stays light.
+The moons, circles and blobs of a seed are those of scikit-learn's functions, number by number, and NumPy draws them.
+Where scikit-learn is needed it is imported in the function, so that importing ichikara stays light.
 """
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy
 
@@ -57,9 +59,10 @@ def load_moons(n_samples: int = 500, noise: float = 0.1, *, seed: int = 0) -> Da
     Source: scikit-learn, ``make_moons``.
     """
     n_samples, noise, seed = _sampling(n_samples, noise, seed)
-    from sklearn import datasets
-
-    inputs, targets = datasets.make_moons(n_samples, noise=noise, random_state=seed)
+    half = n_samples // 2
+    outer, inner = numpy.linspace(0, math.pi, half), numpy.linspace(0, math.pi, n_samples - half)
+    arcs = _on_circle(outer), (1, 0.5) - _on_circle(inner)
+    inputs, targets = _drawn(arcs, noise, seed)
     return Dataset(
         inputs, targets, "moons", ("upper", "lower"), ("x1", "x2"), f"scikit-learn's make_moons, noise {noise:g}"
     )
@@ -82,9 +85,9 @@ def load_circles(n_samples: int = 500, noise: float = 0.05, factor: float = 0.5,
     factor = number("factor", factor, at_least=0)
     if factor >= 1:
         raise UserError(f"factor is the radius of the inner circle, from 0 to below 1, not {factor:g}")
-    from sklearn import datasets
-
-    inputs, targets = datasets.make_circles(n_samples, noise=noise, factor=factor, random_state=seed)
+    half = n_samples // 2
+    circle = lambda n: _on_circle(numpy.linspace(0, 2 * math.pi, n, endpoint=False))
+    inputs, targets = _drawn((circle(half), factor * circle(n_samples - half)), noise, seed)
     return Dataset(
         inputs, targets, "circles", ("outer", "inner"), ("x1", "x2"), f"scikit-learn's make_circles, noise {noise:g}"
     )
@@ -177,11 +180,12 @@ def load_blobs(
         count, n_features = points.shape
     else:
         points, count = None, whole_number("centers", centers, at_least=1)
-    from sklearn import datasets
-
-    inputs, targets = datasets.make_blobs(
-        n_samples, n_features, centers=count if points is None else points, cluster_std=cluster_std, random_state=seed
-    )
+    draw = numpy.random.RandomState(seed)  # scikit-learn's own generator
+    if points is None:
+        points = draw.uniform(-10, 10, (count, n_features))
+    sizes = [n_samples // count + (i < n_samples % count) for i in range(count)]
+    parts = [draw.normal(point, cluster_std, (size, n_features)) for point, size in zip(points, sizes, strict=True)]
+    inputs, targets = _shuffled(parts, draw)
     return Dataset(
         inputs,
         targets,
@@ -190,6 +194,25 @@ def load_blobs(
         tuple(f"x{i + 1}" for i in range(n_features)),
         f"scikit-learn's make_blobs, standard deviation {cluster_std:g}",
     )
+
+
+def _on_circle(angle: numpy.ndarray) -> numpy.ndarray:
+    """Points on the circle of radius 1. Shapes: (n,) -> (n, 2)."""
+    return numpy.stack([numpy.cos(angle), numpy.sin(angle)], axis=1)
+
+
+def _drawn(parts: Sequence[numpy.ndarray], noise: float, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Points and their classes, in a random order, with noise."""
+    draw = numpy.random.RandomState(seed)  # scikit-learn's own generator
+    inputs, targets = _shuffled(parts, draw)
+    return inputs + draw.normal(scale=noise, size=inputs.shape), targets
+
+
+def _shuffled(parts: Sequence[numpy.ndarray], draw: Any) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Points and the number of the part that each is of, in a random order."""
+    order = numpy.arange(sum(map(len, parts)))
+    draw.shuffle(order)
+    return numpy.concatenate(parts)[order], numpy.repeat(numpy.arange(len(parts)), list(map(len, parts)))[order]
 
 
 def cubic(x: numpy.ndarray) -> numpy.ndarray:

@@ -10,8 +10,8 @@ from typing import Any
 
 from ...errors import UserError
 from ...words import LANGUAGES, in_language, language_of
+from .. import computed
 from ..controls import ControlError
-from ..lesson import Progress, call
 from ..lessons import READY, exercise_of, lesson_of
 from ..page import live, plain
 from ..programs import judge
@@ -132,15 +132,10 @@ class Session:
         return live(self.lesson, values, changed)
 
     def _claim(self, message: Any) -> dict[str, Any]:
-        outcome = self.lesson.claims[message["name"]]()
-        charts = [chart.to_dict() for chart in outcome.charts]
-        return {"name": message["name"], "holds": outcome.holds, "numbers": dict(outcome.numbers), "charts": charts}
+        return computed.claim(self.lesson, message["name"])
 
     def _predict(self, message: Any) -> dict[str, Any]:
-        name = message["name"]
-        answer = self.lesson.predictions[name].answer()
-        charts = {option: chart.to_dict() for option, chart in answer.charts.items()}
-        return {"name": name, **vars(answer), "charts": charts}
+        return computed.prediction(self.lesson, message["name"])
 
     def _exercise(self, message: Any) -> dict[str, Any]:
         exercise = exercise_of(self.lesson.slug, message["name"])
@@ -159,13 +154,13 @@ class Session:
         answer: dict[str, Any] = {"ended": True}
         try:
             values = self.lesson.values(message.get("values", {}))
-            steps = self._spoken(call, self.lesson.experiments[message["name"]], values)
+            steps = computed.experiment(self.lesson, message["name"], values)
             while True:
                 async with self.work.long:
-                    progress = await asyncio.to_thread(self._spoken, next, steps, None)
-                if progress is None:
+                    step = await asyncio.to_thread(self._spoken, next, steps, None)
+                if step is None:
                     break
-                await self._send(message, _plain(message["name"], progress))
+                await self._send(message, step)
         except asyncio.CancelledError:  # stopped, or the page was closed
             pass
         except BAD as error:
@@ -181,17 +176,6 @@ def _words(error: Exception) -> str:
     if isinstance(error, ControlError):
         return error.reason
     return str(error) if isinstance(error, UserError) else "this cannot be computed"
-
-
-def _plain(name: str, progress: Progress) -> dict[str, Any]:
-    chart = None if progress.chart is None else progress.chart.to_dict()
-    return {
-        "name": name,
-        "done": progress.done,
-        "total": progress.total,
-        "chart": chart,
-        "numbers": dict(progress.numbers),
-    }
 
 
 @cache

@@ -331,13 +331,19 @@ function drawImages(host, chart, mark) {
   const words = mark.captions.length ? 22 : 0, wide = Math.max(host.clientWidth, 200), cell = Math.min(96, (wide - (mark.columns - 1) * 8) / mark.columns);
   const tall = (cell * height) / width + words + 8, svg = start(host, wide, rows * tall, chart.alt);
   const ink = colour(INK.ink), a = colour(INK.a), b = colour(INK.b);
+  const many = count * height * width > 600; // then a canvas below holds the pixels
+  const [, context, ratio] = many ? canvasUnder(host, {left: 0, top: 0, right: wide, bottom: rows * tall}) : [];
+  context?.scale(ratio, ratio);
   mark.images.forEach((image, k) => {
     const left = (k % mark.columns) * (cell + 8), top = Math.floor(k / mark.columns) * tall, side = cell / width;
     element("rect", {x: left - 0.5, y: top + 0.5, width: cell + 1, height: side * height + 1, class: "gr"}, svg);
     image.forEach((row, i) => row.forEach((value, j) => {
       if (value === null || (!Array.isArray(value) && Math.abs(value) < 0.02)) return;
       const [r, g, bl] = Array.isArray(value) ? value.map((part) => Math.round(part * 255)) : mark.signed ? (value < 0 ? a : b) : ink;
-      element("rect", {x: left + j * side, y: top + 1 + i * side, width: side + 0.3, height: side + 0.3, fill: `rgb(${r},${g},${bl})`, "fill-opacity": Array.isArray(value) ? 1 : Math.abs(value)}, svg);
+      const cellOf = {x: left + j * side, y: top + 1 + i * side, width: side + 0.3, height: side + 0.3}, deep = Array.isArray(value) ? 1 : Math.abs(value);
+      if (!many) return element("rect", {...cellOf, fill: `rgb(${r},${g},${bl})`, "fill-opacity": deep}, svg);
+      context.fillStyle = `rgba(${r},${g},${bl},${deep})`;
+      context.fillRect(...Object.values(cellOf));
     }));
     if (words) element("text", {x: left + cell / 2, y: top + side * height + 18, "text-anchor": "middle"}, svg, mark.captions[k]);
   });

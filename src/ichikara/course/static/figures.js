@@ -149,7 +149,16 @@ function connect(host) {
     });
   } else if (kind === "choice") inputs.forEach((one) => one.addEventListener("change", () => set(name, one.value)));
   else if (kind === "switch") input.addEventListener("change", () => set(name, input.checked));
-  else input.addEventListener("input", () => set(name, input.value));
+  else if (kind === "matrix") {
+    inputs.forEach((one, at) => one.addEventListener("input", () => {
+      if (!one.validity.valid && !one.validity.stepMismatch) return;
+      if (Number.isNaN(one.valueAsNumber)) return;
+      const rows = structuredClone(values[name]), columns = rows[0].length;
+      rows[Math.floor(at / columns)][at % columns] = one.valueAsNumber;
+      set(name, rows);
+    }));
+    inputs.forEach((one) => one.addEventListener("blur", putControls));
+  } else input.addEventListener("input", () => set(name, input.value));
 }
 
 function putControls() {
@@ -164,6 +173,7 @@ function putControls() {
         input.setAttribute("aria-valuetext", text);
       } else if (box.kind === "choice") $$("input", box.host).forEach((radio) => (radio.checked = radio.value === value));
       else if (box.kind === "switch") input.checked = value;
+      else if (box.kind === "matrix") $$("input", box.host).forEach((one, at) => document.activeElement === one || (one.value = value.flat()[at]));
       else if (document.activeElement !== input && !input.hasAttribute("aria-invalid")) input.value = value;
     }
 }
@@ -196,8 +206,9 @@ function drawHandles(host, figure, handles) {
       const by = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[event.key];
       if (!by || press) return;
       event.preventDefault();
-      const {chart} = state.figures[figure], far = (event.shiftKey ? 5 : 1) / 100, wide = (axis) => (axis ? axis.limits[1] - axis.limits[0] : 1);
-      move(host, handle, handle.x + by[0] * far * wide(chart.x), handle.y + by[1] * far * wide(chart.y), key);
+      const {chart} = state.figures[figure], times = event.shiftKey ? 5 : 1, up = chart.y?.down ? -1 : 1;
+      const step = (axis) => times * (handle.step || (axis ? axis.limits[1] - axis.limits[0] : 1) / 100);
+      move(host, handle, handle.x + by[0] * step(chart.x), handle.y + up * by[1] * step(chart.y), key);
     });
     g.addEventListener("focus", () => (host.dataset.focus = key));
     g.addEventListener("blur", () => setTimeout(() => document.activeElement?.closest?.("[data-key]") || delete host.dataset.focus));
@@ -254,12 +265,19 @@ function drawing(host, figure) {
     const to = (now) => {
       const here = place(host, figure, now);
       for (const point of between(last ?? here, here)) paint(name, figure, point);
+      trace(host, figure, last ?? here, here);
       last = here;
       changed([name]);
     };
     to(event);
     follow(to);
   });
+}
+
+// The pen's way, until the chart with what it has drawn arrives.
+function trace(host, figure, [x0, y0], [x1, y1]) {
+  const {x, y} = shown[figure];
+  element("line", {class: "pen", x1: x(x0), y1: y(y0), x2: x(x1), y2: y(y1)}, $(":scope > svg", host));
 }
 
 function between([x0, y0], [x1, y1]) {
