@@ -76,7 +76,7 @@ function measure(text, size = 14) {
 
 function drawAxes(g, xAxis, yAxis, x, y, area) {
   for (const [axis, scale, level] of [[xAxis, x, false], [yAxis, y, true]])
-    if (axis.scale !== "log" && axis.limits[0] < 0 && axis.limits[1] > 0)
+    if (axis.scale !== "log" && !axis.names?.length && axis.limits[0] < 0 && axis.limits[1] > 0)
       element("path", {class: "gr", d: level ? `M${area.left} ${scale(0)}H${area.right}` : `M${scale(0)} ${area.top}V${area.bottom}`}, g);
   element("path", {class: "ax", d: `M${area.left} ${area.top}V${area.bottom}H${area.right}`}, g);
   for (const tick of xAxis.ticks) {
