@@ -1,5 +1,6 @@
-"""`ichikara learn`: the course in the browser, or a lesson as a run in the terminal."""
+"""`ichikara learn`: the course in the browser, and what is made of its lessons: runs, notebooks, pages, keys."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +30,16 @@ def learn(
         typer.Option("--run", help="Print the lesson, or all, and compute all that it states. Exits 0 if it holds."),
     ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="With --run: leave long experiments after two steps.")] = False,
+    notebook: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the lesson as a notebook (.ipynb).", show_default=False)
+    ] = None,
+    gallery: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write all lessons as pages without a server.", show_default=False),
+    ] = None,
+    key: Annotated[
+        bool, typer.Option("--key", help="Print a teacher's key of the lesson, or of all: answers, replies, hints.")
+    ] = False,
     lang: Language = None,
 ) -> None:
     """Open the course in the browser: lessons that run on this library."""
@@ -36,9 +47,19 @@ def learn(
 
     if lesson is not None:
         choose("lesson", lesson, dict.fromkeys(READY))
+    outputs = {"--run": run, "--notebook": notebook, "--gallery": gallery, "--key": key}
+    asked = [name for name, value in outputs.items() if value]
+    if len(asked) > 1:
+        raise UserError(f"{' and '.join(asked)} do different things; give one of them")
     if quick and not run:
         raise UserError("--quick is for --run")
-    if run:
+    if gallery is not None:
+        _gallery(lesson, gallery)
+    elif notebook is not None:
+        _notebook(lesson, notebook)
+    elif key:
+        _key([lesson] if lesson else READY)
+    elif run:
         _run([lesson] if lesson else READY, quick)
     else:
         _serve(lesson, port, browser, present)
@@ -78,3 +99,30 @@ def _run(slugs, quick: bool) -> None:
         failed = failed or bool(lesson.failed)
     if failed:
         raise typer.Exit(1)
+
+
+def _notebook(lesson: str | None, path: Path) -> None:
+    if lesson is None:
+        raise UserError(
+            "a notebook is made of one lesson; name it, as in: ichikara learn neuron --notebook neuron.ipynb"
+        )
+    from ..course.outputs.notebook import write_notebook
+
+    write_notebook(lesson, path)
+    err.print(f"notebook   {path}")
+
+
+def _gallery(lesson: str | None, folder: Path) -> None:
+    if lesson is not None:
+        raise UserError("--gallery writes all lessons; leave the lesson's name out")
+    from ..course.outputs.gallery import write_gallery
+
+    for path in write_gallery(folder):
+        err.print(f"page       {path}")
+
+
+def _key(slugs) -> None:
+    from ..course.outputs.key import key_of
+
+    for i, slug in enumerate(slugs):
+        out.print("\n" * bool(i) + key_of(slug))

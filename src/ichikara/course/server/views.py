@@ -11,7 +11,7 @@ from ..lessons import LESSONS, READY, lesson_of, picture_of, text_of
 from ..page import PIECES, Page, live, plain
 from .questions import questions_before, questions_of
 
-__all__ = ["home", "lesson_page", "recall_page", "refused"]
+__all__ = ["home", "lesson_page", "recall_page", "refused", "script_json"]
 
 
 @cache
@@ -43,7 +43,7 @@ def _title(slug: str, language: str) -> str:
     return say(f"lessons.{slug}.title", language)
 
 
-def _json(value: Any) -> str:
+def script_json(value: Any) -> str:
     """JSON that can stand in a script element."""
     return json.dumps(value, ensure_ascii=False, default=plain).replace("<", "\\u003c")
 
@@ -92,7 +92,7 @@ def _lesson_page(slug: str, language: str) -> str:
         recall=questions_before(slug, language),
         following=None if following is None else {"slug": following, "title": _title(following, language)},
         ready=following in READY,
-        data=_json(data),
+        data=script_json(data),
     )
 
 
@@ -130,7 +130,7 @@ def home(language: str) -> str:
         "titles": {slug: _title(slug, language) for slug in READY},
     }
     return _template("home.html.j2").render(
-        **_common(language), total=len(LESSONS), chapters=chapters, data=_json(data)
+        **_common(language), total=len(LESSONS), chapters=chapters, data=script_json(data)
     )
 
 
@@ -138,7 +138,7 @@ def home(language: str) -> str:
 def recall_page(language: str) -> str:
     """All questions of all lessons; the page shows those that are due."""
     questions = [question for slug in READY for question in questions_of(slug, language)]
-    return _template("recall.html.j2").render(**_common(language), questions=questions, data=_json({}))
+    return _template("recall.html.j2").render(**_common(language), questions=questions, data=script_json({}))
 
 
 CHAPTERS = {

@@ -24,6 +24,7 @@ function open() {
   document.documentElement.classList.remove("shut-rest");
   $$(".rail li.shut").forEach((item) => item.classList.remove("shut"));
   redraw();
+  redrawCharts();
 }
 
 async function reveal(host, mine, why) {
