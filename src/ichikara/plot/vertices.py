@@ -57,7 +57,7 @@ def _vertex(ax: Any, vertex: Vertex, direction: str, theme: Theme, em: float) ->
         _ellipse(ax, vertex, style)
     else:
         _box(ax, vertex, theme, style, min(vertex.height / 2, 0.9) if is_round else 0.15, 2)
-    fitting = (vertex.width - 0.6) / max(map(text_width, vertex.text.split("\n")), default=1)
+    fitting = (vertex.width - 0.6) / (max(map(text_width, vertex.text.split("\n"))) or 1.0)
     _write(ax, (vertex.x, vertex.y), vertex.text, theme.ink, em * min(1.0, max(fitting, 0.7)), "center", "center")
     right, top, bottom = vertex.x + vertex.width / 2, vertex.y - vertex.height / 2, vertex.y + vertex.height / 2
     above, below, across = (vertex.x, top - 0.15), (vertex.x, bottom + 0.15), "center"

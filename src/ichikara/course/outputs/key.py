@@ -32,7 +32,7 @@ def _parts(slug: str) -> Iterator[str]:
         labels, texts = labelled(directive)
         numbers = {f"{directive.argument}.{name}": value for name, value in answer.numbers.items()}
         yield f"## {say_course('piece.predict')}: {text.pieces['predict'].heading}"
-        yield filled("".join(texts), numbers)
+        yield filled("".join(text for text in texts if isinstance(text, str)), numbers)
         yield f"**{say_course('key.right')}**: " + "; ".join(filled(labels[name], numbers) for name in answer.right)
     for directive in text.directives("exercise"):
         yield from _exercise(lesson.exercises[directive.argument], directive)
@@ -46,7 +46,7 @@ def _exercise(exercise: Exercise, directive: Directive) -> Iterator[str]:
     labels, texts = labelled(directive)
     replies = {reply.argument: reply.body for reply in inside(directive, "reply")}
     yield f"## {directive.options['title']} (`{exercise.name}`)"
-    yield filled("".join(texts), {})
+    yield filled("".join(text for text in texts if isinstance(text, str)), {})
     if exercise.kind == "choice":
         yield "\n".join(f"- {label}" for label in labels.values())
     yield f"**{say_course('key.right')}**: {_answer(exercise, exercise.right, labels)}"

@@ -159,7 +159,7 @@ class Notebook:
         prediction = self.lesson.predictions[name]
         labels, texts = labelled(directive)
         options = "\n".join(f"- **{option}**: {labels[option]}" for option in prediction.options)
-        yield "markdown", filled(f"{''.join(texts).strip()}\n\n{options}", self.numbers)
+        yield "markdown", filled(f"{_joined(texts)}\n\n{options}", self.numbers)
         choose = say_course(f"notebook.choose{'_several' * prediction.several}", options=", ".join(prediction.options))
         nothing = "[]" if prediction.several else '""'
         yield "code", f'prediction = {nothing}  # {choose}\nlesson.predict("{name}", prediction)'
@@ -179,7 +179,7 @@ class Notebook:
         exercise = self.lesson.exercises[name]
         labels, texts = labelled(directive)
         title = directive.options["title"]
-        task = filled("".join(texts).strip(), self.numbers)
+        task = filled(_joined(texts), self.numbers)
         options = [f"- `{field}`: {label}" for field, label in labels.items()]
         yield "markdown", "\n\n".join(filter(None, [f"### {title}", task, "\n".join(options)]))
         for number, hint in enumerate(inside(directive, "hint"), 1):
@@ -240,3 +240,8 @@ CELLS: dict[str, Callable[[Notebook, Directive], Iterator[Cell]]] = {
     "question": Notebook._question,
 }
 """What makes the cells of each directive, by its name."""
+
+
+def _joined(parts: Sequence[Directive | str]) -> str:
+    """The text among parts, without figures."""
+    return "".join(part for part in parts if isinstance(part, str)).strip()
