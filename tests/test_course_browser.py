@@ -117,6 +117,7 @@ def settle(page):
     """Wait until what was asked for is shown, and the address holds it."""
     page.wait_for_timeout(250)
     until(page, "!document.body.classList.contains('waiting')")
+    page.wait_for_timeout(150)  # the address follows 120 ms after what is shown
 
 
 # --- lessons ----------------------------------------------------------------------------------------------------------

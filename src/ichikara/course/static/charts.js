@@ -76,7 +76,7 @@ function measure(text, size = 14) {
 
 function drawAxes(g, xAxis, yAxis, x, y, area) {
   for (const [axis, scale, level] of [[xAxis, x, false], [yAxis, y, true]])
-    if (axis.scale !== "log" && axis.limits[0] < 0 && axis.limits[1] > 0)
+    if (axis.scale !== "log" && !axis.names?.length && axis.limits[0] < 0 && axis.limits[1] > 0)
       element("path", {class: "gr", d: level ? `M${area.left} ${scale(0)}H${area.right}` : `M${scale(0)} ${area.top}V${area.bottom}`}, g);
   element("path", {class: "ax", d: `M${area.left} ${area.top}V${area.bottom}H${area.right}`}, g);
   for (const tick of xAxis.ticks) {
@@ -268,7 +268,7 @@ function contour(rows, level, mark, x, y) {
 
 // A label stands on its mark where there is most room. The same rule as in ichikara.plot.labels, with fewer places.
 function placeLabels(g, marks, x, y, area) {
-  const outlines = marks.map((mark) => outline(mark, x, y, area)), taken = [];
+  const outlines = marks.map((mark) => thinned(outline(mark, x, y, area))), taken = [];
   marks.forEach((mark, i) => {
     const own = outlines[i].filter(([px, py]) => px >= area.left && px <= area.right && py >= area.top - 2 && py <= area.bottom + 2);
     if (!mark.label || !own.length) return;
@@ -287,6 +287,9 @@ function placeLabels(g, marks, x, y, area) {
     element("text", {x: best[0], y: best[1] + 5, "text-anchor": "middle", class: `halo w-${mark.ink}`}, g, mark.label);
   });
 }
+
+// Of points closer than four pixels one: a line that goes to and fro has thousands.
+const thinned = (points) => [...new Map(points.map((point) => [(point[0] >> 2) * 65536 + (point[1] >> 2), point])).values()];
 
 const SIDES = [[0, -1], [0, 1], [1, 0], [-1, 0], [1, -1], [-1, -1], [1, 1], [-1, 1]];
 
