@@ -20,10 +20,10 @@ __all__ = ["SIZE", "accuracy", "make", "trained"]
 
 SIZE = 16
 FILE = Path(__file__).parent / "net.npz"
-SEED, EPOCHS, BATCH = 21, 12, 128
-ACCURACY = 0.9823
+SEED, EPOCHS, BATCH = 21, 14, 128
+ACCURACY = 0.9786
 """On MNIST's 10,000 test images, when the file was made."""
-SHA256 = "166c0dd1341beb6c7c0a8d9a65fc7b136a168fbeb117edc150fe7629d1a0f552"
+SHA256 = "ccd346b825c8d1b49a5623941a2ab9d594b7a781e39eb0ac855435dfb19067c4"
 """Of the weights, as bytes, in their order."""
 
 
@@ -65,7 +65,7 @@ def make(epochs: int = EPOCHS) -> tuple[nn.Module, float]:
     mnist = load_mnist()
     ichikara.seed(SEED)
     net, draw = untrained(), Generator(SEED)
-    change = Compose([Rotate(15), Scale(0.8, 1.4), Shift(4)])
+    change = Compose([Rotate(15), Scale(0.8, 1.6), Shift(4)])
     images, labels = margined(mnist.train.inputs), mnist.train.targets
     optimizer = optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
     steps = len(images) // BATCH
