@@ -51,6 +51,7 @@ def jax():
     """JAX, as an oracle, with float64."""
     module = pytest.importorskip("jax", reason="JAX is the oracle of this test, and is not installed")
     module.config.update("jax_enable_x64", True)
+    module.config.update("jax_disable_most_optimizations", True)  # what is compiled runs once
     return module
 
 

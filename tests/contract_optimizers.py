@@ -47,7 +47,7 @@ def check_optimizer(ours, theirs, options, staged=True):
             check_numbers(ours, theirs, options, dtype)
         check_resumes(ours, options, dtype)
         check_rule(ours, options, dtype)
-        if staged:
+        if staged and (dtype == "float64" or not options):  # to compile each row in both types takes long
             check_staged(ours, options, dtype)
 
 

@@ -1,14 +1,16 @@
-"""What every lesson keeps: two texts of one shape, figures at all values, claims that hold, exercises that tell right from wrong."""
+"""What every lesson keeps: two texts of one shape, figures at all values, claims that hold, exercises that judge."""
 
 import json
 import math
 import random
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
 import pytest
 from course_values import random_value, verdict
+from fontTools.ttLib import TTFont
 
 from ichikara.course.lesson import call
 from ichikara.course.lessons import LESSONS, READY, lesson_of, picture_of, text_of
@@ -41,7 +43,7 @@ def whole(slug, language):
     return "\n".join([text.lede, *(f"{piece.heading}\n{piece.body}" for piece in text.pieces.values())])
 
 
-# --- texts --------------------------------------------------------------------------------------------------------------
+# --- texts ------------------------------------------------------------------------------------------------------------
 
 
 def test_the_catalogue_has_a_title_and_a_picture_for_every_lesson():
@@ -74,7 +76,8 @@ def test_short_texts_have_every_language(slug):
 
 
 NOT_PROSE = re.compile(
-    r"\$[^$]*\$|`[^`]*`|\{\{[^}]*\}\}|^:(controls|actions|formula|draw|wide):.*|^:{3,}\{(?!question).*|^- [\w.-]+: |\bL[12]\b",
+    r"\$\$[^$]*\$\$|\$[^$]*\$|`[^`]*`|\{\{[^}]*\}\}|^:(controls|actions|formula|draw|wide|below):.*|^:{3,}\{(?!question).*"
+    r"|^- [\w.-]+: |\bL[12]\b",
     re.MULTILINE,
 )
 
@@ -114,7 +117,8 @@ def test_every_number_that_a_text_quotes_is_there(slug, language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_pages_are_made(slug, language):
     page = lesson_page(slug, language)
-    assert " style=" not in page and " onclick=" not in page  # the content policy would refuse them
+    assert " style=" not in page
+    assert " onclick=" not in page
     assert f'lang="{language}"' in page
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
@@ -127,7 +131,7 @@ def test_promises_are_kept():
         kinds = {
             "predict": lesson.predictions,
             "move": {**lesson.controls, **lesson.handles, **lesson.actions},
-            "picture": lesson.figures,
+            "picture": {**lesson.figures, **lesson.experiments},
             "claim": {**lesson.claims, **lesson.experiments, **lesson.figures},
             "exercise": lesson.exercises,
         }
@@ -139,7 +143,7 @@ def test_promises_are_kept():
                     assert name in kinds[kind], (slug, promise, name)
 
 
-# --- figures ------------------------------------------------------------------------------------------------------------
+# --- figures ----------------------------------------------------------------------------------------------------------
 
 
 @each
@@ -154,7 +158,8 @@ def test_figures_at_any_values(slug):
             assert figure["chart"]["alt"], name
             for handle in figure["handles"]:
                 assert handle["name"] in lesson.handles
-                assert math.isfinite(handle["x"]) and math.isfinite(handle["y"])
+                assert math.isfinite(handle["x"])
+                assert math.isfinite(handle["y"])
                 assert handle["label"], name
 
 
@@ -189,7 +194,7 @@ def test_every_control_is_within_reach(slug):
     assert set(lesson.controls) <= shown
 
 
-# --- predictions, claims, experiments, results --------------------------------------------------------------------------
+# --- predictions, claims, experiments, results ------------------------------------------------------------------------
 
 
 @each
@@ -198,7 +203,8 @@ def test_predictions(slug):
     assert lesson.predictions
     for name, prediction in lesson.predictions.items():
         answer = prediction.answer()
-        assert set(answer.right) <= set(prediction.options) and answer.right
+        assert set(answer.right) <= set(prediction.options)
+        assert answer.right
         if not prediction.several:
             assert len(answer.right) == 1
         found = next(d for d in directives(whole(slug, "en")) if (d.kind, d.argument) == ("prediction", name))
@@ -268,7 +274,7 @@ def test_all_kept_results_are_computed_again(slug, name):
     assert [differs for part in results.parts if (differs := results.differs(part))] == []
 
 
-# --- exercises ----------------------------------------------------------------------------------------------------------
+# --- exercises --------------------------------------------------------------------------------------------------------
 
 EXERCISES = [(slug, name) for slug in READY for name in lesson_of(slug).exercises]
 
@@ -307,3 +313,18 @@ def test_exercises_have_words_for_each_answer(slug, name, language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_lesson_leaves_three_questions(slug, language):
     assert sum(d.kind == "question" for d in directives(whole(slug, language))) >= 3
+
+
+# --- fonts ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_fonts_have_every_character_of_the_texts():
+    """Where this fails, `python -m tools.fonts` makes the fonts again."""
+    fonts = runpy.run_path(str(Path(__file__).parents[1] / "tools" / "fonts.py"))
+    covers = json.loads((fonts["PAGES"] / "characters.json").read_text(encoding="utf-8"))
+    text = set("".join(covers[name] for name in ("serif-400", "sans-400", "kaku-400")))
+    assert fonts["characters"]() - text == set()
+    assert fonts["headings"]() - set(covers["mincho-600"]) - set(covers["serif-600"]) == set()
+    for name in ("sans-400", "kaku-400"):
+        found = TTFont(fonts["FILES"] / f"{name}.ttf").getBestCmap()
+        assert {ord(character) for character in covers[name]} == set(found)

@@ -1,12 +1,14 @@
 """The run's report: one page that stands alone, holds what the run found out, and trusts no name."""
 
 import json
+import math
 import re
 from html.parser import HTMLParser
 
 import numpy
 import pytest
 
+from ichikara import nn
 from ichikara.errors import UserError
 from ichikara.plot import confusion_matrix, decision_regions, filter_images, inline_svg, tile
 from ichikara.recipes import build, evaluate_run, findings, load_recipe, report, run, train_run
@@ -29,16 +31,16 @@ RUNS = {
     "digits-gan": ["training.epochs=1", "training.batch_size=512", "model.generator=[8]", "model.discriminator=[8]"],
 }
 PARTS = {
-    "digits": ["doctor", "curves", "inside", "confusion", "mistakes", "filters", "baseline"],
+    "digits": ["doctor", "curves", "inside", "confusion", "mistakes", "baseline"],
     "xor": ["doctor", "curves", "inside", "plane", "confusion", "mistakes"],
     "moons": ["doctor", "curves", "inside", "plane", "confusion", "mistakes", "baseline"],
     "perceptron": ["doctor", "curves", "inside", "plane", "confusion", "mistakes", "baseline"],
     "polynomial": ["doctor", "curves", "inside", "predictions", "baseline"],
     "universal": ["doctor", "curves", "inside", "predictions", "baseline"],
-    "digits-resnet": ["doctor", "curves", "inside", "confusion", "mistakes", "filters", "baseline"],
+    "digits-resnet": ["doctor", "curves", "inside", "confusion", "mistakes", "baseline"],
     "adding-gru": ["doctor", "curves", "inside", "predictions", "baseline"],
     "reverse-transformer": ["doctor", "curves", "inside", "sequences"],
-    "digits-gan": ["doctor", "curves", "inside", "generated", "filters"],
+    "digits-gan": ["doctor", "curves", "inside", "generated"],
 }
 
 
@@ -151,7 +153,7 @@ epochs = 2
 def test_every_recipe_has_a_page(name, tmp_path):
     _, summary = trained(tmp_path, name, RUNS[name])
     page = page_of(tmp_path)
-    assert page.parts == [*PARTS[name], "vault", "provenance"]
+    assert [part for part in page.parts if part != "filters"] == [*PARTS[name], "vault", "provenance"]
     assert "could not be drawn" not in page.text
     assert f"{summary['parameters']:,}" in page.text
     if "val_accuracy" in summary:
@@ -341,9 +343,34 @@ def test_tiles_keep_their_gaps_and_filters_their_scale():
     assert sheet[..., 3].sum() == 3 * 4
     images, deepest = filter_images(numpy.array([[[[0.0, 1.0], [-1.0, -2.0]]]]))
     assert deepest == 2
-    assert images[0, :, 0, 0] == pytest.approx([0.97, 0.97, 0.97], abs=0.01)  # zero is white
-    assert images[0, 0, 0, 1] > images[0, 2, 0, 1]  # red above zero
-    assert images[0, 0, 1, 1] < images[0, 2, 1, 1]  # blue below
+    assert images[0, :, 0, 0] == pytest.approx([1, 1, 1], abs=0.01)  # zero is white
+    assert images[0, 0, 0, 1] > images[0, 2, 0, 1]  # amber above zero
+    assert images[0, 0, 1, 1] < images[0, 2, 1, 1]  # indigo below
+
+
+def test_filters_are_shown_where_they_show_something():
+    parts = build(load_recipe("digits"))
+    layer = next(m for m in parts.model.modules() if isinstance(m, nn.Linear))
+    subject = Subject(parts.recipe, parts.model, parts.objective, parts.train, parts.validation, parts.scaler)
+    show = next(draw for _, part, draw in findings.SECTIONS if part == "filters")
+    assert show(subject) is None  # weights of the start are noise
+    places = numpy.linspace(0, 3, 8)
+    layer.weight.data = numpy.tile(numpy.sin(places[:, None] + places).ravel(), (len(layer.weight), 1))
+    assert "amber" in show(subject)["note"]
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ([2.0, 1.0, 0.5], "The validation loss went from 2 in epoch 1 to 0.5 in epoch 3."),
+        ([2.0, 0.5, 1.0], "to 1 in epoch 3; it was lowest, 0.5, in epoch 2."),
+        ([2.0], ""),
+        ([2.0, math.nan], ""),
+    ],
+)
+def test_the_curves_have_a_sentence(losses, words):
+    rows = [{"epoch": i, "train_loss": 1.0, "val_loss": loss} for i, loss in enumerate(losses, 1)]
+    assert report._course_of(History(rows)).endswith(words)
 
 
 def test_wrong_points_are_ringed():

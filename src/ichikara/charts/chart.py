@@ -1,9 +1,9 @@
 """A chart: axes, marks, and what they say in words and numbers."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from .marks import Mark
 from .ticks import Tick, ticks_between
@@ -67,7 +67,7 @@ class Chart:
 
     Arguments: ``marks``, the later ones on top; ``x``, ``y``, the axes, None where a mark has none (a graph, images);
     ``title``; ``caption``, which begins with what is true now; ``alt``, the chart in words, for screen readers;
-    ``numbers``, what a text may quote, by name; ``equal``, whether a unit is as long on both axes.
+    ``numbers``, what a text may quote, words too, by name; ``equal``, whether a unit is as long on both axes.
 
     >>> from ichikara.charts import Line
     >>> chart = Chart([Line([0, 1, 2], [1.0, 0.5, float("nan")])], Axis("epoch"), Axis("loss"), alt="The loss falls.")
@@ -81,8 +81,16 @@ class Chart:
     title: str = ""
     caption: str = ""
     alt: str = ""
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, float | str] = field(default_factory=dict)
     equal: bool = False
+
+    drawn: ClassVar["Callable[[Chart], str] | None"] = None
+    """What draws a chart as SVG, for a notebook. `ichikara.plot` sets it when it is imported."""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the chart, and in words what it shows."""
+        picture = {} if Chart.drawn is None else {"image/svg+xml": Chart.drawn(self)}
+        return picture | {"text/plain": self.alt or self.caption or self.title or "a chart"}
 
     def limits(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where the axes begin and end, x before y: as asked for, else around the marks.
@@ -136,7 +144,12 @@ def _numbers(values: Iterable[float]) -> list[float]:
     return [float(value) for value in values if value is not None and math.isfinite(value)]
 
 
+_LEAVES = frozenset({str, bool, int, type(None)})
+
+
 def _plain(value: Any) -> Any:
+    if type(value) in _LEAVES:  # most of what a chart holds, and the other questions take long
+        return value
     if is_dataclass(value):
         kind = {"kind": type(value).__name__} if isinstance(value, Mark) else {}
         return kind | {item.name: _plain(getattr(value, item.name)) for item in fields(value)}

@@ -20,7 +20,8 @@ class Vertex:
 
     Arguments: ``name``, which edges use; ``text``, what stands in it; ``x``, ``y``, ``width``, ``height``, its centre
     and size; ``kind``, one of `KINDS`; ``value``, what went forward, above the box; ``gradient``, what came back, below
-    it; ``line``, of the code that computed it, such as "train.py:12"; ``strong``, whether it stands out.
+    it; ``line``, of the code that computed it, such as "train.py:12"; ``strong``, whether it stands out; ``ink``, in
+    which it does, as of a mark.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Vertex:
     gradient: str = ""
     line: str = ""
     strong: bool = False
+    ink: str = "b"
 
     def outer_size(self, direction: str = "right") -> tuple[float, float]:
         """The width and height of the box with its value and gradient, with the box in the middle.

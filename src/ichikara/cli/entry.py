@@ -14,6 +14,7 @@ import typer
 from ..errors import UserError
 from . import doctor as _registers_doctor  # noqa: F401 - commands in files of their own
 from . import explain as _registers_explain  # noqa: F401
+from . import figures as _registers_figures  # noqa: F401
 from . import learn as _registers_learn  # noqa: F401
 from .main import app
 from .output import bold, err, prepare_streams, silence

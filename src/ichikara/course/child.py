@@ -66,7 +66,8 @@ def judged(source: str, check: Any, most: int = 10_000) -> dict[str, Any]:
     """Run a program, and let a check judge what it has defined.
 
     Arguments: ``source``, the program; ``check``, a function of the program's names, which returns None where it is
-    right, else the name of what is wrong, or a pair of that name and values; ``most``, how many characters it may print.
+    right, else the name of what is wrong, or a pair of that name and values; ``most``, how many characters it may
+    print.
 
     Returns a dictionary: ``kind``, "right", "wrong", "syntax", "error", "memory" or "output"; ``wrong`` and ``values``;
     ``line`` and ``message`` of an error; ``printed``.

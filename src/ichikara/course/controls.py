@@ -6,8 +6,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError, listed
+from .formulas import formula_of
 
-__all__ = ["Choice", "Control", "Curve", "Drawing", "Matrix", "Points", "Slider", "Switch", "Words", "read_all"]
+__all__ = [
+    "Choice",
+    "Control",
+    "ControlError",
+    "Curve",
+    "Drawing",
+    "Formula",
+    "Matrix",
+    "Points",
+    "Slider",
+    "Switch",
+    "Words",
+    "read_all",
+]
+
+
+class ControlError(UserError):
+    """A value that a control cannot have. ``control``, its name; ``reason``, what the page says beside it."""
+
+    def __init__(self, control: str, reason: str):
+        super().__init__(f"control {control}: {reason}")
+        self.control, self.reason = control, reason
 
 
 @dataclass(frozen=True)
@@ -38,7 +60,11 @@ def _rows(given: Any, rows: int, columns: int, low: float, high: float) -> tuple
 
 @dataclass(frozen=True)
 class Slider(Control):
-    """A number from ``low`` to ``high``, in steps of ``step``; ``log``, on a scale of powers; ``unit``, its unit."""
+    """A number from ``low`` to ``high``, in steps of ``step``.
+
+    Arguments: ``log``, on a scale of powers; ``unit``, its unit; ``stepped``, with a button for a step back and one for
+    a step on.
+    """
 
     low: float
     high: float
@@ -46,6 +72,7 @@ class Slider(Control):
     step: float = 0.01
     log: bool = False
     unit: str = ""
+    stepped: bool = False
 
     def read(self, given):
         return type(self.value)(_number(given, self.low, self.high))
@@ -99,6 +126,17 @@ class Words(Control):
     def read(self, given):
         if not isinstance(given, str) or len(given) > self.longest:
             raise UserError(f"the value is a text of at most {self.longest} characters")
+        return given
+
+
+@dataclass(frozen=True)
+class Formula(Words):
+    """A formula that a learner writes, which `formula_of` reads; ``names``, of its variables."""
+
+    names: tuple[str, ...] = ("x",)
+
+    def read(self, given):
+        formula_of(super().read(given), self.names)
         return given
 
 
@@ -165,7 +203,7 @@ class Drawing(Control):
 def read_all(controls: dict[str, Any], given: Any) -> dict[str, Any]:
     """The values of all controls: those that were given, and else those of the start.
 
-    Raises UserError, which names the control.
+    Raises ControlError, which names the control.
     """
     if not isinstance(given, dict):
         raise UserError("the values of controls are an object, by their names")
@@ -177,5 +215,5 @@ def read_all(controls: dict[str, Any], given: Any) -> dict[str, Any]:
         try:
             values[name] = control.read(given[name]) if name in given else control.value
         except UserError as error:
-            raise UserError(f"control {name}: {error}") from None
+            raise ControlError(name, str(error)) from None
     return values

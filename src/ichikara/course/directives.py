@@ -6,12 +6,17 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from .markdown import Directive, attributes
+from .markdown import Directive, attributes, plain_text
 
 if TYPE_CHECKING:
     from .page import Page
 
-__all__ = ["DIRECTIVES"]
+__all__ = ["DIRECTIVES", "inside", "labelled", "notes_of"]
+
+
+def spoken(label: str) -> str:
+    """The attribute that names an input by the words of its label, since readers say formulas in many ways."""
+    return attributes(aria_label=plain_text(label))
 
 
 def control(page: "Page", name: str) -> str:
@@ -19,25 +24,29 @@ def control(page: "Page", name: str) -> str:
     control = page.lesson.controls[name]
     kind = type(control).__name__.lower()
     label, known = page.label(name), vars(control)
+    words = spoken(label)
     if kind == "slider":
+        back, on = (_step(page, by) if known["stepped"] else "" for by in (-1, 1))
         inner = (
-            f'<label for="c-{name}">{label}</label><input type="range" id="c-{name}" min="0" max="1" step="any">'
-            f'<output for="c-{name}"></output>'
+            f'<label for="c-{name}">{label}</label>{back}'
+            f'<input type="range" id="c-{name}" min="0" max="1" step="any"{words}>{on}<output for="c-{name}"></output>'
         )
     elif kind == "choice":
+        labels = {option: page.label(f"{name}.{option}") for option in known["options"]}
         options = "".join(
-            f'<label><input type="radio" name="{name}" value="{escape(option)}">'
-            f"<span>{page.label(f'{name}.{option}')}</span></label>"
-            for option in known["options"]
+            f'<label><input type="radio" name="{name}" value="{escape(option)}"{spoken(words)}>'
+            f"<span>{words}</span></label>"
+            for option, words in labels.items()
         )
         inner = f'<fieldset class="seg"><legend>{label}</legend>{options}</fieldset>'
     elif kind == "switch":
         inner = f'<label class="switch"><input type="checkbox" id="c-{name}"><span>{label}</span></label>'
-    elif kind == "words":
+    elif kind in ("words", "formula"):
         longest = known["longest"]
         inner = (
             f'<label for="c-{name}">{label}</label><input type="text" id="c-{name}" maxlength="{longest}" '
-            'autocomplete="off" spellcheck="false" autocapitalize="off">'
+            f'autocomplete="off" spellcheck="false" autocapitalize="off" aria-describedby="p-{name}"{words}>'
+            f'<p class="problem note" id="p-{name}" role="status"></p>'
         )
     elif kind == "matrix":
         rows = "".join(
@@ -54,20 +63,31 @@ def control(page: "Page", name: str) -> str:
     else:
         return ""
     data = {f"data_{key}": value for key, value in known.items() if key in ("low", "high", "step", "log", "unit")}
-    return f'<div class="control {kind}"{attributes(data_control=name, data_kind=kind, **data)}>{inner}</div>'
+    looks = f"{kind} stepped" if known.get("stepped") else kind
+    return f'<div class="control {looks}"{attributes(data_control=name, data_kind=kind, **data)}>{inner}</div>'
+
+
+def _step(page: "Page", by: int) -> str:
+    """A button that moves a slider by a step."""
+    word, sign = ("step_on", "→") if by > 0 else ("step_back", "←")
+    return f'<button class="btn o" type="button" data-by="{by}" aria-label="{page.say(word)}">{sign}</button>'
 
 
 def figure(page: "Page", directive: Directive) -> str:
-    """Charts with what moves them. The first stands on the left, the others over the controls on its right."""
+    """Charts with what moves them. The first stands on the left, the others over the controls on its right.
+
+    Charts of the option ``below`` stand under the first one.
+    """
     names = directive.argument.split()
     several = lambda option: directive.options.get(option, "").split()
+    below = "".join(_chart(page, name) for name in several("below"))
     draws = directive.options.get("draw", "")
     charts = [_chart(page, name, draws if i == 0 else "") for i, name in enumerate(names)]
     controls = "".join(control(page, name) for name in several("controls"))
     actions = "".join(
         f'<button class="btn o" type="button" data-action="{name}">{page.label(name)}</button>'
         for name in several("actions")
-        if page.lesson.actions[name]
+        if page.lesson.actions[name] is not None
     )
     if draws:
         actions += f'<button class="btn o" type="button" data-clear="{draws}">{escape(page.say("clear"))}</button>'
@@ -76,11 +96,13 @@ def figure(page: "Page", directive: Directive) -> str:
     moved = f'<div class="controls">{controls}</div>' if controls else ""
     caption = f"<figcaption>{page.html(directive.body)}</figcaption>" if directive.body else ""
     if "wide" in directive.options:
-        return f'<figure class="wide">{"".join(charts)}{formulas}{moved}{row}{caption}</figure>'
+        return f'<figure class="wide">{"".join(charts)}{below}{formulas}{moved}{row}{caption}</figure>'
     side = "".join(charts[1:]) + formulas + moved + row
     if not side:
-        return f"<figure>{charts[0]}{caption}</figure>"
-    return f'<figure class="wide"><div class="two"><div>{charts[0]}</div><div>{side}</div></div>{caption}</figure>'
+        return f"<figure>{charts[0]}{below}{caption}</figure>"
+    return (
+        f'<figure class="wide"><div class="two"><div>{charts[0]}{below}</div><div>{side}</div></div>{caption}</figure>'
+    )
 
 
 def _chart(page: "Page", name: str, draws: str = "") -> str:
@@ -100,7 +122,7 @@ def formula(page: "Page", directive: Directive) -> str:
 def code(page: "Page", directive: Directive) -> str:
     """The library's lines, with notes in the margin: items of the form ``- `fragment of a line` note``."""
     code = page.lesson.codes[directive.argument]
-    notes = re.findall(r"^- `([^`]+)` (.+(?:\n  .+)*)", directive.body, re.MULTILINE)
+    notes = notes_of(directive)
     found, rows = set(), []
     for line in code.source.split("\n"):
         depth = (len(line) - len(line.lstrip())) // 4
@@ -108,13 +130,19 @@ def code(page: "Page", directive: Directive) -> str:
         found.update(here)
         indent = f'<span class="in d{depth}">{" " * 4 * depth}</span>' if depth else ""
         rows.append(f'<div class="l{" m" if here else ""}">{indent}{_keywords(line.lstrip()) or " "}</div>')
-        rows += [f'<div class="c">{page.inline(" ".join(notes[i][1].split()))}</div>' for i in here]
+        rows += [f'<div class="c">{page.inline(notes[i][1])}</div>' for i in here]
     if len(found) < len(notes):
         missing = next(fragment for i, (fragment, _) in enumerate(notes) if i not in found)
         raise UserError(f"lesson {page.lesson.slug}: the code {code.name} has no line with {missing!r}")
     head = f'<div class="f"><span>{escape(code.file)}</span></div>'
     label = escape(page.say("code_of", code=code.name), quote=True)
     return f'<div class="code" tabindex="0" role="group" aria-label="{label}">{head}{"".join(rows)}</div>'
+
+
+def notes_of(directive: Directive) -> list[tuple[str, str]]:
+    """The notes of a directive of code: a fragment of a line, and what is said of it."""
+    found = re.findall(r"^- `([^`]+)` (.+(?:\n  .+)*)", directive.body, re.MULTILINE)
+    return [(fragment, " ".join(note.split())) for fragment, note in found]
 
 
 _KEYWORD = re.compile(
@@ -130,38 +158,48 @@ def _keywords(line: str) -> str:
 _ITEM = re.compile(r"^- ([\w.-]+): (.+)\n?", re.MULTILINE)
 
 
-def _labelled(directive: Directive) -> tuple[dict[str, str], list[str]]:
-    """The items ``- name: words`` of a directive, and the text beside them."""
-    texts = [part for part in directive.parts if isinstance(part, str)]
-    return {name: words for text in texts for name, words in _ITEM.findall(text)}, [_ITEM.sub("", t) for t in texts]
+def labelled(directive: Directive) -> tuple[dict[str, str], list[Directive | str]]:
+    """The items ``- name: words`` of a directive, and what stands beside them: text and figures."""
+    labels: dict[str, str] = {}
+    beside: list[Directive | str] = []
+    for part in directive.parts:
+        if isinstance(part, str):
+            labels.update(_ITEM.findall(part))
+            beside.append(_ITEM.sub("", part))
+        elif part.kind == "figure":
+            beside.append(part)
+    return labels, beside
 
 
-def _inside(directive: Directive, kind: str) -> list[Directive]:
+def inside(directive: Directive, kind: str) -> list[Directive]:
+    """The directives of a kind that stand in another one."""
     return [part for part in directive.parts if isinstance(part, Directive) and part.kind == kind]
 
 
 def _replies(page: "Page", directive: Directive) -> str:
     return "".join(
         f'<div class="reply" data-reply="{part.argument}" hidden>{page.html(part.body)}</div>'
-        for part in _inside(directive, "reply")
+        for part in inside(directive, "reply")
     )
 
 
 def prediction(page: "Page", directive: Directive) -> str:
     """A question to commit to: items ``- option: words``, and replies to ``right``, to options, and ``after`` all."""
     prediction = page.lesson.predictions[directive.argument]
-    labels, texts = _labelled(directive)
+    labels, texts = labelled(directive)
     kind = "checkbox" if prediction.several else "radio"
     pictures = prediction.charts is not None
     options = "".join(
-        f'<div><label class="opt"><input type="{kind}" name="p-{prediction.name}" value="{option}">'
+        f'<div><label class="opt"><input type="{kind}" name="p-{prediction.name}" value="{option}"'
+        + f"{spoken(page.inline(labels[option]))}>"
         + (f'<span class="pic chart" data-option="{option}"></span>' if pictures else "")
         + f'<span class="cap"><span class="box {kind}" aria-hidden="true"></span>'
-        f'<span>{page.inline(labels[option])}</span></span></label><dl class="verdict" data-option="{option}"></dl></div>'
+        f"<span>{page.inline(labels[option])}</span></span></label>"
+        f'<dl class="verdict" data-option="{option}"></dl></div>'
         for option in prediction.options
     )
     return (
-        f'<div class="prediction wide" data-prediction="{prediction.name}">{"".join(map(page.html, texts))}'
+        f'<div class="prediction wide" data-prediction="{prediction.name}">{"".join(map(page.part, texts))}'
         f'<fieldset class="opts {"pics" if pictures else "lines"}">'
         f'<legend class="vh">{escape(page.say("your_prediction"))}</legend>{options}</fieldset>'
         f'<div class="commit noprint"><label>{escape(page.say("why"))}<input type="text" name="why" autocomplete="off" '
@@ -178,9 +216,10 @@ def experiment(page: "Page", directive: Directive) -> str:
     controls = "".join(control(page, each) for each in directive.options.get("controls", "").split())
     return (
         f'<figure data-experiment="{name}"><div class="chart"></div><div class="controls">{controls}</div>'
-        f'<div class="row noprint"><button class="btn" type="button">{page.inline(directive.options["button"])}</button>'
+        '<div class="row noprint"><button class="btn" type="button">'
+        f"{page.inline(directive.options['button'])}</button>"
         f'<span class="note n" role="status"></span></div>'
-        f'<figcaption hidden>{page.html(directive.body)}</figcaption></figure>'
+        f"<figcaption hidden>{page.html(directive.body)}</figcaption></figure>"
     )
 
 
@@ -198,19 +237,20 @@ def claim(page: "Page", directive: Directive) -> str:
 def exercise(page: "Page", directive: Directive) -> str:
     """An exercise: its task, the form of its answer, replies to what is wrong and right, and hints."""
     exercise = page.lesson.exercises[directive.argument]
-    labels, texts = _labelled(directive)
+    labels, texts = labelled(directive)
     hints = "".join(
         f'<details class="hint noprint"><summary><span class="k">{i}</span>'
         f'<span>{escape(page.say("hint", number=i))}</span><span class="sh">{escape(page.say("show"))}</span></summary>'
         f'<div class="an">{page.html(hint.body)}</div></details>'
-        for i, hint in enumerate(_inside(directive, "hint"), 1)
+        for i, hint in enumerate(inside(directive, "hint"), 1)
     )
     verb = "run" if exercise.kind == "code" else "check"
     note = f'<span class="note">{escape(page.say("tab_indents"))}</span>' if exercise.kind == "code" else ""
     columns = f" columns-{directive.options['columns']}" if "columns" in directive.options else ""
     return (
-        f'<div class="sub exercise{columns}" id="ex-{exercise.name}" data-exercise="{exercise.name}" data-kind="{exercise.kind}">'
-        f"<h3>{page.inline(directive.options['title'])}</h3>{''.join(map(page.html, texts))}"
+        f'<div class="sub exercise{columns}" id="ex-{exercise.name}" data-exercise="{exercise.name}" '
+        f'data-kind="{exercise.kind}">'
+        f"<h3>{page.inline(directive.options['title'])}</h3>{''.join(map(page.part, texts))}"
         f"{FORMS[exercise.kind](page, exercise, labels)}"
         f'<div class="row noprint"><button class="btn" type="button">{escape(page.say(verb))}</button>{note}</div>'
         f'<div class="fb" role="status" aria-live="polite" tabindex="-1">{_replies(page, directive)}</div>'
@@ -231,22 +271,19 @@ def _program(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
 
 
 def _fields(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
-    return "".join(
-        (
-            '<div class="fields">',
-            *(
-                f'<label><span>{page.inline(labels[name])}</span><input type="text" inputmode="decimal" name="{name}" '
-                'autocomplete="off"></label>'
-                for name in exercise.fields
-            ),
-            "</div>",
-        )
+    shown = {name: page.inline(labels[name]) for name in exercise.fields}
+    fields = "".join(
+        f'<label><span>{label}</span><input type="text" inputmode="decimal" name="{name}" autocomplete="off"'
+        f"{spoken(label)}></label>"
+        for name, label in shown.items()
     )
+    return f'<div class="fields">{fields}</div>'
 
 
 def _options(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
     options = "".join(
-        f'<label class="opt"><input type="radio" name="e-{exercise.name}" value="{name}"><span class="cap">'
+        f'<label class="opt"><input type="radio" name="e-{exercise.name}" value="{name}"'
+        f'{spoken(page.inline(labels[name]))}><span class="cap">'
         f'<span class="box radio" aria-hidden="true"></span><span>{page.inline(labels[name])}</span></span></label>'
         for name in exercise.fields
     )

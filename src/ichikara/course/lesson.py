@@ -8,6 +8,7 @@ by their names.
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,9 +29,10 @@ class Handle:
     """A place of a chart that can be moved, by the mouse or by the arrow keys, or pressed.
 
     Arguments: ``name``, of the function that is registered by `Lesson.handle`; ``x``, ``y``, where it is; ``index``, of
-    a point among several; ``shape``, "point", for a mark of the chart; "foot", which is drawn as a small square; or
-    "button", for one that is pressed; ``to``, of a line, where it ends; ``label``, what it is, in words, for those who
-    do not see it; ``step``, by how much an arrow key moves it, by default a hundredth of the axis.
+    a point among several; ``shape``, "point", for a mark of the chart; "foot", which is drawn as a small square;
+    "button", for one that is pressed; or "over", for one that the pointer need only touch; ``to``, of a line, where it
+    ends; ``label``, what it is, in words, for those who do not see it; ``step``, by how much an arrow key moves it, by
+    default a hundredth of the axis.
     """
 
     name: str
@@ -49,6 +51,10 @@ class Picture:
 
     chart: Chart
     handles: Sequence[Handle] = ()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the chart."""
+        return self.chart._repr_mimebundle_()
 
 
 @dataclass(frozen=True)
@@ -102,11 +108,11 @@ class Prediction:
 class Exercise:
     """An exercise that checks itself.
 
-    Arguments: ``kind``, "code" (a program), "numbers" (fields to fill in) or "choice"; ``stub``, what the learner begins
-    with; ``check``, a function of the program's names, or of the answers by field, which returns None where the answer
-    is right, else the name of the misconception, or a pair of that and values for its words; ``right``, an answer that
-    passes; ``wrong``, for each misconception an answer that has it; ``fields``, of an exercise in numbers, or the
-    options of a choice.
+    Arguments: ``kind``, "code" (a program), "numbers" (fields to fill in) or "choice"; ``stub``, what the learner
+    begins with; ``check``, a function of the program's names, or of the answers by field, which returns None where the
+    answer is right, else the name of the misconception, or a pair of that and values for its words; ``right``, an
+    answer that passes; ``wrong``, for each misconception an answer that has it; ``fields``, of an exercise in numbers,
+    or the options of a choice.
     """
 
     name: str
@@ -126,7 +132,7 @@ class Code:
     """
 
     name: str
-    of: Sequence[Any]
+    of: Any
     until: str = ""
 
     def __post_init__(self):
@@ -152,8 +158,8 @@ def _plain(one: Any) -> Any:
 
 
 def _without_words(source: str) -> str:
-    """A function's or class's lines without its documentation, its decorators, and its indentation."""
-    source = textwrap.dedent(source)
+    """A function's or class's lines without documentation, decorators, marks for linters, and indentation."""
+    source = re.sub(r"  # (noqa|type: ignore).*", "", textwrap.dedent(source))
     tree = ast.parse(source).body[0]
     lines = source.rstrip().split("\n")
     leave = set(range(1, tree.lineno))
@@ -240,7 +246,7 @@ class Lesson:
         table[function.__name__] = function
         return function
 
-    # --- words ---------------------------------------------------------------------------------------------------------
+    # --- words --------------------------------------------------------------------------------------------------------
 
     def say(self, name: str, **values: Any) -> str:
         """A text of the lesson's ``words.toml``, in the language of the block `words.in_language`."""

@@ -5,7 +5,8 @@ Beside ordinary Markdown there are
 - ``(predict)=`` above a heading: the name of the piece that begins there;
 - ``$u = w_1 x_1$``: a formula, in LaTeX, which becomes MathML;
 - ``{{ plane.wrong }}``: a number that the lesson computes; ``{{ plane.share:.0% }}`` with a format of Python's;
-- ``:::{figure} plane`` … ``:::``: a directive, with options as ``:name: value`` in its first lines, and a text of its own.
+- ``:::{figure} plane`` … ``:::``: a directive, with options as ``:name: value`` in its first lines, and a text of its
+  own.
 
 Source: https://mystmd.org, the Markdown of Jupyter Book.
 """
@@ -14,12 +15,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 from ..errors import UserError
 
-__all__ = ["Directive", "Piece", "Text", "math", "read", "to_html"]
+__all__ = ["Directive", "Piece", "Text", "attributes", "math", "plain_text", "read", "to_html"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def read(source: str, where: str = "the text") -> Text:
     lines = source.split("\n")
     if not lines[0].startswith("# "):
         raise UserError(f"{where} begins with '# ' and the lesson's title, not with {lines[0]!r:.60}")
-    title, lede, pieces = lines[0][2:].strip(), [], {}
+    title = lines[0][2:].strip()
+    lede: list[str] = []
+    pieces: dict[str, tuple[str, list[str]]] = {}
     body, name = lede, ""
     for number, line in enumerate(lines[1:], 2):
         if label := _LABEL.match(line):
@@ -143,7 +146,7 @@ def math(latex: str, block: bool = False) -> str:
             "<mtr>" + "".join(f"<mtd>{_mathml(cell)}</mtd>" for cell in line.split("&")) + "</mtr>"
             for line in latex.split(r"\\")
         )
-        text = f"<mtable>{rows}</mtable>"
+        text = f'<mtable displaystyle="true">{rows}</mtable>'
     else:
         text = _mathml(latex)
     return f'<math display="{"block" if block else "inline"}">{text}</math>'
@@ -155,7 +158,16 @@ def _mathml(latex: str) -> str:
     if not latex.strip():
         return ""
     text = convert(latex).partition(">")[2].removesuffix("</math>")
-    return re.sub(r'<mrow class="([\w-]+)">', r'<mrow data-term="\1">', text)
+    text = re.sub(r'<mrow class="([\w-]+)">', r'<mrow data-term="\1">', text)
+    text = re.sub(r"<mi>(?=[a-z]{2,}</mi>)", '<mi mathvariant="normal">', text)  # names of functions stand upright
+    text = _SIGNED.sub(r'\1<mo form="prefix">\2</mo>', text)
+    return _PRIMED.sub(r"<mrow>\1\2</mrow>", text)
+
+
+# A prime is high already, and stands beside its letter, not above it.
+_PRIMED = re.compile(r"<msup>(<mi>[^<]*</mi>|<mrow>(?:(?!<mrow>).)*?</mrow>)(<mi>&#x0203[234];</mi>)</msup>")
+# A minus sign that belongs to the number behind it stands close to it.
+_SIGNED = re.compile(r"(<mo[^>]*>(?:&#x00028;|&#x0003D;|&#x000B7;)</mo>)<mo>(&#x02212;)</mo>")
 
 
 @cache
@@ -188,11 +200,22 @@ def to_html(source: str, number: Callable[[str], str], *, inline: bool = False) 
     return render(source, {"number": lambda content: number(content.strip())}).strip()
 
 
+def plain_text(html: str) -> str:
+    """The words of a piece of HTML.
+
+    >>> plain_text(to_html("weight $w_1$", str, inline=True))
+    'weight w1'
+    """
+    return unescape(re.sub(r"<[^>]*>", "", html))
+
+
 def attributes(**given: Any) -> str:
     """Attributes of an element; those that are None or False are left out.
 
-    >>> attributes(id="a", hidden=True, title=None)
-    ' id="a" hidden'
+    >>> attributes(id="a", hidden=True, title=None, data_low=0)
+    ' id="a" hidden data-low="0"'
     """
-    shown = ((name.replace("_", "-"), value) for name, value in given.items() if value not in (None, False))
+    shown = (
+        (name.replace("_", "-"), value) for name, value in given.items() if value is not None and value is not False
+    )
     return "".join(f" {name}" if value is True else f' {name}="{escape(str(value))}"' for name, value in shown)

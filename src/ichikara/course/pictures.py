@@ -1,5 +1,6 @@
 """Marks and charts that several lessons draw: points of two classes, half planes, networks."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -58,7 +59,7 @@ def half_plane(weights: Weights, window: Window = WINDOW, ink: str = "b") -> lis
     low, high = window
     xs = sorted({low, high, *(x for x, _ in cut(weights, window))})
     spans: list[Mark] = []
-    for left, right in zip(xs, xs[1:], strict=False):
+    for left, right in itertools.pairwise(xs):
         if w2 == 0:  # between two crossings the sign is the same from the bottom to the top
             if w0 + w1 * (left + right) / 2 > 0:
                 spans.append(Area([left, right], [low, low], [high, high], ink=ink))
@@ -75,7 +76,9 @@ def grid(count: int, window: Window = WINDOW) -> list[float]:
     return [low + (high - low) * (i + 0.5) / count for i in range(count)]
 
 
-def network(columns: Sequence[Sequence[tuple[str, str]]], weights: Sequence[Sequence[Sequence[float]]], **look) -> Chart:
+def network(
+    columns: Sequence[Sequence[tuple[str, str]]], weights: Sequence[Sequence[Sequence[float]]], **look
+) -> Chart:
     """A fully connected network: columns of (text, value) neurons, and the weights between them.
 
     Arguments: ``weights``, for each pair of columns a list, by target, of lists by source. Positive weights are solid

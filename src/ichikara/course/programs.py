@@ -1,5 +1,6 @@
 """Learners' programs: each runs in a process of its own, with limits of time, memory and output."""
 
+import contextlib
 import json
 import os
 import signal
@@ -50,7 +51,8 @@ def judge(lesson: str, exercise: str, source: str, limits: Limits | None = None)
         timer = threading.Timer(limits.seconds + _START, _kill, [process])
         timer.start()
         try:
-            assert process.stdin is not None and process.stdout is not None
+            assert process.stdin is not None
+            assert process.stdout is not None
             try:
                 process.stdin.write(json.dumps(asked).encode())
                 process.stdin.close()
@@ -85,9 +87,7 @@ def _environment() -> dict[str, str]:
 def _kill(process: subprocess.Popen) -> None:
     """End a process and all that it has started."""
     if hasattr(os, "killpg"):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     else:
         process.kill()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 
 from ..arrays import erf
+from ..autodiff import Tensor
 from ..errors import UserError
 from .expression import (
     Call,
@@ -185,7 +186,10 @@ class _Evaluation:
         return numpy.true_divide(self.value(node.numerator), self.value(node.denominator))
 
     def power(self, node: Power):
-        base, exponent = map(numpy.asarray, self.all((node.base, node.exponent)))
+        base, exponent = self.all((node.base, node.exponent))
+        if isinstance(base, Tensor) or isinstance(exponent, Tensor):
+            return base**exponent
+        base, exponent = numpy.asarray(base), numpy.asarray(exponent)
         whole = base.dtype.kind in "iub" and exponent.dtype.kind in "iub"  # whole numbers have no negative powers
         return numpy.power(base.astype("float64") if whole else base, exponent)
 

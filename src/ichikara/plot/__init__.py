@@ -3,7 +3,7 @@
 from .columns import history_chart, history_columns
 from .confusion import confusion_matrix
 from .curves import learning_curve_charts, learning_curves, new_figure
-from .draw import draw, save
+from .draw import draw, save, svg
 from .folds import fold_score_charts, fold_scores
 from .images import filter_images, filters, tile
 from .lr_finder import learning_rate_chart, learning_rate_curve
@@ -36,5 +36,6 @@ __all__ = [
     "prediction_chart",
     "save",
     "sheet",
+    "svg",
     "tile",
 ]

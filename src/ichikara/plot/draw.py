@@ -16,7 +16,7 @@ from .paint import paint
 from .place import DPI, Place
 from .theme import THEMES
 
-__all__ = ["draw", "save"]
+__all__ = ["draw", "save", "svg"]
 
 ALONE, TOGETHER = (540.0, 320.0), (390.0, 250.0)  # width and height of the axes of one chart, and of several
 
@@ -81,11 +81,27 @@ def save(chart: Chart | Sequence[Chart], path: str | Path, theme: str = "light",
     path = Path(path)
     kind = path.suffix[1:].lower()
     choose("format", kind, FORMATS)
-    figure = draw(chart, theme, columns)
-    charts = [chart] if isinstance(chart, Chart) else chart
-    alt = " ".join(filter(None, (one.alt or one.caption or one.title for one in charts)))
-    path.write_bytes(_file(figure, kind, alt))
+    path.write_bytes(_file(draw(chart, theme, columns), kind, _in_words(chart)))
     return path
+
+
+def svg(chart: Chart | Sequence[Chart], theme: str = "light", columns: int | None = None) -> str:
+    """Draw as the text of an ``<svg>`` element, on paper of its own; arguments as of `draw`. So notebooks show charts.
+
+    >>> from ichikara.charts import Axis, Chart, Line
+    >>> svg(Chart([Line([1, 2], [0.9, 0.4])], Axis("epoch"), Axis("loss"), alt="The loss falls."))[:40]
+    '<svg role="img" aria-label="The loss fal'
+    """
+    text = _file(draw(chart, theme, columns), "svg", _in_words(chart)).decode()
+    return text[text.index("<svg") :]
+
+
+Chart.drawn = staticmethod(svg)
+
+
+def _in_words(chart: Chart | Sequence[Chart]) -> str:
+    charts = [chart] if isinstance(chart, Chart) else chart
+    return " ".join(filter(None, (one.alt or one.caption or one.title for one in charts)))
 
 
 def _file(figure: Any, kind: str, alt: str) -> bytes:
@@ -107,4 +123,5 @@ def _file(figure: Any, kind: str, alt: str) -> bytes:
             warnings.warn(advice, stacklevel=3)
         return buffer.getvalue()
     text = buffer.getvalue().decode()  # letters are text there, which the reader's fonts draw
+    text = re.sub(r"(font(?:-family)?: [^;\"]*'[^;\"]*)(?=[;\"])", r"\1, sans-serif", text)
     return re.sub("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', text, count=1).encode()

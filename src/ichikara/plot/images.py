@@ -6,6 +6,7 @@ import numpy
 
 from .backend import load_matplotlib
 from .curves import new_figure
+from .theme import two_inks
 
 __all__ = ["filter_images", "filters", "tile"]
 
@@ -38,20 +39,17 @@ def filter_images(weights: numpy.ndarray) -> tuple[numpy.ndarray, float]:
 
     Shapes: (n, channels, height, width) -> (n, 3, height, width), red, green and blue from 0 to 1.
 
-    All have one scale: zero is white, what excites a neuron red, what inhibits it blue. Several channels are averaged,
-    but three are shown as red, green and blue around grey, which is zero.
+    All have one scale: zero is white, what excites a neuron amber, what inhibits it indigo. Several channels are
+    averaged, but three are shown as red, green and blue around grey, which is zero.
 
     >>> images, deepest = filter_images(numpy.full((12, 1, 3, 3), -0.5))
     >>> images.shape, deepest
     ((12, 3, 3, 3), 0.5)
     """
-    load_matplotlib()
-    from matplotlib import colormaps
-
     values = weights if weights.shape[1] == 3 else weights.mean(axis=1)
     deepest = float(numpy.abs(values).max()) or 1.0
     shares = (values / deepest + 1) / 2
-    images = shares if weights.shape[1] == 3 else numpy.moveaxis(colormaps["RdBu_r"](shares)[..., :3], -1, 1)
+    images = shares if weights.shape[1] == 3 else numpy.moveaxis(two_inks()(shares)[..., :3], -1, 1)
     return images, deepest
 
 
@@ -76,7 +74,7 @@ def filters(weights: numpy.ndarray, columns: int = 8, title: str = "") -> Any:
     ax.imshow(sheet, interpolation="none")
     ax.axis("off")
     if weights.shape[1] != 3:
-        scale = ScalarMappable(Normalize(-deepest, deepest), "RdBu_r")
+        scale = ScalarMappable(Normalize(-deepest, deepest), two_inks())
         bar = figure.colorbar(scale, ax=ax, aspect=12, ticks=[-deepest, 0, deepest])
         bar.ax.set_yticklabels([f"−{deepest:.2g}", "0", f"{deepest:.2g}"])
     if title:

@@ -45,14 +45,15 @@ def _(mark: Dots, ax, theme):
     radius = (5.0 if n <= 60 else 3.6 if n <= 300 else 2.4) * mark.size
     ink = theme.inks[mark.ink]
     if mark.hollow:
-        stroke = max(0.4 * radius, 1.0)
-        style: dict[str, Any] = {"markersize": 2 * (radius - stroke / 2) * PIXEL, "markeredgewidth": stroke * PIXEL}
-        style |= {"markerfacecolor": "none", "markeredgecolor": ink}
+        stroke = min(max(0.4 * radius, 1.0), 2.5)
+        style: dict[str, Any] = {"facecolors": "none" if mark.dashed else theme.paper, "edgecolors": ink}
+        style |= {"linestyle": (0, (2.4, 1.6)) if mark.dashed else "solid"}
+        radius -= stroke / 2
     else:
-        edge = 1.0 if n <= 300 else 0.0
-        style = {"markersize": 2 * radius * PIXEL, "markeredgewidth": edge * PIXEL}
-        style |= {"markerfacecolor": ink, "markeredgecolor": theme.paper}
-    ax.plot(floats(mark.x), floats(mark.y), "o", clip_on=False, **style)
+        stroke = 1.0 if n <= 300 else 0.0
+        style = {"facecolors": ink, "edgecolors": theme.paper}
+    size = (2 * radius * PIXEL) ** 2  # of scatter: the square of the diameter
+    ax.scatter(floats(mark.x), floats(mark.y), size, linewidths=stroke * PIXEL, clip_on=False, zorder=2, **style)
 
 
 @paint.register
@@ -96,7 +97,8 @@ def _(mark: Raster, ax, theme):
     if not finite.size:
         return
     x, y = mark.x, mark.y
-    ax.imshow(_tints(mark, values, finite, theme), origin="lower", extent=(*x, *y), aspect="auto", interpolation="none")
+    tints = _tints(mark, _smooth(values) if len(mark.levels) else values, finite, theme)
+    ax.imshow(tints, origin="lower", extent=(*x, *y), aspect="auto", interpolation="none")
     rows, columns = values.shape
     across, up = ((edge[1] - edge[0]) / n for edge, n in ((x, columns), (y, rows)))
     if len(mark.levels):
@@ -114,6 +116,17 @@ def _(mark: Raster, ax, theme):
             size = min(13.0, 0.3 * _pixels(ax, across, up)[0])
             style = {"ha": "center", "va": "center", "fontsize": size * PIXEL, "color": theme.ink}
             ax.text(*at, short_text(values[row, column]), **style)
+
+
+def _smooth(values: numpy.ndarray) -> numpy.ndarray:
+    """A finer grid of numbers, each between four of the grid: where levels are drawn, the function is a smooth one."""
+    for axis, n in enumerate(values.shape):
+        at = numpy.clip((numpy.arange(max(n, 400)) + 0.5) * n / max(n, 400) - 0.5, 0, n - 1)
+        below = numpy.minimum(at.astype(int), max(n - 2, 0))
+        share = numpy.expand_dims(at - below, 1 - axis)
+        above = numpy.minimum(below + 1, n - 1)
+        values = values.take(below, axis) * (1 - share) + values.take(above, axis) * share
+    return values
 
 
 def _tints(mark: Raster, values: numpy.ndarray, finite: numpy.ndarray, theme: Theme) -> numpy.ndarray:

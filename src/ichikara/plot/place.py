@@ -1,6 +1,7 @@
 """Where a chart stands on a figure: its axes, with ticks and names, and a title above and a caption below them."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -138,15 +139,17 @@ def image_places(mark: Images) -> tuple[list[tuple[float, float]], tuple[float, 
     return places, (columns * across - 6, -(-n // columns) * up - 6), one
 
 
-def wrapped(text: str, width: float) -> list[str]:
-    """The lines of a text, in units of its height; Japanese is broken between any two letters but before a comma.
+def wrapped(text: str, width: float, measure: Callable[[str], float] = text_width) -> list[str]:
+    """The lines of a text; Japanese is broken between any two letters but before a comma.
+
+    Arguments: ``width``, of a line, in units of the text's height or in those of ``measure``, the width of a text.
 
     >>> wrapped("the loss falls", 6)
     ['the loss', 'falls']
     """
     lines: list[str] = []
     for word in re.findall(r"[\x21-\u2fff]+ *|\s|[^\s][、。，．」）]*", text):
-        if lines and text_width(lines[-1] + word.rstrip()) <= width:
+        if lines and measure(lines[-1] + word.rstrip()) <= width:
             lines[-1] += word
         else:
             lines.append(word)

@@ -3,12 +3,26 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
+from typing import Any
 
-__all__ = ["THEMES", "Theme", "families"]
+__all__ = ["THEMES", "Theme", "families", "two_inks"]
 
 PIXEL = 72 / 96  # points; a chart's lengths are those of a web page
 
-_CJK = ("Noto Sans CJK JP", "IPAexGothic", "IPAGothic", "Hiragino Sans", "Yu Gothic", "Meiryo", "MS Gothic")
+FONTS = Path(__file__).parent / "fonts"
+"""The fonts that ship, made by ``tools/fonts.py`` from the characters of our texts."""
+
+_OTHER = (
+    "Zen Kaku Gothic New",
+    "Noto Sans CJK JP",
+    "IPAexGothic",
+    "IPAGothic",
+    "Hiragino Sans",
+    "Yu Gothic",
+    "Meiryo",
+    "MS Gothic",
+)
 
 
 @dataclass(frozen=True)
@@ -50,17 +64,30 @@ THEMES = {
 
 
 @cache
-def _cjk() -> list[str]:
+def _fonts() -> tuple[list[str], list[str]]:
+    """The fonts for words in Latin letters, and those for other scripts: ours, and then those that are installed."""
     from matplotlib import font_manager
 
+    for path in sorted(FONTS.glob("*.ttf")):
+        font_manager.fontManager.addfont(path)
     installed = {font.name for font in font_manager.fontManager.ttflist}
-    return [name for name in _CJK if name in installed]
+    return ["Source Sans 3", "DejaVu Sans"], [name for name in _OTHER if name in installed]
 
 
 def families(text: str | Iterable[str]) -> list[str]:
-    """The fonts for a user's text: Matplotlib's own, and for other scripts those that are installed.
+    """The fonts for a text: those that ship, Matplotlib's own, and for other scripts those that are installed.
 
     >>> families("moons")
-    ['DejaVu Sans']
+    ['Source Sans 3', 'DejaVu Sans']
     """
-    return ["DejaVu Sans"] + ([] if "".join(text).isascii() else _cjk())
+    latin, other = _fonts()
+    return latin if "".join(text).isascii() else [latin[0], *other, latin[1]]
+
+
+@cache
+def two_inks() -> Any:
+    """A colour map from the first ink over white, for 0, to the second."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    light = THEMES["light"]
+    return LinearSegmentedColormap.from_list("two inks", [light.inks["a"], "#ffffff", light.inks["b"]])

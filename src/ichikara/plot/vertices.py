@@ -38,7 +38,7 @@ def paint_graph(mark: Graph, ax: Any, theme: Theme) -> None:
         points = numpy.array(edge.points, float)
         _arrow(ax, points, theme, edge)
     for edge, at in zip(mark.edges, _label_places(mark), strict=True):
-        _write(ax, at, edge.label, theme.texts[edge.ink], LABEL * em, "center", "center")
+        _write(ax, at, edge.label, theme.texts[edge.ink], LABEL * em, "center", "center", theme.paper)
     for vertex in mark.vertices:
         _vertex(ax, vertex, mark.direction, theme, em)
 
@@ -52,10 +52,13 @@ def _vertex(ax: Any, vertex: Vertex, direction: str, theme: Theme, em: float) ->
         "linestyle": pattern,
     }
     if vertex.strong:
-        style |= {"edgecolor": theme.inks["b"], "linewidth": 2.5 * PIXEL}
-    round_ = vertex.height / 2 if vertex.kind == "neuron" else min(vertex.height / 2, 0.9)
-    _box(ax, vertex, theme, style, round_ if is_round else 0.15, 2)
-    _write(ax, (vertex.x, vertex.y), vertex.text, theme.ink, em, "center", "center")
+        style |= {"edgecolor": theme.inks[vertex.ink], "linewidth": 2.5 * PIXEL}
+    if vertex.kind == "neuron":
+        _ellipse(ax, vertex, style)
+    else:
+        _box(ax, vertex, theme, style, min(vertex.height / 2, 0.9) if is_round else 0.15, 2)
+    fitting = (vertex.width - 0.6) / max(map(text_width, vertex.text.split("\n")), default=1)
+    _write(ax, (vertex.x, vertex.y), vertex.text, theme.ink, em * min(1.0, max(fitting, 0.7)), "center", "center")
     right, top, bottom = vertex.x + vertex.width / 2, vertex.y - vertex.height / 2, vertex.y + vertex.height / 2
     above, below, across = (vertex.x, top - 0.15), (vertex.x, bottom + 0.15), "center"
     if direction == "down":
@@ -70,6 +73,12 @@ def _box(ax: Any, box: Any, theme: Theme, style: dict[str, Any], radius: float, 
     corner = box.x - box.width / 2, box.y - box.height / 2
     shape = f"round,pad=0,rounding_size={radius}"
     ax.add_patch(FancyBboxPatch(corner, box.width, box.height, boxstyle=shape, clip_on=False, zorder=order, **style))
+
+
+def _ellipse(ax: Any, vertex: Vertex, style: dict[str, Any]) -> None:
+    from matplotlib.patches import Ellipse
+
+    ax.add_patch(Ellipse((vertex.x, vertex.y), vertex.width, vertex.height, clip_on=False, zorder=2, **style))
 
 
 def _arrow(ax: Any, points: numpy.ndarray, theme: Theme, edge: Edge) -> None:
@@ -111,7 +120,7 @@ def _label_places(mark: Graph) -> list[Any]:
         best: Any = own[len(own) // 2]
         least = float("inf")
         for share in (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8) if edge.label else ():
-            for away in ((0, -0.7), (0, 0.7), (width / 2 + 0.4, 0), (-width / 2 - 0.4, 0)):
+            for away in ((0, -0.7), (0, 0.7), (width / 2 + 0.4, 0), (-width / 2 - 0.4, 0), (0, -1.3), (0, 1.3)):
                 at = own[int(share * (len(own) - 1))] + away
                 hits = (abs(at - own) < (width / 2 + 0.1, 0.5)).all(1).sum()
                 hits += 2 * (abs(at - other) < (width / 2 + 0.1, 0.5)).all(1).sum()
@@ -134,7 +143,13 @@ def _along(points: numpy.ndarray) -> numpy.ndarray:
     return numpy.stack([numpy.interp(at, reached, points[:, i]) for i in range(2)], axis=-1)
 
 
-def _write(ax: Any, at: Any, text: str, colour: str, size: float, across: str, up: str) -> None:
-    if text:
-        style: dict[str, Any] = {"ha": across, "va": up, "color": colour, "fontsize": size, "parse_math": False}
-        ax.text(*at, text, fontfamily=families(text), linespacing=1.25, zorder=3, **style)
+def _write(ax: Any, at: Any, text: str, colour: str, size: float, across: str, up: str, halo: str = "") -> None:
+    """Write a text. Arguments: ``halo``, the colour around letters that may cross a line."""
+    if not text:
+        return
+    style: dict[str, Any] = {"ha": across, "va": up, "color": colour, "fontsize": size, "parse_math": False}
+    written = ax.text(*at, text, fontfamily=families(text), linespacing=1.25, zorder=3, **style)
+    if halo:
+        from matplotlib.patheffects import withStroke
+
+        written.set_path_effects([withStroke(linewidth=4 * PIXEL, foreground=halo)])

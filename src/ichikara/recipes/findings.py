@@ -149,7 +149,7 @@ def _filters(subject: Subject) -> Section | None:
         if weights.shape[1] != math.prod(shape):
             return None
         weights = weights.reshape(-1, *shape)
-    if min(weights.shape[-2:]) < 2:
+    if min(weights.shape[-2:]) < 2 or _correlation_of_neighbours(weights) < STRUCTURE:
         return None
     sizes = numpy.sqrt((weights.astype("float64") ** 2).sum(axis=(1, 2, 3)))
     strongest = numpy.sort(numpy.argsort(-sizes, kind="stable")[:FILTERS])
@@ -159,11 +159,25 @@ def _filters(subject: Subject) -> Section | None:
     )
     whose = " of the discriminator" if model is not subject.model else ""
     images, deepest = filter_images(thumbnails(weights[strongest], 48))
-    colours = f"from −{deepest:.2g} (blue, inhibits) over 0 (white) to {deepest:.2g} (red, excites)"
+    colours = f"from −{deepest:.2g} (indigo, inhibits) over 0 (white) to {deepest:.2g} (amber, excites)"
     if weights.shape[1] == 3:
         colours = f"as red, green and blue around grey, which is 0; the deepest is {deepest:.2g}"
     tiles = [inline_png(numpy.moveaxis(image, 0, -1), 1) for image in images]
     return {"note": f"{which} in the first layer{whose}, {colours}.", "tiles": tiles}
+
+
+STRUCTURE = 0.2
+"""The least correlation of neighbouring weights for which filters are shown. Noise has about 0, what a picture shows
+0.3 and more."""
+
+
+def _correlation_of_neighbours(weights: numpy.ndarray) -> float:
+    """How much the weights of neighbouring pixels go together, from −1 to 1."""
+    centred = weights.astype("float64") - weights.mean((-2, -1), keepdims=True)
+    pairs = [(centred[..., 1:, :], centred[..., :-1, :]), (centred[..., :, 1:], centred[..., :, :-1])]
+    together = sum((a * b).sum() for a, b in pairs)
+    alone = sum(numpy.sqrt((a * a).sum() * (b * b).sum()) for a, b in pairs)
+    return float(together / alone) if alone else 0.0
 
 
 def _plane(subject: Subject) -> Section | None:

@@ -191,7 +191,19 @@ def _curves(history: History, summary: dict[str, Any]) -> Section | None:
     best = summary["best_epoch"] if summary["best_epoch"] != summary["epochs"] else None
     for chart in learning_curve_charts(history, best_epoch=best):
         figures.append(_figure(chart, f"curve-{len(figures)}"))
-    return {"note": "", "figures": figures}
+    return {"note": _course_of(history), "figures": figures}
+
+
+def _course_of(history: History) -> str:
+    """What the losses did, in words."""
+    name = "val_loss" if "val_loss" in history.columns else "train_loss"
+    losses = {row["epoch"]: row[name] for row in history.rows if math.isfinite(row.get(name, math.nan))}
+    if len(losses) < 2:
+        return ""
+    best, first, last = min(losses, key=losses.__getitem__), min(losses), max(losses)
+    which = "validation" if name == "val_loss" else "training"
+    text = f"The {which} loss went from {losses[first]:.3g} in epoch {first} to {losses[last]:.3g} in epoch {last}"
+    return f"{text}." if best == last else f"{text}; it was lowest, {losses[best]:.3g}, in epoch {best}."
 
 
 def _figure(chart: Chart, name: str) -> dict[str, str]:

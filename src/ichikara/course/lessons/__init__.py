@@ -8,7 +8,7 @@ from ...errors import choose
 from ..lesson import Exercise, Lesson
 from ..markdown import Text, read
 
-__all__ = ["LESSONS", "READY", "exercise_of", "lesson_of", "picture_of", "text_of"]
+__all__ = ["LESSONS", "PARTS", "READY", "exercise_of", "lesson_of", "picture_of", "text_of"]
 
 _HERE = Path(__file__).parent
 
@@ -40,6 +40,36 @@ LESSONS = (
     "onwards",
 )
 """The slugs of the course's lessons, in their order. Their titles are in the catalogue of words."""
+
+_PARTS = [
+    "A1 A2",
+    "A3",
+    "A4",
+    "A5",
+    "B1",
+    "B2 B3",
+    "B4 B5",
+    "B6",
+    "B7",
+    "B8",
+    "C2",
+    "C3 C4",
+    "C5 C6",
+    "C7",
+    "C8",
+    "C1",
+    "D1 D2 D3",
+    "D4 D5",
+    "D6 D9",
+    "D7 D8",
+    "E1",
+    "E2",
+    "E3",
+    "E4",
+    "E5 F1",
+]
+PARTS = {part: slug for slug, parts in zip(LESSONS, _PARTS, strict=True) for part in parts.split()}
+"""The lesson of each part of the lecture."""
 
 READY = tuple(slug for slug in LESSONS if (_HERE / slug.replace("-", "_") / "lesson.py").exists())
 """Those that can be opened."""

@@ -27,7 +27,7 @@ MOST = 256 * 1024
 
 _NAMES = ("127.0.0.1", "localhost", "::1")
 _AGAIN = "again"  # marks the request of a page that has loaded itself again
-_OPEN = "<!doctype html><meta charset=utf-8><title>ichikara</title>"
+_OPEN = "<!doctype html><meta charset=utf-8><title>ichikara</title><link rel=icon href=data:,>"
 
 HEADERS = {
     "content-security-policy": (

@@ -10,7 +10,8 @@ from typing import Any
 
 from ...errors import UserError
 from ...words import LANGUAGES, in_language, language_of
-from ..lesson import Progress, call
+from .. import computed
+from ..controls import ControlError
 from ..lessons import READY, exercise_of, lesson_of
 from ..page import live, plain
 from ..programs import judge
@@ -24,11 +25,15 @@ STATIC = Path(__file__).parents[1] / "static"
 SESSIONS = 40
 """The most sockets that are open at a time."""
 
-WORKERS = 4
-"""The most computations that run at a time. Others wait."""
-
 LONGEST = 64 * 1024
 """The most characters of a message and of a program."""
+
+
+class Work:
+    """How much is computed at a time, for all pages together: long work leaves space for short work."""
+
+    def __init__(self) -> None:
+        self.short, self.long, self.programs = (asyncio.Semaphore(2) for _ in range(3))
 
 
 class Session:
@@ -38,74 +43,70 @@ class Session:
     ``id``, which the answer has too.
     """
 
-    def __init__(self, socket: Any, slug: str, language: str, work: asyncio.Semaphore):
+    def __init__(self, socket: Any, slug: str, language: str, work: Work):
         self.socket, self.lesson, self.language, self.work = socket, lesson_of(slug), language, work
-        self.experiment: asyncio.Task | None = None
-        self.stopped = False
-        self.waiting: dict[str, Any] = {}  # the newest message of each kind that later ones replace
+        self.tasks: dict[str, asyncio.Task] = {}  # what is computed, by what was asked for
+        self.latest: Any = None  # the newest message about figures
         self.arrived = asyncio.Event()
 
     async def run(self) -> None:
         """Answer until the page is closed."""
-        answering = asyncio.create_task(self._answer_latest())
+        self.tasks["figures"] = asyncio.create_task(self._answer_latest())
         try:
             while True:
                 text = await self.socket.receive_text()
                 if len(text) > LONGEST:
                     raise UserError(f"a message has at most {LONGEST} characters")
-                await self._take(json.loads(text))
+                self._take(json.loads(text))
         finally:
-            answering.cancel()
-            self._stop()
+            for task in self.tasks.values():
+                task.cancel()
 
-    async def _take(self, message: Any) -> None:
+    def _take(self, message: Any) -> None:
         if not isinstance(message, dict) or not isinstance(message.get("ask"), str):
             raise UserError("a message is an object with 'ask'")
         ask = message["ask"]
         if ask in ("figures", "handle", "action"):
-            self.waiting["latest"] = message
+            self.latest = message
             self.arrived.set()
         elif ask == "stop":
-            self._stop()
-        elif ask == "experiment":
-            self._stop()
-            self.stopped = False
-            self.experiment = asyncio.create_task(self._experiment(message))
-        elif ask in ("claim", "predict", "exercise"):
-            if ask in self.waiting:
-                return  # one at a time
-            self.waiting[ask] = message
-            asyncio.create_task(self._once(ask, message))  # noqa: RUF006 - it ends by itself, and answers
+            if "experiment" in self.tasks:
+                self.tasks["experiment"].cancel()
+        elif ask in ("claim", "predict", "exercise", "experiment"):
+            running = self.tasks.get(ask)
+            if running is None or running.done():  # one at a time
+                self.tasks[ask] = asyncio.create_task(self._once(ask, message))
         else:
             raise UserError(f"there is no {ask!r:.60} to ask for")
-
-    def _stop(self) -> None:
-        self.stopped = True
 
     async def _answer_latest(self) -> None:
         while True:
             await self.arrived.wait()
             self.arrived.clear()
-            message = self.waiting.pop("latest", None)
-            if message is not None:
-                await self._reply(message, self._figures)
+            await self._reply(self.latest, self._figures, self.work.short)
 
     async def _once(self, ask: str, message: Any) -> None:
-        try:
-            await self._reply(message, {"claim": self._claim, "predict": self._predict, "exercise": self._exercise}[ask])
-        finally:
-            self.waiting.pop(ask, None)
+        if ask == "experiment":
+            await self._experiment(message)
+        elif ask == "exercise":
+            await self._reply(message, self._exercise, self.work.programs)
+        else:
+            await self._reply(message, self._claim if ask == "claim" else self._predict, self.work.long)
 
-    async def _reply(self, message: Any, compute: Any) -> None:
+    async def _reply(self, message: Any, compute: Any, limit: asyncio.Semaphore) -> None:
         try:
-            async with self.work:
+            async with limit:
                 answer = await asyncio.to_thread(self._spoken, compute, message)
-        except (UserError, KeyError, TypeError, ValueError, ArithmeticError) as error:
-            answer = {"error": str(error) if isinstance(error, UserError) else "this cannot be computed"}
+        except BAD as error:
+            answer = {"error": _words(error), "control": getattr(error, "control", None)}
         await self._send(message, answer)
 
     async def _send(self, message: Any, answer: dict[str, Any]) -> None:
-        await self.socket.send_text(json.dumps({"id": message.get("id"), "ask": message["ask"], **answer}, default=plain))
+        from starlette.websockets import WebSocketDisconnect
+
+        text = json.dumps({"id": message.get("id"), "ask": message["ask"], **answer}, default=plain)
+        with suppress(WebSocketDisconnect, RuntimeError):  # the page may have been closed in the meantime
+            await self.socket.send_text(text)
 
     def _spoken(self, compute: Any, *given: Any) -> Any:
         with in_language(self.language):
@@ -131,15 +132,10 @@ class Session:
         return live(self.lesson, values, changed)
 
     def _claim(self, message: Any) -> dict[str, Any]:
-        outcome = self.lesson.claims[message["name"]]()
-        charts = [chart.to_dict() for chart in outcome.charts]
-        return {"name": message["name"], "holds": outcome.holds, "numbers": dict(outcome.numbers), "charts": charts}
+        return computed.claim(self.lesson, message["name"])
 
     def _predict(self, message: Any) -> dict[str, Any]:
-        name = message["name"]
-        answer = self.lesson.predictions[name].answer()
-        charts = {option: chart.to_dict() for option, chart in answer.charts.items()}
-        return {"name": name, **vars(answer), "charts": charts}
+        return computed.prediction(self.lesson, message["name"])
 
     def _exercise(self, message: Any) -> dict[str, Any]:
         exercise = exercise_of(self.lesson.slug, message["name"])
@@ -155,23 +151,31 @@ class Session:
     # --- experiments --------------------------------------------------------------------------------------------------
 
     async def _experiment(self, message: Any) -> None:
+        answer: dict[str, Any] = {"ended": True}
         try:
             values = self.lesson.values(message.get("values", {}))
-            steps = self._spoken(call, self.lesson.experiments[message["name"]], values)
-            while not self.stopped:
-                async with self.work:
-                    progress = await asyncio.to_thread(self._spoken, next, steps, None)
-                if progress is None:
+            steps = computed.experiment(self.lesson, message["name"], values)
+            while True:
+                async with self.work.long:
+                    step = await asyncio.to_thread(self._spoken, next, steps, None)
+                if step is None:
                     break
-                await self._send(message, _plain(message["name"], progress))
-            await self._send(message, {"name": message["name"], "ended": True})
-        except (UserError, KeyError) as error:
-            await self._send(message, {"error": str(error)})
+                await self._send(message, step)
+        except asyncio.CancelledError:  # stopped, or the page was closed
+            pass
+        except BAD as error:
+            answer["error"] = _words(error)
+        await self._send(message, answer)
 
 
-def _plain(name: str, progress: Progress) -> dict[str, Any]:
-    chart = None if progress.chart is None else progress.chart.to_dict()
-    return {"name": name, "done": progress.done, "total": progress.total, "chart": chart, "numbers": dict(progress.numbers)}
+BAD = (UserError, KeyError, TypeError, ValueError, ArithmeticError, RecursionError)
+"""What a message can cause that asks for something wrong."""
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ControlError):
+        return error.reason
+    return str(error) if isinstance(error, UserError) else "this cannot be computed"
 
 
 @cache
@@ -192,7 +196,7 @@ def application(token: str) -> Any:
     from starlette.websockets import WebSocket, WebSocketDisconnect
 
     open_sockets: set[Any] = set()
-    work = asyncio.Semaphore(WORKERS)
+    work = Work()
 
     async def page(request: Request) -> Response:
         language = request.path_params["language"]
@@ -231,9 +235,9 @@ def application(token: str) -> Any:
         try:
             with suppress(WebSocketDisconnect):
                 await Session(websocket, slug, language, work).run()
-        except (UserError, ValueError) as error:
+        except BAD as error:
             with suppress(RuntimeError, WebSocketDisconnect):
-                await websocket.close(1008, str(error)[:120])
+                await websocket.close(1008, _words(error)[:120])
         finally:
             open_sockets.discard(websocket)
 
@@ -245,4 +249,6 @@ def application(token: str) -> Any:
         Route("/{language}/{slug}", page),
         WebSocketRoute("/socket/{language}/{slug}", socket),
     ]
-    return Access(Starlette(routes=routes), token, refused)
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
+    return Access(app, token, refused)

@@ -9,9 +9,10 @@ from ..page import number_text
 
 __all__ = ["questions_before", "questions_of"]
 
+
 @cache
 def questions_of(slug: str, language: str) -> list[dict[str, Any]]:
-    """The questions that a lesson leaves for later ones: ``id``, ``question`` and ``answer``, as HTML."""
+    """The questions that a lesson leaves for later ones: ``id``; ``question``, ``answer`` (HTML); ``directive``."""
     number = lambda content: number_text(content)
     found = []
     for i, directive in enumerate(text_of(slug, language).directives("question")):
@@ -20,6 +21,7 @@ def questions_of(slug: str, language: str) -> list[dict[str, Any]]:
                 "id": f"{slug}-{i}",
                 "question": to_html(directive.argument, number, inline=True),
                 "answer": to_html(directive.body, number),
+                "directive": directive,
             }
         )
     return found

@@ -11,7 +11,7 @@ from ..lessons import LESSONS, READY, lesson_of, picture_of, text_of
 from ..page import PIECES, Page, live, plain
 from .questions import questions_before, questions_of
 
-__all__ = ["home", "lesson_page", "recall_page", "refused"]
+__all__ = ["home", "lesson_page", "recall_page", "refused", "script_json"]
 
 
 @cache
@@ -19,7 +19,10 @@ def _template(name: str) -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("ichikara.course", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("ichikara.course", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     return environment.get_template(name)
 
@@ -40,7 +43,7 @@ def _title(slug: str, language: str) -> str:
     return say(f"lessons.{slug}.title", language)
 
 
-def _json(value: Any) -> str:
+def script_json(value: Any) -> str:
     """JSON that can stand in a script element."""
     return json.dumps(value, ensure_ascii=False, default=plain).replace("<", "\\u003c")
 
@@ -67,7 +70,11 @@ def _lesson_page(slug: str, language: str) -> str:
         "slug": slug,
         "state": state,
         "drawn": {name: _range(control) for name, control in lesson.controls.items() if isinstance(control, DRAWN)},
-        "first": {name: getattr(control, "cleared", control.value) for name, control in lesson.controls.items() if isinstance(control, DRAWN)},
+        "first": {
+            name: getattr(control, "cleared", control.value)
+            for name, control in lesson.controls.items()
+            if isinstance(control, DRAWN)
+        },
         "options": {
             name: {option: chart.to_dict() for option, chart in prediction.charts().items()}
             for name, prediction in lesson.predictions.items()
@@ -85,7 +92,7 @@ def _lesson_page(slug: str, language: str) -> str:
         recall=questions_before(slug, language),
         following=None if following is None else {"slug": following, "title": _title(following, language)},
         ready=following in READY,
-        data=_json(data),
+        data=script_json(data),
     )
 
 
@@ -123,7 +130,7 @@ def home(language: str) -> str:
         "titles": {slug: _title(slug, language) for slug in READY},
     }
     return _template("home.html.j2").render(
-        **_common(language), total=len(LESSONS), chapters=chapters, data=_json(data)
+        **_common(language), total=len(LESSONS), chapters=chapters, data=script_json(data)
     )
 
 
@@ -131,7 +138,7 @@ def home(language: str) -> str:
 def recall_page(language: str) -> str:
     """All questions of all lessons; the page shows those that are due."""
     questions = [question for slug in READY for question in questions_of(slug, language)]
-    return _template("recall.html.j2").render(**_common(language), questions=questions, data=_json({}))
+    return _template("recall.html.j2").render(**_common(language), questions=questions, data=script_json({}))
 
 
 CHAPTERS = {
@@ -147,7 +154,7 @@ CHAPTERS = {
 def refused(reason: str) -> str:
     """The page for somebody who may not enter, or who asked for what there is not."""
     return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>ichikara</title>'
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>ichikara</title><link rel="icon" href="data:,">'
         f"<p>This page cannot be shown: {escape(reason)}.</p>"
         "<p>Open the address that <code>ichikara learn</code> prints.</p>"
         "<p>このページは表示できません。<code>ichikara learn</code> が表示するアドレスを開いてください。</p></html>"

@@ -12,10 +12,12 @@ export function element(name, attributes = {}, parent = null, text = null) {
   return made;
 }
 
+const FAR = 1e6; // pixels; what lies farther away is drawn there
+
 // A scale from numbers to pixels, and back.
 function scaleOf(axis, from, to) {
   const log = axis.scale === "log", of = log ? Math.log10 : (x) => x, [low, high] = axis.limits.map(of);
-  const scale = (x) => from + ((of(x) - low) / (high - low)) * (to - from);
+  const scale = (x) => Math.max(-FAR, Math.min(FAR, from + ((of(x) - low) / (high - low)) * (to - from)));
   scale.back = (p) => {
     const x = low + ((p - from) / (to - from)) * (high - low);
     return log ? 10 ** x : x;
@@ -218,7 +220,9 @@ function smoothOnCanvas(canvas, context, rows, tint, inks, up) {
     const v = Math.min(height - 1, Math.max(0, ((up ? h - 1 - i : i) + 0.5) * (height / h) - 0.5)), r = Math.min(height - 2, Math.floor(v)), s = v - r;
     for (let j = 0; j < w; j++) {
       const u = Math.min(width - 1, Math.max(0, (j + 0.5) * (width / w) - 0.5)), c = Math.min(width - 2, Math.floor(u)), t = u - c;
-      const value = (rows[r][c] * (1 - t) + rows[r][c + 1] * t) * (1 - s) + (rows[r + 1][c] * (1 - t) + rows[r + 1][c + 1] * t) * s;
+      const four = [rows[r][c], rows[r][c + 1], rows[r + 1][c], rows[r + 1][c + 1]];
+      if (four.includes(null)) continue;
+      const value = (four[0] * (1 - t) + four[1] * t) * (1 - s) + (four[2] * (1 - t) + four[3] * t) * s;
       const [ink, share] = tint(value), colour = inks[ink], at = 4 * (i * w + j);
       image.data[at] = colour[0];
       image.data[at + 1] = colour[1];
@@ -251,6 +255,7 @@ function contour(rows, level, mark, x, y) {
   for (let i = 0; i + 1 < height; i++)
     for (let j = 0; j + 1 < width; j++) {
       const corners = [[i, j], [i, j + 1], [i + 1, j + 1], [i + 1, j]], cuts = [];
+      if (corners.some(([k, l]) => rows[k][l] === null)) continue;
       for (let k = 0; k < 4; k++) {
         const [a, b] = [corners[k], corners[(k + 1) % 4]], [u, v] = [rows[a[0]][a[1]] - level, rows[b[0]][b[1]] - level];
         if (u > 0 !== v > 0) {
@@ -348,14 +353,16 @@ function drawImages(host, chart, mark) {
   return {svg, x: whole(cell / width), y: whole(cell / width), layer: element("g", {class: "handles"}, svg)};
 }
 
-// Boxes and edges are laid out already, in units of the text's height.
+// Boxes and edges are laid out already, in units of the text's height; so are labels beside the graph.
 function drawGraph(host, chart, mark) {
+  const labels = chart.marks.filter((one) => one.kind === "Label");
   const boxes = [...mark.vertices, ...mark.groups], points = mark.edges.flatMap((edge) => edge.points);
-  const xs = boxes.flatMap((box) => [box.x - box.width / 2, box.x + box.width / 2]).concat(points.map((point) => point[0]));
+  for (const one of labels) for (const share of [0, 1]) points.push([one.x + (share - {start: 0, middle: 0.5, end: 1}[one.anchor]) * (measure(one.text) / 14), one.y]);
   const ys = boxes.flatMap((box) => [box.y - box.height / 2, box.y + box.height / 2]).concat(points.map((point) => point[1]));
   const above = mark.vertices.some((vertex) => vertex.value || vertex.gradient) && mark.direction !== "down" ? 1.7 : 0.3;
-  const beside = mark.direction === "down" ? 4.5 : 0.3;
-  const low = [Math.min(...xs) - 0.3, Math.min(...ys) - above], high = [Math.max(...xs) + beside, Math.max(...ys) + above];
+  const beside = mark.direction === "down" ? 4.5 : 0.3, side = (box) => (mark.vertices.includes(box) ? beside : 0.3);
+  const xs = boxes.flatMap((box) => [box.x - box.width / 2 - 0.3, box.x + box.width / 2 + side(box)]).concat(points.map((point) => point[0]));
+  const low = [Math.min(...xs), Math.min(...ys) - above], high = [Math.max(...xs), Math.max(...ys) + above];
   const wide = Math.max(host.clientWidth, 240), unit = Math.min(19, Math.max(13, wide / (high[0] - low[0])));
   const size = [(high[0] - low[0]) * unit, (high[1] - low[1]) * unit], at = (x, y) => [(x - low[0]) * unit, (y - low[1]) * unit];
   const svg = start(host, size[0], size[1], chart.alt);
@@ -381,7 +388,7 @@ function drawGraph(host, chart, mark) {
   }
   for (const vertex of mark.vertices) {
     const [x, y] = at(vertex.x, vertex.y), [w, h] = [vertex.width * unit, vertex.height * unit];
-    const classes = `node ${vertex.kind} ${vertex.strong ? "strong" : ""}`, dashes = vertex.kind === "constant" || vertex.kind === "target" ? "4 3" : null;
+    const classes = `node ${vertex.kind} ${vertex.strong ? `strong i-${vertex.ink}` : ""}`, dashes = vertex.kind === "constant" || vertex.kind === "target" ? "4 3" : null;
     if (vertex.kind === "neuron") element("ellipse", {cx: x, cy: y, rx: w / 2, ry: h / 2, class: classes}, svg);
     else element("rect", {x: x - w / 2, y: y - h / 2, width: w, height: h, rx: vertex.kind === "operation" ? Math.min(h / 2, 13) : 2, class: classes, "stroke-dasharray": dashes}, svg);
     text(x, y + 5, vertex.text, "w-ink");
@@ -393,6 +400,7 @@ function drawGraph(host, chart, mark) {
       text(x, y + h / 2 + 18, vertex.gradient, "grd");
     }
   }
+  for (const mark of labels) text(...at(mark.x, mark.y), mark.text, `halo w-${mark.ink}`, mark.anchor);
   const scale = (axis) => Object.assign((value) => (value - low[axis]) * unit, {back: (pixel) => pixel / unit + low[axis]});
   return {svg, x: scale(0), y: scale(1), layer: element("g", {class: "handles"}, svg)};
 }

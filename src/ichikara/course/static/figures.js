@@ -6,6 +6,7 @@ import {$, $$, address, data, query, say} from "./page.js";
 export const values = structuredClone(data.state.values);
 const state = data.state, shown = {}; // by figure, the scales of its drawing
 let socket, pending = new Set(); // names of controls whose change is not shown yet
+let good = data.state.values; // the last values that all controls could have
 
 // --- numbers -----------------------------------------------------------------------------------------------------------
 
@@ -53,9 +54,9 @@ export const redraw = () => show(state);
 // Ask for what has changed. Of requests that wait the newest is sent; answers that came late are not shown.
 function changed(names, message = {ask: "figures"}) {
   names.forEach((name) => pending.add(name));
-  const asked = [...pending];
-  socket.latest({...message, values: {...values}, changed: asked}, (found, last) => {
-    for (const place of $$(".problem")) place.textContent = found.error ?? "";
+  const asked = [...pending], sent = {...values};
+  socket.latest({...message, values: sent, changed: asked}, (found, last) => {
+    tellProblem(found, sent, last);
     if (!found.figures) return;
     if (message.ask !== "figures") Object.assign(values, found.values);
     for (const part of ["figures", "formulas", "numbers"]) Object.assign(state[part], found[part]);
@@ -65,6 +66,24 @@ function changed(names, message = {ask: "figures"}) {
     putControls();
     address(addressOf());
   });
+}
+
+// A value that a control cannot have is answered beside it. What was typed stays in its field; the picture, which other
+// controls go on moving, has the last value that could be used.
+function tellProblem({error, control, values: found}, sent, last) {
+  $(".lt .problem").textContent = control ? "" : (error ?? "");
+  for (const [name, boxes] of Object.entries(controls))
+    for (const {host} of boxes) {
+      const place = $(".problem", host), input = $("input", host);
+      if (!place) continue;
+      if (name === control && input.value === sent[name]) place.textContent = error;
+      else if (found && (found[name] === input.value || found[name] !== good[name])) place.textContent = "";
+      input.toggleAttribute("aria-invalid", place.textContent !== "");
+    }
+  if (found) good = found;
+  if (!control || !same(values[control], sent[control])) return;
+  values[control] = structuredClone(good[control]);
+  if (last) changed([]);
 }
 
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
@@ -117,12 +136,14 @@ function connect(host) {
     if (!box.log && box.low < 0 && box.high > 0) input.style.setProperty("--z", `calc(10px + ${-box.low / (box.high - box.low)} * (100% - 20px))`);
     else input.style.setProperty("--z", "-9px");
     input.addEventListener("input", () => set(name, valueAt(box, +input.value)));
+    const stepBy = (steps) => set(name, Math.min(box.high, Math.max(box.low, +(values[name] + steps * box.step).toFixed(10))));
+    for (const button of $$("[data-by]", host)) button.addEventListener("click", () => stepBy(+button.dataset.by));
     input.addEventListener("keydown", (event) => {
       const by = {ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1}[event.key];
       if (!by) return;
       event.preventDefault();
       const steps = by * (event.shiftKey ? 5 : 1), now = values[name];
-      if (!box.log) return set(name, Math.min(box.high, Math.max(box.low, +(now + steps * box.step).toFixed(10))));
+      if (!box.log) return stepBy(steps);
       const next = valueAt(box, Math.min(1, Math.max(0, position(box, now) + steps * 0.01)));
       set(name, box.whole && next === now ? Math.min(box.high, Math.max(box.low, now + by)) : next);
     });
@@ -153,7 +174,7 @@ function putControls() {
       } else if (box.kind === "choice") $$("input", box.host).forEach((radio) => (radio.checked = radio.value === value));
       else if (box.kind === "switch") input.checked = value;
       else if (box.kind === "matrix") $$("input", box.host).forEach((one, at) => document.activeElement === one || (one.value = value.flat()[at]));
-      else if (document.activeElement !== input) input.value = value;
+      else if (document.activeElement !== input && !input.hasAttribute("aria-invalid")) input.value = value;
     }
 }
 
@@ -163,8 +184,9 @@ const coarse = matchMedia("(pointer: coarse)").matches;
 
 function drawHandles(host, figure, handles) {
   const {x, y, layer} = shown[figure], focused = host.dataset.focus;
+  host.onpointerleave = () => delete host.dataset.over;
   for (const handle of handles) {
-    const key = `${handle.name}-${handle.index}`, [px, py] = [x(handle.x), y(handle.y)], press = handle.shape === "button";
+    const key = `${handle.name}-${handle.index}`, [px, py] = [x(handle.x), y(handle.y)], over = handle.shape === "over", press = over || handle.shape === "button";
     const g = element("g", {tabindex: 0, role: "button", class: press ? "press" : "grab", "data-key": key}, layer);
     if (!press) g.setAttribute("aria-roledescription", say("draggable"));
     g.setAttribute("aria-label", handle.label || `${handle.name} ${format(handle.x, ".2f")}, ${format(handle.y, ".2f")}`);
@@ -173,6 +195,7 @@ function drawHandles(host, figure, handles) {
     if (handle.shape === "foot") element("rect", {class: "foot", x: px - 5, y: py - 5, width: 10, height: 10}, g);
     if (handle.to) element("line", {class: "fr", x1: px, y1: py, x2: x(handle.to[0]), y2: y(handle.to[1])}, g);
     else element("circle", {class: "fr", cx: px, cy: py, r: 16}, g);
+    if (over) g.addEventListener("pointerenter", () => touch(host, handle, key));
     if (press) g.addEventListener("click", () => move(host, handle, handle.x, handle.y, key));
     else g.addEventListener("pointerdown", (event) => drag(event, host, figure, handle, key));
     g.addEventListener("keydown", (event) => {
@@ -191,6 +214,13 @@ function drawHandles(host, figure, handles) {
     g.addEventListener("blur", () => setTimeout(() => document.activeElement?.closest?.("[data-key]") || delete host.dataset.focus));
     if (focused === key) g.focus({preventScroll: true});
   }
+}
+
+// The pointer is over a handle. What is drawn then lies under it again, and does not count as another touch.
+function touch(host, handle, key) {
+  if (host.dataset.over === key) return;
+  host.dataset.over = key;
+  changed([], {ask: "handle", name: handle.name, x: handle.x, y: handle.y, index: handle.index});
 }
 
 function move(host, handle, x, y, key) {

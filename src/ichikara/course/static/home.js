@@ -2,7 +2,8 @@
 
 import {$, $$, data, say, store} from "./page.js";
 
-const now = Date.now(), language = document.documentElement.lang;
+const now = Date.now();
+const pageOf = (name) => (data.kept ? `${name}.html` : `/${document.documentElement.lang}/${name}`);
 const lesson = (slug) => store.get(`lesson:${slug}`);
 const isDue = (question) => {
   const kept = store.get(`recall:${question}`);
@@ -25,9 +26,9 @@ function show() {
     if (kept && kept.done < kept.of && (!latest || kept.at > lesson(latest).at)) latest = slug;
   }
   const lines = [];
-  if (count) lines.push([say("due", {count}), link(`/${language}/recall`, say("begin_recall"))]);
-  if (latest) lines.push(["", link(`/${language}/${latest}${lesson(latest).piece ? `#${lesson(latest).piece}` : ""}`, say("go_on", {title: data.titles[latest]}))]);
-  if (!lines.length) lines.push(["", link(`/${language}/${data.ready[0]}`, say("begin"))]);
+  if (count) lines.push([say("due", {count}), link(pageOf("recall"), say("begin_recall"))]);
+  if (latest) lines.push(["", link(`${pageOf(latest)}${lesson(latest).piece ? `#${lesson(latest).piece}` : ""}`, say("go_on", {title: data.titles[latest]}))]);
+  if (!lines.length) lines.push(["", link(pageOf(data.ready[0]), say("begin"))]);
   $("#today").replaceChildren(...lines.map(([words, to]) => {
     const line = document.createElement("p");
     line.append(words, words ? document.createElement("br") : "", to);

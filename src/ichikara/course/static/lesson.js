@@ -3,11 +3,14 @@
 import * as figures from "./figures.js";
 import {$, $$, data, query, say, store} from "./page.js";
 import {Socket} from "./socket.js";
+import {Kept, quiet, settle} from "./still.js";
 import * as work from "./work.js";
 
-const socket = new Socket(`${document.documentElement.lang}/${data.slug}`);
+const socket = data.kept ? new Kept() : new Socket(`${document.documentElement.lang}/${data.slug}`);
+if (data.kept) quiet();
 figures.begin(socket);
 work.begin(socket);
+if (data.kept) settle();
 
 const redraw = () => {
   figures.redraw();

@@ -83,3 +83,19 @@ const watched = new IntersectionObserver(
   {rootMargin: "-20% 0px -70% 0px"},
 );
 pieces.forEach((piece) => watched.observe(piece));
+
+// Recall: answer in the head, look, judge oneself. A question comes back later, or tomorrow.
+const DAY = 24 * 60 * 60 * 1000;
+
+export function recall() {
+  for (const box of $$(".grade")) {
+    const key = `recall:${box.dataset.question}`;
+    for (const button of $$("button", box))
+      button.addEventListener("click", () => {
+        const good = button.dataset.good === "1", days = good ? Math.min(60, (store.get(key)?.days ?? 2) * 2) : 1;
+        store.set(key, {good, days, due: Date.now() + days * DAY});
+        const words = say(good ? "again_in" : "again_tomorrow", {days});
+        box.replaceChildren(Object.assign(document.createElement("span"), {role: "status", textContent: words}));
+      });
+  }
+}

@@ -7,6 +7,7 @@ export class Socket {
     this.path = path;
     this.next = 1;
     this.answers = new Map(); // by id, what to call with each message
+    this.asked = new Map(); // by kind, the newest question
     this.flying = null;
     this.newest = null;
     this.open();
@@ -40,9 +41,12 @@ export class Socket {
     if (message.ask !== "experiment" || message.ended || message.error) this.answers.delete(message.id);
   }
 
-  // One answer to one message.
+  // One answer to one message. The server takes one of a kind at a time, so later ones wait for it.
   ask(message) {
-    return new Promise((resolve) => this.send(message, resolve));
+    const before = this.asked.get(message.ask) ?? Promise.resolve();
+    const found = before.then(() => new Promise((resolve) => this.send(message, resolve)));
+    this.asked.set(message.ask, found);
+    return found;
   }
 
   // Figures: the latest values win.

@@ -2,8 +2,7 @@
 
 import {draw} from "./charts.js";
 import {named, putNumbers, redraw, values} from "./figures.js";
-import {$, $$, address, data, query, say, store, strings} from "./page.js";
-import {recall} from "./recall.js";
+import {$, $$, address, data, query, recall, say, store, strings} from "./page.js";
 
 const slug = data.slug;
 let socket;
@@ -25,6 +24,7 @@ function open() {
   document.documentElement.classList.remove("shut-rest");
   $$(".rail li.shut").forEach((item) => item.classList.remove("shut"));
   redraw();
+  redrawCharts();
 }
 
 async function reveal(host, mine, why) {
@@ -121,6 +121,7 @@ function claims() {
       $(".result", host).hidden = false;
       const places = $(".charts", host), made = found.charts.map(() => Object.assign(document.createElement("div"), {className: "chart"}));
       places.replaceChildren(...made);
+      places.classList.toggle("few", made.length < 3);
       found.charts.forEach((chart, i) => drawChart(made[i], chart));
     });
   }

@@ -5,12 +5,13 @@ import math
 import numpy
 
 from ichikara.charts import Arrows, Axis, Chart, Dots, Edge, Graph, Label, Line, Raster, Vertex, short_text
-from ichikara.course.answers import defines, numbers
 from ichikara.course.controls import Choice, Points, Slider
-from ichikara.course.lesson import Answer, Code, Exercise, Handle, Lesson, Outcome, Picture, Prediction, Progress
+from ichikara.course.lesson import Answer, Code, Handle, Lesson, Outcome, Picture, Prediction, Progress
 from ichikara.course.pictures import classes, cut, grid, half_plane, line, plane_axis
 from ichikara.ops import sigmoid
 from ichikara.zoo import Perceptron
+
+from .exercises import EXERCISES
 
 REACH = 2.0
 SMALL = (-1.0, 1.0)  # the window of the pictures of the prediction
@@ -53,13 +54,13 @@ def answers(neuron, places, f):
     return neuron.fire(places).numpy() if f == "step" else sigmoid(neuron(places)).numpy()[:, 0]
 
 
-# --- predict ------------------------------------------------------------------------------------------------------------
+# --- predict ----------------------------------------------------------------------------------------------------------
 
 
 def pictures():
     """Points of four pictures in a window from −1 to 1."""
     draw = numpy.random.default_rng(4)
-    found = {name: [] for name in "ABCD"}
+    found: dict[str, list] = {name: [] for name in "ABCD"}
 
     def put(name, kind, middle, spread):
         for _ in range(200):
@@ -126,10 +127,12 @@ def separable():
 
 
 lesson.add(
-    Prediction("lines", tuple("ABCD"), separable, several=True, charts=lambda: {k: small(v) for k, v in pictures().items()})
+    Prediction(
+        "lines", tuple("ABCD"), separable, several=True, charts=lambda: {k: small(v) for k, v in pictures().items()}
+    )
 )
 
-# --- move ---------------------------------------------------------------------------------------------------------------
+# --- move -------------------------------------------------------------------------------------------------------------
 
 
 def foot_of(w0, w1, w2):
@@ -236,7 +239,10 @@ def cell(w0, w1, w2, f, points, point):
              f"w{'₀₁₂'[i]} = {two(w)}", w < 0, "b" if w > 0 else "a" if w < 0 else "quiet")
         for i, (_, n, w) in enumerate(inputs)
     ]  # fmt: skip
-    edges += [Edge("sum", "f", [(13.6, 4.4), (16.2, 4.4)], ink="ink"), Edge("f", "o", [(19, 4.4), (21.1, 4.4)], ink="ink")]
+    edges += [
+        Edge("sum", "f", [(13.6, 4.4), (16.2, 4.4)], ink="ink"),
+        Edge("f", "o", [(19, 4.4), (21.1, 4.4)], ink="ink"),
+    ]
     alt = say("cell.alt", w0=two(w0), w1=two(w1), w2=two(w2), x1=two(x1), x2=two(x2), u=two(u), o=short_text(o))
     return Chart([Graph(vertices, edges)], alt=alt, numbers={"u": u, "o": o, "x1": x1, "x2": x2})
 
@@ -286,10 +292,10 @@ def turn(w0, w1, w2):
 @lesson.action
 def reset():
     """All as it was at the start."""
-    return {name: control.value for name, control in lesson.controls.items()}
+    return lesson.values({})
 
 
-# --- formula and code ---------------------------------------------------------------------------------------------------
+# --- formula and code -------------------------------------------------------------------------------------------------
 
 
 @lesson.formula
@@ -299,17 +305,18 @@ def weighted_sum(w0, w1, w2, f, points, point):
     neuron = neuron_of(w0, w1, w2)
     u, o = neuron([[x1, x2]]).item(), float(answers(neuron, [[x1, x2]], f)[0])
     n = lambda value: f"({value:.2f})" if value < 0 else f"{value:.2f}"
+    term = lambda name, weight, x: rf"\class{{{name}}}{{{weight} \cdot {x}}}"
     last = f"[{u:.2f} > 0]" if f == "step" else rf"\sigma({u:.2f})"
     return (
         r"u & = & \class{w0}{w_0 \cdot 1} + \class{w1}{w_1 \cdot x_1} + \class{w2}{w_2 \cdot x_2} \\"
-        rf" & = & \class{{w0}}{{{w0:.2f} \cdot 1}} + \class{{w1}}{{{n(w1)} \cdot {n(x1)}}} + \class{{w2}}{{{n(w2)} \cdot {n(x2)}}} \\"
+        rf" & = & {term('w0', f'{w0:.2f}', 1)} + {term('w1', n(w1), n(x1))} + {term('w2', n(w2), n(x2))} \\"
         rf" & = & {u:.2f} \\ o & = & {last} = {short_text(o)}"
     )
 
 
 lesson.add(Code("perceptron", (Perceptron.forward, Perceptron.fire, Perceptron.learn), until="return epoch"))
 
-# --- test ---------------------------------------------------------------------------------------------------------------
+# --- test -------------------------------------------------------------------------------------------------------------
 
 SETS = 200
 
@@ -384,7 +391,8 @@ def bound_chart(bounds, mistakes):
 def ring():
     """On XOR the rule comes back to weights that it had: from there on it goes round without end."""
     x, y = numpy.array([p[:2] for p in XOR]), numpy.array([p[2] for p in XOR])
-    neuron, mistakes = Perceptron(2), []
+    neuron = Perceptron(2)
+    mistakes: list[tuple[float, ...]] = []
     state = lambda: (neuron.bias.item(), *neuron.weight.tolist()[0])
     while len(mistakes) < 40:
         for xi, yi in zip(x, y, strict=True):
@@ -408,170 +416,4 @@ def ring_chart(weights, mistake):
     return Chart(marks, plane_axis(text, SQUARE), plane_axis("", SQUARE), alt=alt, equal=True)
 
 
-# --- exercises ----------------------------------------------------------------------------------------------------------
-
-
-def table(w0, w1, w2, wanted):
-    """The first row of inputs on which the neuron does not answer as wanted, and its sum; None if there is none."""
-    for (x1, x2), want in wanted.items():
-        u = w0 + w1 * x1 + w2 * x2
-        if (u > 0) != want:
-            return (x1, x2), u, want
-    return None
-
-
-AND = {(0, 0): 0, (0, 1): 0, (1, 0): 0, (1, 1): 1}
-OR = {(0, 0): 0, (0, 1): 1, (1, 0): 1, (1, 1): 1}
-NAND = {row: 1 - o for row, o in AND.items()}
-
-
-@numbers
-def nand(w0, w1, w2):
-    if w0 == w1 == w2 == 0:
-        return "zero"
-    wrong = table(w0, w1, w2, NAND)
-    if wrong is None:
-        return None
-    row, u, _ = wrong
-    values = {"x1": row[0], "x2": row[1], "u": u}
-    if table(w0, w1, w2, AND) is None:
-        return "and", values
-    if u == 0:
-        return "on_the_line", values
-    if row == (0, 0):
-        return "bias", values
-    if w1 > 0 or w2 > 0:
-        return "sign", values
-    return ("one_is_enough", values) if sum(row) == 1 else ("not_enough", values)
-
-
-@numbers
-def and_or(a0, a1, a2, o0, o1, o2):
-    first, second = table(a0, a1, a2, AND), table(o0, o1, o2, OR)
-    if first is None and second is None:
-        return None
-    if table(o0, o1, o2, AND) is None and table(a0, a1, a2, OR) is None:
-        return "exchanged"
-    name, wrong = ("AND", first) if first else ("OR", second)
-    values = {"gate": name, "x1": wrong[0][0], "x2": wrong[0][1], "u": wrong[1]}
-    if wrong[1] == 0:
-        return "on_the_line", values
-    return ("should_be_silent", values) if not wrong[2] else ("should_fire", values)
-
-
-@numbers
-def given_line(w0, w1, w2):
-    """The line through (0, 1) and (2, 0), above which the neuron fires: x₁ + 2 x₂ − 2 = 0."""
-    if w1 == w2 == 0:
-        return "no_line"
-    on = [w0 + w2, w0 + 2 * w1]
-    scale = max(abs(w0), abs(w1), abs(w2))
-    if max(map(abs, on)) <= 1e-9 * scale:
-        return None if w0 + 2 * w1 + 2 * w2 > 0 else "other_side"
-    if abs(w0 + 2 * w2) <= 1e-9 * scale and abs(w0 + w1) <= 1e-9 * scale:
-        return "exchanged"
-    if abs(-w0 + w2) <= 1e-9 * scale and abs(-w0 + 2 * w1) <= 1e-9 * scale:
-        return "bias_sign"
-    return "not_through", {"first": on[0], "second": on[1]}
-
-
-def doubling(answer):
-    return None if answer == "steeper" else answer or "empty"
-
-
-PREDICT = """def predict(w, x):
-    # w = [w0, w1, w2]   x = [x1, x2]
-    u = ...
-    return ...
-"""
-
-
-@defines("predict")
-def predict(function):
-    draw = numpy.random.default_rng(0)
-    cases = [([-1.0, 1.0, 0.0], [1.0, 0.0])]  # the sum is exactly 0
-    cases += [(list(map(float, draw.normal(size=3))), list(map(float, draw.normal(size=2)))) for _ in range(200)]
-    found = [function(list(w), list(x)) for w, x in cases]
-    if any(value is ... or value is None for value in found):
-        return "unwritten"
-    sums = [w[0] + w[1] * x[0] + w[2] * x[1] for w, x in cases]
-    if all(value == (u > 0) for value, u in zip(found, sums, strict=True)):
-        return None
-    if all(abs(float(value) - u) < 1e-9 for value, u in zip(found, sums, strict=True)):
-        return "sum"
-    if all(value == (u >= 0) for value, u in zip(found, sums, strict=True)):
-        return "at_zero"
-    without = [w[1] * x[0] + w[2] * x[1] for w, x in cases]
-    if all(value == (u > 0) for value, u in zip(found, without, strict=True)):
-        return "bias"
-    return "products"
-
-
-RIGHT = "def predict(w, x):\n    u = w[0] + w[1] * x[0] + w[2] * x[1]\n    return 1 if u > 0 else 0\n"
-
-lesson.add(
-    Exercise(
-        "nand",
-        "numbers",
-        nand,
-        {"w0": "1.5", "w1": "-1", "w2": "-1"},
-        {
-            "zero": {"w0": "0", "w1": "0", "w2": "0"},
-            "and": {"w0": "-1.5", "w1": "1", "w2": "1"},
-            "on_the_line": {"w0": "1", "w1": "-1", "w2": "-0.5"},
-            "bias": {"w0": "-1", "w1": "-1", "w2": "-1"},
-            "sign": {"w0": "1", "w1": "2", "w2": "-0.5"},
-            "one_is_enough": {"w0": "1", "w1": "-2", "w2": "-2"},
-            "not_enough": {"w0": "3", "w1": "-1", "w2": "-1"},
-        },
-        fields=("w0", "w1", "w2"),
-    ),
-    Exercise(
-        "and_or",
-        "numbers",
-        and_or,
-        {"a0": "-1.5", "a1": "1", "a2": "1", "o0": "-0.5", "o1": "1", "o2": "1"},
-        {
-            "exchanged": {"a0": "-0.5", "a1": "1", "a2": "1", "o0": "-1.5", "o1": "1", "o2": "1"},
-            "on_the_line": {"a0": "-2", "a1": "1", "a2": "1", "o0": "-0.5", "o1": "1", "o2": "1"},
-            "should_be_silent": {"a0": "1", "a1": "1", "a2": "1", "o0": "-0.5", "o1": "1", "o2": "1"},
-            "should_fire": {"a0": "-1.5", "a1": "1", "a2": "1", "o0": "-3", "o1": "1", "o2": "1"},
-        },
-        fields=("a0", "a1", "a2", "o0", "o1", "o2"),
-    ),
-    Exercise(
-        "given_line",
-        "numbers",
-        given_line,
-        {"w0": "-2", "w1": "1", "w2": "2"},
-        {
-            "no_line": {"w0": "1", "w1": "0", "w2": "0"},
-            "other_side": {"w0": "2", "w1": "-1", "w2": "-2"},
-            "exchanged": {"w0": "-2", "w1": "2", "w2": "1"},
-            "bias_sign": {"w0": "2", "w1": "1", "w2": "2"},
-            "not_through": {"w0": "-1", "w1": "1", "w2": "1"},
-        },
-        fields=("w0", "w1", "w2"),
-    ),
-    Exercise(
-        "doubling",
-        "choice",
-        doubling,
-        "steeper",
-        {"moves": "moves", "nothing": "nothing", "both": "both"},
-        fields=("nothing", "moves", "steeper", "both"),
-    ),
-    Exercise(
-        "predict",
-        "code",
-        predict,
-        RIGHT,
-        {
-            "bias": RIGHT.replace("w[0] + ", ""),
-            "at_zero": RIGHT.replace("u > 0", "u >= 0"),
-            "sum": RIGHT.replace("1 if u > 0 else 0", "u"),
-            "products": RIGHT.replace("w[2] * x[1]", "w[1] * x[1]"),
-        },
-        stub=PREDICT,
-    ),
-)
+lesson.add(*EXERCISES)
