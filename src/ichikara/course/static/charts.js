@@ -78,7 +78,9 @@ function drawAxes(g, xAxis, yAxis, x, y, area) {
   for (const [axis, scale, level] of [[xAxis, x, false], [yAxis, y, true]])
     if (axis.scale !== "log" && !axis.names?.length && axis.limits[0] < 0 && axis.limits[1] > 0)
       element("path", {class: "gr", d: level ? `M${area.left} ${scale(0)}H${area.right}` : `M${scale(0)} ${area.top}V${area.bottom}`}, g);
-  element("path", {class: "ax", d: `M${area.left} ${area.top}V${area.bottom}H${area.right}`}, g);
+  const told = (axis) => axis.ticks.length || axis.title; // an axis that says nothing is not drawn
+  if (told(yAxis)) element("path", {class: "ax", d: `M${area.left} ${area.top}V${area.bottom}`}, g);
+  if (told(xAxis)) element("path", {class: "ax", d: `M${area.left} ${area.bottom}H${area.right}`}, g);
   for (const tick of xAxis.ticks) {
     element("path", {class: "ax", d: `M${x(tick.at)} ${area.bottom}v${TICK}`}, g);
     element("text", {x: x(tick.at), y: area.bottom + 20, "text-anchor": "middle"}, g, tick.text);
