@@ -76,7 +76,7 @@ def test_short_texts_have_every_language(slug):
 
 
 NOT_PROSE = re.compile(
-    r"\$[^$]*\$|`[^`]*`|\{\{[^}]*\}\}|^:(controls|actions|formula|draw|wide|below):.*|^:{3,}\{(?!question).*"
+    r"\$\$[^$]*\$\$|\$[^$]*\$|`[^`]*`|\{\{[^}]*\}\}|^:(controls|actions|formula|draw|wide|below):.*|^:{3,}\{(?!question).*"
     r"|^- [\w.-]+: |\bL[12]\b",
     re.MULTILINE,
 )

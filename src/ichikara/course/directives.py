@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 __all__ = ["DIRECTIVES", "inside", "labelled", "notes_of"]
 
 
+def spoken(label: str) -> str:
+    """The attribute that names an input by the words of its label, since readers say formulas in many ways."""
+    return attributes(aria_label=plain_text(label))
+
+
 def control(page: "Page", name: str) -> str:
     """What moves a control: a slider, buttons, a field. Points, curves and drawings are moved on their figures."""
     control = page.lesson.controls[name]
     kind = type(control).__name__.lower()
     label, known = page.label(name), vars(control)
-    words = attributes(aria_label=plain_text(label))  # what a screen reader says of a formula differs too much
+    words = spoken(label)
     if kind == "slider":
         back, on = (_step(page, by) if known["stepped"] else "" for by in (-1, 1))
         inner = (
@@ -27,10 +32,11 @@ def control(page: "Page", name: str) -> str:
             f'<input type="range" id="c-{name}" min="0" max="1" step="any"{words}>{on}<output for="c-{name}"></output>'
         )
     elif kind == "choice":
+        labels = {option: page.label(f"{name}.{option}") for option in known["options"]}
         options = "".join(
-            f'<label><input type="radio" name="{name}" value="{escape(option)}">'
-            f"<span>{page.label(f'{name}.{option}')}</span></label>"
-            for option in known["options"]
+            f'<label><input type="radio" name="{name}" value="{escape(option)}"{spoken(words)}>'
+            f"<span>{words}</span></label>"
+            for option, words in labels.items()
         )
         inner = f'<fieldset class="seg"><legend>{label}</legend>{options}</fieldset>'
     elif kind == "switch":
@@ -152,10 +158,17 @@ def _keywords(line: str) -> str:
 _ITEM = re.compile(r"^- ([\w.-]+): (.+)\n?", re.MULTILINE)
 
 
-def labelled(directive: Directive) -> tuple[dict[str, str], list[str]]:
-    """The items ``- name: words`` of a directive, and the text beside them."""
-    texts = [part for part in directive.parts if isinstance(part, str)]
-    return {name: words for text in texts for name, words in _ITEM.findall(text)}, [_ITEM.sub("", t) for t in texts]
+def labelled(directive: Directive) -> tuple[dict[str, str], list[Directive | str]]:
+    """The items ``- name: words`` of a directive, and what stands beside them: text and figures."""
+    labels: dict[str, str] = {}
+    beside: list[Directive | str] = []
+    for part in directive.parts:
+        if isinstance(part, str):
+            labels.update(_ITEM.findall(part))
+            beside.append(_ITEM.sub("", part))
+        elif part.kind == "figure":
+            beside.append(part)
+    return labels, beside
 
 
 def inside(directive: Directive, kind: str) -> list[Directive]:
@@ -177,7 +190,8 @@ def prediction(page: "Page", directive: Directive) -> str:
     kind = "checkbox" if prediction.several else "radio"
     pictures = prediction.charts is not None
     options = "".join(
-        f'<div><label class="opt"><input type="{kind}" name="p-{prediction.name}" value="{option}">'
+        f'<div><label class="opt"><input type="{kind}" name="p-{prediction.name}" value="{option}"'
+        + f"{spoken(page.inline(labels[option]))}>"
         + (f'<span class="pic chart" data-option="{option}"></span>' if pictures else "")
         + f'<span class="cap"><span class="box {kind}" aria-hidden="true"></span>'
         f"<span>{page.inline(labels[option])}</span></span></label>"
@@ -185,7 +199,7 @@ def prediction(page: "Page", directive: Directive) -> str:
         for option in prediction.options
     )
     return (
-        f'<div class="prediction wide" data-prediction="{prediction.name}">{"".join(map(page.html, texts))}'
+        f'<div class="prediction wide" data-prediction="{prediction.name}">{"".join(map(page.part, texts))}'
         f'<fieldset class="opts {"pics" if pictures else "lines"}">'
         f'<legend class="vh">{escape(page.say("your_prediction"))}</legend>{options}</fieldset>'
         f'<div class="commit noprint"><label>{escape(page.say("why"))}<input type="text" name="why" autocomplete="off" '
@@ -232,10 +246,11 @@ def exercise(page: "Page", directive: Directive) -> str:
     )
     verb = "run" if exercise.kind == "code" else "check"
     note = f'<span class="note">{escape(page.say("tab_indents"))}</span>' if exercise.kind == "code" else ""
+    columns = f" columns-{directive.options['columns']}" if "columns" in directive.options else ""
     return (
-        f'<div class="sub exercise" id="ex-{exercise.name}" data-exercise="{exercise.name}" '
+        f'<div class="sub exercise{columns}" id="ex-{exercise.name}" data-exercise="{exercise.name}" '
         f'data-kind="{exercise.kind}">'
-        f"<h3>{page.inline(directive.options['title'])}</h3>{''.join(map(page.html, texts))}"
+        f"<h3>{page.inline(directive.options['title'])}</h3>{''.join(map(page.part, texts))}"
         f"{FORMS[exercise.kind](page, exercise, labels)}"
         f'<div class="row noprint"><button class="btn" type="button">{escape(page.say(verb))}</button>{note}</div>'
         f'<div class="fb" role="status" aria-live="polite" tabindex="-1">{_replies(page, directive)}</div>'
@@ -259,7 +274,7 @@ def _fields(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
     shown = {name: page.inline(labels[name]) for name in exercise.fields}
     fields = "".join(
         f'<label><span>{label}</span><input type="text" inputmode="decimal" name="{name}" autocomplete="off"'
-        f"{attributes(aria_label=plain_text(label))}></label>"
+        f"{spoken(label)}></label>"
         for name, label in shown.items()
     )
     return f'<div class="fields">{fields}</div>'
@@ -267,7 +282,8 @@ def _fields(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
 
 def _options(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
     options = "".join(
-        f'<label class="opt"><input type="radio" name="e-{exercise.name}" value="{name}"><span class="cap">'
+        f'<label class="opt"><input type="radio" name="e-{exercise.name}" value="{name}"'
+        f'{spoken(page.inline(labels[name]))}><span class="cap">'
         f'<span class="box radio" aria-hidden="true"></span><span>{page.inline(labels[name])}</span></span></label>'
         for name in exercise.fields
     )

@@ -132,7 +132,7 @@ class Code:
     """
 
     name: str
-    of: Sequence[Any]
+    of: Any
     until: str = ""
 
     def __post_init__(self):

@@ -82,14 +82,15 @@ class Page:
     def html(self, source: str) -> str:
         """Markdown with directives as HTML."""
         parts = Directive("", "", {}, source).parts
-        return "\n".join(self._part(part) for part in parts)
+        return "\n".join(self.part(part) for part in parts)
 
     def label(self, name: str) -> str:
         """The label of a control, an option or an action, as HTML."""
         with in_language(self.language):
             return self.inline(self.lesson.label(name))
 
-    def _part(self, part: Directive | str) -> str:
+    def part(self, part: Directive | str) -> str:
+        """Text, or a directive, as HTML."""
         if isinstance(part, str):
             return to_html(part, self._number)
         try:

@@ -25,12 +25,12 @@ def net_of_neurons(inputs=INPUTS, hidden=HIDDEN, output=OUTPUT) -> Tensor:
     return L
 
 
-def net_of_matrices(inputs=INPUTS, hidden=HIDDEN, output=OUTPUT) -> Tensor:
-    """The same loss, with the weights of a layer as a matrix."""
+def net_of_matrices(inputs=INPUTS, hidden=HIDDEN, output=(OUTPUT,)) -> Tensor:
+    """The same loss, with the weights of a layer as a matrix: of any sizes."""
     f0, f1 = named("f^0", sigmoid), named("f^1", sigmoid)
     x = _leaf(inputs)
-    W0, W1 = named("W^0", _leaf(hidden)), named("W^1", _leaf([output]))
-    y = asarray([TARGET])
+    W0, W1 = named("W^0", _leaf(hidden)), named("W^1", _leaf(output))
+    y = asarray([TARGET] * len(output))
     u0 = named("u^0", W0 @ x)
     o0 = named("o^0", f0(u0))
     o = f1(W1 @ o0)

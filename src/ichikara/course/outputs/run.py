@@ -77,7 +77,10 @@ class Run:
         return self._result(name, words + say_course("told.holds" if holds else "told.fails"), holds)
 
     def _parts(self, source: str) -> Iterator[Line]:
-        for i, part in enumerate(Directive("", "", {}, source).parts):
+        yield from self._each(Directive("", "", {}, source).parts)
+
+    def _each(self, parts: Sequence[Directive | str]) -> Iterator[Line]:
+        for i, part in enumerate(parts):
             if isinstance(part, str):
                 yield from [Line("")] * bool(i)
                 yield from self._text(part)
@@ -122,8 +125,7 @@ class Run:
         answer = self.lesson.predictions[name].answer()
         self._take(name, answer.numbers)
         labels, texts = labelled(directive)
-        for text in texts:
-            yield from self._text(text)
+        yield from self._each(texts)
         for option in self.lesson.predictions[name].options:
             result = answer.notes.get(option) or say_course(f"page.{'' if option in answer.right else 'not_'}chosen")
             yield Line(f"- {readable(filled(labels[option], self.numbers))}: {readable(result)}")
@@ -160,8 +162,7 @@ class Run:
         exercise = self.lesson.exercises[directive.argument]
         labels, texts = labelled(directive)
         yield Line(readable(directive.options["title"]), "heading")
-        for text in texts:
-            yield from self._text(text)
+        yield from self._each(texts)
         yield from (Line(f"- {readable(label)}") for label in labels.values())
         if exercise.kind == "code":
             yield from (Line(f"    {line}", "code") for line in exercise.stub.rstrip().split("\n"))

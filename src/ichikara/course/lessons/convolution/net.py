@@ -38,7 +38,7 @@ def trained() -> nn.Module:
     net = untrained()
     with numpy.load(FILE) as file:
         net.load_state_dict({name: file[name] for name in file.files})
-    return net.eval()
+    return net.requires_grad_(False).eval()
 
 
 def margined(images: numpy.ndarray) -> numpy.ndarray:
