@@ -23,7 +23,7 @@ __all__ = ["Notebook", "write_notebook"]
 
 LONGEST = 400  # characters of a control's value that is written out
 
-Cell = tuple[str, str]  # "markdown" or "code", and the text
+Cell = tuple[str, str]  # "markdown", "code", or "program", which is code that may fail; and the text
 
 
 def write_notebook(slug: str, path: Path) -> None:
@@ -185,7 +185,7 @@ class Notebook:
         for number, hint in enumerate(inside(directive, "hint"), 1):
             yield "markdown", _folded(say_course("hint", number=number), hint.body)
         if exercise.kind == "code":
-            yield "code", f"# {say_course('notebook.own_code')}\n{exercise.stub.rstrip()}"
+            yield "program", f"# {say_course('notebook.own_code')}\n{exercise.stub.rstrip()}"
             yield "code", f'lesson.check("{name}", globals())'
             return
         answer = "None"
@@ -224,9 +224,12 @@ def _folded(summary: str, body: str) -> str:
 
 
 def _cell(number: int, kind: str, source: str) -> dict[str, Any]:
-    source = source.strip("\n")
-    cell = {"id": f"cell-{number}", "cell_type": kind, "metadata": {}, "source": source.splitlines(keepends=True)}
-    return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+    lines = source.strip("\n").splitlines(keepends=True)
+    if kind == "markdown":
+        return {"id": f"cell-{number}", "cell_type": kind, "metadata": {}, "source": lines}
+    about = {"tags": ["raises-exception"]} if kind == "program" else {}  # "run all" then goes on
+    cell = {"id": f"cell-{number}", "cell_type": "code", "metadata": about, "source": lines}
+    return cell | {"execution_count": None, "outputs": []}
 
 
 CELLS: dict[str, Callable[[Notebook, Directive], Iterator[Cell]]] = {
