@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy
 
-from .code import evaluated
+from .evaluation import evaluated
 from .rule import SYMPTOMS, certain, likely, rule
 from .tables import LEAST, ROWS, is_measured, name_of, rows_of
 
@@ -50,6 +50,8 @@ def leaking(case):
         if targets.shape[1] != 1:
             return None
         groups = [targets[:, 0] == c for c in numpy.unique(targets)]
+    if rows.shape == targets.shape and numpy.array_equal(rows, targets):
+        return None  # a network that is to give back what it gets
     spread = rows.var(axis=0)
     for column in numpy.flatnonzero(spread > 1e-12):
         values = rows[:, column]
@@ -74,6 +76,10 @@ def labels_differ(case):
     (here, labels), (there, others) = (rows_of(data, n) for data in (case.train, case.validation))
     if labels.ndim > 1:
         return None
+    ours, theirs = _evenly(labels, others)  # the rarer a class, the rarer a neighbour of it
+    if len(ours) < LEAST:
+        return None
+    here, labels, there, others = here[ours], labels[ours], there[theirs], others[theirs]
     both = [_alike(rows, rows, names, names, own=True) for rows, names in ((here, labels), (there, others))]
     across = _alike(there, here, others, labels)
     if min(both) - across < MISLABELLED:
@@ -85,18 +91,40 @@ def labels_differ(case):
 def wrong_labels(case):
     """Labels of the training data are not those of its rows: examples alike have other labels."""
     here, there = _agreement(case.train, case), _agreement(case.validation, case)
-    if here is None or there is None:
-        return None
-    if case.task == "regression":  # of which a line explains more of one half than of another by chance
-        return certain(train=here, validation=there) if here < NOTHING and there > NOTHING + MISLABELLED else None
-    margin = MISLABELLED_TEXT if case.task == "text" else MISLABELLED
-    return certain(train=here, validation=there) if there - here > margin else None
+    return certain(train=here, validation=there) if _looser(here, there, case.task) else None
+
+
+@rule("wrong_validation_labels", lesson="overfitting", needs=("train", "validation"), explains=("overfitting",))
+def wrong_validation_labels(case):
+    """Labels of the validation data are not those of its rows."""
+    here, there = _agreement(case.train, case), _agreement(case.validation, case)
+    return certain(train=here, validation=there) if _looser(there, here, case.task) else None
+
+
+def _looser(these, others, task) -> bool:
+    """Whether targets follow from their inputs so much less than others do that they cannot belong to them."""
+    if these is None or others is None:
+        return False
+    if task == "regression":  # of which a line explains more of one half than of another by chance
+        return these < NOTHING and others > NOTHING + MISLABELLED
+    return others - these > (MISLABELLED_TEXT if task == "text" else MISLABELLED)
 
 
 def _comparable(case) -> int:
     """How many rows of the training and the validation data to compare; 0 where there are too few."""
     n = min(len(case.train.inputs), len(case.validation.inputs), 500)
     return n if n >= LEAST and is_measured(case.train) else 0
+
+
+def _evenly(labels, others):
+    """Places in two lists of labels, so that each label comes as often in one as in the other."""
+    ours, theirs = [], []
+    for label in numpy.intersect1d(labels, others):
+        places = numpy.flatnonzero(labels == label), numpy.flatnonzero(others == label)
+        count = min(map(len, places))
+        ours.append(places[0][:count])
+        theirs.append(places[1][:count])
+    return (numpy.concatenate(ours), numpy.concatenate(theirs)) if ours else (numpy.array([], int),) * 2
 
 
 def _alike(rows, known, labels, names, own=False) -> float:
