@@ -12,8 +12,11 @@ from .structure import copy_of
 
 __all__ = ["Measured", "loss_on", "parts_of"]
 
-EXAMPLES = 2048
+EXAMPLES = 512
 """The most examples that are evaluated, spread evenly over the data."""
+
+SYMBOLS = 16384
+"""The most symbols of a text that are evaluated."""
 
 AT_A_TIME = 64
 """How many examples a part has."""
@@ -65,6 +68,7 @@ def parts_of(data: Any, task: str, context: int) -> list[tuple[Any, Any]]:
         length = min(context, len(inputs))
         rows = len(inputs) // max(length, 1)
         inputs, targets = (array[: rows * length].reshape(rows, length) for array in (inputs, targets))
-    step = max(math.ceil(len(inputs) / EXAMPLES), 1)
+    most = min(EXAMPLES, max(SYMBOLS // inputs.shape[1], 1)) if task == "text" else EXAMPLES
+    step = max(math.ceil(len(inputs) / most), 1)
     inputs, targets = inputs[::step], targets[::step]
     return [(inputs[i : i + AT_A_TIME], targets[i : i + AT_A_TIME]) for i in range(0, len(inputs), AT_A_TIME)]

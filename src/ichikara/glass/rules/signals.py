@@ -17,7 +17,7 @@ EXPLODED = 1e3
 30 (trial)."""
 
 GROWN = 10.0
-"""How many times the gradient may grow on its way back through time. In recurrent networks that learn it shrinks, or
+"""How many times the gradient may grow on its way back through time, or through the layers. In recurrent networks that learn it shrinks, or
 keeps its size (Pascanu et al., 2013)."""
 
 MOSTLY = 0.9
@@ -132,7 +132,8 @@ def exploding_gradients(case):
     layer = max(growth, key=lambda name: growth[name], default="")
     if layer and growth[layer] > GROWN:
         return certain(layer=layer, norm=norm, ratio=growth[layer], step=1)
-    return certain(norm=norm, ratio=_depth(case), step=1) if norm > EXPLODED else None
+    depth = _depth(case)  # where all layers have large gradients, the loss or the outputs are large
+    return certain(norm=norm, ratio=depth, step=1) if norm > EXPLODED and not depth < GROWN else None
 
 
 def _recurrent(record) -> list[str]:
@@ -204,7 +205,11 @@ def vanishing_gradients(case):
     first, last = (_early(case.record, "gradient_norm", name) for name in (names[0], names[-1]))
     if not last > 0 or not first / last < VANISHED:
         return None
-    return certain(layer=names[0].rpartition(".")[0], ratio=first / last, first=first, last=last)
+    ends = [name.rpartition(".")[0] for name in (names[0], names[-1])]
+    outputs = [_early(case.record, "output_gradient_norm", layer) for layer in ends]
+    if outputs[0] > math.sqrt(VANISHED) * outputs[1]:
+        return None  # what comes back to the layer has not vanished: its inputs are small
+    return certain(layer=ends[0], ratio=first / last, first=first, last=last)
 
 
 @rule(

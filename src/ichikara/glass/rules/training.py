@@ -4,7 +4,7 @@ import math
 
 import numpy
 
-from ..case import GUESSED, POOR
+from ..case import GUESSED, POOR, STILL
 from .rule import SYMPTOMS, Unjudged, certain, likely, rule
 
 __all__ = []
@@ -43,6 +43,10 @@ appendix A.4."""
 
 FORGOTTEN = 200
 """The number of steps in which weight decay must not halve the weights."""
+
+USUAL_DECAY, USUAL_DECOUPLED = 0.01, 0.3
+"""The highest weight decay in common use, 5·10⁻⁴ for pictures and at most 10⁻² elsewhere; where it is decoupled, as in
+AdamW, 0.01 to 0.1, at most 0.3. A usual one that does too much does it by the rate."""
 
 DECAYED = 0.3
 """The part of an update that weight decay must have, to win over the gradient."""
@@ -132,6 +136,8 @@ def weight_decay_too_large(case):
     factor = _rate(case) * decay / max(1 - momentum, 1e-3)
     steps = math.log(2) / factor if 0 < factor < 1 else 1.0
     shrunk = _shrunk(case)
+    if decay <= (USUAL_DECOUPLED if decoupled else USUAL_DECAY):
+        return None
     if (adaptive and decay < 0.1) or (not adaptive and steps > FORGOTTEN) or case.bad is False:
         return None
     if shrunk is not None and shrunk > 0.9:
@@ -256,7 +262,8 @@ def stopped_early(case):
         return None
     cut = case.history is not None and len(case.history) < case.settings.get("epochs", 0)
     young = (case.bad or case.lost) and steps < YOUNG and case.end < POOR * case.curve[0]
-    if not young and not (case.unfinished and (steps < FEW or cut)):
+    high = case.end > KNOWN * (case.constant or case.curve[0])
+    if not young and not (case.falling > STILL and high and (steps < FEW or cut)):
         return None
     return likely(part=case.falling, last=case.end, steps=steps)
 
