@@ -413,6 +413,19 @@ def test_rare_classes_are_not_other_labels():
     assert "labels_differ" not in names(trained(train=data[rare]))
 
 
+def test_classes_of_the_validation_data_that_the_training_data_lacks():
+    assert first(trained(train=TRAIN()[numpy.flatnonzero(TRAIN().targets < 7)])) == "imbalance"
+
+
+def test_two_classes_with_each_other_s_labels():
+    swapped = numpy.array([0, 1, 2, 8, 4, 5, 6, 7, 3, 9])[TRAIN().targets]
+    assert first(trained(train=changed(TRAIN(), None, swapped))) == "labels_differ"
+
+
+def test_a_loss_that_is_large_everywhere_is_not_an_exploding_gradient():
+    assert "exploding_gradients" not in names(trained(sign=1e4))
+
+
 def test_gradients_of_zero_are_not_clipped():
     single = lambda: nn.Sequential(nn.Linear(64, 1), nn.Softmax(-1))
     case = trained(single, loss=lambda output, targets: (2 - output).mean())

@@ -124,7 +124,7 @@ def _unlearnt(case) -> bool:
     "validation_scale",
     lesson="scaling",
     needs=("train", "validation"),
-    explains=("validation_inputs", "labels_differ", "wrong_labels", "overfitting"),
+    explains=("validation_inputs", "labels_differ", "wrong_labels", "wrong_validation_labels", "overfitting"),
 )
 def validation_scale(case):
     """The validation data is scaled otherwise than the training data."""
@@ -150,7 +150,7 @@ def validation_scale(case):
     "validation_inputs",
     lesson="overfitting",
     needs=("train", "validation"),
-    explains=("labels_differ", "wrong_labels", "overfitting"),
+    explains=("labels_differ", "wrong_labels", "wrong_validation_labels", "overfitting"),
 )
 def validation_inputs(case):
     """The validation inputs are not like the training inputs, nor are those of each class."""

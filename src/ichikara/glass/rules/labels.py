@@ -15,6 +15,9 @@ RARE = 5.0
 definition of a serious imbalance (He and Garcia, "Learning from Imbalanced Data", 2009); half of it is shown only if
 the network misses the rare classes."""
 
+UNHEARD = 0.05
+"""The part of the validation data that may be of classes which the training data does not have."""
+
 CHANCE = 3.0
 """Added to the number of examples of each class before they are compared, since small numbers differ by chance."""
 
@@ -86,7 +89,9 @@ def labels_differ(case):
     for label in numpy.unique(labels):
         these = labels == label
         if these.sum() >= FEWEST and min(here[these].mean(), there[these].mean()) > SAME > OTHER > across[these].mean():
-            return certain(across=float(across[these].mean()), within=float(min(here[these].mean(), there[these].mean())))
+            return certain(
+                across=float(across[these].mean()), within=float(min(here[these].mean(), there[these].mean()))
+            )
     return None
 
 
@@ -210,9 +215,13 @@ def _moments(sequences):
 
 @rule("imbalance", lesson="loss", needs=("train",), explains=SYMPTOMS)
 def imbalance(case):
-    """Some classes are so rare that the network does not answer with them."""
+    """Some classes are so rare that the network does not answer with them, or come in the validation data alone."""
     if case.task != "classification" or case.shares is None or len(case.train.inputs) < LEAST:
         return None
+    if case.validation is not None and numpy.ndim(case.validation.targets) == 1:
+        known = numpy.isin(case.validation.targets, case.train.targets)
+        if (~known).mean() > UNHEARD:
+            return certain(highest=float(case.shares.max()), lowest=0.0, recall=0.0)
     present = case.shares[case.shares > 0]
     counts = present * case.train.targets.size + CHANCE
     if len(present) < 2 or counts.max() < RARE * counts.min():

@@ -17,8 +17,8 @@ EXPLODED = 1e3
 30 (trial)."""
 
 GROWN = 10.0
-"""How many times the gradient may grow on its way back through time, or through the layers. In recurrent networks that learn it shrinks, or
-keeps its size (Pascanu et al., 2013)."""
+"""How many times the gradient may grow on its way back through time, or through the layers. In recurrent networks that
+learn it shrinks, or keeps its size (Pascanu et al., 2013)."""
 
 MOSTLY = 0.9
 """The share of a layer's units that are dead, or of its output that is saturated, from which the layer passes nothing

@@ -181,6 +181,7 @@ def batch_too_small_for_batch_norm(case):
     "rate_too_high",
     lesson="descent",
     explains=(
+        "rate_too_low",
         "dead_relu",
         "saturated",
         "exploding_gradients",
@@ -234,8 +235,8 @@ def _run_down(case) -> float | None:
     steps, rates = case.record.series("lr")
     if len(rates) < 2:
         return None
-    middle = float(numpy.interp(steps[-1] / 2, steps, rates))
-    return middle if middle < NOTHING * max(rates) else None
+    late = [rate for step, rate in zip(steps, rates, strict=True) if step >= steps[-1] / 2]
+    return late[0] if max(late) < NOTHING * max(rates) else None
 
 
 def _uneven(case) -> float | None:
