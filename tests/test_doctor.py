@@ -43,7 +43,7 @@ def changed(data, inputs=None, targets=None):
 
 def trained(
     model=None, loss=None, make=None, train=None, validation=None, steps=80, size=32, start=None, clear=True, step=True,
-    evaluation=True, training=True, sign=1.0, clip=None, shuffle=True, **settings,
+    evaluation=True, training=True, sign=1.0, clip=None, shuffle=True, reported=1.0, schedule=None, **settings,
 ):  # fmt: skip
     """A training with a loop written out, watched; as a case."""
     train, validation = train or digits()[0], validation or digits()[1]
@@ -72,6 +72,8 @@ def trained(
                     optim.clip_grad_norm_(model.parameters(), clip)
                 if step:
                     optimizer.step()
+                if schedule:
+                    optimizer.param_groups[0]["lr"] *= schedule
                 losses.append(value.item())
                 if not numpy.isfinite(losses[-1]):
                     break
@@ -83,7 +85,11 @@ def trained(
                     if training:
                         model.train()
                     history.append(
-                        {"epoch": number // 20 + 1, "train_loss": numpy.mean(losses[-20:]), "val_loss": judged}
+                        {
+                            "epoch": number // 20 + 1,
+                            "train_loss": numpy.mean(losses[-20:]),
+                            "val_loss": judged * reported,
+                        }
                     )
     return Case(
         record=record, history=history, losses=losses, model=model, loss=loss, optimizer=optimizer, train=train,
@@ -234,6 +240,10 @@ def few():
     return digits()[0][:40]
 
 
+def shuffled(data):
+    return changed(data, None, data.targets[Generator(0).permutation(len(data))])
+
+
 TRAIN, VALIDATION = (lambda: digits()[0]), (lambda: digits()[1])
 
 FAULTS = {
@@ -260,7 +270,10 @@ FAULTS = {
     "validation_scale": lambda: {"validation": changed(VALIDATION(), VALIDATION().inputs * 16)},
     "leaking": lambda: {"train": with_answer(TRAIN()), "validation": with_answer(VALIDATION())},
     "labels_differ": lambda: {"train": changed(TRAIN(), None, (TRAIN().targets + 1) % 10)},
-    "wrong_labels": lambda: {"train": changed(TRAIN(), None, TRAIN().targets[Generator(0).permutation(len(TRAIN()))])},
+    "wrong_labels": lambda: {"train": shuffled(TRAIN())},
+    "validation_inputs": lambda: {"validation": changed(VALIDATION(), VALIDATION().inputs[:, ::-1].copy() ** 2)},
+    "wrong_validation_labels": lambda: {"validation": shuffled(VALIDATION())},
+    "reported_loss": lambda: {"reported": 10.0},
     "imbalance": lambda: {"train": thinned()},
     "both_sides": lambda: {"train": joined()},
     "sorted_batches": lambda: {"train": by_class(), "shuffle": False},
@@ -336,6 +349,100 @@ def test_of_two_findings_that_explain_each_other_the_first_is_shown():
     pair = [finding("a", explains=("b",)), finding("b", explains=("a",))]
     assert [f.name for f in resolve(pair)] == ["a"]
     assert [f.name for f in resolve(pair[::-1])] == ["b"]
+
+
+# --- what looks like another fault -----------------------------------------------------------------------------------
+
+
+def test_a_rate_is_too_low_for_some_layers_or_since_a_schedule_lowered_it():
+    model = lambda: deep(nn.ReLU, 3)
+    assert first(trained(make=sgd(lr=0.02), schedule=0.8)) == "rate_too_low"
+    assert first(trained(model, make=lambda m: optim.SGD(of_two_rates(m), lr=0.1))) == "rate_too_low"
+
+
+def of_two_rates(model):
+    *slow, weight, bias = model.parameters()
+    return [{"params": slow, "lr": 1e-5}, {"params": [weight, bias], "lr": 0.02}]
+
+
+def test_units_that_die_in_the_training_are_not_its_cause():
+    dies = trained(make=sgd(lr=2.0, momentum=0.9), train=changed(TRAIN(), TRAIN().inputs * 7))
+    assert dies.bad
+    assert "dead_relu" not in names(dies)
+
+
+def test_a_long_run_that_still_falls_was_not_simply_stopped_early():
+    crawls = trained(make=sgd(lr=0.02), steps=400)
+    assert first(crawls) == "still_falling"
+    assert first(trained(make=sgd(lr=0.02), steps=400, epochs=100)) == "stopped_early"
+
+
+def test_a_layer_that_is_made_in_each_step_makes_the_evaluation_random():
+    def anew():
+        model = mlp()
+        model[2].forward = lambda x: nn.Linear(32, 10)(x)
+        return model
+
+    found = diagnose(trained(anew))
+    assert [finding.name for finding in found.findings] == ["random_evaluation"]
+
+
+def test_a_validation_loss_of_other_weights_is_not_overfitting():
+    train, losses = changed(TRAIN()), [2.3 + 0.2 * number for number in range(8)]
+    case = trained(train=train, steps=400, make=sgd(lr=0.1, momentum=0.9))
+    for row, loss in zip(case.history, losses * 3, strict=False):
+        row["val_loss"] = loss
+    assert first(case) == "reported_loss"
+
+
+def test_the_loss_is_not_compared_where_it_is_a_sum():
+    case = trained(loss=nn.CrossEntropyLoss(reduction="sum"), make=sgd(lr=0.002))
+    assert case.judged is None
+    assert diagnose(case).unjudged["reported_loss"] == "no_step"
+
+
+def test_the_best_weights_of_a_run_are_those_of_one_of_its_epochs():
+    case = trained(steps=400)
+    case.history = [*case.history, {"epoch": 21, "train_loss": 0.0, "val_loss": 9.0}]
+    assert "reported_loss" not in names(case)
+
+
+def test_rare_classes_are_not_other_labels():
+    data = TRAIN()
+    rare = numpy.flatnonzero((data.targets < 5) | (numpy.arange(len(data)) % 20 == 0))
+    assert "labels_differ" not in names(trained(train=data[rare]))
+
+
+def test_classes_of_the_validation_data_that_the_training_data_lacks():
+    assert first(trained(train=TRAIN()[numpy.flatnonzero(TRAIN().targets < 7)])) == "imbalance"
+
+
+def test_two_classes_with_each_other_s_labels():
+    swapped = numpy.array([0, 1, 2, 8, 4, 5, 6, 7, 3, 9])[TRAIN().targets]
+    assert first(trained(train=changed(TRAIN(), None, swapped))) == "labels_differ"
+
+
+def test_a_loss_that_is_large_everywhere_is_not_an_exploding_gradient():
+    assert "exploding_gradients" not in names(trained(sign=1e4))
+
+
+def test_gradients_of_zero_are_not_clipped():
+    single = lambda: nn.Sequential(nn.Linear(64, 1), nn.Softmax(-1))
+    case = trained(single, loss=lambda output, targets: (2 - output).mean())
+    assert case.slow
+    assert "clipped_too_much" not in names(case)
+
+
+def test_what_a_network_gives_back_is_no_leak():
+    data = digits()[0]
+    case = Case(train=Dataset(data.inputs, data.inputs, "digits"), task="regression")
+    assert "leaking" not in names(case)
+
+
+def test_an_optimiser_of_another_network_clears_no_gradients_of_this_one():
+    other = mlp()
+    case = trained(make=lambda model: optim.SGD(other.parameters(), lr=0.1), clear=True)
+    assert first(case) == "outside_optimiser"
 
 
 # --- other data, other networks ---------------------------------------------------------------------------------------

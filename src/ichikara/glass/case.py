@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 
 from .record import Record
+from .reevaluation import Measured, loss_on, parts_of
 from .structure import Structure, structure_of
 
 __all__ = ["CROSS_ENTROPIES", "Case"]
@@ -40,6 +41,13 @@ SLOW = 0.7
 
 STUCK = 1.2
 """A run that ends above this part of its first loss has not stayed there, but climbed."""
+
+GUESSED = 0.3
+"""A run that ends below this part of the loss of the best constant answer has learnt most of what there is."""
+
+STILL = 0.16
+"""The part of its whole fall that the loss does in the last quarter of the steps. Runs that were long enough have at
+most 0.13 (trial); a fall in a straight line is 0.29."""
 
 RECENT = 0.1
 """The last part of a run, by which its end is judged: a tenth of its steps."""
@@ -166,7 +174,7 @@ class Case:
             return None
         if self.task != "text":
             return self.train.inputs[:EXAMPLES], self.train.targets[:EXAMPLES]
-        length = min(int(self.settings.get("context", CONTEXT)), len(self.train.inputs))
+        length = min(self._context, len(self.train.inputs))
         rows = min(EXAMPLES, len(self.train.inputs) // length)
         inputs, targets = (a[: rows * length].reshape(rows, length) for a in (self.train.inputs, self.train.targets))
         return inputs, targets
@@ -256,6 +264,33 @@ class Case:
         if self.bad is None:
             return None
         return self.bad and self.finite and bool(self.end <= STUCK * max(self.curve[0], self.constant or 0.0))
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the loss was still falling fast at the end, and not low by then."""
+        if not self.finite or self.end is None or not self.falling > STILL:
+            return False
+        return bool(self.end > GUESSED * (self.constant or self.curve[0]))
+
+    @cached_property
+    def judged(self) -> Measured | None:
+        """The validation loss of the network at hand, computed once more; None where it cannot be."""
+        if self.validation is None or not self.finite:
+            return None
+        return loss_on(self.model, self.loss, parts_of(self.validation, self.task, self._context))
+
+    @cached_property
+    def kept(self) -> Measured | None:
+        """The loss of the network at hand on the training examples, computed in evaluation mode; on the first batches
+        that the loop got, where these are known. None where it cannot be computed."""
+        if (not self.batches and self.train is None) or not self.finite:
+            return None
+        parts = self.batches or parts_of(self.train, self.task, self._context)
+        return loss_on(self.model, self.loss, parts)
+
+    @property
+    def _context(self) -> int:
+        return int(self.settings.get("context") or CONTEXT)
 
     @property
     def jump(self) -> float:

@@ -14,12 +14,12 @@ import numpy
 
 from .case import Case
 from .finding import CERTAINTIES, Diagnosis, Finding
-from .rules import adversarial, calls, code, data, labels, signals, training  # noqa: F401 - each declares its rules
+from .rules import adversarial, calls, code, data, evaluation, labels, signals, training  # noqa: F401 - each declares its rules
 from .rules.rule import RULES, Unjudged
 
 __all__ = ["CAUSE_UNKNOWN", "diagnose", "resolve"]
 
-CAUSE_UNKNOWN = ("unknown", "diverged", "not_general")
+CAUSE_UNKNOWN = ("unknown", "diverged", "not_general", "still_falling", "reported_loss")
 """The findings which say that a run went badly, and not why."""
 
 
@@ -59,6 +59,9 @@ def _unknown(case: Case) -> list[Finding]:
     if case.lost:
         there = float(case.column("val_loss")[-1])
         return [Finding("not_general", "certain", {"last": there, "constant": case.constant}, lesson="clinic")]
+    if case.unfinished:
+        evidence = {"part": case.falling, "last": case.end, "steps": len(case.curve)}
+        return [Finding("still_falling", "certain", evidence, lesson="clinic")]
     return []
 
 

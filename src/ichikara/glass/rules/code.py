@@ -4,12 +4,10 @@ import math
 
 import numpy
 
-from ...arrays import Generator, using
-from ...autodiff import asarray, no_grad, raw
-from ..structure import copy_of
-from .rule import SYMPTOMS, Unjudged, certain, likely, rule
+from ...autodiff import raw
+from .rule import SYMPTOMS, certain, likely, rule
 
-__all__ = ["evaluated"]
+__all__ = []
 
 AFFINE = {
     "add", "subtract", "negative", "reshape", "permute_dims", "matrix_transpose", "expand_dims", "squeeze", "concat",
@@ -73,7 +71,7 @@ def never_called(case):
     return certain(layer=idle[0], layers=_layers(f"{name}.w" for name in idle), count=len(idle)) if idle else None
 
 
-@rule("outside_optimiser", lesson="descent", needs=("model", "optimizer"), explains=SYMPTOMS)
+@rule("outside_optimiser", lesson="descent", needs=("model", "optimizer"), explains=("forgotten_zero_grad", *SYMPTOMS))
 def outside_optimiser(case):
     """Parameters that are to be learnt are not the optimiser's."""
     inside = _optimised(case)
@@ -269,52 +267,3 @@ def _first(case, quantity, layer):
     """A quantity at the first step; None where that was not watched."""
     steps, values = case.record.series(quantity, layer) if case.record else ([], [])
     return values[0] if steps and steps[0] == 1 else None
-
-
-# --- training and evaluation ------------------------------------------------------------------------------------------
-
-
-@rule("random_evaluation", lesson="more-data", needs=("model", "batch"), explains=("overfitting",))
-def random_evaluation(case):
-    """In evaluation mode the same inputs give different outputs: dropout, or other noise, stays on."""
-    outputs = evaluated(case, [case.batch[0]] * 2)
-    if outputs is None:
-        raise Unjudged("no_step")
-    difference = float(numpy.abs(outputs[0] - outputs[1]).max())
-    size = float(numpy.abs(outputs[0]).max())
-    return certain(difference=difference, size=size) if difference > 1e-3 * size else None
-
-
-@rule("future", lesson="attention", needs=("model", "batch"), explains=("overfitting",))
-def future(case):
-    """A model that predicts the next symbol of a text has a look at the symbols after it."""
-    if case.task != "text":
-        return None
-    inputs = numpy.array(case.batch[0])
-    length = inputs.shape[1]
-    if length < 2:
-        return None
-    changed = inputs.copy()
-    changed[:, length // 2 :] = numpy.roll(changed[:, length // 2 :], 1, axis=0)
-    outputs = evaluated(case, [inputs, changed])
-    if outputs is None:
-        raise Unjudged("no_step")
-    before = [numpy.asarray(output)[:, : length // 2] for output in outputs]
-    difference = float(numpy.abs(before[0] - before[1]).max())
-    if difference <= 1e-3 * float(numpy.abs(before[0]).max()):
-        return None
-    return certain(position=length // 2, difference=difference)
-
-
-def evaluated(case, batches):
-    """What a copy of the model gives for inputs in evaluation mode, each time with other random numbers."""
-    try:
-        model = copy_of(case.model).eval()
-        with no_grad(), numpy.errstate(all="ignore"):
-            outputs = []
-            for seed, inputs in enumerate(batches):
-                with using(Generator(seed)):
-                    outputs.append(model(asarray(inputs)).numpy())
-            return outputs
-    except Exception:  # a model that is called otherwise
-        return None

@@ -1,5 +1,7 @@
 """Rules about the data: what the network is given to learn from, and to be judged by."""
 
+import math
+
 import numpy
 
 from .rule import SYMPTOMS, certain, likely, rule
@@ -20,6 +22,10 @@ MIXED = 30.0
 SHIFTED = 3.0
 """By how many of the training data's deviations, or by which factor in spread, validation data may differ in the
 median column. A random split of 100 rows gives at most 0.3 and 1.3."""
+
+UNLIKE = 0.25
+"""By how many of the training data's deviations the means of the validation data's columns may differ, or by which
+logarithm their deviations, in the mean over the columns, beyond what chance makes of it."""
 
 SHARED = 0.02
 """The part of the validation rows that may be found in the training data, beyond what repeats within each of them."""
@@ -114,7 +120,12 @@ def _unlearnt(case) -> bool:
     return case.end is not None and case.constant is not None and case.end > 0.9 * case.constant
 
 
-@rule("validation_scale", lesson="scaling", needs=("train", "validation"), explains=("labels_differ", "overfitting"))
+@rule(
+    "validation_scale",
+    lesson="scaling",
+    needs=("train", "validation"),
+    explains=("validation_inputs", "labels_differ", "wrong_labels", "wrong_validation_labels", "overfitting"),
+)
 def validation_scale(case):
     """The validation data is scaled otherwise than the training data."""
     if not is_measured(case.train) or min(len(case.train.inputs), len(case.validation.inputs)) < LEAST // 2:
@@ -133,6 +144,48 @@ def validation_scale(case):
     if shift > SHIFTED or not 1 / SHIFTED < ratio < SHIFTED or not 1 / SHIFTED < overall < SHIFTED:
         return certain(train=sizes[0], validation=sizes[1], shift=shift, ratio=ratio)
     return None
+
+
+@rule(
+    "validation_inputs",
+    lesson="overfitting",
+    needs=("train", "validation"),
+    explains=("labels_differ", "wrong_labels", "wrong_validation_labels", "overfitting"),
+)
+def validation_inputs(case):
+    """The validation inputs are not like the training inputs, nor are those of each class."""
+    if not is_measured(case.train):
+        return None
+    (here, labels), (there, others) = (rows_of(data) for data in (case.train, case.validation))
+    if min(len(here), len(there)) < LEAST or here.shape[1] != there.shape[1]:
+        return None
+    apart = [_apart(here, there)]
+    if case.task == "classification" and labels.ndim == 1:  # classes may come more or less often
+        common = [
+            label for label in numpy.unique(labels) if min((labels == label).sum(), (others == label).sum()) >= 10
+        ]
+        if len(common) < 2:
+            return None
+        of_classes = numpy.array([_apart(here[labels == label], there[others == label]) for label in common])
+        apart.append(tuple(of_classes.mean(axis=0)))
+    shift, spread, excess = min(apart, key=lambda one: one[2])
+    return certain(shift=float(shift), ratio=float(math.exp(spread))) if excess > UNLIKE else None
+
+
+def _apart(here, there):
+    """How far the columns' means are apart, and the logarithms of their deviations, in the mean; and the larger without
+    what is expected by chance."""
+    chance = math.sqrt(1 / len(here) + 1 / len(there))  # of a normal variable the mean distance is 0.8 of it
+    chance *= 1 + 2 / math.sqrt(here.shape[1])  # the mean of few columns varies
+    deviations = here.std(axis=0), there.std(axis=0)
+    varied = numpy.maximum(*deviations) > 0.03 * max(float(here.std()), 1e-30)
+    if not varied.any():
+        return 0.0, 0.0, 0.0
+    first, second = (numpy.maximum(d[varied], 0.03 * max(float(here.std()), 1e-30)) for d in deviations)
+    distance = numpy.abs(here.mean(axis=0) - there.mean(axis=0))[varied]
+    shift = float(numpy.minimum(distance / numpy.maximum(first, second), 3.0).mean())
+    spread = float(numpy.minimum(numpy.abs(numpy.log(second / first)), 3.0).mean())
+    return shift, spread, max(shift - chance, spread - 1.5 * chance)
 
 
 # --- how it is divided ------------------------------------------------------------------------------------------------

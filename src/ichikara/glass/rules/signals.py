@@ -17,8 +17,8 @@ EXPLODED = 1e3
 30 (trial)."""
 
 GROWN = 10.0
-"""How many times the gradient may grow on its way back through time. In recurrent networks that learn it shrinks, or
-keeps its size (Pascanu et al., 2013)."""
+"""How many times the gradient may grow on its way back through time, or through the layers. In recurrent networks that
+learn it shrinks, or keeps its size (Pascanu et al., 2013)."""
 
 MOSTLY = 0.9
 """The share of a layer's units that are dead, or of its output that is saturated, from which the layer passes nothing
@@ -64,6 +64,11 @@ def _early(record, quantity: str, layer: str, count: int = AT_FIRST) -> float:
 def _late(record, quantity: str, layer: str, count: int = AT_FIRST) -> float:
     values = record.series(quantity, layer)[1][-count:]
     return float(numpy.median(values)) if values else math.nan
+
+
+def _throughout(record, quantity: str, layer: str) -> float:
+    """What a quantity had at the start as well as at the end."""
+    return min(_early(record, quantity, layer), _late(record, quantity, layer))
 
 
 def _matrices(case) -> dict[str, int]:
@@ -115,19 +120,20 @@ def _plateau(case) -> bool:
     explains=("rate_too_high", "dead_relu", "saturated", "zigzag"),
 )
 def exploding_gradients(case):
-    """The gradients are huge from the first steps, before an update could have caused it, or grow from step to step in
+    """The gradients are huge in the first step, before an update could have caused it, or grow from step to step in
     time."""
     if not case.poor:
         return None
-    norms = case.record.series("gradient_norm")[1][:2]
-    if not norms:
+    steps, norms = case.record.series("gradient_norm")
+    if not steps or steps[0] != 1:
         raise Unjudged("no_first_step")
-    norm = max(value if math.isfinite(value) else math.inf for value in norms)
+    norm = norms[0] if math.isfinite(norms[0]) else math.inf  # later ones come after an update
     growth = {layer: _growth(case.record, layer) for layer in _recurrent(case.record)}
     layer = max(growth, key=lambda name: growth[name], default="")
     if layer and growth[layer] > GROWN:
         return certain(layer=layer, norm=norm, ratio=growth[layer], step=1)
-    return certain(norm=norm, ratio=_depth(case), step=1) if norm > EXPLODED else None
+    depth = _depth(case)  # where all layers have large gradients, the loss or the outputs are large
+    return certain(norm=norm, ratio=depth, step=1) if norm > EXPLODED and not depth < GROWN else None
 
 
 def _recurrent(record) -> list[str]:
@@ -157,10 +163,11 @@ def _depth(case) -> float:
     explains=("vanishing_gradients", "rate_too_low", "stopped_early"),
 )
 def saturated(case):
-    """A bounded activation is at its bounds, where its derivative is nearly 0."""
+    """A bounded activation is at its bounds from the start, where its derivative is nearly 0. Later on it is led there
+    by something else."""
     if case.stuck is not True:
         return None
-    layers = {name: _late(case.record, "saturated_share", name) for name in case.record.layers("saturated_share")}
+    layers = {name: _throughout(case.record, "saturated_share", name) for name in case.record.layers("saturated_share")}
     worst = max(layers, key=lambda name: layers[name], default=None)
     if worst is None or not layers[worst] > MOSTLY:
         return None
@@ -174,14 +181,17 @@ def saturated(case):
     explains=("vanishing_gradients", "rate_too_low", "stopped_early"),
 )
 def dead_relu(case):
-    """Nearly all units of a layer are 0 for every example, and get no gradient."""
+    """Nearly all units of a layer are 0 for every example from the start, and get no gradient. Units that die later are
+    killed by something else."""
     if case.bad is not True and case.slow is not True:
         return None
-    layers = {name: _late(case.record, "dead_share_lately", name) for name in case.record.layers("dead_share_lately")}
+    record = case.record
+    late = {name: _late(record, "dead_share_lately", name) for name in record.layers("dead_share_lately")}
+    layers = {name: min(share, _early(record, "dead_share", name, 1)) for name, share in late.items()}
     worst = max(layers, key=lambda name: layers[name], default=None)
     if worst is None or not layers[worst] > MOSTLY:
         return None
-    return certain(layer=worst, share=layers[worst], first=_early(case.record, "dead_share", worst, 1))
+    return certain(layer=worst, share=late[worst], first=_early(record, "dead_share", worst, 1))
 
 
 @rule("vanishing_gradients", lesson="vanishing", needs=("record", "model"), explains=("rate_too_low", "stopped_early"))
@@ -195,7 +205,11 @@ def vanishing_gradients(case):
     first, last = (_early(case.record, "gradient_norm", name) for name in (names[0], names[-1]))
     if not last > 0 or not first / last < VANISHED:
         return None
-    return certain(layer=names[0].rpartition(".")[0], ratio=first / last, first=first, last=last)
+    ends = [name.rpartition(".")[0] for name in (names[0], names[-1])]
+    outputs = [_early(case.record, "output_gradient_norm", layer) for layer in ends]
+    if outputs[0] > math.sqrt(VANISHED) * outputs[1]:
+        return None  # what comes back to the layer has not vanished: its inputs are small
+    return certain(layer=ends[0], ratio=first / last, first=first, last=last)
 
 
 @rule(
@@ -210,8 +224,9 @@ def recurrent_reach(case):
         return None
     for layer in _recurrent(case.record):
         steps = case.record.series("gradient_by_time[0]", layer)[0]
-        parts = case.record.parts("gradient_by_time", layer, steps[-1])
-        if len(parts) > 2 and parts[-1] > 0 and parts[0] / parts[-1] < UNREACHED:
+        ends = [case.record.parts("gradient_by_time", layer, step) for step in (steps[0], steps[-1])]
+        parts = ends[-1]
+        if all(len(one) > 2 and one[-1] > 0 and one[0] / one[-1] < UNREACHED for one in ends):
             reach = sum(1 for part in parts if part > UNREACHED * parts[-1])
             return certain(layer=layer, ratio=parts[0] / parts[-1], length=len(parts), reach=reach)
     return None
@@ -236,7 +251,7 @@ def attention_collapsed(case):
     return certain(layer=worst, entropy=both[worst])
 
 
-@rule("first_loss", lesson="loss")
+@rule("first_loss", lesson="loss", explains=tuple(name for name in SYMPTOMS if name != "first_loss"))
 def first_loss(case):
     """The first loss is far above that of equal probabilities, and the run did not recover."""
     if case.start is None:
@@ -248,9 +263,11 @@ def first_loss(case):
     return likely(first=case.start, expected=case.uninformed, classes=case.classes)
 
 
-@rule("zigzag", lesson="ravines", needs=("record",))
+@rule("zigzag", lesson="ravines", needs=("record", "optimizer"))
 def zigzag(case):
     """Successive gradients point in opposite directions: the steps go to and fro across a ravine."""
+    if not all(type(optimizer).__name__ == "SGD" for optimizer in case.optimizers):
+        return None  # others scale what they do in each direction
     values = case.record.series("gradient_cosine")[1]
     if len(values) < 10 or case.end is None or not case.end > 0.1 * case.curve[0]:
         return None

@@ -4,7 +4,7 @@ import math
 
 import numpy
 
-from ..case import POOR
+from ..case import GUESSED, POOR, STILL
 from .rule import SYMPTOMS, Unjudged, certain, likely, rule
 
 __all__ = []
@@ -17,6 +17,10 @@ SMALL_UPDATE = 1e-3
 """The update-to-weight ratio that is published as right (Karpathy, CS231n). Where no layer reaches it, and the loss
 hardly falls, the network hardly moves. Runs that learn have 0.003 to 0.05 (trial)."""
 
+NOTHING = 0.02
+"""The part of the highest rate below which a rate is next to nothing: schedules come to a tenth or a hundredth of it,
+and only at the end."""
+
 TIGHT = 0.01
 """The norm below which clipping is too tight; 1 is usual, 0.25 the lowest of Pascanu et al., "On the difficulty of
 training recurrent neural networks" (2013), and later work."""
@@ -24,9 +28,9 @@ training recurrent neural networks" (2013), and later work."""
 RISEN = 1.5
 """How many times its lowest value the validation loss must have risen to, to have turned."""
 
-KNOWN, GUESSED = 0.1, 0.3
-"""Parts of the loss of the best constant answer: a training loss below the first with a validation loss above the
-second means that the training data was learnt by heart. Healthy runs end at 0.02 and 0.07 (digits), or at 0.3 and 0.5
+KNOWN = 0.1
+"""A training loss below this part of the loss of the best constant answer, with a validation loss above `GUESSED` of
+it, means that the training data was learnt by heart. Healthy runs end at 0.02 and 0.07 (digits), or at 0.3 and 0.5
 (noisy tables; trial)."""
 
 MOMENTUM = 0.99
@@ -39,6 +43,13 @@ appendix A.4."""
 
 FORGOTTEN = 200
 """The number of steps in which weight decay must not halve the weights."""
+
+USUAL_DECAY, USUAL_DECOUPLED = 0.01, 0.3
+"""The highest weight decay in common use, 5·10⁻⁴ for pictures and at most 10⁻² elsewhere; where it is decoupled, as in
+AdamW, 0.01 to 0.1, at most 0.3. A usual one that does too much does it by the rate."""
+
+DECAYED = 0.3
+"""The part of an update that weight decay must have, to win over the gradient."""
 
 FOR_BATCH_NORM = 4
 """The least numbers of which batch normalisation can take a mean and a variance: two become 1 and −1 (trial: batches of
@@ -92,13 +103,13 @@ def _largest_update(case) -> float | None:
 def clipped_too_much(case):
     """Every gradient is clipped to a small norm, so that the network hardly moves."""
     norms = case.record.series("gradient_norm")[1]
-    if len(norms) < 5 or not case.slow:
+    if len(norms) < 5 or not case.slow or case.settings.get("clip") is False:
         return None
     norms = numpy.asarray(norms)
     typical = float(numpy.median(norms))
     same = float((numpy.abs(norms - typical) <= 1e-3 * typical).mean())
     ratios = _ratios(case)
-    if typical > TIGHT or same < 0.9 or not ratios or max(ratios) > SMALL_UPDATE:
+    if not 0 < typical <= TIGHT or same < 0.9 or not ratios or max(ratios) > SMALL_UPDATE:
         return None
     return certain(norm=typical, steps=len(norms), ratio=max(ratios))
 
@@ -125,10 +136,15 @@ def weight_decay_too_large(case):
     factor = _rate(case) * decay / max(1 - momentum, 1e-3)
     steps = math.log(2) / factor if 0 < factor < 1 else 1.0
     shrunk = _shrunk(case)
+    if decay <= (USUAL_DECOUPLED if decoupled else USUAL_DECAY):
+        return None
     if (adaptive and decay < 0.1) or (not adaptive and steps > FORGOTTEN) or case.bad is False:
         return None
     if shrunk is not None and shrunk > 0.9:
         return None
+    ratios = _ratios(case)
+    if not adaptive and ratios and factor < DECAYED * float(numpy.median(ratios)):
+        return None  # what the updates do is not the decay's doing
     return certain(decay=decay, steps=steps, shrunk=float("nan") if shrunk is None else shrunk)
 
 
@@ -165,6 +181,7 @@ def batch_too_small_for_batch_norm(case):
     "rate_too_high",
     lesson="descent",
     explains=(
+        "rate_too_low",
         "dead_relu",
         "saturated",
         "exploding_gradients",
@@ -179,13 +196,13 @@ def rate_too_high(case):
     """Each update replaces what the others learnt, and the loss does not fall."""
     if case.bad is None:
         raise Unjudged("no_losses")
-    if not case.bad:
+    if not case.poor:
         return None
     ratio = _largest_update(case)
     if ratio is None:
         raise Unjudged("no_record")
     jumped = case.jump
-    if ratio < LARGE_UPDATE and not (jumped > 3 and ratio > LARGE_UPDATE / 5):
+    if ratio < LARGE_UPDATE and not (case.bad and jumped > 3 and ratio > LARGE_UPDATE / 5):
         return None
     rate = _rate(case)
     return certain(ratio=ratio, rate=rate, jump=jumped) if jumped > 1.5 else likely(ratio=ratio, rate=rate, jump=jumped)
@@ -193,36 +210,80 @@ def rate_too_high(case):
 
 @rule("rate_too_low", lesson="descent", needs=("record",), explains=("stopped_early",))
 def rate_too_low(case):
-    """The weights hardly move, and the loss falls evenly, without an end in sight."""
-    if not case.finite or case.slow is not True:
+    """The weights hardly move, and the loss falls evenly, without an end in sight: all of them, or those of which the
+    optimiser has a far lower rate than of others, or after a schedule has lowered the rate to nothing."""
+    if not case.finite or not case.poor:
         return None
     ratios = _ratios(case)
     if not ratios:
         raise Unjudged("no_record")
+    ends = {"first": float(case.curve[0]), "last": case.end}
+    middle = _run_down(case)
+    if middle is not None:
+        return certain(ratio=min(ratios), rate=middle, **ends)
     ratio = max(ratios)  # where a single layer moves, the rate is not what holds the others
-    if ratio > SMALL_UPDATE or ratio == 0:
+    slowest = _uneven(case)
+    if slowest is not None and min(ratios) < SMALL_UPDATE / 10:
+        return likely(ratio=min(ratios), rate=slowest, **ends)
+    if not case.slow or ratio > SMALL_UPDATE or ratio == 0:
         return None
-    return certain(ratio=ratio, rate=_rate(case), first=float(case.curve[0]), last=case.end)
+    return certain(ratio=ratio, rate=_rate(case), **ends)
+
+
+def _run_down(case) -> float | None:
+    """The rate in the middle of the run, if a schedule had brought it to nothing by then."""
+    steps, rates = case.record.series("lr")
+    if len(rates) < 2:
+        return None
+    late = [rate for step, rate in zip(steps, rates, strict=True) if step >= steps[-1] / 2]
+    return late[0] if max(late) < NOTHING * max(rates) else None
+
+
+def _uneven(case) -> float | None:
+    """The lowest rate of a group of parameters, if it is next to nothing beside that of another, and most of the
+    parameters are in such groups."""
+    groups = [
+        (float(group["lr"]), len(group["params"]))
+        for optimizer in case.optimizers
+        for group in optimizer.param_groups
+        if isinstance(group.get("lr"), float | int)
+    ]
+    slow = [(rate, count) for rate, count in groups if rate < NOTHING * max(rate for rate, _ in groups)]
+    if 2 * sum(count for _, count in slow) < sum(count for _, count in groups) or not slow:
+        return None
+    return min(rate for rate, _ in slow)
 
 
 @rule("stopped_early", lesson="restraint", needs=("curve",))
 def stopped_early(case):
-    """The training ended while the loss was still falling fast."""
-    if not case.finite or len(case.curve) < 20:
+    """The training ended after few steps, or before its time, while the loss was still falling fast. Of a longer one
+    that still falls other causes are as likely: whatever makes it slow."""
+    steps = len(case.curve)
+    if not case.finite or steps < 20 or not _moves(case):
         return None
-    fall, steps = case.falling, len(case.curve)
-    short = (case.bad or case.lost) and steps < SHORT and case.end < POOR * case.curve[0]
-    return likely(part=fall, last=case.end, steps=steps) if fall > STILL or short else None
+    cut = case.history is not None and len(case.history) < case.settings.get("epochs", 0)
+    young = (case.bad or case.lost) and steps < YOUNG and case.end < POOR * case.curve[0]
+    high = case.end > KNOWN * (case.constant or case.curve[0])
+    if not young and not (case.falling > STILL and high and (steps < FEW or cut)):
+        return None
+    return likely(part=case.falling, last=case.end, steps=steps)
 
 
-SHORT = 100
+def _moves(case) -> bool:
+    """Whether every layer learns at a usual pace, as far as it was watched, and at a rate that has not run down."""
+    rates = case.record.series("lr")[1] if case.record else []
+    if rates and rates[-1] < 0.1 * max(rates):
+        return False
+    ratios = _ratios(case)
+    return not ratios or (min(ratios) > SMALL_UPDATE / 10 and max(ratios) < LARGE_UPDATE)
+
+
+YOUNG = 100
 """The number of steps after which a loss that has fallen, and is still no better than a constant answer's, says nothing
 yet."""
 
-
-STILL = 0.16
-"""The part of its whole fall that the loss does in the last quarter of the steps. Runs that were long enough have at
-most 0.13 (trial); a fall in a straight line is 0.29."""
+FEW = 200
+"""The number of steps below which a loss that falls fast has had too few of them."""
 
 
 @rule("overfitting", lesson="overfitting", needs=("history", "validation"))
@@ -237,4 +298,6 @@ def overfitting(case):
     turned = last > RISEN * validation[best] and last > RISEN * learnt and last > (GUESSED - KNOWN) * nothing
     if not by_heart and (not turned or best > 0.7 * len(validation) or training[-1] > training[best]):
         return None
+    if case.kept is not None and case.kept.mean > 0.5 * last:
+        return None  # the network does no better on the training data, as soon as it is evaluated
     return likely(epoch=best + 1, best=float(validation[best]), last=last, training=learnt)

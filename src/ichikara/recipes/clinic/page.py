@@ -21,9 +21,13 @@ KINDS = {
     "training": "Faults of the training",
     "data": "Faults of the data",
     "code": "Faults of the code",
-    "unseen": "Faults that nobody looked at while the rules were written",
+    "unseen": "Faults that were written without knowledge of the rules",
 }
 OF_HARM = ("named", "unknown", "wrong", "missed")
+
+KNOWN_SINCE = """The first rules, which nobody had tried on these faults, named the cause in 28.8% of the cells, and
+a wrong one in 28.8%. The rules were then made narrower, by people who knew that. So the score above no longer says how
+the doctor does on faults that nobody has looked at; other ones must tell."""
 
 Rows = Mapping[Cell, Mapping[str, Any]]
 
@@ -144,7 +148,7 @@ def _scores(marks: Mapping[Cell, str]) -> list[str]:
     ]
     for title, kinds, goal in (
         ("that rules were written for", ("training", "data", "code"), (95, 1)),
-        ("that nobody looked at", ("unseen",), (None, 3)),
+        ("that were written without knowledge of the rules", ("unseen",), (None, 3)),
     ):
         counts = Counter(mark for cell, mark in marks.items() if FAULTS[cell.fault].kind in kinds)
         harm = sum(counts[name] for name in OF_HARM)
@@ -190,7 +194,7 @@ def _matrix(faults: Iterable[Fault], marks: Mapping[Cell, str]) -> list[str]:
 
 def _frozen() -> list[str]:
     checksum = hashlib.sha256(Path(unseen.__file__).read_bytes()).hexdigest()
-    return [f"`recipes/clinic/unseen.py` has the SHA-256 `{checksum}`.", ""]
+    return [f"`recipes/clinic/unseen.py` has the SHA-256 `{checksum}`.", "", KNOWN_SINCE, ""]
 
 
 def _confusions(rows: Rows, marks: Mapping[Cell, str]) -> list[str]:
