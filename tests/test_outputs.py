@@ -292,7 +292,9 @@ def test_cells_say_where_a_program_fails():
         exec(compile("def predict(w, x):\n    return w[7]", "cell", "exec"), names)
         cells.check("predict", names)
         cells.check("predict", {})
-    assert said == ["Line 2: IndexError: list index out of range", "The program does not define predict."]
+        cells.check("predict", {"predict": lambda: 1})
+    assert said[:2] == ["Line 2: IndexError: list index out of range", "The program does not define predict."]
+    assert said[2].startswith("When your answer was tried, this came up: TypeError")
 
 
 def test_a_notebook_from_the_command_line(run, tmp_path):
