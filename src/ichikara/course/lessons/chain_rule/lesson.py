@@ -24,7 +24,7 @@ from ichikara.glass.latex import to_latex
 from ichikara.glass.paths import Paths
 
 from .exercises import EXERCISES
-from .net import BACKWARD, END, FORWARD, PATHS, PLACES, equations, fixed, graph_of, run_of, sweep_of, text_of
+from .net import BACKWARD, END, FORWARD, PATHS, PLACES, decimal, equations, fixed, graph_of, run_of, sweep_of, text_of
 
 START = {"x0": 0.5, "x1": 1.2, "w0_00": 0.9, "w0_01": -0.6, "w0_10": 0.4, "w0_11": 1.1, "w1_00": 1.4, "w1_01": -0.7}
 WHOLE = len(FORWARD)  # the steps of the forward pass
@@ -148,7 +148,11 @@ def whole(x0, x1, w0_00, w0_01, w0_10, w0_11, w1_00, w1_01):
     """What `explain` writes of the net, by x₁."""
     net = net_of(x0, x1, w0_00, w0_01, w0_10, w0_11, w1_00, w1_01)
     row = explained(run_of(net), "x[1]").parts[0].lines[0]
-    lines = [*by_paths(to_latex(row.name), row.formula), *by_paths("", row.numbers), rf"& = & {row.value:.4f} & & & "]
+    lines = [
+        *by_paths(to_latex(row.name), row.formula),
+        *by_paths("", row.numbers),
+        rf"& = & {decimal(row.value)} & & & ",
+    ]
     return lit_terms(r" \\ ".join(lines))
 
 

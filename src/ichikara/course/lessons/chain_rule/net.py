@@ -5,7 +5,7 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
-from ichikara.charts import Edge, Graph, Label, Mark, Vertex
+from ichikara.charts import Edge, Graph, Label, Mark, Vertex, short_text
 from ichikara.glass.computation import computation
 from ichikara.glass.latex import to_latex
 from ichikara.glass.lecture import net_of_neurons
@@ -14,7 +14,21 @@ from ichikara.glass.run import Run, run
 from ichikara.glass.text import to_text
 from ichikara.glass.values import Numbers
 
-__all__ = ["BACKWARD", "END", "FORWARD", "PATHS", "Sweep", "equations", "graph_of", "run_of", "sweep_of", "text_of"]
+__all__ = [
+    "BACKWARD",
+    "END",
+    "FORWARD",
+    "PATHS",
+    "PLACES",
+    "Sweep",
+    "decimal",
+    "equations",
+    "fixed",
+    "graph_of",
+    "run_of",
+    "sweep_of",
+    "text_of",
+]
 
 FORWARD = ("u0[0]", "u0[1]", "o0[0]", "o0[1]", "u1[0]", "o", "L")
 BACKWARD = ("L", "o", "u1[0]", "o0[0]", "o0[1]", "u0[0]", "u0[1]", "x[0]", "x[1]")
@@ -123,7 +137,9 @@ def text_of(name: str) -> str:
 
 
 def fixed(value: float, digits: int = 3) -> str:
-    """A number with so many decimals."""
+    """A number with so many decimals; one that would look like zero and is none, as a power of ten."""
+    if value and abs(value) < 0.5 * 10**-digits:
+        return short_text(value, 1)
     return f"{value + 0.0:.{digits}f}".replace("-", "−")
 
 
@@ -202,8 +218,15 @@ def slope_latex(name: str) -> str:
 
 def factor(value: float, digits: int = 3) -> str:
     """A number as a factor, in brackets where it is negative."""
-    text = f"{value + 0.0:.{digits}f}"
-    return f"({text})" if value < 0 else text
+    return f"({decimal(value, digits)})" if value < 0 else decimal(value, digits)
+
+
+def decimal(value: float, digits: int = 4) -> str:
+    """A number in LaTeX, as `fixed` writes it."""
+    if value and abs(value) < 0.5 * 10**-digits:
+        first, _, power = f"{value:.0e}".partition("e")
+        return rf"{first} \cdot 10^{{{int(power)}}}"
+    return f"{value + 0.0:.{digits}f}"
 
 
 def equations(sweep: Sweep, step: int) -> str:
@@ -236,7 +259,7 @@ def forward_equation(sweep: Sweep, name: str) -> str:
         (start, _), *_ = inputs
         symbols = rf"{function}({latex_of(start)})"
         numbers = rf"\frac{{1}}{{1 + e^{{{-values[start]:.3f}}}}}"
-    return rf"{own} & = & {symbols} \\ & = & {numbers} \\ & = & {values[name]:.3f}"
+    return rf"{own} & = & {symbols} \\ & = & {numbers} \\ & = & {decimal(values[name], 3)}"
 
 
 def backward_equation(sweep: Sweep, name: str) -> str:
@@ -253,8 +276,12 @@ def backward_equation(sweep: Sweep, name: str) -> str:
             symbols.append(rf"{slope_latex(end)}\,{local}")
             numbers.append(rf"{factor(gradients[end])} \cdot {factor(sweep.slopes[name, end], 2 if weight else 3)}")
         rows = [(own, " + ".join(symbols), " + ".join(numbers), gradients[name])]
-    text = r" \\ ".join(rf"{left} & = & {middle} \\ & = & {right} \\ & = & {g:.4f}" for left, middle, right, g in rows)
+    text = r" \\ ".join(
+        rf"{left} & = & {middle} \\ & = & {right} \\ & = & {decimal(g)}" for left, middle, right, g in rows
+    )
     for end, weight in outputs:
         if weight:  # the same step gives the gradient of the weight on the way
-            text += rf" \\ {slope_latex(weight)} & = & {slope_latex(end)}\,{latex_of(name)} = {gradients[weight]:.4f}"
+            text += (
+                rf" \\ {slope_latex(weight)} & = & {slope_latex(end)}\,{latex_of(name)} = {decimal(gradients[weight])}"
+            )
     return text

@@ -40,8 +40,8 @@ def edge(**fields):
 
 
 STUB = """def matrix(kernel, n):
-    # kernel = [k0, k1, k2]: slides over a row of n pixels, stride 1, no padding
-    # returns a list of rows, so that matrix times pixels = what the kernel answers
+    # kernel = [k0, k1, k2], n = number of pixels
+    # returns the matrix, as a list of rows
     rows = []
     for place in range(...):
         row = [0] * n

@@ -33,7 +33,7 @@ lesson = Lesson(
     padding=Slider(0, 2, 1, 1),
     row=Slider(0, SIZE + 1, 3, 1),
     column=Slider(0, SIZE + 1, 4, 1),
-    right=Slider(-8, 8, 3, 1),
+    right=Slider(-8, 8, 5, 1),
     down=Slider(-8, 8, 0, 1),
 )
 say = lesson.say
@@ -242,8 +242,8 @@ def second(image):
 @lesson.handle
 def learned(index):
     """A kernel that the network has learnt, in the window above."""
-    kernel = trained()[0].weight.numpy()[int(index) % 8, 0]
-    return {"kernel": tuple(map(tuple, numpy.clip(kernel, -4, 4).round(2).tolist()))}
+    kernel = trained()[0].weight.numpy().astype("float64")[int(index) % 8, 0]
+    return {"kernel": tuple(map(tuple, kernel.clip(-4, 4).round(2).tolist()))}
 
 
 def pushed(image, right, down):

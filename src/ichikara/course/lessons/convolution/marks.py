@@ -33,7 +33,7 @@ def tiles(maps, columns, alt, numbers):
     n, height, width = wide.shape
     sheet = wide.reshape(n // columns, columns, height, width).transpose(0, 2, 1, 3).reshape(-1, columns * width)
     rows = len(sheet)
-    raster = Raster(sheet.round(3), (1, 1 + sheet.shape[1]), (1, 1 + rows), limits=(0, 1), ink="b")
+    raster = Raster(sheet.round(2), (1, 1 + sheet.shape[1]), (1, 1 + rows), limits=(0, 0.7), ink="b")
     frames = [square(2 + k % columns * width, 2 + k // columns * height, width - 2, ink="quiet") for k in range(n)]
     axes = bare(sheet.shape[1]), bare(rows, True)
     return Chart([raster, *frames], *axes, alt=alt, numbers=numbers, equal=True)

@@ -123,8 +123,8 @@ def drawn(step: Step) -> list[Mark]:
         middle = x + slot / 2
         lit = step.next is None or place in step.next
         vertices += cells(box, f"b{place}", middle, lit)
-        labels.append(Label(middle, -tallest / 2 - 0.9, box.shape, ink="b" if lit else "quiet"))
-        labels.append(Label(middle, tallest / 2 + 0.9, box.name, ink="ink"))
+        labels.append(Label(middle, -tallest / 2 - 1.1, box.shape, ink="b" if lit else "quiet"))
+        labels.append(Label(middle, tallest / 2 + 1.1, box.name, ink="ink"))
         x += slot
     return [Graph(vertices, []), *labels]
 

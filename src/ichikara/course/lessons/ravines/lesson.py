@@ -110,7 +110,7 @@ def course_marks(surface, kappa, ground, places, t):
     ]
     for i, name in enumerate(OPTIMISERS):
         x, y = places[: t + 1, i].T
-        marks.append(Line(x, y, ink=INKS[name], dashed=name in HOLLOW, label=say(f"names.{name}")))
+        marks.append(Line(x, y, ink=INKS[name], dashed=name in HOLLOW, label=say(f"names.{name}") if t > 2 else ""))
     for i, name in enumerate(OPTIMISERS):
         x, y = places[t, i]
         marks.append(Dots([x], [y], ink=INKS[name], hollow=name in HOLLOW))
