@@ -4,6 +4,7 @@ import os
 import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ... import plot  # noqa: F401 - it draws the charts that a notebook shows
@@ -16,6 +17,8 @@ from ..markdown import Directive
 from .reading import filled, formula_text, say_course
 
 __all__ = ["Cells", "Formula", "open_lesson", "without_terms"]
+
+_OURS = str(Path(__file__).parents[2])  # where the package is
 
 
 def open_lesson(slug: str, language: str) -> "Cells":
@@ -134,8 +137,10 @@ class Cells:
             else:
                 wrong, values = verdict(exercise, answer)
         except Exception as error:
-            line = traceback.extract_tb(error.__traceback__)[-1].lineno
-            return self._say(say_course("page.program.error", line=line, message=f"{type(error).__name__}: {error}"))
+            frames = traceback.extract_tb(error.__traceback__)
+            lines = [frame.lineno for frame in frames if not frame.filename.startswith(_OURS)]
+            kind, line = ("error", lines[-1]) if lines else ("check", "")
+            return self._say(say_course(f"page.program.{kind}", line=line, message=f"{type(error).__name__}: {error}"))
         numbers = {f"answer.{key}": value for key, value in values.items()}
         for reply in inside(directive, "reply"):
             if reply.argument == (wrong or "right"):
