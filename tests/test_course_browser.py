@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from ichikara.course.controls import Choice, Slider, Switch, Words
+from ichikara.course.controls import Choice, Formula, Slider, Switch, Words
 from ichikara.course.lessons import READY, lesson_of
 from ichikara.words import LANGUAGES
 
@@ -117,6 +117,7 @@ def settle(page):
     """Wait until what was asked for is shown, and the address holds it."""
     page.wait_for_timeout(250)
     until(page, "!document.body.classList.contains('waiting')")
+    page.wait_for_timeout(150)  # the address follows 120 ms after what is shown
 
 
 # --- lessons ----------------------------------------------------------------------------------------------------------
@@ -202,6 +203,26 @@ def moves(page, name, i):
     page.keyboard.press("Enter" if "press" in (handle().get_attribute("class") or "") else "Shift+ArrowDown")
     settle(page)
     return page.url != before or dragged != before
+
+
+@each
+def test_a_formula_that_cannot_be_read_is_answered_beside_its_field(server, browse, slug):
+    controls = lesson_of(slug).controls
+    page = browse().open(server(f"/en/{slug}?open=1"))
+    pictures = "[...document.querySelectorAll('svg[aria-label]')].map((svg) => svg.getAttribute('aria-label')).join()"
+    said = "(name) => document.getElementById(`p-${name}`).textContent"
+    for name in [name for name, control in controls.items() if isinstance(control, Formula)]:
+        before = page.evaluate(pictures)
+        page.fill(f"#c-{name}", controls[name].value + " +")
+        until(page, said, name)
+        settle(page)
+        assert page.evaluate(said, name).startswith("After “+”")
+        assert page.inner_text(".problem") == ""
+        assert page.input_value(f"#c-{name}").endswith(" +")  # what was typed stays, and so do the pictures
+        assert page.evaluate(pictures) == before
+        page.fill(f"#c-{name}", controls[name].value + " + 1")
+        until(page, f"(name) => !({said})(name)", name)
+    settle(page)
 
 
 @each

@@ -70,6 +70,22 @@ def test_there_is_a_drawing_for_every_kind_of_mark():
     assert {kind.__name__ for kind in Mark.__subclasses__()} == set(EVERY)
 
 
+def test_a_vertex_may_be_without_words_and_long_words_stay_inside():
+    words = "o = 0.6543210"
+    vertices = [Vertex("a", "", 0, 0, 2, 2, "neuron"), Vertex("b", words, 10, 0, 5, 2), Vertex("c", "o", 20, 0, 5, 2)]
+    texts = words_of(draw(Chart([Graph(vertices, [])])))
+    assert "" not in texts
+    assert texts[words].get_fontsize() < texts["o"].get_fontsize()
+
+
+def test_level_lines_say_their_numbers():
+    values = numpy.linspace(0, 20, 40)[None].repeat(30, 0)
+    raster = Raster(values, (0, 1), (0, 1), levels=[0.5, 10.5])
+    assert {".5", "10.5"} <= set(words_of(draw(Chart([raster], Axis(), Axis()))))
+    many = Raster(values, (0, 1), (0, 1), levels=range(1, 19))
+    assert len(words_of(draw(Chart([many], Axis(), Axis())))) == 6
+
+
 def test_a_file_says_what_it_shows(tmp_path):
     chart = Chart([EVERY["Line"]], Axis("epoch"), Axis("loss"), title="Loss <1>", alt="The loss falls & rises.")
     text = save(chart, tmp_path / "a.svg").read_text()

@@ -156,6 +156,8 @@ def test_nothing_is_imported_from_a_higher_floor(path):
     for name in imports_of(path):
         if name.split(".")[0] == "ichikara":
             floor = floor_of(name)
+            if floor is None and "lessons" in path.parts:  # a lesson is written as a user writes
+                continue
             assert floor is not None, f"{module_of(path)} imports the whole package"
             assert floor <= own, f"{module_of(path)} (floor {own}) imports {name} (floor {floor})"
 

@@ -13,6 +13,8 @@ import sys
 import traceback
 from typing import Any
 
+from ..strict_json import dumps
+
 __all__ = ["PROGRAM", "judged", "limit"]
 
 PROGRAM = "<your program>"
@@ -49,17 +51,24 @@ def limit(seconds: float, memory: int, file: int) -> bool:
         import resource
     except ImportError:
         return False
-    for kind, most in (
-        (resource.RLIMIT_CPU, int(seconds) + 1),
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_FSIZE, file),
-        (resource.RLIMIT_CORE, 0),
-    ):
+    limits = (
+        (resource.RLIMIT_CPU, int(seconds) + 1, 1),  # a second between the signal and the end
+        (resource.RLIMIT_AS, memory, 0),
+        (resource.RLIMIT_FSIZE, file, 0),
+        (resource.RLIMIT_CORE, 0, 0),
+    )
+    held = True
+    for kind, most, more in limits:
         _, hard = resource.getrlimit(kind)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (most, most))
+        soft, hard = (
+            (most, most + more) if hard == resource.RLIM_INFINITY else (min(most, hard), min(most + more, hard))
+        )
+        try:
+            resource.setrlimit(kind, (soft, hard))
+        except (ValueError, OSError):  # macOS has no limit of addresses
+            held = False
     signal.setitimer(signal.ITIMER_REAL, seconds)  # and no longer asleep, either; the signal ends the process
-    return True
+    return held
 
 
 def judged(source: str, check: Any, most: int = 10_000) -> dict[str, Any]:
@@ -69,8 +78,8 @@ def judged(source: str, check: Any, most: int = 10_000) -> dict[str, Any]:
     right, else the name of what is wrong, or a pair of that name and values; ``most``, how many characters it may
     print.
 
-    Returns a dictionary: ``kind``, "right", "wrong", "syntax", "error", "memory" or "output"; ``wrong`` and ``values``;
-    ``line`` and ``message`` of an error; ``printed``.
+    Returns a dictionary: ``kind``, "right", "wrong", "syntax", "error", "memory", "output", or "check", where what the
+    program has defined cannot be tried; ``wrong`` and ``values``; ``line`` and ``message`` of an error; ``printed``.
     """
     printed = _Printed(most)
     found: dict[str, Any] = {"kind": "right", "line": None, "message": "", "wrong": "", "values": {}}
@@ -78,24 +87,27 @@ def judged(source: str, check: Any, most: int = 10_000) -> dict[str, Any]:
     before = sys.stdout, sys.stderr
     sys.stdout = sys.stderr = printed
     try:
-        exec(compile(source, PROGRAM, "exec"), names)
+        program = compile(source, PROGRAM, "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        sys.stdout, sys.stderr = before
+        line, message = getattr(error, "lineno", None) or 1, getattr(error, "msg", None) or str(error)
+        return found | {"kind": "syntax", "line": line, "message": message[:500], "printed": printed.text}
+    try:
+        exec(program, names)
         answer = check(names)
         if answer is not None:
             wrong, values = answer if isinstance(answer, tuple) else (answer, {})
             found |= {"kind": "wrong", "wrong": wrong, "values": values}
-    except SyntaxError as error:
-        if error.filename != PROGRAM:
-            raise
-        found |= {"kind": "syntax", "line": error.lineno, "message": error.msg}
     except MemoryError:
+        names.clear()
         found |= {"kind": "memory"}
     except _TooMuch:
         pass
     except BaseException as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == PROGRAM]
-        if not lines:
-            raise
-        found |= {"kind": "error", "line": lines[-1], "message": f"{type(error).__name__}: {error}"[:500]}
+        line = lines[-1] if lines else None
+        message = f"{type(error).__name__}: {error}"[:500]
+        found |= {"kind": "error" if lines else "check", "line": line, "message": message}
     finally:
         sys.stdout, sys.stderr = before
     if printed.over:
@@ -108,16 +120,18 @@ def main() -> None:
     from .lessons import exercise_of
 
     asked = json.loads(sys.stdin.buffer.read())
+    process = os.getpid()
     # The answer has a channel of its own: what the program writes to standard output goes nowhere.
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    channel = os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     exercise = exercise_of(asked["lesson"], asked["exercise"])
     limited = limit(asked["seconds"], asked["memory"], asked["file"])
     answer = judged(asked["source"], exercise.check, asked["output"])
-    json.dump(answer | {"limited": limited}, channel)
-    channel.flush()
+    if os.getpid() == process:  # a copy that the program has made of its process says nothing
+        with os.fdopen(channel, "w", encoding="utf-8") as file:
+            file.write(dumps(answer | {"limited": limited}, default=str))
     os._exit(0)  # threads that the program has started do not keep the process alive
 
 

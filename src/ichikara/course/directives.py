@@ -3,13 +3,10 @@
 import re
 from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import UserError
 from .markdown import Directive, attributes, plain_text
-
-if TYPE_CHECKING:
-    from .page import Page
 
 __all__ = ["DIRECTIVES", "inside", "labelled", "notes_of"]
 
@@ -19,7 +16,7 @@ def spoken(label: str) -> str:
     return attributes(aria_label=plain_text(label))
 
 
-def control(page: "Page", name: str) -> str:
+def control(page: Any, name: str) -> str:
     """What moves a control: a slider, buttons, a field. Points, curves and drawings are moved on their figures."""
     control = page.lesson.controls[name]
     kind = type(control).__name__.lower()
@@ -67,13 +64,13 @@ def control(page: "Page", name: str) -> str:
     return f'<div class="control {looks}"{attributes(data_control=name, data_kind=kind, **data)}>{inner}</div>'
 
 
-def _step(page: "Page", by: int) -> str:
+def _step(page: Any, by: int) -> str:
     """A button that moves a slider by a step."""
     word, sign = ("step_on", "→") if by > 0 else ("step_back", "←")
     return f'<button class="btn o" type="button" data-by="{by}" aria-label="{page.say(word)}">{sign}</button>'
 
 
-def figure(page: "Page", directive: Directive) -> str:
+def figure(page: Any, directive: Directive) -> str:
     """Charts with what moves them. The first stands on the left, the others over the controls on its right.
 
     Charts of the option ``below`` stand under the first one.
@@ -105,21 +102,21 @@ def figure(page: "Page", directive: Directive) -> str:
     )
 
 
-def _chart(page: "Page", name: str, draws: str = "") -> str:
+def _chart(page: Any, name: str, draws: str = "") -> str:
     page.lesson.figures[name]
     return f'<div class="chart"{attributes(data_figure=name, data_draw=draws or None)}></div>'
 
 
-def _formula_of(page: "Page", name: str) -> str:
+def _formula_of(page: Any, name: str) -> str:
     return f'<div class="fx" data-formula="{name}">{page.state["formulas"][name]}</div>'
 
 
-def formula(page: "Page", directive: Directive) -> str:
+def formula(page: Any, directive: Directive) -> str:
     """A formula with the numbers of the figures."""
     return _formula_of(page, directive.argument)
 
 
-def code(page: "Page", directive: Directive) -> str:
+def code(page: Any, directive: Directive) -> str:
     """The library's lines, with notes in the margin: items of the form ``- `fragment of a line` note``."""
     code = page.lesson.codes[directive.argument]
     notes = notes_of(directive)
@@ -176,14 +173,14 @@ def inside(directive: Directive, kind: str) -> list[Directive]:
     return [part for part in directive.parts if isinstance(part, Directive) and part.kind == kind]
 
 
-def _replies(page: "Page", directive: Directive) -> str:
+def _replies(page: Any, directive: Directive) -> str:
     return "".join(
         f'<div class="reply" data-reply="{part.argument}" hidden>{page.html(part.body)}</div>'
         for part in inside(directive, "reply")
     )
 
 
-def prediction(page: "Page", directive: Directive) -> str:
+def prediction(page: Any, directive: Directive) -> str:
     """A question to commit to: items ``- option: words``, and replies to ``right``, to options, and ``after`` all."""
     prediction = page.lesson.predictions[directive.argument]
     labels, texts = labelled(directive)
@@ -209,7 +206,7 @@ def prediction(page: "Page", directive: Directive) -> str:
     )
 
 
-def experiment(page: "Page", directive: Directive) -> str:
+def experiment(page: Any, directive: Directive) -> str:
     """A long computation with a button. What stands in the directive is said when it has ended."""
     name = directive.argument
     page.lesson.experiments[name]
@@ -223,7 +220,7 @@ def experiment(page: "Page", directive: Directive) -> str:
     )
 
 
-def claim(page: "Page", directive: Directive) -> str:
+def claim(page: Any, directive: Directive) -> str:
     """A claim with the button that computes it. What stands in the directive is said with its numbers."""
     name = directive.argument
     page.lesson.claims[name]
@@ -234,7 +231,7 @@ def claim(page: "Page", directive: Directive) -> str:
     )
 
 
-def exercise(page: "Page", directive: Directive) -> str:
+def exercise(page: Any, directive: Directive) -> str:
     """An exercise: its task, the form of its answer, replies to what is wrong and right, and hints."""
     exercise = page.lesson.exercises[directive.argument]
     labels, texts = labelled(directive)
@@ -260,7 +257,7 @@ def exercise(page: "Page", directive: Directive) -> str:
     )
 
 
-def _program(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
+def _program(page: Any, exercise: Any, labels: dict[str, str]) -> str:
     count = exercise.stub.rstrip("\n").count("\n") + 1
     numbers = "\n".join(map(str, range(1, count + 1)))
     return (
@@ -270,7 +267,7 @@ def _program(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
     )
 
 
-def _fields(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
+def _fields(page: Any, exercise: Any, labels: dict[str, str]) -> str:
     shown = {name: page.inline(labels[name]) for name in exercise.fields}
     fields = "".join(
         f'<label><span>{label}</span><input type="text" inputmode="decimal" name="{name}" autocomplete="off"'
@@ -280,7 +277,7 @@ def _fields(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
     return f'<div class="fields">{fields}</div>'
 
 
-def _options(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
+def _options(page: Any, exercise: Any, labels: dict[str, str]) -> str:
     options = "".join(
         f'<label class="opt"><input type="radio" name="e-{exercise.name}" value="{name}"'
         f'{spoken(page.inline(labels[name]))}><span class="cap">'
@@ -290,19 +287,19 @@ def _options(page: "Page", exercise: Any, labels: dict[str, str]) -> str:
     return f'<fieldset class="opts lines"><legend class="vh">{exercise.name}</legend>{options}</fieldset>'
 
 
-FORMS: dict[str, Callable[["Page", Any, dict[str, str]], str]] = {
+FORMS: dict[str, Callable[[Any, Any, dict[str, str]], str]] = {
     "choice": _options,
     "code": _program,
     "numbers": _fields,
 }
 
 
-def question(page: "Page", directive: Directive) -> str:
+def question(page: Any, directive: Directive) -> str:
     """Questions for recall are shown in later lessons; see `questions`."""
     return ""
 
 
-DIRECTIVES: dict[str, Callable[["Page", Directive], str]] = {
+DIRECTIVES: dict[str, Callable[[Any, Directive], str]] = {
     "claim": claim,
     "code": code,
     "exercise": exercise,

@@ -176,6 +176,7 @@ class Lesson:
     """The parts of a lesson, by their names.
 
     >>> from ichikara.charts import Line
+    >>> from ichikara.course.controls import Slider
     >>> lesson = Lesson("slope", w=Slider(-3.0, 3.0, 1.0))
     >>> @lesson.figure
     ... def line(w):

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError, choose
+from ..errors import UserError
 
 __all__ = ["Results", "digest", "same"]
 
@@ -48,7 +48,7 @@ class Results:
     @property
     def command(self) -> str:
         """The command that makes the file."""
-        return f"python -m ichikara.course.results {self.slug} {self.name}"
+        return f"python -m ichikara.course.make {self.slug} {self.name}"
 
     def differs(self, part: Any) -> str:
         """Compute one part again; returns how it differs from what is kept, or ""."""
@@ -83,17 +83,3 @@ def same(now: Any, before: Any, tolerance: float) -> bool:
     if isinstance(now, list | tuple):
         return len(now) == len(before) and all(same(a, b, tolerance) for a, b in zip(now, before, strict=True))
     return math.isclose(now, before, rel_tol=tolerance, abs_tol=tolerance * 1e-3)
-
-
-def main(arguments: Sequence[str]) -> None:
-    """``python -m ichikara.course.results LESSON [NAME ...]``."""
-    from .lessons import lesson_of
-
-    results = lesson_of(arguments[0]).results
-    for name in arguments[1:] or results:
-        choose("result", name, results)
-        results[name].make()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,5 +1,6 @@
 """How each kind of mark is drawn on Matplotlib's axes."""
 
+import re
 from functools import singledispatch
 from typing import Any
 
@@ -108,8 +109,9 @@ def _(mark: Raster, ax, theme):
         if levels and min(rows, columns) > 1:
             lines = ax.contour(*centres, values, levels, colors=theme.ink2, linewidths=PIXEL)
             lines.set_linestyle(["dashed" if level < 0 else "solid" for level in levels])
-            names = {level: short_text(level).replace("0.", ".", 1) for level in levels}
-            ax.clabel(lines, fmt=names, fontsize=13 * PIXEL, colors=theme.ink, inline_spacing=3)
+            some = levels[:: -(-len(levels) // 6)]  # of many lines a few are labelled
+            names = {level: re.sub(r"^(−?)0\.", r"\1.", short_text(level)) for level in some}
+            ax.clabel(lines, some, fmt=names, fontsize=13 * PIXEL, colors=theme.ink, inline_spacing=3)
     if mark.text:
         for row, column in numpy.argwhere(numpy.isfinite(values)):
             at = x[0] + across * (column + 0.5), y[0] + up * (row + 0.5)

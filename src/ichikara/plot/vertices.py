@@ -57,8 +57,9 @@ def _vertex(ax: Any, vertex: Vertex, direction: str, theme: Theme, em: float) ->
         _ellipse(ax, vertex, style)
     else:
         _box(ax, vertex, theme, style, min(vertex.height / 2, 0.9) if is_round else 0.15, 2)
-    fitting = (vertex.width - 0.6) / max(map(text_width, vertex.text.split("\n")), default=1)
-    _write(ax, (vertex.x, vertex.y), vertex.text, theme.ink, em * min(1.0, max(fitting, 0.7)), "center", "center")
+    needed = max(map(text_width, vertex.text.split("\n"))) + 0.6
+    fitting = min(1.0, max(vertex.width / needed, 0.7))
+    _write(ax, (vertex.x, vertex.y), vertex.text, theme.ink, em * fitting, "center", "center")
     right, top, bottom = vertex.x + vertex.width / 2, vertex.y - vertex.height / 2, vertex.y + vertex.height / 2
     above, below, across = (vertex.x, top - 0.15), (vertex.x, bottom + 0.15), "center"
     if direction == "down":

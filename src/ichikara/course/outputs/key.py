@@ -1,6 +1,6 @@
 """A teacher's key of a lesson, in Markdown: tasks, right answers, wrong ones with their replies, hints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...words import language_of, say
@@ -29,10 +29,10 @@ def _parts(slug: str) -> Iterator[str]:
     yield f"# {say_course('told.page', number=LESSONS.index(slug) + 1, title=title)}"
     for directive in text.directives("prediction"):
         answer = lesson.predictions[directive.argument].answer()
-        labels, texts = labelled(directive)
+        labels, beside = labelled(directive)
         numbers = {f"{directive.argument}.{name}": value for name, value in answer.numbers.items()}
         yield f"## {say_course('piece.predict')}: {text.pieces['predict'].heading}"
-        yield filled("".join(texts), numbers)
+        yield _words(beside, numbers)
         yield f"**{say_course('key.right')}**: " + "; ".join(filled(labels[name], numbers) for name in answer.right)
     for directive in text.directives("exercise"):
         yield from _exercise(lesson.exercises[directive.argument], directive)
@@ -43,10 +43,10 @@ def _parts(slug: str) -> Iterator[str]:
 
 
 def _exercise(exercise: Exercise, directive: Directive) -> Iterator[str]:
-    labels, texts = labelled(directive)
+    labels, beside = labelled(directive)
     replies = {reply.argument: reply.body for reply in inside(directive, "reply")}
     yield f"## {directive.options['title']} (`{exercise.name}`)"
-    yield filled("".join(texts), {})
+    yield _words(beside, {})
     if exercise.kind == "choice":
         yield "\n".join(f"- {label}" for label in labels.values())
     yield f"**{say_course('key.right')}**: {_answer(exercise, exercise.right, labels)}"
@@ -63,6 +63,11 @@ def _exercise(exercise: Exercise, directive: Directive) -> Iterator[str]:
         yield "\n".join(f"- `{name}`: {filled(replies[name], {})}" for name in others)
     yield f"**{say_course('key.hints')}**"
     yield "\n".join(f"{i}. {hint.body}" for i, hint in enumerate(inside(directive, "hint"), 1))
+
+
+def _words(beside: Sequence[Directive | str], numbers: Mapping[str, Any]) -> str:
+    """What a task says; its figures are on the page."""
+    return filled("".join(part for part in beside if isinstance(part, str)), numbers)
 
 
 def _answer(exercise: Exercise, answer: Any, labels: dict[str, str], indent: str = "") -> str:

@@ -23,7 +23,7 @@ __all__ = ["Notebook", "write_notebook"]
 
 LONGEST = 400  # characters of a control's value that is written out
 
-Cell = tuple[str, str]  # "markdown" or "code", and the text
+Cell = tuple[str, str]  # "markdown", "code", or "program", which is code that may fail; and the text
 
 
 def write_notebook(slug: str, path: Path) -> None:
@@ -88,9 +88,13 @@ class Notebook:
         yield "markdown", say_course("notebook.page", command=command)
 
     def _parts(self, source: str) -> Iterator[Cell]:
-        for part in Directive("", "", {}, source).parts:
+        yield from self._each(Directive("", "", {}, source).parts)
+
+    def _each(self, parts: Sequence[Directive | str]) -> Iterator[Cell]:
+        for part in parts:
             if isinstance(part, str):
-                yield "markdown", filled(part, self.numbers)
+                if part.strip():
+                    yield "markdown", filled(part, self.numbers)
             else:
                 yield from CELLS.get(part.kind, Notebook._other)(self, part)
 
@@ -157,9 +161,10 @@ class Notebook:
     def _prediction(self, directive: Directive) -> Iterator[Cell]:
         name = directive.argument
         prediction = self.lesson.predictions[name]
-        labels, texts = labelled(directive)
+        labels, beside = labelled(directive)
+        yield from self._each(beside)
         options = "\n".join(f"- **{option}**: {labels[option]}" for option in prediction.options)
-        yield "markdown", filled(f"{''.join(texts).strip()}\n\n{options}", self.numbers)
+        yield "markdown", filled(options, self.numbers)
         choose = say_course(f"notebook.choose{'_several' * prediction.several}", options=", ".join(prediction.options))
         nothing = "[]" if prediction.several else '""'
         yield "code", f'prediction = {nothing}  # {choose}\nlesson.predict("{name}", prediction)'
@@ -177,15 +182,15 @@ class Notebook:
     def _exercise(self, directive: Directive) -> Iterator[Cell]:
         name = directive.argument
         exercise = self.lesson.exercises[name]
-        labels, texts = labelled(directive)
-        title = directive.options["title"]
-        task = filled("".join(texts).strip(), self.numbers)
-        options = [f"- `{field}`: {label}" for field, label in labels.items()]
-        yield "markdown", "\n\n".join(filter(None, [f"### {title}", task, "\n".join(options)]))
+        labels, beside = labelled(directive)
+        yield "markdown", f"### {directive.options['title']}"
+        yield from self._each(beside)
+        if labels:
+            yield "markdown", "\n".join(f"- `{field}`: {label}" for field, label in labels.items())
         for number, hint in enumerate(inside(directive, "hint"), 1):
             yield "markdown", _folded(say_course("hint", number=number), hint.body)
         if exercise.kind == "code":
-            yield "code", f"# {say_course('notebook.own_code')}\n{exercise.stub.rstrip()}"
+            yield "program", f"# {say_course('notebook.own_code')}\n{exercise.stub.rstrip()}"
             yield "code", f'lesson.check("{name}", globals())'
             return
         answer = "None"
@@ -224,9 +229,12 @@ def _folded(summary: str, body: str) -> str:
 
 
 def _cell(number: int, kind: str, source: str) -> dict[str, Any]:
-    source = source.strip("\n")
-    cell = {"id": f"cell-{number}", "cell_type": kind, "metadata": {}, "source": source.splitlines(keepends=True)}
-    return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+    lines = source.strip("\n").splitlines(keepends=True)
+    if kind == "markdown":
+        return {"id": f"cell-{number}", "cell_type": kind, "metadata": {}, "source": lines}
+    about = {"tags": ["raises-exception"]} if kind == "program" else {}  # "run all" then goes on
+    cell = {"id": f"cell-{number}", "cell_type": "code", "metadata": about, "source": lines}
+    return cell | {"execution_count": None, "outputs": []}
 
 
 CELLS: dict[str, Callable[[Notebook, Directive], Iterator[Cell]]] = {

@@ -1,6 +1,6 @@
 """A lesson as a run in the terminal: its text with its numbers, and whether all that it states holds."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any

@@ -76,7 +76,7 @@ function measure(text, size = 14) {
 
 function drawAxes(g, xAxis, yAxis, x, y, area) {
   for (const [axis, scale, level] of [[xAxis, x, false], [yAxis, y, true]])
-    if (axis.scale !== "log" && !axis.names.length && axis.limits[0] < 0 && axis.limits[1] > 0)
+    if (axis.scale !== "log" && !axis.names?.length && axis.limits[0] < 0 && axis.limits[1] > 0)
       element("path", {class: "gr", d: level ? `M${area.left} ${scale(0)}H${area.right}` : `M${scale(0)} ${area.top}V${area.bottom}`}, g);
   const told = (axis) => axis.ticks.length || axis.title; // an axis that says nothing is not drawn
   if (told(yAxis)) element("path", {class: "ax", d: `M${area.left} ${area.top}V${area.bottom}`}, g);
@@ -270,7 +270,7 @@ function contour(rows, level, mark, x, y) {
 
 // A label stands on its mark where there is most room. The same rule as in ichikara.plot.labels, with fewer places.
 function placeLabels(g, marks, x, y, area) {
-  const outlines = marks.map((mark) => outline(mark, x, y, area)), taken = [];
+  const outlines = marks.map((mark) => thinned(outline(mark, x, y, area))), taken = [];
   marks.forEach((mark, i) => {
     const own = outlines[i].filter(([px, py]) => px >= area.left && px <= area.right && py >= area.top - 2 && py <= area.bottom + 2);
     if (!mark.label || !own.length) return;
@@ -289,6 +289,9 @@ function placeLabels(g, marks, x, y, area) {
     element("text", {x: best[0], y: best[1] + 5, "text-anchor": "middle", class: `halo w-${mark.ink}`}, g, mark.label);
   });
 }
+
+// Of points closer than four pixels one: a line that goes to and fro has thousands.
+const thinned = (points) => [...new Map(points.map((point) => [(point[0] >> 2) * 65536 + (point[1] >> 2), point])).values()];
 
 const SIDES = [[0, -1], [0, 1], [1, 0], [-1, 0], [1, -1], [-1, -1], [1, 1], [-1, 1]];
 
@@ -363,7 +366,7 @@ function drawGraph(host, chart, mark) {
   const beside = mark.direction === "down" ? 4.5 : 0.3, side = (box) => (mark.vertices.includes(box) ? beside : 0.3);
   const xs = boxes.flatMap((box) => [box.x - box.width / 2 - 0.3, box.x + box.width / 2 + side(box)]).concat(points.map((point) => point[0]));
   const low = [Math.min(...xs), Math.min(...ys) - above], high = [Math.max(...xs), Math.max(...ys) + above];
-  const wide = Math.max(host.clientWidth, 240), unit = Math.min(19, Math.max(13, wide / (high[0] - low[0])));
+  const wide = host.clientWidth || 240, unit = Math.min(19, Math.max(13, wide / (high[0] - low[0])));
   const size = [(high[0] - low[0]) * unit, (high[1] - low[1]) * unit], at = (x, y) => [(x - low[0]) * unit, (y - low[1]) * unit];
   const svg = start(host, size[0], size[1], chart.alt);
   svg.setAttribute("class", "graph");

@@ -80,19 +80,22 @@ function predictions() {
 // --- experiments and claims --------------------------------------------------------------------------------------------
 
 function experiments() {
+  let going = false, next = null; // one runs at a time: another one ends it, and begins when it has ended
   for (const host of $$("[data-experiment]")) {
     const button = $("button", host), note = $(".row .note", host), caption = $("figcaption", host), words = button.textContent, {experiment: name} = host.dataset;
     let running = false, last = null;
     const ended = (error) => {
-      running = false;
+      going = running = false;
       button.textContent = words;
       if (error) note.textContent = error;
       else if (last && last.done < last.total) note.textContent = say("stopped", last);
       else caption.hidden = false;
+      const after = next;
+      next = null;
+      after?.();
     };
-    button.addEventListener("click", () => {
-      if (running) return void socket.send({ask: "stop"});
-      running = true;
+    const begin = () => {
+      going = running = true;
       last = null;
       caption.hidden = true;
       button.textContent = say("stop");
@@ -103,6 +106,11 @@ function experiments() {
         drawChart($(".chart", host), step.chart);
         putNumbers(named(name, step.numbers), host);
       });
+    };
+    button.addEventListener("click", () => {
+      if (!going) return begin();
+      next = running ? null : begin;
+      socket.send({ask: "stop"});
     });
     document.addEventListener("disconnected", () => running && ended());
   }

@@ -8,7 +8,7 @@ import numpy
 
 from ichikara import nn, ops
 from ichikara.autodiff import asarray, value_and_grad
-from ichikara.charts import Axis, Bars, Chart, Dots, Line, Raster, Rule, short_text
+from ichikara.charts import Axis, Bars, Chart, Dots, Label, Line, Raster, Rule, short_text
 from ichikara.course.controls import Choice, Slider
 from ichikara.course.lesson import Answer, Code, Handle, Lesson, Outcome, Picture, Prediction
 from ichikara.course.pictures import classes, grid, half_plane, line, plane_axis
@@ -90,8 +90,8 @@ def bend(answer):
 
 def region(answer, **look):
     """The part of the plane where a net answers above 0: flat tints, and a border between cells."""
-    steps = numpy.abs(numpy.diff(answer, axis=0))
-    most = float(numpy.quantile(steps, 0.75) or numpy.abs(answer).min())
+    steps = numpy.hypot(numpy.diff(answer, axis=0)[:, 1:], numpy.diff(answer, axis=1)[1:])
+    most = float(numpy.quantile(steps, 0.3) or numpy.abs(answer).min())
     near = (answer / most).clip(-1, 1).round(2)
     marks = [Raster(near, (-1, 1), (-1, 1), ink="b", limits=(0, 10 / 3), levels=[0])]
     return Chart(marks, plane_axis("x₁", (-1, 1)), plane_axis("x₂", (-1, 1)), equal=True, **look)
@@ -314,8 +314,13 @@ def before_a_step():
     )
     numbers = dict(zip(("before", "behind", "first", "last"), step, strict=True)) | {"nets": nets}
     numbers |= {"before_sigmoid": sigmoid[0], "behind_sigmoid": sigmoid[1], "last_sigmoid": sigmoid[3]}
-    names = [say(f"before_a_step.{name}") for name in ("before", "behind", "before_sigmoid", "behind_sigmoid")]
+    names = [say("before_a_step.before"), say("before_a_step.behind")] * 2
+    top = 1.1 * max(*step[:2], *sigmoid[:2])
     marks = [Bars([0, 1], step[:2], ink="a"), Bars([2, 3], sigmoid[:2], ink="b")]
+    marks += [
+        Label(0.5, top, say("before_a_step.step"), ink="a"),
+        Label(2.5, top, say("before_a_step.sigmoid"), ink="b"),
+    ]
     alt = say("before_a_step.alt", **{name: two(numbers[name]) for name in ("before", "behind", "before_sigmoid")})
     chart = Chart(marks, Axis(names=names), Axis(say("before_a_step.y"), limits=(0, None)), alt=alt)
     learns = step[1] > 0.01 and step[3] < step[2] and sigmoid[0] > 0.01 and sigmoid[3] < step[3]

@@ -101,7 +101,7 @@ def gradients(names):
         found = function(*given)
         for name, one, wanted in (("W0", found[0], first), ("W1", found[1], second)):
             if not same(one, wanted):
-                shape = "×".join(map(str, numpy.shape(one)))
+                shape = "×".join(map(str, numpy.shape(one))) or "1"
                 return "other", {"name": name, "shape": shape, "wanted": "×".join(map(str, wanted.shape))}
     return None
 

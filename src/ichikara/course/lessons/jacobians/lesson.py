@@ -29,7 +29,7 @@ lesson = Lesson(
     step=Slider(0, 4, 0, 1, stepped=True),
     inputs=Slider(1, 8, 3, 1),
     hidden=Slider(1, 8, 5, 1),
-    outputs=Slider(1, 4, 2, 1),
+    outputs=Slider(1, 5, 2, 1),
 )
 say = lesson.say
 SHAPES = {"5x3": "(5×3)", "3x5": "(3×5)", "1x15": "(1×15)", "5x5": "(5×5)"}
@@ -122,6 +122,13 @@ def written():
     return r" \\ ".join(lines)
 
 
+@lesson.formula
+def entry():
+    """One number of the last product: the sum over the two paths to the second input."""
+    terms = (rf"\frac{{\partial L}}{{\partial u^0_{i}}}\,w^0_{{{i}1}}" for i in range(2))
+    return rf"\frac{{\partial L}}{{\partial x_1}} = {' + '.join(terms)}"
+
+
 lesson.add(Code("rules", (linalg.matmul, linalg.as_matrices, linalg._left, linalg._right)))
 
 # --- test -------------------------------------------------------------------------------------------------------------
@@ -187,7 +194,8 @@ def random_net(draw):
     return worst
 
 
-WIDTHS, DEPTH, REPEATS = (64, 128, 256, 512, 1024), 4, 3
+WIDTHS, DEPTH = (64, 128, 256, 512, 1024), 4
+REPEATS = {"loss": 30, "input": 3}  # the quickest of so many counts: a short run is disturbed more
 
 
 @lesson.experiment
@@ -201,7 +209,7 @@ def cost():
         for (layout, begin), times in seconds.items():
             matrices = row if layout == "numerator" else [one.T for one in row[::-1]]
             at_left = (begin == "loss") == (layout == "numerator")
-            times.append(min(timed(matrices, at_left) for _ in range(REPEATS)))
+            times.append(min(timed(matrices, at_left) for _ in range(REPEATS[begin])))
             done += 1
             yield Progress(done, total, cost_chart(seconds), cost_numbers(width, seconds))
 

@@ -120,7 +120,10 @@ def fit(loss, w1, w0, points):
 def heights(w1, w0, points):
     """Both losses against the height of the line, its slope as it is."""
     x, y = places(points)
-    at = numpy.linspace(-10.0, 15.0, 251)
+    rest = y - w1 * x
+    middle = float(rest.mean())
+    reach = max(4.0, abs(w0 - middle) + 1)
+    at = numpy.linspace(middle - reach, middle + reach, 161)
     marks, numbers = [Rule(x=w0, ink="quiet")], {}
     for name, ink, dashed in (("l2", "b", False), ("l1", "a", True)):
         found = losses(name, at[:, None] + w1 * x, y)
@@ -128,11 +131,8 @@ def heights(w1, w0, points):
         numbers[name] = now
         marks.append(Line(at, found, ink=ink, dashed=dashed, label=name.upper()))
         marks.append(Dots([w0], [now], ink=ink, hollow=dashed))
-    rest = y - w1 * x
-    middle = max(-8.0, min(13.0, float(rest.mean())))
-    axes = Axis("w₀", limits=(middle - 4, middle + 4)), Axis(say("heights.y"), limits=(0, 12))
+    axes = Axis("w₀", limits=(middle - reach, middle + reach)), Axis(say("heights.y"), limits=(0, 12))
     alt = say("heights.alt", l1=fixed(numbers["l1"]), l2=fixed(numbers["l2"]))
-    numbers |= {"mean": float(rest.mean()), "median": float(numpy.median(rest))}
     return Chart(marks, *axes, alt=alt, numbers=numbers)
 
 
@@ -232,9 +232,9 @@ def means(w1, w0, points):
     now = {name: losses(name, (w0 + w1 * x)[None], y).item() for name in FITS}
     lengths = " + ".join(f"{abs(error):.2f}" for error in errors)
     squares = " + ".join(f"{error**2:.2f}" for error in errors)
-    n, height = len(points), f"{'-' if w0 < 0 else '+'} {abs(w0):.2f}"
+    n, sign = len(points), "-" if w0 < 0 else "+"
     return (
-        rf"f(x) & = & \class{{w1}}{{{w1:.2f}}}\,x \class{{w0}}{{{height}}} \\"
+        rf"f(x) & = & \class{{w1}}{{{w1:.2f}}}\,x {sign} \class{{w0}}{{{abs(w0):.2f}}} \\"
         r"L_1 & = & \frac{1}{n} \sum_i |f(x_i) - y_i| \\"
         rf" & = & \frac{{1}}{{{n}}} ({lengths}) \\ & = & {now['l1']:.2f} \\"
         r"L_2 & = & \frac{1}{n} \sum_i (f(x_i) - y_i)^2 \\"
@@ -345,13 +345,16 @@ def entropy(shares):
 
 @lesson.experiment
 def dice(die):
-    """Six probabilities are trained on throws of a die; their cross entropy against the entropy of the throws."""
+    """Six probabilities are trained on throws of a die; their cross entropy against the entropy of the throws.
+
+    The mean over throws is that over faces, each with its share of the throws.
+    """
     throws = numpy.random.default_rng(6).choice(6, THROWS, p=DICE[die])
     shares = numpy.bincount(throws, minlength=6) / THROWS
     sums = nn.Parameter(ops.asarray([2.0, -1.0, 0.0, 1.0, -2.0, 0.5], dtype="float64"))
     optimizer, found = optim.SGD([sums], lr=1.0), []
     for step in range(STEPS + 1):
-        loss = ops.cross_entropy(ops.broadcast_to(sums, (THROWS, 6)), throws)
+        loss = ops.cross_entropy(ops.reshape(sums, (1, 6)), shares[None])
         found.append(loss.item())
         if step % 5 == 0:
             with no_grad():

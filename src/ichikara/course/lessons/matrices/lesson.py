@@ -23,10 +23,10 @@ lesson = Lesson(
     inputs=Slider(1, INPUTS, 3, 1),
     hidden=Slider(1, HIDDEN, 5, 1),
     outputs=Slider(1, OUTPUTS, 2, 1),
-    batch=Slider(1, BATCH, 1, 1),
+    batch=Slider(1, BATCH, 2, 1),
     ones=Switch(False),
     neuron=Slider(0, HIDDEN + OUTPUTS - 1, 1, 1),
-    example=Slider(0, BATCH - 1, 0, 1),
+    example=Slider(0, BATCH - 1, 1, 1),
 )
 say = lesson.say
 fixed = lambda value, digits: f"{value + 0.0:.{digits}f}".replace("-", "−")

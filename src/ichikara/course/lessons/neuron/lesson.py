@@ -12,6 +12,7 @@ from ichikara.ops import sigmoid
 from ichikara.zoo import Perceptron
 
 from .exercises import EXERCISES
+from .points import random_set, signed, widest
 
 REACH = 2.0
 SMALL = (-1.0, 1.0)  # the window of the pictures of the prediction
@@ -319,39 +320,6 @@ lesson.add(Code("perceptron", (Perceptron.forward, Perceptron.fire, Perceptron.l
 # --- test -------------------------------------------------------------------------------------------------------------
 
 SETS = 200
-
-
-def random_set(seed):
-    """Forty points that a line with a gap separates, and their bound (R/γ)², with x₀ = 1 counted."""
-    draw = numpy.random.default_rng(seed)
-    angle, shift, gap = draw.uniform(0, 2 * math.pi), draw.uniform(-0.5, 0.5), 10 ** draw.uniform(-1.6, -0.6)
-    normal = numpy.array([math.cos(angle), math.sin(angle)])
-    places = draw.uniform(-1, 1, (400, 2))
-    places = places[abs(places @ normal - shift) > gap][:40]
-    points = [(x, y, int(normal @ (x, y) > shift)) for x, y in places.tolist()]
-    whole = signed(points)
-    return points, (whole**2).sum(1).max() / widest(whole) ** 2
-
-
-def signed(points):
-    """Points with x₀ = 1, those of class 0 turned round: a neuron is right where all its sums are above zero."""
-    return numpy.array([(2 * kind - 1) * numpy.array([1.0, x, y]) for x, y, kind in points])
-
-
-def widest(signed):
-    """Half the width of the widest gap between the classes of signed points (n, 3); 0 or less where there is none.
-
-    The shortest vector of the hull of the points has that length; it is found by Gilbert's algorithm.
-    """
-    best = signed[(signed**2).sum(1).argmin()]
-    for _ in range(3000):
-        lowest = signed[(signed @ best).argmin()]
-        step = lowest - best
-        if best @ step > -1e-12 * (best @ best):
-            break
-        best = best + min(1.0, -(best @ step) / (step @ step)) * step
-    size = math.sqrt(best @ best)
-    return float((signed @ best).min() / size) if size > 1e-9 else 0.0
 
 
 @lesson.experiment

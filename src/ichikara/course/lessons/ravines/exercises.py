@@ -80,7 +80,8 @@ MOMENTUM_WRONG = programs(
     ("not_kept", "return x, v", "return x, g"),
 )
 MOMENTUM_STUB = """def momentum(x, v, g):
-    # v: the velocity so far, 0 at first    g: the gradient at x
+    # v: the velocity so far, 0 at first
+    # g: the gradient at x
     # beta is 0.9, the rate is 0.1
     ...
     return x, v
@@ -100,7 +101,8 @@ RMSPROP_WRONG = programs(
     ("inside", "(s**0.5 + 0.01)", "(s + 0.01) ** 0.5"),
 )
 RMSPROP_STUB = """def rmsprop(x, s, g):
-    # s: the mean of squares so far, 0 at first    g: the gradient at x
+    # s: the mean of squares so far, 0 at first
+    # g: the gradient at x
     # alpha is 0.9, the rate is 0.1, epsilon is 0.01
     ...
     return x, s
@@ -123,8 +125,10 @@ ADAM_WRONG = programs(
     ("no_root", "v_hat**0.5", "v_hat"),
 )
 ADAM_STUB = """def adam(x, m, v, g, t):
-    # m, v: the two means so far, 0 at first    g: the gradient at x    t: 1 in the first step
-    # beta1 is 0.9, beta2 is 0.99, the rate is 0.1, epsilon is 0.01
+    # m, v: the two means so far, 0 at first
+    # g: the gradient at x    t: 1 in the first step
+    # beta1 is 0.9, beta2 is 0.99
+    # the rate is 0.1, epsilon is 0.01
     ...
     return x, m, v
 """

@@ -48,7 +48,7 @@ def saddle(kappa: float) -> Surface:
 
 
 def beale(kappa: float) -> Surface:
-    """Σ (cₖ − x + x yᵏ)², k = 1, 2, 3."""
+    """Σ (c_k − x + x yᵏ)², k = 1, 2, 3."""
 
     def parts(p):
         x, y = p[..., 0], p[..., 1]

@@ -36,7 +36,7 @@ def crossing(kappa, options):
 
 def slope_of(x, y):
     """The slope of a line through points on logarithmic axes; 0 for fewer than two."""
-    return float(numpy.polyfit(numpy.log(x), numpy.log(y), 1)[0]) if len(x) > 1 else 0.0
+    return round(float(numpy.polyfit(numpy.log(x), numpy.log(y), 1)[0]), 6) + 0.0 if len(x) > 1 else 0.0
 
 
 TURN = numpy.array([[1.0, -1.0], [1.0, 1.0]]) / math.sqrt(2)

@@ -10,9 +10,9 @@ def tex(value):
     if not math.isfinite(value):
         return r"\infty"
     mantissa, _, exponent = f"{value:.2e}".partition("e")
-    if value == 0 or -3 <= int(exponent) <= 3:
-        return f"{value:.3f}"
-    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
+    plain = value == 0 or -3 <= int(exponent) <= 3
+    text = f"{value:.3f}" if plain else rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
+    return f"{{{text}}}" if value < 0 else text
 
 
 def term(name, value):

@@ -62,7 +62,7 @@ def bump(x, start, end):
     return step(x - start) - step(x - end)
 
 def tower(x1, x2):
-    # 1 where 0.2 < x1 < 0.5 and 0.3 < x2 < 0.7, else 0
+    # 0.2 < x1 < 0.5, 0.3 < x2 < 0.7
     return ...
 """
 

@@ -9,7 +9,8 @@ from ichikara.charts import Axis, Chart, Dots, Label, Line, Raster, Rule, short_
 from ichikara.course.controls import Curve, Points, Slider
 from ichikara.course.lesson import Answer, Code, Handle, Lesson, Outcome, Picture, Prediction, Progress
 from ichikara.course.lessons.universal.exercises import EXERCISES, TOWER
-from ichikara.course.lessons.universal.training import SEEDS, STARTS, STEPS, curve, distance, follow, trained
+from ichikara.course.lessons.universal.functions import curve, distance, hills, leaping
+from ichikara.course.lessons.universal.training import SEEDS, STEPS, follow, trained
 from ichikara.course.pictures import grid, plane_axis
 from ichikara.zoo import bumps, towers
 
@@ -181,7 +182,7 @@ def errors(drawn, count):
     """The distance from the drawn curve, against neurons."""
     wanted = heights_of(drawn)
     tried = sorted({*COUNTS, count})
-    found = {n: max(float(distance(follows(wanted, n), wanted(FINE))), 1e-4) for n in tried}
+    found = {n: max(float(distance(follows(wanted, n), wanted(FINE))), 1e-9) for n in tried}
     neurons, dots = [2 * n for n in COUNTS], [found[n] for n in COUNTS]
     slope = slope_of(neurons[2:], dots[2:])
     marks = [
@@ -189,19 +190,14 @@ def errors(drawn, count):
         Dots(neurons, dots, ink="b", size=0.8),
         Dots([2 * count], [found[count]], hollow=True, size=1.8),
     ]
-    axes = Axis(say("errors.x"), scale="log", limits=(1.6, 100)), Axis(say("errors.y"), scale="log", limits=(8e-5, 1))
+    axes = Axis(say("errors.x"), scale="log", limits=(1.6, 100)), Axis(say("errors.y"), scale="log", limits=(1e-3, 1))
     alt = say("errors.alt", slope=two(slope))
     return Chart(marks, *axes, alt=alt, numbers={"slope": slope, "from": neurons[2], "to": neurons[-1]})
 
 
 # --- move: towers -----------------------------------------------------------------------------------------------------
 
-CELLS = 45
-
-
-def hills(x1, x2):
-    """A surface with hills and hollows, from 0.1 to 0.9."""
-    return 0.5 + 0.4 * numpy.sin(6 * x1) * numpy.cos(5 * x2)
+CELLS = 48
 
 
 def mesh(count):
@@ -277,11 +273,6 @@ ORDERS = {"smooth": (5, 10, 20, 40, 80, 160), "jump": (5, 10, 20, 40, 80, 160), 
 LEAPS = [0.31 + 0.03 * i for i in range(12)]
 
 
-def leaping(place):
-    """A curve that leaps at a place."""
-    return lambda x: numpy.where(numpy.asarray(x) < place, 0.25, 0.75)
-
-
 def order_point(kind, count):
     """Hidden neurons, and the distance that is left; that of a leap is the typical one of several places of it."""
     if kind == "towers":
@@ -324,6 +315,7 @@ def orders_chart(found):
 
 
 SIZES = (10, 20, 40)
+STARTS = "usual", "steep"
 
 
 @lesson.experiment
@@ -334,7 +326,7 @@ def learners():
     for size in SIZES:
         for start in STARTS:
             for weights in trained(start, size, report=STEPS // parts):
-                found[start, size] = distance(follow(weights, FINE).numpy(), curve(FINE))
+                found[start, size] = distance(follow(start, weights, FINE).numpy(), curve(FINE))
                 done += 1
                 numbers = {"seeds": SEEDS, "steps": STEPS, "size": SIZES[-1], "hand": by_hand[-1]}
                 for kind in STARTS:
@@ -362,12 +354,31 @@ def learners_chart(found, by_hand):
 
 
 @lesson.claim
+def stuck():
+    """Networks with sigmoids that descend plainly, and the best straight line."""
+    count, steps = 20, 600
+    (weights,) = trained("plain", count, steps=steps, report=steps)
+    found = follow("plain", weights, FINE).numpy()
+    straight = numpy.polyval(numpy.polyfit(FINE, curve(FINE), 1), FINE)
+    left, least = distance(found, curve(FINE)), float(distance(straight, curve(FINE)))
+    marks = [Line(FINE, curve(FINE), ink="a", label=say("stairs.curve"))]
+    marks += [Line(FINE, one, ink="quiet") for one in found]
+    marks.append(Line(UNIT, straight[[0, -1]], ink="b", dashed=True, label=say("stuck.line")))
+    numbers = {"seeds": SEEDS, "steps": steps, "size": count, "line": least, "best": float(left.min())}
+    numbers["above"] = int((left >= least).sum())
+    chart = Chart(
+        marks, Axis("x", limits=UNIT), Axis("y", limits=UNIT), alt=say("stuck.alt", n=numbers["above"], all=SEEDS)
+    )
+    return Outcome(numbers["above"] > SEEDS / 2, numbers, [chart])
+
+
+@lesson.claim
 def outside():
     """Beyond the range in which they were set or trained, both networks leave the curve."""
     x = numpy.linspace(-0.5, 1.5, 401)
     within, far = (x >= 0) & (x <= 1), (x < -0.1) | (x > 1.1)
     (weights,) = trained("steep", 40, seeds=1, steps=1000, report=1000)
-    nets = {"hand": follows(curve, 20, x), "trained": follow(weights, x).numpy()[0]}
+    nets = {"hand": follows(curve, 20, x), "trained": follow("steep", weights, x).numpy()[0]}
     numbers = {}
     for name, values in nets.items():
         numbers[f"{name}_in"] = float(distance(values[within], curve(x[within])))

@@ -1,32 +1,23 @@
-"""Twenty small networks on one curve, trained at once, from two kinds of first weights."""
+"""Twenty small networks on one curve, trained at once, in several ways."""
 
 import math
 
 import numpy
 
 from ichikara import asarray, nn, ops
-from ichikara.optim import Adam
+from ichikara.course.lessons.universal.functions import curve
+from ichikara.optim import SGD, Adam
 
-__all__ = ["SEEDS", "STARTS", "STEPS", "curve", "distance", "follow", "trained"]
+__all__ = ["SEEDS", "STEPS", "WAYS", "follow", "trained"]
 
 SEEDS = 20
 STEPS = 1500
-STARTS = {"usual": 0.01, "steep": 0.02}  # how the first weights are drawn, and the rate of learning
+WAYS = {"usual": (ops.tanh, Adam, 0.02), "steep": (ops.tanh, Adam, 0.02), "plain": (ops.sigmoid, SGD, 0.1)}
 STEEP = 30.0  # the standard deviation of steep first weights
 PLACES = 64
 
 
-def curve(x):
-    """The curve that the lesson follows. Source: M. Nielsen, "Neural Networks and Deep Learning" (2015), ch. 4."""
-    return 0.2 + 0.4 * x**2 + 0.3 * x * numpy.sin(15 * x) + 0.05 * numpy.cos(50 * x)
-
-
-def distance(found, wanted):
-    """The typical distance of curves: the root of the mean of its square. Shapes: (*, n), (n) -> (*)."""
-    return numpy.sqrt(((found - wanted) ** 2).mean(-1))
-
-
-def first_weights(start, hidden, seeds):
+def first_weights(way, hidden, seeds):
     """Weights and biases of both layers. Shapes: (seeds, 1, hidden) twice, (seeds, hidden, 1), (seeds, 1, 1).
 
     The usual ones are PyTorch's: uniform, and small. Steep ones are large, and each neuron rises within the range.
@@ -34,7 +25,7 @@ def first_weights(start, hidden, seeds):
     draw = numpy.random.default_rng(hidden)
     between = lambda shape, end: draw.uniform(-end, end, shape)
     first, bias = between((seeds, 1, hidden), 1), between((seeds, 1, hidden), 1)
-    if start == "steep":
+    if way == "steep":
         first = draw.normal(0, STEEP, (seeds, 1, hidden))
         bias = -first * draw.uniform(0, 1, (seeds, 1, hidden))
     end = 1 / math.sqrt(hidden)
@@ -42,21 +33,23 @@ def first_weights(start, hidden, seeds):
     return [nn.Parameter(asarray(w, dtype="float32")) for w in weights]
 
 
-def follow(weights, x):
+def follow(way, weights, x):
     """What the networks answer at places x. Shapes: (n) -> (seeds, n)."""
     x = asarray(numpy.asarray(x)[:, None], dtype="float32")
-    return (ops.tanh(x @ weights[0] + weights[1]) @ weights[2] + weights[3])[..., 0]
+    activation, _, _ = WAYS[way]
+    return (activation(x @ weights[0] + weights[1]) @ weights[2] + weights[3])[..., 0]
 
 
-def trained(start, hidden, seeds=SEEDS, steps=STEPS, report=STEPS):
+def trained(way, hidden, seeds=SEEDS, steps=STEPS, report=STEPS):
     """Networks that learn the curve, each from its own first weights; yields their weights now and then."""
-    weights = first_weights(start, hidden, seeds)
+    weights = first_weights(way, hidden, seeds)
     x = numpy.linspace(0, 1, PLACES)
     wanted = asarray(curve(x), dtype="float32")
-    optimizer = Adam(weights, lr=STARTS[start])
+    _, optimizer, lr = WAYS[way]
+    optimizer = optimizer(weights, lr=lr)
     for step in range(1, steps + 1):
         optimizer.zero_grad()
-        loss = ops.sum((follow(weights, x) - wanted) ** 2) / PLACES
+        loss = ops.sum((follow(way, weights, x) - wanted) ** 2) / PLACES
         loss.backward()
         optimizer.step()
         if step % report == 0:
