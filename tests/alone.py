@@ -62,6 +62,9 @@ def engine():
         data.load_cubic,
     ):
         assert len(load(50).inputs) == 50
+    cubic = data.load_cubic(30)
+    assert len(data.split(cubic, validation=0.2, test=0.2).test) == 6
+    assert len(data.k_folds(cubic, 5)) == 5
     moons = data.load_moons(200, noise=0.1)
     net = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 2))
     optimizer = optim.Adam(net.parameters(), lr=0.05)

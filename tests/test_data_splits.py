@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ichikara.data import Dataset, load_cubic, load_digits, split, text_dataset
+from ichikara.arrays import Generator
+from ichikara.data import Dataset, k_folds, load_cubic, load_digits, split, text_dataset
 from ichikara.errors import UserError
 
 
@@ -104,3 +105,21 @@ def test_a_text_is_cut_in_order():
 def test_what_cannot_be_parted_is_refused_in_words(targets, options, words):
     with pytest.raises(UserError, match=words):
         split(numbered(numpy.array(targets, int)), **options)
+
+
+@pytest.mark.parametrize(("n", "folds"), [(37, 5), (20, 4), (11, 11)])
+def test_parts_and_folds_that_are_not_stratified_are_scikit_learns(n, folds):
+    """They are drawn without it, row by row the same."""
+    from sklearn.model_selection import KFold, train_test_split
+
+    data = load_cubic(n)
+    for seed in range(4):
+        start = int(Generator(seed).integers(2**32))
+        wanted = KFold(folds, shuffle=True, random_state=start).split(numpy.zeros(n))
+        for fold, (train, validation) in zip(k_folds(data, folds, seed=seed), wanted, strict=True):
+            assert fold.train_rows.tolist() == train.tolist()
+            assert fold.validation_rows.tolist() == validation.tolist()
+        parts = split(data, validation=0, test=0.3, seed=seed)
+        train, test = train_test_split(data.inputs, test_size=len(parts.test), random_state=start)
+        assert (parts.train.inputs == train).all()
+        assert (parts.test.inputs == test).all()

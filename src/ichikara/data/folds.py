@@ -87,8 +87,12 @@ def k_folds(
         _check_members(dataset, folds, names)
 
     root = Generator(seed)
-    splitter = _splitter(folds, stratify, names is not None, int(root.integers(2**32)))
-    parts = splitter.split(numpy.zeros(len(dataset)), dataset.targets if stratify else None, names)
+    start = int(root.integers(2**32))
+    if stratify or names is not None:
+        splitter = _splitter(folds, stratify, names is not None, start)
+        parts = splitter.split(numpy.zeros(len(dataset)), dataset.targets if stratify else None, names)
+    else:
+        parts = _drawn(len(dataset), folds, start)
     seeds = [int(root.integers(2**63)) for _ in range(folds)]
     made = [
         Fold(number, dataset, train, validation, seed)
@@ -173,16 +177,20 @@ def _check_members(dataset: Dataset, folds: int, groups: numpy.ndarray | None) -
             )
 
 
+def _drawn(n: int, folds: int, seed: int) -> Iterator[tuple[numpy.ndarray, numpy.ndarray]]:
+    """The rows of each fold, training before validation, as scikit-learn's ``KFold`` draws them."""
+    order = numpy.arange(n)
+    numpy.random.RandomState(seed).shuffle(order)
+    for rows in numpy.array_split(order, folds):
+        yield numpy.setdiff1d(order, rows), numpy.sort(rows)
+
+
 def _splitter(folds: int, stratify: bool, grouped: bool, seed: int) -> Any:
     from sklearn import model_selection
 
-    if grouped and not stratify:
+    if not stratify:
         return model_selection.GroupKFold(folds)  # draws nothing: groups are assigned by size
-    kind = {
-        (False, False): model_selection.KFold,
-        (True, False): model_selection.StratifiedKFold,
-        (True, True): model_selection.StratifiedGroupKFold,
-    }[stratify, grouped]
+    kind = model_selection.StratifiedGroupKFold if grouped else model_selection.StratifiedKFold
     return kind(folds, shuffle=True, random_state=seed)
 
 

@@ -114,10 +114,17 @@ def _check_classes(dataset: Dataset, sizes: dict[str, int]) -> None:
 
 def _draw(dataset: Dataset, sizes: dict[str, int], generator: Generator, stratify: bool) -> dict[str, numpy.ndarray]:
     """Row numbers for each part: the held-out parts are drawn one after the other, the rest is for training."""
-    from sklearn.model_selection import train_test_split
-
     rest = numpy.arange(len(dataset))
     rows: dict[str, numpy.ndarray] = {}
+    if not stratify:
+        for part in ("test", "validation"):
+            if part in sizes:
+                draw = numpy.random.RandomState(int(generator.integers(2**32)))  # the rows are those of scikit-learn
+                order = draw.permutation(len(rest))
+                rows[part], rest = rest[order[: sizes[part]]], rest[order[sizes[part] :]]
+        return {**rows, "train": rest}
+    from sklearn.model_selection import train_test_split
+
     try:
         for part in ("test", "validation"):
             if part in sizes:
@@ -126,7 +133,7 @@ def _draw(dataset: Dataset, sizes: dict[str, int], generator: Generator, stratif
                     rest,
                     test_size=sizes[part],
                     random_state=int(generator.integers(2**32)),
-                    stratify=dataset.targets[rest] if stratify else None,
+                    stratify=dataset.targets[rest],
                 )
     except ValueError as error:
         raise UserError(
