@@ -6,7 +6,7 @@
 True
 """
 
-from . import faults_of_code, faults_of_data, faults_of_training, unseen  # noqa: F401 - each declares its faults
+from . import faults_of_code, faults_of_data, faults_of_training, unseen, unseen_second  # noqa: F401 - declare faults
 from .examination import run
 from .fault import FAULTS, Fault
 from .healthy import SUBJECTS, VARIANTS, healthy

@@ -24,10 +24,11 @@ ALL = "mlp resnet lstm gpt"
 class Fault:
     """A fault that can be injected.
 
-    Arguments: ``name``; ``kind``, "training", "data", "code", or "unseen" for one that was written without knowledge
-    of the rules; ``about``, what is wrong, in a sentence; ``accepts``, the names of the findings that are right, more
-    than one where the same fault is seen from several sides; ``subjects``, the names of the trainings that it applies
-    to; ``patch``, the function that injects it into a training that has not begun.
+    Arguments: ``name``; ``kind``, "training", "data", "code", or for one that was written without knowledge of the
+    rules "unseen", or "unseen_second" in the second such set; ``about``, what is wrong, in a sentence; ``accepts``,
+    the names of the findings that are right, more than one where the same fault is seen from several sides;
+    ``subjects``, the names of the trainings that it applies to; ``patch``, the function that injects it into a training
+    that has not begun.
     """
 
     name: str
