@@ -19,7 +19,11 @@ def run(*arguments):
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, timeout=300)
 
 
-@pytest.mark.parametrize("slug", ["", *READY])
+# Without kernels the whole of lesson 10's data takes half a minute at a time.
+SLOW = {"mini-batches": pytest.mark.slow}
+
+
+@pytest.mark.parametrize("slug", ["", *(pytest.param(slug, marks=SLOW.get(slug, ())) for slug in READY)])
 def test_alone(slug):
     """The engine, and each lesson."""
     done = run(str(TESTS / "alone.py"), *filter(None, [slug]))
