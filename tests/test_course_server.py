@@ -1,6 +1,7 @@
 """Who may talk to the course's server, and what it does with what it is sent."""
 
 import asyncio
+import dataclasses
 import json
 import re
 import stat
@@ -299,6 +300,16 @@ def test_an_exercise_is_judged(socket):
     assert (found["kind"], found["wrong"]) == ("wrong", "and")
     assert ask(socket, ask="exercise", name="nand", answer={"w0": "1.5", "w1": "-1", "w2": "-1"})["kind"] == "right"
     assert ask(socket, ask="exercise", name="doubling", answer=None)["wrong"] == "empty"
+
+
+def test_a_number_that_is_not_finite_is_null(socket, monkeypatch):
+    exercise = lesson_of("neuron").exercises["doubling"]
+    check = lambda answer: ("both", {"u": float("nan")})
+    monkeypatch.setitem(lesson_of("neuron").exercises, "doubling", dataclasses.replace(exercise, check=check))
+    socket.send_text(json.dumps({"id": 1, "ask": "exercise", "name": "doubling", "answer": "both"}))
+    text = socket.receive_text()
+    assert "NaN" not in text
+    assert json.loads(text)["values"] == {"u": None}
 
 
 def test_a_program_is_judged_by_the_socket(socket):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ...strict_json import dumps
 from ...words import LANGUAGES, in_language, language_of
 from .. import computed
 from ..controls import ControlError
@@ -104,7 +105,11 @@ class Session:
     async def _send(self, message: Any, answer: dict[str, Any]) -> None:
         from starlette.websockets import WebSocketDisconnect
 
-        text = json.dumps({"id": message.get("id"), "ask": message["ask"], **answer}, default=plain)
+        answer = {"id": message.get("id"), "ask": message["ask"], **answer}
+        try:
+            text = json.dumps(answer, default=plain, allow_nan=False)
+        except ValueError:  # a number that is not finite, which no browser reads
+            text = dumps(answer, default=plain)
         with suppress(WebSocketDisconnect, RuntimeError):  # the page may have been closed in the meantime
             await self.socket.send_text(text)
 
