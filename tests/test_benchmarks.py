@@ -20,7 +20,18 @@ ROOT = Path(__file__).parent.parent
 each = pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.name)
 
 
-@pytest.mark.parametrize("workload", [w for w in WORKLOADS if not w.name.endswith("256")], ids=lambda w: w.name)
+# A step of the larger networks compiles many kernels first.
+QUICK = {"A", "B", "I-B-1", "I-C-1"}
+
+
+@pytest.mark.parametrize(
+    "workload",
+    [
+        pytest.param(w, id=w.name, marks=() if w.name in QUICK else pytest.mark.slow)
+        for w in WORKLOADS
+        if not w.name.endswith("256")
+    ],
+)
 def test_a_step_of_ours_gives_numbers(workload):
     assert numpy.isfinite(workload.steps["ichikara"]("")().detach().numpy()).all()
 

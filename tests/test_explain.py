@@ -72,7 +72,7 @@ def test_a_wider_net_comes_out_by_the_same_rule():
 
 
 RANDOM = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a graph is not made smaller in a useful time
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

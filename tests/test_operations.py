@@ -234,7 +234,7 @@ def staged(jax, case):
 
 
 @pytest.mark.parametrize("name", sorted({case.name for case in CASES if case.traceable is True}))
-@pytest.mark.parametrize("most", [4, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("most", [2, pytest.param(None, marks=pytest.mark.slow)])
 def test_traced_under_jit_is_eager(name, most, jax):
     """Rows of an operation are compiled together, which takes half the time; some of them by default, or all."""
     cases = [case for case in rows_of(name) if case.traceable is True]

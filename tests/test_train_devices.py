@@ -633,8 +633,8 @@ def test_scores_are_drawn_by_fold():
     result = CrossValidation([{"fold": i, "val_loss": 1.0 / i, "val_accuracy": 0.9} for i in (1, 2, 3)])
     figure = fold_scores(result, "three")
     assert [ax.get_ylabel() for ax in figure.axes] == ["val_loss", "val_accuracy"]
-    points = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
-    assert points[0].get_ydata().tolist() == result["val_loss"]
+    points = [places for places in figure.axes[0].collections if len(places.get_offsets()) == 3]
+    assert points[0].get_offsets()[:, 1].tolist() == result["val_loss"]
 
 
 # --- the baseline -----------------------------------------------------------------------------------------------------
