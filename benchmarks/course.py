@@ -18,9 +18,9 @@ import time
 from ichikara.course.lessons import READY
 
 WATCH = """() => {
-    window.drawn = 0;
-    const seen = () => (window.drawn += 1);
-    const watch = (host) => new MutationObserver(seen).observe(host, {childList: true});
+    window.drawn = {};
+    const seen = (name) => () => (window.drawn[name] = (window.drawn[name] ?? 0) + 1);
+    const watch = (host) => new MutationObserver(seen(host.dataset.figure)).observe(host, {childList: true});
     document.querySelectorAll('[data-figure]').forEach(watch);
 }"""
 FIRST = """() => new Promise((resolve) => {
@@ -46,7 +46,7 @@ def started(port: int) -> tuple[subprocess.Popen, str, float]:
 
 
 def frames(page) -> float | None:
-    """Drawings a second while the lesson's first slider that moves a figure is dragged to and fro."""
+    """Drawings of a figure a second while the lesson's first slider beside figures is dragged to and fro."""
     slider = page.query_selector(".two .slider input")
     if slider is None:
         return None
@@ -57,17 +57,13 @@ def frames(page) -> float | None:
     page.mouse.move(left, y)
     page.mouse.down()
     begin, step = time.perf_counter(), 0
-    before = page.evaluate("window.drawn")
     while (seconds := time.perf_counter() - begin) < 2:
         step += 1
         share = abs((step / 60) % 2 - 1)
         page.mouse.move(left + share * wide, y)
-    drawn = page.evaluate("window.drawn") - before
+    drawn = page.evaluate("Math.max(0, ...Object.values(window.drawn))")
     page.mouse.up()
-    moved = page.evaluate(
-        "new Set([...document.querySelectorAll('.two [data-figure]')].map((host) => host.dataset.figure)).size"
-    )
-    return drawn / seconds / max(1, moved)
+    return drawn / seconds
 
 
 def main() -> None:

@@ -51,18 +51,18 @@ function show({figures, formulas, numbers}) {
 
 export const redraw = () => show(state);
 
-// Ask for what has changed. Of requests that wait the newest is sent; answers that came late are not shown.
+// Ask for what has changed. Of requests that wait the newest is sent, and every answer is shown.
 function changed(names, message = {ask: "figures"}) {
   names.forEach((name) => pending.add(name));
   const asked = [...pending], sent = {...values};
   socket.latest({...message, values: sent, changed: asked}, (found, last) => {
     tellProblem(found, sent, last);
     if (!found.figures) return;
-    if (message.ask !== "figures") Object.assign(values, found.values);
+    for (const [name, value] of Object.entries(found.values)) if (!same(value, sent[name])) values[name] = value; // moved by a handle
+    for (const name of asked) if (same(values[name], sent[name])) pending.delete(name);
     for (const part of ["figures", "formulas", "numbers"]) Object.assign(state[part], found[part]);
-    if (!last) return;
-    pending = new Set();
     show(found);
+    if (!last) return;
     putControls();
     address(addressOf());
   });

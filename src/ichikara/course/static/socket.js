@@ -63,8 +63,8 @@ export class Socket {
       this.flying = null;
       const newest = this.newest;
       this.newest = null;
+      if (newest) this.latest(...newest); // it is computed while the answer is drawn
       answer(found, newest === null);
-      if (newest) this.latest(...newest);
     });
   }
 }
