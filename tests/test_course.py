@@ -325,6 +325,6 @@ def test_the_fonts_have_every_character_of_the_texts():
     text = set("".join(covers[name] for name in ("serif-400", "sans-400", "kaku-400")))
     assert fonts["characters"]() - text == set()
     assert fonts["headings"]() - set(covers["mincho-600"]) - set(covers["serif-600"]) == set()
-    for name in ("sans-400", "kaku-400"):
+    for name in ("sans-400", "sans-600", "kaku-400"):
         found = TTFont(fonts["FILES"] / f"{name}.ttf").getBestCmap()
         assert {ord(character) for character in covers[name]} == set(found)

@@ -107,6 +107,8 @@ def subset(data: bytes, characters: set[str], form: str) -> bytes:
     made.populate(text="".join(characters))
     made.subset(font)
     font.flavor = form or None
+    if not form:
+        font["OS/2"].usWeightClass = 400  # Matplotlib is asked for a family, and never for a weight
     out = io.BytesIO()
     font.save(out)
     return out.getvalue()
@@ -124,7 +126,7 @@ def main() -> None:
         data = member.read()
         made = subset(data, wanted(name), "woff2")
         (PAGES / f"{name}.woff2").write_bytes(made)
-        if name in ("sans-400", "kaku-400"):
+        if name in ("sans-400", "sans-600", "kaku-400"):
             (FILES / f"{name}.ttf").write_bytes(subset(data, wanted(name), ""))
         found = TTFont(io.BytesIO(made)).getBestCmap()
         covers[name] = "".join(chr(code) for code in sorted(found))

@@ -72,8 +72,9 @@ class Case:
     ``test``, data with ``inputs``, ``targets`` and ``classes``, as the network gets it; ``batches``, the first batches
     as the loop got them, ``(inputs, targets)``; ``task``, by default that of the data; ``batch_size``; ``settings``,
     what else is known, by name: ``epochs`` (planned), ``shuffle``, ``clip`` (whether gradients are clipped),
-    ``openings`` (how often the vault was opened), ``augmented``, ``stopped`` (why the run ended early);
-    ``structure``, of a step that was watched; by default a step is tried on a copy of the model;
+    ``openings`` (how often the vault was opened), ``augmented``, ``stopped`` (why the run ended early), ``trainer``
+    (whether a Trainer called the network, which sets its mode for evaluations); ``structure``, of a step that was
+    watched; by default a step is tried on a copy of the model;
     ``diverged``, whether the loss or a weight became infinite or not a number.
     """
 

@@ -87,8 +87,8 @@ class Place:
         at = [(x + EDGE) / whole[0], 1 - (y + EDGE) / whole[1]]
         words: dict[str, Any] = {"ha": "left", "va": "top", "parse_math": False}
         if chart.title:
-            style = {"fontsize": 1.1 * TEXT * PIXEL, "fontfamily": families(chart.title), "color": theme.ink}
-            figure.text(*at, chart.title, **words, **style, fontweight="bold")
+            style = {"fontsize": 1.1 * TEXT * PIXEL, "fontfamily": families(chart.title, strong=True)}
+            figure.text(*at, chart.title, **words, **style, color=theme.ink)
         if self.caption:
             at[1] = 1 - (y + self.height - EDGE - 20 * len(self.caption)) / whole[1]
             style = {"fontsize": TEXT * PIXEL, "fontfamily": families(chart.caption), "color": theme.ink2}

@@ -13,6 +13,8 @@ PIXEL = 72 / 96  # points; a chart's lengths are those of a web page
 FONTS = Path(__file__).parent / "fonts"
 """The fonts that ship, made by ``tools/fonts.py`` from the characters of our texts."""
 
+STRONG = "Source Sans 3 Semibold"
+
 _OTHER = (
     "Zen Kaku Gothic New",
     "Noto Sans CJK JP",
@@ -74,14 +76,17 @@ def _fonts() -> tuple[list[str], list[str]]:
     return ["Source Sans 3", "DejaVu Sans"], [name for name in _OTHER if name in installed]
 
 
-def families(text: str | Iterable[str]) -> list[str]:
+def families(text: str | Iterable[str], strong: bool = False) -> list[str]:
     """The fonts for a text: those that ship, Matplotlib's own, and for other scripts those that are installed.
+
+    Arguments: ``strong``, for a heading.
 
     >>> families("moons")
     ['Source Sans 3', 'DejaVu Sans']
     """
     latin, other = _fonts()
-    return latin if "".join(text).isascii() else [latin[0], *other, latin[1]]
+    latin = [STRONG, *latin] if strong else latin
+    return latin if "".join(text).isascii() else [*latin[:-1], *other, latin[-1]]
 
 
 @cache

@@ -24,6 +24,7 @@ def case_of(trainer: Any, validation: Any = None, **known: Any) -> Any:
         "augmented": loader is not batches or getattr(batches, "transform", None) is not None,
         "clip": trainer.clip_grad_norm is not None or trainer.clip_grad_value is not None,
         "stopped": trainer.stopped,
+        "trainer": True,
     }
     parts = {
         "record": trainer.record,

@@ -73,6 +73,8 @@ def forgotten_eval(case):
         raise Unjudged("several_optimizers")
     calls = _modes(case, grad=False)
     if not calls:
+        if case.settings.get("trainer"):
+            return None
         raise Unjudged("no_evaluation")
     wrong = [line for training, _, line in calls if training]
     if len(wrong) < len(calls):
