@@ -113,7 +113,7 @@ def fitted_surface_chart(
     marks: list[Mark] = [Raster(values, x, y, ink="quiet", limits=(low, high), levels=levels)]
     above = targets > function(inputs.astype("float32"))
     looks: tuple[dict[str, Any], ...] = (
-        {"ink": "b", "label": "target above the surface"},
+        {"ink": "b", "label": "target above"},
         {"ink": "a", "label": "target below", "hollow": True},
     )
     for some, look in zip((above, ~above), looks, strict=True):
