@@ -86,6 +86,11 @@ def test_limits_beyond_the_marks_are_kept():
     assert Chart([Line([0, 1], [1.0, 2.0])], Axis(), Axis(limits=(5, None))).limits()[1][0] == 5
 
 
+def test_a_shape_of_dots_is_a_known_one():
+    with pytest.raises(ValueError, match="disc, square, triangle, diamond"):
+        Dots([0], [1], shape="star")
+
+
 def test_a_chart_of_arrays_is_json():
     array = numpy.linspace(0, 1, 3, dtype="float32")
     chart = Chart(

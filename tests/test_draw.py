@@ -31,7 +31,7 @@ from ichikara.plot.theme import THEMES
 
 EVERY = {
     "Line": Line([0, 1, 2], [1.0, float("nan"), 0.5], ink="a", label="training"),
-    "Dots": Dots([0, 1], [0.2, 0.8], hollow=True, label="class 0"),
+    "Dots": Dots([0, 1], [0.2, 0.8], hollow=True, shape="diamond", label="class 0"),
     "Bars": Bars([0, 1], [0.5, -0.5], label="ratio", dashed=True),
     "Area": Area([0, 1, 2], [0.0, 0.1, 0.2], [0.5, 0.6, 0.7], ink="b", label="one deviation"),
     "Rule": Rule(y=0.3, ink="quiet", label="threshold"),
@@ -84,6 +84,11 @@ def test_level_lines_say_their_numbers():
     assert {".5", "10.5"} <= set(words_of(draw(Chart([raster], Axis(), Axis()))))
     many = Raster(values, (0, 1), (0, 1), levels=range(1, 19))
     assert len(words_of(draw(Chart([many], Axis(), Axis())))) == 6
+
+
+def test_cells_of_a_raster_may_hold_words():
+    raster = Raster([[0.5, 1.0]], (0, 2), (0, 1), text=[["7", "$8"]])
+    assert set(words_of(draw(Chart([raster], Axis(), Axis())))) == {"7", "$8"}
 
 
 def test_a_file_says_what_it_shows(tmp_path):

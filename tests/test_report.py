@@ -10,7 +10,7 @@ import pytest
 
 from ichikara import nn
 from ichikara.errors import UserError
-from ichikara.plot import confusion_matrix, decision_regions, filter_images, inline_svg, tile
+from ichikara.plot import confusion_matrix, filter_images, inline_svg, tile
 from ichikara.recipes import build, evaluate_run, findings, load_recipe, report, run, train_run
 from ichikara.recipes.subject import Subject
 from ichikara.train import Callback, History
@@ -371,13 +371,6 @@ def test_filters_are_shown_where_they_show_something():
 def test_the_curves_have_a_sentence(losses, words):
     rows = [{"epoch": i, "train_loss": 1.0, "val_loss": loss} for i, loss in enumerate(losses, 1)]
     assert report._course_of(History(rows)).endswith(words)
-
-
-def test_wrong_points_are_ringed():
-    points = numpy.array([[0.0, 0.0], [1.0, 1.0]])
-    figure = decision_regions(lambda x: (numpy.zeros(len(x), int), None), points, numpy.array([0, 1]), ("_a", "$b"))
-    words = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert words == ["\u200b_a", "$b", "wrong"]
 
 
 def test_long_histories_are_thinned():

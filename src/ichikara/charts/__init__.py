@@ -5,13 +5,14 @@
 
 from .chart import Axis, Chart
 from .graph import KINDS, Edge, Graph, Group, Vertex
-from .marks import INKS, Area, Arrows, Bars, Dots, Images, Label, Line, Mark, Raster, Rule
+from .marks import INKS, SHAPES, Area, Arrows, Bars, Dots, Images, Label, Line, Mark, Raster, Rule
 from .numbers import power_text, short_text, text_width
 from .ticks import Tick, ticks_between
 
 __all__ = [
     "INKS",
     "KINDS",
+    "SHAPES",
     "Area",
     "Arrows",
     "Axis",

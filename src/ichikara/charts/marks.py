@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from numpy import ndarray
 
-__all__ = ["INKS", "Area", "Arrows", "Bars", "Dots", "Images", "Label", "Line", "Mark", "Raster", "Rule"]
+__all__ = ["INKS", "SHAPES", "Area", "Arrows", "Bars", "Dots", "Images", "Label", "Line", "Mark", "Raster", "Rule"]
 
 INKS = {
     "ink": "what is said: the main line",
@@ -15,6 +15,9 @@ INKS = {
     "b": "the second ink: class 1, positive, gradients coming back, validation",
 }
 """The inks of marks, and what each is used for. A drawing chooses the colours, in light and dark."""
+
+SHAPES = ("disc", "square", "triangle", "diamond")
+"""The shapes of dots, which tell kinds apart where colours cannot be seen."""
 
 Numbers = Sequence[float] | ndarray
 
@@ -63,13 +66,22 @@ class Line(Mark):
 
 @dataclass(frozen=True)
 class Dots(Mark):
-    """Points. Shapes: (n,), (n,). Arguments: ``hollow``, rings, not discs; ``size``, a factor of the usual one."""
+    """Points. Shapes: (n,), (n,).
+
+    Arguments: ``hollow``, rings, not discs; ``size``, a factor of the usual one; ``shape``, one of `SHAPES`.
+    """
 
     paired = ("x", "y")
     x: Numbers
     y: Numbers
     hollow: bool = False
     size: float = 1.0
+    shape: str = "disc"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.shape not in SHAPES:
+            raise ValueError(f"the shape of dots is one of {', '.join(SHAPES)}, not {self.shape!r}")
 
     def extent(self):
         return self.x, self.y
@@ -134,7 +146,8 @@ class Raster(Mark):
     Shapes: values (rows, columns), the first row at ``y[0]``. Arguments: ``x`` and ``y``, the edges (from, to);
     ``middle``, the number that is bare paper: below it tints of ink a, above it of ink b; by default there is none, and
     tints of the mark's ink begin at the least number; ``limits``, the numbers of the lightest and deepest tints;
-    ``levels``, the numbers at which lines are drawn; ``text``, whether the numbers stand in their cells.
+    ``levels``, the numbers at which lines are drawn; ``text``, whether the numbers
+    stand in their cells, or the words (rows, columns) that do.
     """
 
     values: Any
@@ -143,7 +156,7 @@ class Raster(Mark):
     middle: float | None = None
     limits: tuple[float, float] | None = None
     levels: Numbers = ()
-    text: bool = False
+    text: bool | Sequence[Sequence[str]] = False
 
     def ends(self):
         return self.x, self.y

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy
 
-from .backend import load_matplotlib
-from .curves import new_figure
+from ..charts import Chart, Images, short_text
+from .draw import draw
 from .theme import two_inks
 
-__all__ = ["filter_images", "filters", "tile"]
+__all__ = ["filter_images", "filters", "filters_chart", "tile"]
+
+_TWO_INKS = "Amber is a positive weight, indigo a negative one, paper is 0"
 
 
 def tile(images: numpy.ndarray, columns: int = 8, gap: int = 1) -> numpy.ndarray:
@@ -46,11 +48,29 @@ def filter_images(weights: numpy.ndarray) -> tuple[numpy.ndarray, float]:
     >>> images.shape, deepest
     ((12, 3, 3, 3), 0.5)
     """
-    values = weights if weights.shape[1] == 3 else weights.mean(axis=1)
-    deepest = float(numpy.abs(values).max()) or 1.0
-    shares = (values / deepest + 1) / 2
+    values, deepest = _first_weights(weights)
+    shares = (values + 1) / 2
     images = shares if weights.shape[1] == 3 else numpy.moveaxis(two_inks()(shares)[..., :3], -1, 1)
     return images, deepest
+
+
+def filters_chart(weights: numpy.ndarray, columns: int = 8, title: str = "") -> Chart:
+    """A chart of the weights of a first layer. Arguments: as of `filters`.
+
+    >>> filters_chart(numpy.full((12, 1, 3, 3), -0.5)).caption
+    'Amber is a positive weight, indigo a negative one, paper is 0. The deepest is 0.5.'
+    """
+    values, deepest = _first_weights(weights)
+    n, coloured = len(weights), weights.shape[1] == 3
+    images = numpy.moveaxis(values + 1, 1, -1) / 2 if coloured else values
+    scale = "Red, green and blue around grey, which is 0" if coloured else _TWO_INKS
+    return Chart(
+        [Images(images, columns, signed=not coloured)],
+        title=title,
+        caption=f"{scale}. The deepest is {short_text(deepest, 2)}.",
+        alt=f"The weights of {n} neuron{'' if n == 1 else 's'} of the first layer, as images.",
+        numbers={"filters": n, "deepest": deepest},
+    )
 
 
 def filters(weights: numpy.ndarray, columns: int = 8, title: str = "") -> Any:
@@ -58,25 +78,17 @@ def filters(weights: numpy.ndarray, columns: int = 8, title: str = "") -> Any:
 
     Shapes: (n, channels, height, width).
 
-    Arguments: ``columns``, filters in a row; ``title``. For the colours see `filter_images`.
+    Arguments: ``columns``, filters in a row; ``title``. All have one scale: zero is paper, what excites a neuron amber,
+    what inhibits it indigo. Several channels are averaged, but three are shown as red, green and blue around grey.
 
-    >>> filters(numpy.ones((12, 1, 3, 3))).axes[0].images[0].get_array().shape
-    (7, 31, 4)
+    >>> len(filters(numpy.ones((12, 1, 3, 3))).axes[0].images)
+    12
     """
-    load_matplotlib()
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
+    return draw(filters_chart(weights, columns, title))
 
-    images, deepest = filter_images(weights)
-    sheet = tile(images, columns)
-    width = 0.6 * min(columns, len(images))
-    figure, (ax,) = new_figure(1, width + 1, max(width * sheet.shape[0] / sheet.shape[1], 0.8) + (0.3 if title else 0))
-    ax.imshow(sheet, interpolation="none")
-    ax.axis("off")
-    if weights.shape[1] != 3:
-        scale = ScalarMappable(Normalize(-deepest, deepest), two_inks())
-        bar = figure.colorbar(scale, ax=ax, aspect=12, ticks=[-deepest, 0, deepest])
-        bar.ax.set_yticklabels([f"−{deepest:.2g}", "0", f"{deepest:.2g}"])
-    if title:
-        figure.suptitle(title)
-    return figure
+
+def _first_weights(weights: numpy.ndarray) -> tuple[numpy.ndarray, float]:
+    """Weights, averaged over channels unless there are three, as fractions of the largest; and the largest."""
+    values = weights if weights.shape[1] == 3 else weights.mean(axis=1)
+    deepest = float(numpy.abs(values).max()) or 1.0
+    return values / deepest, deepest

@@ -4,6 +4,8 @@ import base64
 import io
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from typing import Any
 
@@ -28,6 +30,8 @@ _VARIABLES = {
     _LIGHT.inks["b"]: f"var(--orange, {_LIGHT.inks['b']})",
     _LIGHT.texts["b"]: f"var(--orange-text, {_LIGHT.texts['b']})",
 }
+_TINTS = {_LIGHT.inks[ink]: THEMES["dark"].inks[ink] for ink in ("a", "b")} | {_LIGHT.ink: _LIGHT.inks["quiet"]}
+"""Inks of tints, which are images and cannot have variables; and others for them that light and dark paper show."""
 
 
 def inline_svg(figure: Any, name: str, alt: str) -> str:
@@ -44,7 +48,8 @@ def inline_svg(figure: Any, name: str, alt: str) -> str:
     from matplotlib import rc_context
 
     buffer = io.StringIO()
-    with LOCK, rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
+    settings = rc_context({"svg.fonttype": "none", "svg.hashsalt": name})
+    with LOCK, settings, _tinted(figure), warnings.catch_warnings():
         # The browser draws the letters; Matplotlib only measures them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
@@ -55,6 +60,26 @@ def inline_svg(figure: Any, name: str, alt: str) -> str:
     head = f'<svg role="img" aria-label="{escape(alt)}" style="max-width: {width * 96 / 72:.0f}px"'
     text = re.sub(r'^<svg[^>]*?(viewBox="[^"]*")[^>]*>', lambda found: f"{head} {found[1]}>", text)
     return re.sub(r"\n\s*", "\n", text).strip()
+
+
+@contextmanager
+def _tinted(figure: Any) -> Iterator[None]:
+    """Give the tints of a figure, which are images with an opacity, inks for light and dark paper, for a while."""
+    from matplotlib.colors import to_rgb
+    from matplotlib.image import AxesImage
+
+    before = [(image, image.get_array()) for image in figure.findobj(AxesImage)]
+    try:
+        for image, pixels in before:
+            if pixels.ndim == 3 and pixels.shape[2] == 4:
+                changed = numpy.array(pixels)
+                for ink, other in _TINTS.items():
+                    changed[(abs(pixels[..., :3] - to_rgb(ink)) < 1e-6).all(axis=-1), :3] = to_rgb(other)
+                image.set_data(changed)
+        yield
+    finally:
+        for image, pixels in before:
+            image.set_data(pixels)
 
 
 def _tag(tag: str, name: str) -> str:

@@ -14,6 +14,7 @@ from .vertices import paint_graph
 
 __all__ = ["paint"]
 
+MARKERS = {"disc": ("o", 1.0), "square": ("s", 0.89), "triangle": ("^", 1.2), "diamond": ("D", 0.8)}  # equally large
 STEPS = 10  # tints of a raster, from paper to the deepest
 DEEPEST = 0.6  # share of ink in the deepest tint: words in the main ink can be read on it
 
@@ -53,8 +54,10 @@ def _(mark: Dots, ax, theme):
     else:
         stroke = 1.0 if n <= 300 else 0.0
         style = {"facecolors": ink, "edgecolors": theme.paper}
-    size = (2 * radius * PIXEL) ** 2  # of scatter: the square of the diameter
-    ax.scatter(floats(mark.x), floats(mark.y), size, linewidths=stroke * PIXEL, clip_on=False, zorder=2, **style)
+    marker, factor = MARKERS[mark.shape]
+    size = (2 * factor * radius * PIXEL) ** 2  # of scatter: the square of the diameter
+    style |= {"marker": marker, "linewidths": stroke * PIXEL}
+    ax.scatter(floats(mark.x), floats(mark.y), size, clip_on=False, zorder=2, **style)
 
 
 @paint.register
@@ -113,11 +116,13 @@ def _(mark: Raster, ax, theme):
             names = {level: re.sub(r"^(−?)0\.", r"\1.", short_text(level)) for level in some}
             ax.clabel(lines, some, fmt=names, fontsize=13 * PIXEL, colors=theme.ink, inline_spacing=3)
     if mark.text:
+        words = None if mark.text is True else mark.text
         for row, column in numpy.argwhere(numpy.isfinite(values)):
             at = x[0] + across * (column + 0.5), y[0] + up * (row + 0.5)
             size = min(13.0, 0.3 * _pixels(ax, across, up)[0])
             style = {"ha": "center", "va": "center", "fontsize": size * PIXEL, "color": theme.ink}
-            ax.text(*at, short_text(values[row, column]), **style)
+            text = words[row][column] if words else short_text(values[row, column])
+            ax.text(*at, text, **style, fontfamily=families(text), parse_math=False)
 
 
 def _smooth(values: numpy.ndarray) -> numpy.ndarray:

@@ -6,19 +6,68 @@ from unicodedata import east_asian_width
 
 import numpy
 
-from .backend import load_matplotlib
-from .curves import new_figure
-from .theme import THEMES
+from ..charts import SHAPES, Axis, Chart, Dots, Line, Mark, Raster, ticks_between
+from .draw import draw
 
-__all__ = ["decision_regions", "fitted_surface"]
+__all__ = ["decision_regions", "decision_regions_chart", "fitted_surface", "fitted_surface_chart"]
 
-_MORE = ("#3ca951", "#a463f2", "#d6455d", "#6cc5b0", "#ff8ab7", "#9c6b4e", "#97bbf5", "#9498a0")  # than two classes
-COLOURS = (THEMES["light"].inks["a"], THEMES["light"].inks["b"], *_MORE)
-TINTS = (THEMES["dark"].inks["a"], THEMES["dark"].inks["b"], *_MORE)  # they can be seen on dark pages too
+Decide = Callable[[numpy.ndarray], tuple[numpy.ndarray, numpy.ndarray | None]]
+Edges = tuple[float, float]
+
+SIZE = (400.0, 320.0)  # of the axes, in pixels
+_INKS = ("a", "b", "ink")  # of classes, in turn; with four shapes, twelve classes look different
+_TINTS = ("a", "b", "quiet")  # of their regions
+_LABELS = 12  # classes up to which their names stand on the dots
+
+
+def decision_regions_chart(
+    decide: Decide,
+    inputs: numpy.ndarray,
+    targets: numpy.ndarray,
+    classes: tuple[str, ...],
+    names: tuple[str, ...] | None = None,
+    title: str = "",
+    grid: int = 120,
+) -> Chart:
+    """A chart of the predicted class at each point of the plane, with the data. Arguments: as of `decision_regions`.
+
+    >>> points = numpy.array([[0.0, 0.0], [1.0, 1.0]])
+    >>> chart = decision_regions_chart(lambda x: (x.argmax(1), None), points, numpy.array([0, 1]), ("a", "b"))
+    >>> chart.alt
+    'The predicted one of 2 classes at each point of the plane, and 2 points of the data, 1 of them wrong.'
+    """
+    points, x, y = _plane(inputs, grid)
+    labels, probabilities = decide(points)
+    two = len(classes) == 2
+    if two and probabilities is not None:
+        second = numpy.where(labels == 1, probabilities, 1 - probabilities).reshape(grid, grid)
+        marks: list[Mark] = [Raster(second, x, y, middle=0.5, limits=(0, 1), levels=[0.5])]
+    else:
+        marks = _regions(decide, points.reshape(grid, grid, 2), labels, probabilities, len(classes), (x, y))
+    for i, name in enumerate(classes):
+        here = inputs[targets == i]
+        look: dict[str, Any] = {"hollow": i == 0} if two else {"shape": SHAPES[i % len(SHAPES)]}
+        if len(here):
+            look |= {"ink": _INKS[i % len(_INKS)], "label": _short(name) if len(classes) <= _LABELS else ""}
+            marks.append(Dots(here[:, 0], here[:, 1], size=_size(len(inputs), len(here)), **look))
+    wrong = inputs[decide(inputs)[0] != targets]
+    if len(wrong):
+        size = 1.9 * _size(len(inputs), len(wrong))
+        marks.append(Dots(wrong[:, 0], wrong[:, 1], hollow=True, dashed=True, size=size, label="wrong"))
+    alt = (
+        f"The predicted one of {len(classes)} classes at each point of the plane, and {len(inputs)} points of the data"
+    )
+    return Chart(
+        marks,
+        *_axes(names),
+        title=title,
+        alt=f"{alt}, {len(wrong) or 'none'} of them wrong.",
+        numbers={"points": len(inputs), "wrong": len(wrong)},
+    )
 
 
 def decision_regions(
-    decide: Callable[[numpy.ndarray], tuple[numpy.ndarray, numpy.ndarray | None]],
+    decide: Decide,
     inputs: numpy.ndarray,
     targets: numpy.ndarray,
     classes: tuple[str, ...],
@@ -26,51 +75,59 @@ def decision_regions(
     title: str = "",
     grid: int = 120,
 ) -> Any:
-    """Colour the plane by the predicted class at each point, and draw the data; returns a Matplotlib figure.
+    """Tint the plane by the predicted class at each point, and draw the data; returns a Matplotlib figure.
 
     Shapes: inputs (n, 2), targets (n).
 
     Arguments: ``decide``, a function of points (n, 2) to their classes (n), and to their probabilities (n) or None: the
-    higher, the deeper the colour; ``classes``, their names; ``names``, of the two inputs; ``grid``, points in each
-    direction. Points of a wrongly predicted class have a ring around them.
+    higher, the deeper the tint; ``classes``, their names; ``names``, of the two inputs; ``grid``, points in each
+    direction. Points of a wrongly predicted class have a dashed ring around them.
 
     >>> points = numpy.array([[0.0, 0.0], [1.0, 1.0]])
     >>> figure = decision_regions(lambda x: ((x.sum(1) > 1).astype(int), None), points, numpy.array([0, 1]), ("a", "b"))
-    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    >>> [text.get_text() for text in figure.axes[0].texts]
     ['a', 'b']
     """
-    load_matplotlib()
-    from matplotlib.colors import to_rgb
+    return draw(decision_regions_chart(decide, inputs, targets, classes, names, title, grid), size=SIZE)
 
-    figure, (ax,) = new_figure(1, 4.8, 4.0)
-    colours = numpy.array([to_rgb(TINTS[i % len(TINTS)]) for i in range(len(classes))])
-    points, extent = _plane(inputs, grid)
-    labels, probabilities = decide(points)
-    chance = 1 / len(classes)
-    sure = numpy.full(len(points), 0.5) if probabilities is None else (probabilities - chance) / (1 - chance)
-    picture = numpy.concatenate([colours[labels], (0.08 + 0.32 * numpy.clip(sure, 0, 1))[:, None]], axis=1)
-    ax.imshow(picture.reshape(grid, grid, 4), origin="lower", extent=extent, aspect="auto", interpolation="bilinear")
-    predicted, _ = decide(inputs)
-    wrong = predicted != targets
-    handles, words = [], []
-    for i, name in enumerate(classes):
-        here = inputs[targets == i]
-        colour = COLOURS[i % len(COLOURS)]
-        handles += ax.plot(here[:, 0], here[:, 1], "o", color=colour, markersize=4, markeredgecolor="white", mew=0.5)
-        words.append(_short(name))
-    if wrong.any():
-        ring = {"markersize": 8, "markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 0.9}
-        handles += ax.plot(inputs[wrong, 0], inputs[wrong, 1], "o", **ring)
-        words.append("wrong")
-    _finish(ax, extent, names)
-    if len(words) <= 12:
-        columns = max(1, min(4, 44 // (max(map(_width, words)) + 5)))
-        place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16), "ncols": columns}
-        for text in ax.legend(handles, words, frameon=False, **place).get_texts():
-            text.set_parse_math(False)
-    if title:
-        figure.suptitle(title)
-    return figure
+
+def fitted_surface_chart(
+    function: Callable[[numpy.ndarray], numpy.ndarray],
+    inputs: numpy.ndarray,
+    targets: numpy.ndarray,
+    names: tuple[str, ...] | None = None,
+    title: str = "",
+    grid: int = 80,
+) -> Chart:
+    """A chart of the predicted number at each point of the plane, with the data. Arguments: as of `fitted_surface`.
+
+    >>> points = numpy.array([[0.0, 0.0], [1.0, 1.0]])
+    >>> chart = fitted_surface_chart(lambda x: x.sum(1), points, numpy.array([0.0, 2.5]))
+    >>> chart.marks[0].levels, chart.numbers["above"]
+    ((0.0, 1.0, 2.0), 1)
+    """
+    points, x, y = _plane(inputs, grid)
+    values = function(points).reshape(grid, grid)
+    low, high = float(targets.min()), float(targets.max())
+    levels = tuple(tick.at for tick in ticks_between(low, high)) if low < high else ()
+    marks: list[Mark] = [Raster(values, x, y, ink="quiet", limits=(low, high), levels=levels)]
+    above = targets > function(inputs.astype("float32"))
+    looks: tuple[dict[str, Any], ...] = (
+        {"ink": "b", "label": "target above"},
+        {"ink": "a", "label": "target below", "hollow": True},
+    )
+    for some, look in zip((above, ~above), looks, strict=True):
+        here = inputs[some]
+        if len(here):
+            marks.append(Dots(here[:, 0], here[:, 1], size=_size(len(inputs), len(here)), **look))
+    return Chart(
+        marks,
+        *_axes(names),
+        title=title,
+        alt=f"The predicted number at each point of the plane, and {len(inputs)} points of the data, "
+        f"{int(above.sum())} of them above the surface.",
+        numbers={"points": len(inputs), "above": int(above.sum()), "below": int((~above).sum())},
+    )
 
 
 def fitted_surface(
@@ -81,48 +138,89 @@ def fitted_surface(
     title: str = "",
     grid: int = 80,
 ) -> Any:
-    """Colour the plane by the predicted number at each point, and draw the data in the same colours.
+    """Tint the plane by the predicted number at each point, with level lines, and draw the data.
 
     Shapes: inputs (n, 2), targets (n).
 
     Arguments: ``function``, of points (n, 2) to numbers (n); ``names``, of the two inputs; ``grid``, points in each
-    direction. Returns a Matplotlib figure.
+    direction. Points whose target is above the surface are discs, the others rings. Returns a Matplotlib figure.
 
     >>> points = numpy.array([[0.0, 0.0], [1.0, 1.0]])
     >>> fitted_surface(lambda x: x.sum(1), points, numpy.array([0.0, 2.0])).axes[0].get_xlabel()
     'input 1'
     """
-    figure, (ax,) = new_figure(1, 4.8, 3.8)
-    points, extent = _plane(inputs, grid)
-    values = function(points).reshape(grid, grid)
-    colours: dict[str, Any] = {"cmap": "viridis", "vmin": targets.min(), "vmax": targets.max()}
-    picture = ax.imshow(values, origin="lower", extent=extent, aspect="auto", interpolation="bilinear", **colours)
-    edge = {"edgecolors": "white", "linewidths": 0.5}
-    ax.scatter(inputs[:, 0], inputs[:, 1], c=targets, s=16, **edge, **colours)
-    figure.colorbar(picture, ax=ax, fraction=0.05, pad=0.02).outline.set_visible(False)
-    _finish(ax, extent, names)
-    if title:
-        figure.suptitle(title)
-    return figure
+    return draw(fitted_surface_chart(function, inputs, targets, names, title, grid), size=SIZE)
 
 
-def _plane(inputs: numpy.ndarray, grid: int) -> tuple[numpy.ndarray, list[float]]:
-    """Points at even distances over the data and a little beyond, and their extent: left, right, bottom, top."""
-    low, high = inputs.min(axis=0), inputs.max(axis=0)
+def _plane(inputs: numpy.ndarray, grid: int) -> tuple[numpy.ndarray, Edges, Edges]:
+    """The centres of the cells of a grid over the data and a little beyond, and its edges on x and on y."""
+    low, high = inputs.min(axis=0).astype("float64"), inputs.max(axis=0).astype("float64")
     margin = 0.12 * numpy.where(high > low, high - low, 1)
     low, high = low - margin, high + margin
-    x, y = (numpy.linspace(low[i], high[i], grid) for i in range(2))
+    x, y = (low[i] + (high[i] - low[i]) * (numpy.arange(grid) + 0.5) / grid for i in range(2))
     points = numpy.stack(numpy.meshgrid(x, y), axis=-1).reshape(-1, 2).astype("float32")
-    return points, [float(v) for v in (low[0], high[0], low[1], high[1])]
+    return points, (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
 
 
-def _finish(ax, extent, names) -> None:
-    ax.set_xlim(*extent[:2])
-    ax.set_ylim(*extent[2:])
+def _regions(decide: Decide, points, labels, probabilities, classes: int, edges: tuple[Edges, Edges]) -> list[Mark]:
+    """A tint for each class where it is predicted, and the lines between them. Shapes: points (grid, grid, 2)."""
+    chance = 1 / classes
+    sure = numpy.full(len(labels), 0.4) if probabilities is None else (probabilities - chance) / (1 - chance)
+    marks: list[Mark] = []
+    for i in range(classes):
+        if (labels == i).any():
+            values = numpy.where(labels == i, 0.1 + 0.9 * numpy.clip(sure, 0, 1), numpy.nan).reshape(points.shape[:2])
+            marks.append(Raster(values, *edges, ink=_TINTS[i % len(_TINTS)], limits=(0, 1.4)))
+    x, y = _borders(decide, points, labels.reshape(points.shape[:2]))
+    return [*marks, Line(x, y, ink="quiet")] if len(x) else marks
+
+
+def _borders(decide: Decide, points, labels) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Lines between the classes of a grid, as x and y with NaN between pieces. Shapes: (rows, columns, 2), same, none.
+
+    Where two neighbours differ, the place between them at which the class changes is searched for by halves; in each
+    square of four neighbours these places are joined, or, at a corner of three classes, joined with their middle.
+    """
+    rows, columns = labels.shape
+    numbers = numpy.arange(rows * columns).reshape(rows, columns)
+    pairs = numpy.concatenate(
+        [
+            numpy.stack([numbers[:, :-1].ravel(), numbers[:, 1:].ravel()], -1),
+            numpy.stack([numbers[:-1].ravel(), numbers[1:].ravel()], -1),
+        ]
+    )
+    flat = labels.ravel()
+    pairs = pairs[flat[pairs[:, 0]] != flat[pairs[:, 1]]]
+    if not len(pairs):
+        return numpy.empty(0), numpy.empty(0)
+    near, far = (points.reshape(-1, 2)[pairs[:, i]] for i in range(2))
+    for _ in range(5):
+        middle = (near + far) / 2
+        same = (decide(middle)[0] == flat[pairs[:, 0]])[:, None]
+        near, far = numpy.where(same, middle, near), numpy.where(same, far, middle)
+    place = dict(zip(map(tuple, pairs.tolist()), (near + far) / 2, strict=True))
+    pieces = []
+    for corner in numpy.unique(pairs[:, 0][:, None] - [0, 1, columns]):
+        i, j = divmod(int(corner), columns)
+        if corner < 0 or i + 1 >= rows or j + 1 >= columns:
+            continue
+        a, b, c, d = corner, corner + 1, corner + columns, corner + columns + 1
+        cuts = [place[pair] for pair in ((a, b), (a, c), (b, d), (c, d)) if pair in place]
+        ends = [cuts] if len(cuts) == 2 else [[cut, sum(cuts) / len(cuts)] for cut in cuts]
+        pieces += [[*end, [numpy.nan, numpy.nan]] for end in ends]
+    x, y = numpy.array(pieces, float).reshape(-1, 2).T
+    return x, y
+
+
+def _axes(names: tuple[str, ...] | None) -> tuple[Axis, Axis]:
     x, y = names or ("input 1", "input 2")
-    ax.set_xlabel(_short(x), parse_math=False)
-    ax.set_ylabel(_short(y), parse_math=False)
-    ax.spines[["top", "right"]].set_visible(False)
+    return Axis(_short(x)), Axis(_short(y))
+
+
+def _size(total: int, here: int) -> float:
+    """A factor that gives some of the points the size that all of them together would have."""
+    usual = [5.0 if n <= 60 else 3.6 if n <= 300 else 2.4 for n in (total, here)]
+    return max(usual[0], 3.0) / usual[1]
 
 
 def _width(text: str) -> int:
@@ -131,9 +229,8 @@ def _width(text: str) -> int:
 
 
 def _short(name: str) -> str:
-    """A user's name for a legend: shortened, and changed where Matplotlib would leave it out."""
+    """A user's name, shortened."""
     short = name
     while _width(short) > 24:
         short = short[:-1]
-    name = name if short == name else f"{short}…"
-    return f"\u200b{name}" if name.startswith("_") else name
+    return name if short == name else f"{short}…"

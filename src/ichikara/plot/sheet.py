@@ -4,9 +4,34 @@ from typing import Any
 
 import numpy
 
-from .curves import new_figure
+from ..charts import Chart, Images, text_width
+from .draw import draw
 
-__all__ = ["sheet"]
+__all__ = ["sheet", "sheet_chart"]
+
+_WIDE = 5.2  # of a label, in units of its height: as wide as an image
+
+
+def sheet_chart(images: numpy.ndarray, columns: int = 10, title: str = "", labels: list[str] | None = None) -> Chart:
+    """A chart of images in rows. Arguments: as of `sheet`.
+
+    >>> sheet_chart(numpy.zeros((12, 1, 8, 8)), columns=6).marks[0].images.shape
+    (12, 8, 8, 3)
+    """
+    grey = numpy.clip(images.reshape(len(images), *images.shape[-2:]), 0, 1)
+    colours = numpy.repeat(grey[..., None], 3, axis=-1)  # black is black on dark paper too
+    captions = [_short(label) for label in labels or ()]
+    n = len(images)
+    alt = f"{n} image{'' if n == 1 else 's'} in rows of {min(columns, n)}."
+    return Chart([Images(colours, columns, captions)], title=title, alt=alt, numbers={"images": n})
+
+
+def _short(label: str) -> str:
+    if text_width(label) <= _WIDE:
+        return label
+    while label and text_width(label) > _WIDE - 1:
+        label = label[:-1]
+    return f"{label}…"
 
 
 def sheet(images: numpy.ndarray, columns: int = 10, title: str = "", labels: list[str] | None = None) -> Any:
@@ -19,20 +44,4 @@ def sheet(images: numpy.ndarray, columns: int = 10, title: str = "", labels: lis
     >>> sheet(numpy.zeros((12, 1, 8, 8)), columns=6).axes[0].get_title()
     ''
     """
-    images = images.reshape(len(images), *images.shape[-2:])
-    columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    figure, (whole,) = new_figure(1, 0.7 * columns, (0.9 if labels else 0.7) * rows + (0.4 if title else 0))
-    whole.axis("off")
-    whole.set_title(title)
-    for i, image in enumerate(images):
-        row, column = divmod(i, columns)
-        height = 1 / rows
-        share = 0.78 if labels else 0.96
-        ax = whole.inset_axes([column / columns, 1 - (row + 1) * height, 0.96 / columns, share * height])
-        ax.imshow(image, cmap="gray", vmin=0, vmax=1)
-        ax.set_xticks([])
-        ax.set_yticks([])
-        if labels:
-            ax.set_title(labels[i], fontsize=7, pad=2)
-    return figure
+    return draw(sheet_chart(images, columns, title, labels))

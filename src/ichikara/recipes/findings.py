@@ -190,13 +190,14 @@ def _plane(subject: Subject) -> Section | None:
     if subject.task == "classification":
         decide = lambda points: subject.decide(subject.ask(points))
         figure = decision_regions(decide, inputs, targets, found.classes, names)
-        note = f"The predicted class at each point: the more probable, the deeper the colour. Points: {found.where}."
+        note = f"The predicted class at each point: the more probable, the deeper the tint. Points: {found.where}."
     else:
         if subject.objective.outputs != 1:
             return None
         title = "The fitted surface"
         figure = fitted_surface(lambda points: subject.ask(points).reshape(-1), inputs, targets.reshape(-1), names)
-        note = f"The prediction at each point, as a colour. Points: {found.where}, coloured by their targets."
+        note = "The prediction at each point, as a tint with level lines. "
+        note += f"Points: {found.where}; discs have a target above the surface, rings below."
     return {"title": title, "note": note, "figures": [{"svg": inline_svg(figure, "plane", note)}]}
 
 

@@ -106,6 +106,13 @@ const path = (xs, ys, x, y) => {
   return text;
 };
 
+// The outlines of dots that are not discs, all equally large.
+const SHAPES = {
+  square: (x, y, r) => `M${x - 0.89 * r} ${y - 0.89 * r}h${1.78 * r}v${1.78 * r}h${-1.78 * r}Z`,
+  triangle: (x, y, r) => `M${x} ${y - 1.2 * r}l${1.2 * r} ${2.2 * r}h${-2.4 * r}Z`,
+  diamond: (x, y, r) => `M${x} ${y - 1.2 * r}l${1.2 * r} ${1.2 * r}l${-1.2 * r} ${1.2 * r}l${-1.2 * r} ${-1.2 * r}Z`,
+};
+
 const PAINT = {
   Line(g, mark, x, y) {
     const width = mark.ink === "quiet" ? 1 : 2.25;
@@ -118,7 +125,9 @@ const PAINT = {
     mark.x.forEach((value, i) => {
       if (value === null || mark.y[i] === null) return;
       const style = mark.hollow ? {fill: mark.dashed ? "none" : "var(--paper)", stroke: INK[mark.ink], "stroke-width": Math.max(1.5, Math.min(2.5, size / 2.7)), "stroke-dasharray": dash(mark)} : {fill: INK[mark.ink], stroke: "var(--paper)", "stroke-width": size > 4 ? 1.5 : 0.75};
-      element("circle", {cx: x(value), cy: y(mark.y[i]), r: mark.hollow ? size * 0.83 : size, ...style}, g);
+      const r = mark.hollow ? size * 0.83 : size, shape = SHAPES[mark.shape];
+      if (shape) element("path", {d: shape(x(value), y(mark.y[i]), r), ...style}, g);
+      else element("circle", {cx: x(value), cy: y(mark.y[i]), r, ...style}, g);
     });
   },
   Bars(g, mark, x, y) {
@@ -149,7 +158,7 @@ const PAINT = {
     });
   },
   Raster(g, mark, x, y, area, host) {
-    const rows = mark.values, tint = tints(mark), small = rows.length * rows[0].length <= 200;
+    const rows = mark.values, tint = tints(mark), small = rows.length * rows[0].length <= 225;
     if (!small || !mark.text) rasterOnCanvas(host, rows, tint, mark, x, y, area);
     if (small && mark.text)
       rows.forEach((row, i) => row.forEach((value, j) => {
@@ -157,7 +166,7 @@ const PAINT = {
         const y0 = y(mark.y[0] + ((mark.y[1] - mark.y[0]) * i) / rows.length), y1 = y(mark.y[0] + ((mark.y[1] - mark.y[0]) * (i + 1)) / rows.length);
         const [ink, share] = tint(value);
         element("rect", {x: Math.min(x0, x1), y: Math.min(y0, y1), width: Math.abs(x1 - x0) - 1, height: Math.abs(y1 - y0) - 1, fill: INK[ink], "fill-opacity": share * 0.55, stroke: "var(--rule)", "stroke-width": 0.5}, g);
-        if (value !== null) element("text", {x: (x0 + x1) / 2, y: (y0 + y1) / 2 + 5, "text-anchor": "middle", class: "w-ink"}, g, shortText(value));
+        if (value !== null) element("text", {x: (x0 + x1) / 2, y: (y0 + y1) / 2 + 5, "text-anchor": "middle", class: "w-ink"}, g, mark.text === true ? shortText(value) : mark.text[i][j]);
       }));
     for (const level of mark.levels) element("path", {d: contour(rows, level, mark, x, y), stroke: "var(--ink2)", "stroke-width": 1, fill: "none"}, g);
   },
@@ -242,9 +251,9 @@ function dotsOnCanvas(host, mark, x, y, area) {
   context.fillStyle = `rgba(${r},${g},${b},.7)`;
   mark.x.forEach((value, i) => {
     if (value === null || mark.y[i] === null) return;
-    context.beginPath();
-    context.arc(x(value) - area.left, y(mark.y[i]) - area.top, 2.2 * mark.size, 0, 7);
-    context.fill();
+    const at = [x(value) - area.left, y(mark.y[i]) - area.top, 2.2 * mark.size], dot = new Path2D(SHAPES[mark.shape]?.(...at));
+    if (!SHAPES[mark.shape]) dot.arc(...at, 0, 7);
+    context.fill(dot);
   });
 }
 
