@@ -2,7 +2,7 @@
 
 from .columns import history_chart, history_columns
 from .confusion import confusion_chart, confusion_matrix
-from .curves import learning_curve_charts, learning_curves, new_figure
+from .curves import learning_curve_charts, learning_curves
 from .draw import draw, save, svg
 from .folds import fold_score_charts, fold_scores
 from .images import filter_images, filters, filters_chart, tile
@@ -35,7 +35,6 @@ __all__ = [
     "learning_curves",
     "learning_rate_chart",
     "learning_rate_curve",
-    "new_figure",
     "predicted_against_true",
     "prediction_chart",
     "save",

@@ -5,24 +5,12 @@ from typing import Any
 
 from ..charts import Axis, Chart, Line, Mark, Rule, short_text
 from ..train import History
-from .backend import load_matplotlib
 from .draw import draw
 
-__all__ = ["SMALL", "learning_curve_charts", "learning_curves", "new_figure", "titled"]
+__all__ = ["SMALL", "learning_curve_charts", "learning_curves", "titled"]
 
 SMALL = (390.0, 250.0)  # of the axes, in pixels: two charts are side by side on a page
 _PARTS = {"train": ("training", "a", False), "val": ("validation", "b", True)}
-
-
-def new_figure(columns: int = 1, width: float = 5.0, height: float = 3.6):
-    """A figure and its axes in a row, drawn without a display and apart from pyplot's state. Lengths in inches."""
-    load_matplotlib()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width * columns, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, columns, squeeze=False)[0]
 
 
 def learning_curve_charts(history: History, title: str = "", best_epoch: int | None = None) -> list[Chart]:

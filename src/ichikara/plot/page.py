@@ -40,8 +40,9 @@ def inline_svg(figure: Any, name: str, alt: str) -> str:
     Arguments: ``figure``, of Matplotlib; ``name``, a word that no other figure of the page has; ``alt``, a description
     for screen readers.
 
-    >>> from ichikara.plot import new_figure
-    >>> text = inline_svg(new_figure()[0], "empty", "a figure without lines")
+    >>> from ichikara.charts import Axis, Chart
+    >>> from ichikara.plot import draw
+    >>> text = inline_svg(draw(Chart([], Axis(), Axis())), "empty", "a figure without lines")
     >>> text.startswith('<svg role="img" aria-label="a figure without lines"'), "http" in text
     (True, False)
     """
