@@ -1,6 +1,6 @@
 """Values for a lesson's controls, and verdicts on answers; with Python's own library alone."""
 
-from ichikara.course.child import judged
+from ichikara.course import computed
 from ichikara.course.controls import Choice, Curve, Drawing, Matrix, Points, Slider, Switch
 
 
@@ -26,8 +26,4 @@ def random_value(control, draw):
 
 
 def verdict(exercise, answer):
-    if exercise.kind == "code":
-        found = judged(answer, exercise.check)
-        return None if found["kind"] == "right" else found["wrong"] or found["kind"]
-    found = exercise.check(answer)
-    return found[0] if isinstance(found, tuple) else found
+    return computed.verdict(exercise, answer)[0] or None

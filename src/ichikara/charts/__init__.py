@@ -6,7 +6,7 @@
 from .chart import Axis, Chart
 from .graph import KINDS, Edge, Graph, Group, Vertex
 from .marks import INKS, SHAPES, Area, Arrows, Bars, Dots, Images, Label, Line, Mark, Raster, Rule
-from .numbers import power_text, short_text, text_width
+from .numbers import fixed_text, power_text, short_text, text_width
 from .ticks import Tick, ticks_between
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Rule",
     "Tick",
     "Vertex",
+    "fixed_text",
     "power_text",
     "short_text",
     "text_width",

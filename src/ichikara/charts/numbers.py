@@ -3,7 +3,7 @@
 import math
 from unicodedata import combining, east_asian_width
 
-__all__ = ["power_text", "short_text", "text_width"]
+__all__ = ["fixed_text", "power_text", "short_text", "text_width"]
 
 _RAISED = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SMALL = frozenset("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵀ₀₁₂₃₄₅₆₇₈₉₊₋ₐₑᵢⱼₖₗₘₙₒₚₜₓ′")
@@ -40,6 +40,16 @@ def short_text(value: float, digits: int = 3) -> str:
         mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
         text = power_text(exponent) if mantissa == "1" else f"{mantissa}·{power_text(exponent)}"
     return f"−{text}" if value < 0 else text
+
+
+def fixed_text(value: float, digits: int = 2) -> str:
+    """A number with so many decimals, so that nothing jumps when it changes; zero has no sign.
+
+    >>> fixed_text(-1.5), fixed_text(-0.001), fixed_text(2, 1)
+    ('−1.50', '0.00', '2.0')
+    """
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
 
 
 def text_width(text: str) -> float:

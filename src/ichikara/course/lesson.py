@@ -9,6 +9,7 @@ by their names.
 import ast
 import inspect
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -187,7 +188,7 @@ class Lesson:
 
     def __init__(self, slug: str, **controls: Control):
         self.slug, self.controls = slug, controls
-        self.folder = Path(inspect.stack()[1].filename).parent
+        self.folder = Path(sys._getframe(1).f_code.co_filename).parent
         self.figures: dict[str, Callable] = {}
         self.formulas: dict[str, Callable] = {}
         self.handles: dict[str, Callable] = {}

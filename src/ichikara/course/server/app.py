@@ -149,9 +149,8 @@ class Session:
             if not isinstance(given, str):
                 raise UserError("the answer is a program")
             return {"name": exercise.name, **judge(self.lesson.slug, exercise.name, given)}
-        found = exercise.check(given)
-        wrong, values = found if isinstance(found, tuple) else (found, {})
-        return {"name": exercise.name, "kind": "right" if wrong is None else "wrong", "wrong": wrong, "values": values}
+        wrong, values = computed.verdict(exercise, given)
+        return {"name": exercise.name, "kind": "wrong" if wrong else "right", "wrong": wrong, "values": values}
 
     # --- experiments --------------------------------------------------------------------------------------------------
 

@@ -277,7 +277,7 @@ function contour(rows, level, mark, x, y) {
   return pieces.join("");
 }
 
-// A label stands on its mark where there is most room. The same rule as in ichikara.plot.labels, with fewer places.
+// A label stands on its mark where there is most space. The same rule as in ichikara.plot.labels, with fewer places.
 function placeLabels(g, marks, x, y, area) {
   const outlines = marks.map((mark) => thinned(outline(mark, x, y, area))), taken = [];
   marks.forEach((mark, i) => {

@@ -8,7 +8,7 @@ import numpy
 
 from ichikara import nn, ops
 from ichikara.autodiff import asarray, value_and_grad
-from ichikara.charts import Axis, Bars, Chart, Dots, Label, Line, Raster, Rule, short_text
+from ichikara.charts import Axis, Bars, Chart, Dots, Label, Line, Raster, Rule, fixed_text, short_text
 from ichikara.course.controls import Choice, Slider
 from ichikara.course.lesson import Answer, Code, Handle, Lesson, Outcome, Picture, Prediction
 from ichikara.course.pictures import classes, grid, half_plane, line, plane_axis
@@ -43,7 +43,6 @@ lesson = Lesson(
     weights=Slider(0, 40, 0, 1),
 )
 say = lesson.say
-two = lambda value: f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def function_of(f, slope=0.03, beta=1.0):
@@ -148,10 +147,10 @@ def shape(f, slope, beta, u):
     if math.isfinite(steep):
         half = 1.2 / math.hypot(1, steep)
         marks.append(Line([u - half, u + half], [value - steep * half, value + steep * half], ink="b"))
-        caption = say("shape.caption", u=two(u), value=short_text(value), slope=short_text(steep))
+        caption = say("shape.caption", u=fixed_text(u), value=short_text(value), slope=short_text(steep))
     else:
-        caption = say("shape.none", u=two(u))
-    marks.append(Dots([u], [value], ink="b", label=f"f({two(u)}) = {short_text(value)}"))
+        caption = say("shape.none", u=fixed_text(u))
+    marks.append(Dots([u], [value], ink="b", label=f"f({fixed_text(u)}) = {short_text(value)}"))
     chart = Chart(
         marks,
         Axis("u", limits=WINDOW),
@@ -159,7 +158,7 @@ def shape(f, slope, beta, u):
         alt=say("shape.alt", f=say(f"controls.f.{f}"), caption=caption),
         numbers={"caption": caption, "value": value},
     )
-    return Picture(chart, [Handle("along", u, max(-1.4, min(2.6, value)), label=say("shape.handle", u=two(u)))])
+    return Picture(chart, [Handle("along", u, max(-1.4, min(2.6, value)), label=say("shape.handle", u=fixed_text(u)))])
 
 
 @lesson.figure
@@ -172,7 +171,7 @@ def derivative(f, slope, beta, u):
     if f == "step":
         marks.append(Dots([0.0], [0.0], ink="b", hollow=True, size=0.7))
     if math.isfinite(here):
-        marks.append(Dots([u], [here], ink="b", label=f"f′({two(u)}) = {short_text(here)}"))
+        marks.append(Dots([u], [here], ink="b", label=f"f′({fixed_text(u)}) = {short_text(here)}"))
     most = float(numpy.nanmax(steep))
     axes = Axis("u", limits=WINDOW), Axis("f′(u)", limits=(-0.2, 1.3))
     alt = say("derivative.alt", f=say(f"controls.f.{f}"), most=short_text(most))
@@ -264,7 +263,7 @@ def collapse():
             neuron = (float(bias[0]), *map(float, weight[0]))
             marks = [*half_plane(neuron, (-1, 1)), *line(neuron, (-1, 1))]
             marks += classes([(*map(float, point), int(fire)) for point, fire in zip(points, fires, strict=True)])
-            alt = say("collapse.alt", w0=two(neuron[0]), w1=two(neuron[1]), w2=two(neuron[2]))
+            alt = say("collapse.alt", w0=fixed_text(neuron[0]), w1=fixed_text(neuron[1]), w2=fixed_text(neuron[2]))
             axes = plane_axis("x₁", (-1, 1)), plane_axis("x₂", (-1, 1))
             charts.append(Chart(marks, *axes, alt=alt, equal=True))
             numbers = {"w0": neuron[0], "w1": neuron[1], "w2": neuron[2]}
@@ -321,7 +320,9 @@ def before_a_step():
         Label(0.5, top, say("before_a_step.step"), ink="a"),
         Label(2.5, top, say("before_a_step.sigmoid"), ink="b"),
     ]
-    alt = say("before_a_step.alt", **{name: two(numbers[name]) for name in ("before", "behind", "before_sigmoid")})
+    alt = say(
+        "before_a_step.alt", **{name: fixed_text(numbers[name]) for name in ("before", "behind", "before_sigmoid")}
+    )
     chart = Chart(marks, Axis(names=names), Axis(say("before_a_step.y"), limits=(0, None)), alt=alt)
     learns = step[1] > 0.01 and step[3] < step[2] and sigmoid[0] > 0.01 and sigmoid[3] < step[3]
     return Outcome(step[0] == 0 and learns, numbers, [chart])
@@ -366,7 +367,7 @@ def leak():
     }
     if alive is not None:
         marks.append(Rule(x=alive, ink="quiet", label=say("leak.alive")))
-    chart = Chart(marks, *axes, alt=say("leak.alt", stays=two(dead_losses[-1]), last=short_text(losses[-1], 2)))
+    chart = Chart(marks, *axes, alt=say("leak.alt", stays=fixed_text(dead_losses[-1]), last=short_text(losses[-1], 2)))
     holds = dead == 0 and never is None and dead_losses[0] == dead_losses[-1] and leaky != 0 and alive is not None
     return Outcome(holds, numbers, [chart])
 

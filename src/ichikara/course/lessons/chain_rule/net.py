@@ -5,7 +5,7 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
-from ichikara.charts import Edge, Graph, Label, Mark, Vertex, short_text
+from ichikara.charts import Edge, Graph, Label, Mark, Vertex, fixed_text, short_text
 from ichikara.glass.computation import computation
 from ichikara.glass.latex import to_latex
 from ichikara.glass.lecture import net_of_neurons
@@ -140,7 +140,7 @@ def fixed(value: float, digits: int = 3) -> str:
     """A number with so many decimals; one that would look like zero and is none, as a power of ten."""
     if value and abs(value) < 0.5 * 10**-digits:
         return short_text(value, 1)
-    return f"{value + 0.0:.{digits}f}".replace("-", "−")
+    return fixed_text(value, digits)
 
 
 def graph_of(sweep: Sweep, step: int, path: str = "") -> list[Mark]:

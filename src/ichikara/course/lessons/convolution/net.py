@@ -72,7 +72,7 @@ def make(epochs: int = EPOCHS) -> tuple[nn.Module, float]:
 
 
 def learn(net: nn.Module, images: numpy.ndarray, labels: numpy.ndarray, epochs: int) -> None:
-    """Train the network on images that are turned, scaled and moved anew each time."""
+    """Train the network on images that are turned, scaled and moved, each time differently."""
     from ichikara.data import Compose, Rotate, Scale, Shift
 
     draw, change = Generator(SEED), Compose([Rotate(15), Scale(0.8, 1.6), Shift(4)])

@@ -46,8 +46,8 @@ def heights(values):
     if not known.size:
         return -1.0, 1.0
     low, high = numpy.quantile(known, [0.01, 0.92])
-    room = 0.12 * (high - low) or 1.0
-    return float(low - room), float(high + room)
+    margin = 0.12 * (high - low) or 1.0
+    return float(low - margin), float(high + margin)
 
 
 def result(value, digits=2):

@@ -8,7 +8,7 @@ import numpy
 from ichikara import nn
 from ichikara.arrays import Generator
 from ichikara.autodiff import asarray
-from ichikara.charts import Axis, Chart, Dots, Line, Raster
+from ichikara.charts import Axis, Chart, Dots, Line, Raster, fixed_text
 from ichikara.course.controls import Choice, Slider
 from ichikara.course.digits import splits
 from ichikara.course.lesson import Answer, Code, Lesson, Outcome, Prediction, Progress
@@ -34,7 +34,6 @@ lesson = Lesson(
     against=Choice(("steps", "examples", "seconds"), "seconds"),
 )
 say = lesson.say
-two = lambda value: f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 # --- a line through forty points --------------------------------------------------------------------------------------
 
@@ -117,7 +116,7 @@ def paths(m, rate, order, epochs):
     for name, (weights, _, _) in found.items():
         how = "gone" if ends[name] > 1e4 else "there"
         path_name = say(f"names.{name}", m=m)
-        lines.append(say(f"ends.{how}", path=path_name, n=len(weights) - 1, loss=two(ends[name])))
+        lines.append(say(f"ends.{how}", path=path_name, n=len(weights) - 1, loss=fixed_text(ends[name])))
     caption = say("paths.seen", epochs=epochs, examples=epochs * EXAMPLES, paths=say("paths.between").join(lines))
     return Chart(
         marks,
@@ -276,7 +275,7 @@ def noise():
             marks,
             Axis(say("noise.x"), scale="log"),
             Axis(say("noise.y"), scale="log"),
-            alt=say("noise.alt", slope=two(slope)),
+            alt=say("noise.alt", slope=fixed_text(slope)),
         )
         found = {"slope": slope, "draws": DRAWS, "holds": done < len(sizes) or abs(slope + 0.5) < 0.03}
         yield Progress(done, len(sizes), chart, found)

@@ -1,10 +1,8 @@
 """Lesson 1: one neuron draws one line."""
 
-import math
-
 import numpy
 
-from ichikara.charts import Arrows, Axis, Chart, Dots, Edge, Graph, Label, Line, Raster, Vertex, short_text
+from ichikara.charts import Arrows, Axis, Chart, Dots, Edge, Graph, Label, Line, Raster, Vertex, fixed_text, short_text
 from ichikara.course.controls import Choice, Points, Slider
 from ichikara.course.lesson import Answer, Code, Handle, Lesson, Outcome, Picture, Prediction, Progress
 from ichikara.course.pictures import classes, cut, grid, half_plane, line, plane_axis
@@ -12,7 +10,7 @@ from ichikara.ops import sigmoid
 from ichikara.zoo import Perceptron
 
 from .exercises import EXERCISES
-from .points import random_set, signed, widest
+from .points import pictures, random_set, signed, widest
 
 REACH = 2.0
 SMALL = (-1.0, 1.0)  # the window of the pictures of the prediction
@@ -40,7 +38,6 @@ lesson = Lesson(
     point=Slider(0, len(START) - 1, 0, 1),
 )
 say = lesson.say
-two = lambda value: f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def neuron_of(w0, w1, w2):
@@ -56,33 +53,6 @@ def answers(neuron, places, f):
 
 
 # --- predict ----------------------------------------------------------------------------------------------------------
-
-
-def pictures():
-    """Points of four pictures in a window from −1 to 1."""
-    draw = numpy.random.default_rng(4)
-    found: dict[str, list] = {name: [] for name in "ABCD"}
-
-    def put(name, kind, middle, spread):
-        for _ in range(200):
-            x, y = middle + (draw.random(2) - 0.5) * spread
-            if max(abs(x), abs(y)) < 0.93 and all(math.hypot(x - a, y - b) > 0.21 for a, b, _ in found[name]):
-                return found[name].append((float(x), float(y), kind))
-
-    for _ in range(6):
-        put("A", 0, (-0.45, -0.45), 0.9)
-        put("A", 1, (0.5, 0.5), 0.8)
-        put("C", 1, (0.0, 0.0), 0.8)
-    for _ in range(4):
-        for side in (1, -1):
-            put("B", 1, (side * 0.55, side * 0.55), 0.75)
-            put("B", 0, (side * 0.55, -side * 0.55), 0.75)
-    for i in range(9):
-        put("C", 0, (0.8 * math.cos(0.7 * i), 0.8 * math.sin(0.7 * i)), 0.12)
-    for i in range(7):
-        x = -0.84 + 0.28 * i
-        found["D"] += [(x, 0.62 * x + 0.14 + 0.12 * (i % 2), 0), (x + 0.1, 0.62 * x - 0.05 - 0.13 * ((i + 1) % 2), 1)]
-    return found
 
 
 def learned(points, epochs=100_000):
@@ -178,7 +148,9 @@ def plane(w0, w1, w2, f, points, point):
     marks.append(Dots([x], [y], ink="ab"[kind], hollow=kind == 0, label="P"))
     marks += corners(weights, f)
     handles = [
-        Handle("point", x, y, i, label=say("handles.point", kind=say(f"kinds.{kind}"), x=two(x), y=two(y)))
+        Handle(
+            "point", x, y, i, label=say("handles.point", kind=say(f"kinds.{kind}"), x=fixed_text(x), y=fixed_text(y))
+        )
         for i, (x, y, kind) in enumerate(points)
     ]
     foot = foot_of(*weights)
@@ -188,14 +160,19 @@ def plane(w0, w1, w2, f, points, point):
         handles = [
             Handle("border", *ends[0], to=ends[1], label=say("handles.line")),
             *handles,
-            Handle("tip", foot[0] + ARROW * w1, foot[1] + ARROW * w2, label=say("handles.tip", w1=two(w1), w2=two(w2))),
+            Handle(
+                "tip",
+                foot[0] + ARROW * w1,
+                foot[1] + ARROW * w2,
+                label=say("handles.tip", w1=fixed_text(w1), w2=fixed_text(w2)),
+            ),
         ]
     caption = say("plane.all_right") if not wrong else say("plane.wrong", wrong=len(wrong), total=len(points))
     chart = Chart(
         marks,
         plane_axis("x₁"),
         plane_axis("x₂"),
-        alt=say("plane.alt", w0=two(w0), w1=two(w1), w2=two(w2), caption=caption),
+        alt=say("plane.alt", w0=fixed_text(w0), w1=fixed_text(w1), w2=fixed_text(w2), caption=caption),
         numbers={"wrong": len(wrong), "points": len(points), "caption": caption},
         equal=True,
     )
@@ -228,23 +205,32 @@ def cell(w0, w1, w2, f, points, point):
     neuron = neuron_of(w0, w1, w2)
     u = neuron([[x1, x2]]).item()
     o = float(answers(neuron, [[x1, x2]], f)[0])
-    inputs = [("1", "x₀", w0), (two(x1), "x₁", w1), (two(x2), "x₂", w2)]
+    inputs = [("1", "x₀", w0), (fixed_text(x1), "x₁", w1), (fixed_text(x2), "x₂", w2)]
     vertices = [Vertex(n, text, 1.4, 4.4 * i, 3, 3, "neuron", n) for i, (text, n, _) in enumerate(inputs)]
     vertices += [
-        Vertex("sum", "Σ", 12, 4.4, 3.2, 3.2, "neuron", f"u = {two(u)}"),
+        Vertex("sum", "Σ", 12, 4.4, 3.2, 3.2, "neuron", f"u = {fixed_text(u)}"),
         Vertex("f", "f", 17.6, 4.4, 2.8, 2.8, "operation"),
         Vertex("o", f"o = {short_text(o, 2)}", 23.4, 4.4, 4.6, 2.4, "output"),
     ]
     edges = [
         Edge(n, "sum", [(2.9, 4.4 * i + (0.4, 0, -0.4)[i]), (10.5, 4.4 + (-0.6, 0, 0.6)[i])],
-             f"w{'₀₁₂'[i]} = {two(w)}", w < 0, "b" if w > 0 else "a" if w < 0 else "quiet")
+             f"w{'₀₁₂'[i]} = {fixed_text(w)}", w < 0, "b" if w > 0 else "a" if w < 0 else "quiet")
         for i, (_, n, w) in enumerate(inputs)
     ]  # fmt: skip
     edges += [
         Edge("sum", "f", [(13.6, 4.4), (16.2, 4.4)], ink="ink"),
         Edge("f", "o", [(19, 4.4), (21.1, 4.4)], ink="ink"),
     ]
-    alt = say("cell.alt", w0=two(w0), w1=two(w1), w2=two(w2), x1=two(x1), x2=two(x2), u=two(u), o=short_text(o))
+    alt = say(
+        "cell.alt",
+        w0=fixed_text(w0),
+        w1=fixed_text(w1),
+        w2=fixed_text(w2),
+        x1=fixed_text(x1),
+        x2=fixed_text(x2),
+        u=fixed_text(u),
+        o=short_text(o),
+    )
     return Chart([Graph(vertices, edges)], alt=alt, numbers={"u": u, "o": o, "x1": x1, "x2": x2})
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy
 
-from ichikara.charts import Axis, Chart, Dots, Label, Line, Raster, Rule
+from ichikara.charts import Axis, Chart, Dots, Label, Line, Raster, Rule, fixed_text
 from ichikara.course.controls import Choice, Slider
 from ichikara.course.lesson import Answer, Code, Handle, Lesson, Outcome, Picture, Prediction, Progress
 from ichikara.course.pictures import grid, plane_axis
@@ -41,7 +41,6 @@ lesson = Lesson(
     decay=Slider(0.0, 0.999, 0.1, 0.001),
 )
 say = lesson.say
-two = lambda value: f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 # --- predict ----------------------------------------------------------------------------------------------------------
 
@@ -151,7 +150,10 @@ def course(surface, kappa, t, dx, dy, sgd, momentum, nesterov, rmsprop, adam, be
         numbers={"caption": caption},
         equal=True,
     )
-    return Picture(chart, [Handle("start", *start, shape="foot", label=say("start", x=two(start[0]), y=two(start[1])))])
+    return Picture(
+        chart,
+        [Handle("start", *start, shape="foot", label=say("start", x=fixed_text(start[0]), y=fixed_text(start[1])))],
+    )
 
 
 @lesson.figure
@@ -307,7 +309,7 @@ def axes():
             Dots(*begin[:, None], ink="ink", size=0.6),
         ]
         window = (-1.8, 1.8)
-        alt = say("axes.alt", what=say(f"axes.{name}"), far=two(far[f"{name}_adam"]))
+        alt = say("axes.alt", what=say(f"axes.{name}"), far=fixed_text(far[f"{name}_adam"]))
         charts.append(
             Chart(marks, plane_axis(say(f"axes.{name}"), window), plane_axis("", window), alt=alt, equal=True)
         )

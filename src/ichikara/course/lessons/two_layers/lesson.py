@@ -5,7 +5,7 @@ import math
 import numpy
 
 from ichikara import asarray, nn, ops
-from ichikara.charts import Area, Arrows, Axis, Bars, Chart, Dots, Label, Line, Raster
+from ichikara.charts import Area, Arrows, Axis, Bars, Chart, Dots, Label, Line, Raster, fixed_text
 from ichikara.course.controls import Choice, Points, Slider
 from ichikara.course.lesson import Answer, Code, Handle, Lesson, Outcome, Picture, Prediction, Progress
 from ichikara.course.lessons.two_layers.exercises import EXERCISES, RING, RING_WINDOW, counts
@@ -32,7 +32,6 @@ lesson = Lesson(
     probe=Points(((-0.3, -0.6, 1),), -REACH, REACH),
 )
 say = lesson.say
-two = lambda value: f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def lines_of(arrows):
@@ -74,8 +73,8 @@ def triangle_points():
         x, y = draw.uniform(-1.85, 1.85, 2).round(2)
         inside = min(w0 + w1 * x + w2 * y for w0, w1, w2 in edges)
         wanted = int(inside > 0)
-        room = all(math.hypot(x - a, y - b) > (0.46, 0.36)[wanted] for a, b, _ in found)
-        if abs(inside) > 0.18 and room:
+        apart = all(math.hypot(x - a, y - b) > (0.46, 0.36)[wanted] for a, b, _ in found)
+        if abs(inside) > 0.18 and apart:
             found.append((float(x), float(y), wanted))
     return tuple(found)
 
@@ -110,7 +109,7 @@ lesson.add(Prediction("sides", ("one", "two", "three", "six"), closed))
 
 
 def room_for(lines, arrows, probe):
-    """A place for words in each region that has room for them, by its code: far from lines, arrows and P."""
+    """A place for words in each region that has space for them, by its code: far from lines, arrows and P."""
     at = grid(36)
     mesh = numpy.array([(x, y) for y in at for x in at])
     fired = nn.Step()(asarray(mesh @ numpy.array(lines)[:, 1:].T + numpy.array(lines)[:, 0])).numpy() > 0
@@ -146,9 +145,9 @@ def plane(arrows, probe):
             handles.append(Handle("border", *ends[0], i, to=ends[1], label=say("handles.line", n=i + 1)))
     marks += [Label(*place, code) for code, place in room_for(lines, arrows, (x, y)).items()]
     marks += [Dots([x], [y]), Label(x + 0.14, y + 0.1, "P", ink="ink")]
-    words = lambda i, tip: say("handles.tip", n=i + 1, x=two(tip[0]), y=two(tip[1]))
+    words = lambda i, tip: say("handles.tip", n=i + 1, x=fixed_text(tip[0]), y=fixed_text(tip[1]))
     handles += [Handle("tip", tip[0], tip[1], i, label=words(i, tip)) for i, tip in enumerate(arrows[1::2])]
-    handles.append(Handle("place", x, y, label=say("handles.place", x=two(x), y=two(y))))
+    handles.append(Handle("place", x, y, label=say("handles.place", x=fixed_text(x), y=fixed_text(y))))
     count, shown = len(codes(lines)), len(pieces(lines))
     alt = say("plane.alt", n=len(lines), shown=shown, count=count)
     axes = plane_axis("x₁"), plane_axis("x₂")
@@ -195,16 +194,19 @@ def net(arrows, v0, v1, v2, v3, probe):
     x, y, _ = probe[0]
     lines = lines_of(arrows)
     columns = [
-        [(two(x), "x₁"), (two(y), "x₂"), ("1", "x₀")],
+        [(fixed_text(x), "x₁"), (fixed_text(y), "x₂"), ("1", "x₀")],
         [
-            *((str(f), f"u⁰{'₁₂₃'[i % 3]} = {two(u)}") for i, (u, f) in enumerate(zip(sums, fired, strict=True))),
+            *(
+                (str(f), f"u⁰{'₁₂₃'[i % 3]} = {fixed_text(u)}")
+                for i, (u, f) in enumerate(zip(sums, fired, strict=True))
+            ),
             ("1", "o⁰₀"),
         ],
-        [(str(o), f"u¹ = {two(last)}")],
+        [(str(o), f"u¹ = {fixed_text(last)}")],
     ]
     weights = [[[w1, w2, w0] for w0, w1, w2 in lines], [[*(v1, v2, v3)[: len(lines)], v0]]]
     code = "".join(map(str, fired))
-    alt = say("net.alt", x=two(x), y=two(y), code=code, u=two(last), o=o)
+    alt = say("net.alt", x=fixed_text(x), y=fixed_text(y), code=code, u=fixed_text(last), o=o)
     numbers = {"code": code, "o": o}
     return network(columns, weights, names=False, gap=(10.0, 4.6), alt=alt, numbers=numbers)
 

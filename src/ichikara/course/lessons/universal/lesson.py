@@ -5,7 +5,7 @@ import math
 import numpy
 
 from ichikara import asarray, nn
-from ichikara.charts import Axis, Chart, Dots, Label, Line, Raster, Rule, short_text
+from ichikara.charts import Axis, Chart, Dots, Label, Line, Raster, Rule, fixed_text, short_text
 from ichikara.course.controls import Curve, Points, Slider
 from ichikara.course.lesson import Answer, Code, Handle, Lesson, Outcome, Picture, Prediction, Progress
 from ichikara.course.lessons.universal.exercises import EXERCISES, TOWER
@@ -32,7 +32,6 @@ lesson = Lesson(
     sharp=Slider(3.0, 300.0, 100.0, log=True),
 )
 say = lesson.say
-two = lambda value: f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def at_places(net, places):
@@ -112,12 +111,12 @@ def hand(tops, width, steep, at):
     y = float(at_places(net, [at])[0])
     marks.append(Dots([at], [y]))
     handles = [
-        Handle("top", x, y, i, label=say("handles.top", n=i + 1, x=two(x), y=two(y)))
+        Handle("top", x, y, i, label=say("handles.top", n=i + 1, x=fixed_text(x), y=fixed_text(y)))
         for i, (x, y, _) in enumerate(tops)
     ]
     top = max(1.1, 1.1 * float(whole.max()))
     axes = Axis("x", limits=UNIT), Axis("y", limits=(0, top))
-    alt = say("hand.alt", n=len(tops), x=two(at), y=two(y))
+    alt = say("hand.alt", n=len(tops), x=fixed_text(at), y=fixed_text(y))
     return Picture(Chart(marks, *axes, alt=alt, numbers={"neurons": 2 * len(tops), "y": y}), handles)
 
 
@@ -133,7 +132,7 @@ def steps(tops, width, steep, chosen):
         Line(FINE, down, ink="a", dashed=True, label=say("steps.down")),
     ]
     edges = bump[0][0] - width / 2, bump[0][0] + width / 2
-    alt = say("steps.alt", left=two(edges[0]), right=two(edges[1]), height=two(bump[0][1]))
+    alt = say("steps.alt", left=fixed_text(edges[0]), right=fixed_text(edges[1]), height=fixed_text(bump[0][1]))
     return Chart(marks, Axis("x", limits=UNIT), Axis("y", limits=(-1.1, 1.1)), alt=alt)
 
 
@@ -191,7 +190,7 @@ def errors(drawn, count):
         Dots([2 * count], [found[count]], hollow=True, size=1.8),
     ]
     axes = Axis(say("errors.x"), scale="log", limits=(1.6, 100)), Axis(say("errors.y"), scale="log", limits=(1e-3, 1))
-    alt = say("errors.alt", slope=two(slope))
+    alt = say("errors.alt", slope=fixed_text(slope))
     return Chart(marks, *axes, alt=alt, numbers={"slope": slope, "from": neurons[2], "to": neurons[-1]})
 
 
